@@ -1,0 +1,6 @@
+"""fairseq glue: a batch -> named terms -> one loss. The mathematics is in ``objectives``."""
+
+import sys
+
+if "fairseq" in sys.modules:
+    from fairseq_amber.criterions import amber  # noqa: F401

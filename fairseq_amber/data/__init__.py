@@ -1,0 +1,1 @@
+"""Token ids -> batches: corpora, masking, rows, sampling. Knows no model."""

@@ -1,0 +1,249 @@
+"""The registered model ``amber`` and its architectures: the encoder behind fairseq's interface."""
+
+# No postponed annotations here: fairseq reads the types of a config's fields at run time.
+import logging
+import re
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional, Tuple
+
+import torch
+from fairseq.dataclass import FairseqDataclass
+from fairseq.models import (
+    BaseFairseqModel,
+    FairseqEncoder,
+    register_model,
+    register_model_architecture,
+)
+
+from fairseq_amber.errors import UserError, exit_clearly
+from fairseq_amber.models.encoder import CrossBlock, LanguageModelHead, SentenceEncoder
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class AmberConfig(FairseqDataclass):
+    """The shape of the encoder. Defaults are XLM-R base's (arXiv 1911.02116), which is BERT's."""
+
+    encoder_layers: int = field(default=12, metadata={"help": "number of layers"})
+    encoder_embed_dim: int = field(default=768, metadata={"help": "dimension of a state"})
+    encoder_ffn_embed_dim: int = field(
+        default=3072, metadata={"help": "inner dimension of the feed-forward networks"}
+    )
+    encoder_attention_heads: int = field(default=12, metadata={"help": "heads in every layer"})
+    max_positions: int = field(
+        default=512,
+        metadata={"help": "longest row in subwords, special tokens included (XLM-R: 512)"},
+    )
+    dropout: float = field(
+        default=0.1, metadata={"help": "dropout probability of embeddings and residuals (BERT)"}
+    )
+    attention_dropout: float = field(
+        default=0.1, metadata={"help": "dropout probability of attention weights (BERT)"}
+    )
+    activation_dropout: float = field(
+        default=0.0, metadata={"help": "dropout probability inside the feed-forward networks"}
+    )
+
+
+class AmberEncoder(FairseqEncoder):
+    """Sentence encoder and language model head under the names that stock RoBERTa gives them."""
+
+    def __init__(self, cfg: AmberConfig, dictionary):
+        super().__init__(dictionary)
+        self.sentence_encoder = SentenceEncoder(
+            len(dictionary),
+            dictionary.pad(),
+            layers=cfg.encoder_layers,
+            dim=cfg.encoder_embed_dim,
+            ffn_dim=cfg.encoder_ffn_embed_dim,
+            heads=cfg.encoder_attention_heads,
+            max_positions=cfg.max_positions,
+            dropout=cfg.dropout,
+            attention_dropout=cfg.attention_dropout,
+            activation_dropout=cfg.activation_dropout,
+        )
+        self.lm_head = LanguageModelHead(
+            cfg.encoder_embed_dim, self.sentence_encoder.embed_tokens.weight
+        )
+
+    def max_positions(self) -> int:
+        """Longest row in subwords."""
+        return self.sentence_encoder.max_positions
+
+
+@register_model("amber", dataclass=AmberConfig)
+class AmberModel(BaseFairseqModel):
+    """XLM-R's encoder, with masks per example and the top layer's cross attention on demand.
+
+    A stock ``roberta`` of the same shape loads its checkpoints and the other way round.
+    """
+
+    def __init__(self, encoder: AmberEncoder):
+        super().__init__()
+        self.encoder = encoder
+
+    @classmethod
+    def build_model(cls, cfg: AmberConfig, task) -> "AmberModel":
+        """A model for the task's dictionary."""
+        return cls(AmberEncoder(cfg, task.source_dictionary))
+
+    def forward(
+        self,
+        src_tokens: torch.Tensor,
+        src_lengths: Optional[torch.Tensor] = None,
+        *,
+        positions: Optional[torch.Tensor] = None,
+        prefix_lengths: Optional[torch.Tensor] = None,
+        masked_tokens: Optional[torch.Tensor] = None,
+        cross: Optional[CrossBlock] = None,
+        features_only: bool = False,
+        return_all_hiddens: bool = False,
+        **unused: Any,
+    ) -> Tuple[torch.Tensor, Dict[str, Any]]:
+        """Encodes B rows of T tokens, all passes of all objectives in one batch.
+
+        Args:
+            src_tokens: (B, T) int64, padded on the right.
+            src_lengths: unused; stock batches carry it.
+            positions: (B, T) int64 from 0; by default each row counts from its first token.
+            prefix_lengths: (B,) int64; see ``models.attention_masks.prefix_mask``.
+            masked_tokens: score these positions alone: (M,) int64 indices into the B * T tokens,
+                or stock's (B, T) bool.
+            cross: the block of the top layer's attention to return, of the last R rows.
+            features_only: return states in place of scores.
+            return_all_hiddens: also return the embeddings and every layer's states.
+
+        Returns:
+            Scores (M or B x T, V), or states (B, T, D); and a dict: ``features`` (B, T, D),
+            ``cross_attention`` (R, H, Q, K) or None, ``inner_states`` a list of (B, T, D) or None.
+        """
+        output = self.encoder.sentence_encoder(
+            src_tokens,
+            positions=positions,
+            prefix_lengths=prefix_lengths,
+            cross=None if cross is None else CrossBlock(*cross),
+            return_all_layers=return_all_hiddens,
+        )
+        extra = {
+            "features": output.states,
+            "cross_attention": output.cross_attention,
+            "inner_states": output.layers,
+        }
+        if features_only:
+            return output.states, extra
+        states = output.states
+        if masked_tokens is not None:
+            flat = states.flatten(0, 1)
+            if masked_tokens.dtype is torch.bool:
+                states = flat[masked_tokens.flatten()]
+            else:
+                states = flat.index_select(0, masked_tokens)
+        return self.encoder.lm_head(states), extra
+
+    def max_positions(self) -> int:
+        """Longest row in subwords."""
+        return self.encoder.max_positions()
+
+    def get_normalized_probs(self, net_output, log_probs: bool, sample=None) -> torch.Tensor:
+        """Probabilities, or log-probabilities, of scores (..., V), in fp32."""
+        logits = net_output[0].float()
+        return logits.log_softmax(dim=-1) if log_probs else logits.softmax(dim=-1)
+
+    @property
+    def supported_targets(self):
+        """The tokens themselves."""
+        return {"self"}
+
+    @exit_clearly
+    def upgrade_state_dict_named(self, state_dict: Dict[str, torch.Tensor], name: str) -> None:
+        """Renames the parameters of older RoBERTa and XLM-R checkpoints, then checks every shape.
+
+        Raises:
+            UserError: the checkpoint is of another architecture or another dictionary.
+        """
+        prefix = name + "." if name else ""
+        for key in list(state_dict):
+            if key.startswith(prefix):
+                for new_key, value in _modern(key[len(prefix) :], state_dict.pop(key)):
+                    state_dict[prefix + new_key] = value
+        self._check_shapes(state_dict, prefix)
+
+    def _check_shapes(self, state_dict: Dict[str, torch.Tensor], prefix: str) -> None:
+        own = self.state_dict()
+        given = {k[len(prefix) :]: v for k, v in state_dict.items() if k.startswith(prefix)}
+        embedding = "encoder.sentence_encoder.embed_tokens.weight"
+        if embedding in given and given[embedding].shape != own[embedding].shape:
+            rows, dim = given[embedding].shape
+            own_rows, own_dim = own[embedding].shape
+            if dim == own_dim:
+                raise UserError(
+                    f"the checkpoint was trained with a dictionary of {rows} symbols but this "
+                    f"data's has {own_rows}: use the data-bin it was trained on, or prepare this "
+                    "text with that model's sentencepiece.bpe.model and dict.txt"
+                )
+        wrong = [k for k in own if k in given and given[k].shape != own[k].shape]
+        for what, keys in (
+            ("of another shape", wrong),
+            ("missing", [k for k in own if k not in given]),
+            ("unknown to this model", [k for k in given if k not in own]),
+        ):
+            if keys:
+                sizes = (
+                    f": {tuple(given[keys[0]].shape)} there, {tuple(own[keys[0]].shape)} here"
+                    if keys is wrong
+                    else ""
+                )
+                raise UserError(
+                    f"the checkpoint is of another architecture: {len(keys)} parameters are {what}"
+                    f" (first: {keys[0]}{sizes}); give the --arch it was trained with"
+                )
+
+
+# What fairseq 0.12.2 adds to each layer and never trains (fairseq issue 4782).
+_UNTRAINED = re.compile(r"\.layers\.\d+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)$")
+_PACKED = re.compile(r"(.*\.self_attn\.)in_proj_(weight|bias)$")
+
+
+def _modern(key: str, value: torch.Tensor) -> List[Tuple[str, torch.Tensor]]:
+    """A parameter of any fairseq RoBERTa or XLM-R under today's names; [] if it has no place."""
+    if key.startswith("decoder."):
+        key = "encoder." + key[len("decoder.") :]
+    key = key.replace(".emb_layer_norm.", ".layernorm_embedding.")
+    if key.endswith(".version") or _UNTRAINED.search(key):
+        return []
+    if key.startswith("classification_heads."):
+        logger.warning("leaving out %s: this model has no classification head", key)
+        return []
+    packed = _PACKED.match(key)
+    if packed:
+        stem, kind = packed.groups()
+        return [(f"{stem}{p}_proj.{kind}", part) for p, part in zip("qkv", value.chunk(3))]
+    return [(key, value)]
+
+
+def _architecture(name: str, **shape: int) -> None:
+    def fill(args) -> None:
+        for key, value in shape.items():
+            setattr(args, key, getattr(args, key, value))
+
+    fill.__name__ = name
+    register_model_architecture("amber", name)(fill)
+
+
+_architecture(
+    "amber_tiny",
+    encoder_layers=4,
+    encoder_embed_dim=128,
+    encoder_ffn_embed_dim=512,
+    encoder_attention_heads=4,
+    max_positions=128,
+)
+_architecture(
+    "amber_base",
+    encoder_layers=12,
+    encoder_embed_dim=768,
+    encoder_ffn_embed_dim=3072,
+    encoder_attention_heads=12,
+    max_positions=512,
+)

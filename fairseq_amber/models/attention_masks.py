@@ -1,0 +1,36 @@
+"""Who may attend to whom. Masks are bool, True = may attend.
+
+Shapes: B rows, T tokens.
+"""
+
+from __future__ import annotations
+
+import torch
+
+
+def padding_mask(tokens: torch.Tensor, pad: int) -> torch.Tensor:
+    """(B, 1, 1, T): every query may attend to every token that is not padding."""
+    return tokens.ne(pad)[:, None, None, :]
+
+
+def prefix_mask(tokens: torch.Tensor, pad: int, prefix_lengths: torch.Tensor) -> torch.Tensor:
+    """The mask of AMBER's word alignment passes (arXiv 2010.07972, Figure 1a), row by row.
+
+    The first ``p`` tokens of a row attend to each other and to nothing else; a token ``t >= p``
+    attends to those ``p`` and to the tokens ``p <= k < t`` strictly before it, not to itself (its
+    own state still reaches it through the residual connection). A row whose prefix is the whole
+    row has ordinary bidirectional attention, so passes of both kinds share one batch.
+
+    Args:
+        tokens: (B, T), padded on the right.
+        pad: the padding token.
+        prefix_lengths: (B,) int64, at least 1.
+
+    Returns:
+        (B, 1, T, T), query by key. Every query has at least one key.
+    """
+    index = torch.arange(tokens.size(1), device=tokens.device)
+    in_prefix = index < prefix_lengths.unsqueeze(1)  # (B, T)
+    before = index.unsqueeze(0) < index.unsqueeze(1)  # (T, T)
+    visible = in_prefix.unsqueeze(1) | (before & ~in_prefix.unsqueeze(2))  # (B, T, T)
+    return (visible & tokens.ne(pad).unsqueeze(1)).unsqueeze(1)

@@ -1,0 +1,1 @@
+"""The mathematics of the objectives: pure torch, no fairseq, no I/O, no state."""

@@ -1,0 +1,69 @@
+"""Contrastive sentence alignment: a sentence picks out its translation among candidates.
+
+AMBER (arXiv 2010.07972), section 2, the objective called SA; with a temperature and normalised
+vectors it is InfoNCE (van den Oord et al. 2018, arXiv 1807.03748, equation 4).
+
+Shapes: B anchors, N candidates, T tokens, D dimensions.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+
+def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The mean of the states that count: ``c = sum_t mask[t] states[t] / sum_t mask[t]``.
+
+    Args:
+        states: (B, T, D).
+        mask: (B, T) bool, True where a token counts.
+
+    Returns:
+        (B, D) in fp32; zeros where no token counts.
+    """
+    total = states.float().masked_fill(~mask.unsqueeze(2), 0.0).sum(dim=1)  # (B, D)
+    return total / mask.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+def contrastive_loss(
+    anchors: torch.Tensor,
+    candidates: torch.Tensor,
+    positives: torch.Tensor,
+    *,
+    temperature: float = 1.0,
+    normalize: bool = False,
+    ignore: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Negative log-probability of each anchor's own candidate, in nats.
+
+    ``loss[b] = -log exp(s[b, p_b]) / sum_n exp(s[b, n])``, ``s[b, n] = <a_b, c_n> / temperature``.
+    The paper's form is the default: raw dot product, temperature 1, one direction.
+
+    Args:
+        anchors: (B, D) sentence vectors.
+        candidates: (N, D) sentence vectors.
+        positives: (B,) int64, the row of ``candidates`` that translates each anchor.
+        temperature: divides the similarities.
+        normalize: cosine in place of the dot product.
+        ignore: (B, N) bool, True where a candidate must not be a negative of that anchor (padding,
+            or the same sentence again). An anchor's own positive always counts.
+
+    Returns:
+        (B,) fp32 loss.
+    """
+    logits = similarities(anchors, candidates, normalize=normalize) / temperature
+    if ignore is not None:
+        own = F.one_hot(positives, logits.size(1)).bool()  # (B, N)
+        logits = logits.masked_fill(ignore & ~own, float("-inf"))
+    return F.cross_entropy(logits, positives, reduction="none")
+
+
+def similarities(
+    anchors: torch.Tensor, candidates: torch.Tensor, *, normalize: bool = False
+) -> torch.Tensor:
+    """(B, N) fp32 dot products, or cosines when ``normalize``, of (B, D) with (N, D)."""
+    anchors, candidates = anchors.float(), candidates.float()
+    if normalize:
+        anchors, candidates = F.normalize(anchors, dim=1), F.normalize(candidates, dim=1)
+    return anchors @ candidates.t()

@@ -1,0 +1,6 @@
+"""fairseq glue: a data folder -> datasets."""
+
+import sys
+
+if "fairseq" in sys.modules:
+    from fairseq_amber.tasks import cross_lingual_alignment  # noqa: F401

@@ -1,0 +1,116 @@
+"""A toy dictionary, toy models and a toy data folder, shared by the tests."""
+
+import argparse
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(1)
+
+import fairseq  # noqa: E402, F401  (first, so that the plugin registers itself)
+from fairseq.data import Dictionary  # noqa: E402
+from fairseq.data.indexed_dataset import MMapIndexedDatasetBuilder  # noqa: E402
+from omegaconf import OmegaConf  # noqa: E402
+
+import fairseq_amber  # noqa: E402, F401
+
+WORDS = 40
+
+
+@pytest.fixture(scope="session")
+def dictionary() -> Dictionary:
+    """``<s> <pad> </s> <unk> w0 ... w39 <mask>``."""
+    symbols = Dictionary()
+    for word in range(WORDS):
+        symbols.add_symbol(f"w{word}")
+    symbols.add_symbol("<mask>")
+    return symbols
+
+
+@pytest.fixture
+def make_model(dictionary):
+    """Builds a seeded toy ``amber`` model; keyword arguments override its shape."""
+    from fairseq_amber.models.amber import AmberConfig, AmberModel
+
+    def build(seed: int = 0, **overrides):
+        shape = dict(
+            encoder_layers=2,
+            encoder_embed_dim=16,
+            encoder_ffn_embed_dim=32,
+            encoder_attention_heads=4,
+            max_positions=64,
+            dropout=0.0,
+            attention_dropout=0.0,
+        )
+        shape.update(overrides)
+        torch.manual_seed(seed)
+        task = argparse.Namespace(source_dictionary=dictionary)
+        model = AmberModel.build_model(AmberConfig(**shape), task)
+        with torch.no_grad():  # BERT's start is so small that every map would be uniform
+            for name, parameter in model.named_parameters():
+                if name.endswith("weight") and parameter.dim() == 2:
+                    parameter.mul_(10)
+        return model
+
+    return build
+
+
+def write_binarised(path: Path, sentences) -> None:
+    """A ``.bin`` / ``.idx`` pair as fairseq-preprocess writes it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    builder = MMapIndexedDatasetBuilder(f"{path}.bin", dtype=np.uint16)
+    for sentence in sentences:
+        builder.add_item(torch.tensor([*sentence, 2]))  # </s>
+    builder.finalize(f"{path}.idx")
+
+
+@pytest.fixture(scope="session")
+def random_sentences():
+    """``(count, seed, low, high) -> `` sentences of word ids, low to high tokens each."""
+
+    def draw(count: int, seed: int, low: int = 1, high: int = 12):
+        rng = np.random.default_rng(seed)
+        return [rng.integers(4, 4 + WORDS, rng.integers(low, high + 1)) for _ in range(count)]
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def data_folder(tmp_path_factory, random_sentences) -> Path:
+    """mono: de 60, en 200; parallel: de-en 90, tr-en 30; valid: de 5, en 5, de-en 7."""
+    folder = tmp_path_factory.mktemp("data-bin")
+    (folder / "dict.txt").write_text("".join(f"w{word} 1\n" for word in range(WORDS)))
+    for seed, (language, split, count) in enumerate(
+        [("de", "train", 60), ("en", "train", 200), ("de", "valid", 5), ("en", "valid", 5)]
+    ):
+        write_binarised(folder / "mono" / language / split, random_sentences(count, seed))
+    for seed, (pair, split, count) in enumerate(
+        [("de-en", "train", 90), ("tr-en", "train", 30), ("de-en", "valid", 7)], start=10
+    ):
+        for side, language in enumerate(pair.split("-")):
+            write_binarised(
+                folder / "parallel" / pair / f"{split}.{pair}.{language}",
+                random_sentences(count, 100 * seed + side),
+            )
+    return folder
+
+
+@pytest.fixture
+def make_task(data_folder):
+    """Builds the task on the toy data folder; keyword arguments override its config."""
+    from fairseq_amber.tasks.cross_lingual_alignment import (
+        CrossLingualAlignmentConfig,
+        CrossLingualAlignmentTask,
+    )
+
+    def build(**overrides):
+        settings = dict(data=str(data_folder), tokens_per_sample=64, seed=1, update_freq=[1])
+        settings.update(overrides)
+        cfg = OmegaConf.structured(CrossLingualAlignmentConfig(**settings))
+        return CrossLingualAlignmentTask.setup_task(cfg)
+
+    return build

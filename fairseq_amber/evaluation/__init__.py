@@ -1,0 +1,1 @@
+"""Measures what training did: retrieval, word alignment, and the report that compares systems."""

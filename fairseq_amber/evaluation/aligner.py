@@ -1,0 +1,127 @@
+"""Word links of sentence pairs from an encoder's attention maps or states."""
+
+from __future__ import annotations
+
+from typing import Iterator, NamedTuple, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from fairseq_amber.data.layout import SENTENCE_SPECIALS, pad_rows
+from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.encoder import Encoder, batches_by_length
+from fairseq_amber.evaluation.link_extraction import (
+    NO_WORD,
+    cosine_similarity,
+    mutual_argmax,
+    mutual_attention,
+    word_links,
+)
+from fairseq_amber.evaluation.tokenizer import WordPieces
+from fairseq_amber.evaluation.word_alignment import Link
+
+METHODS = ("attention", "similarity")
+
+
+class _TokenScores(NamedTuple):
+    """(B, S, T) scores of subword pairs, and which subwords count: (B, S) and (B, T) bool."""
+
+    scores: Tensor
+    source_mask: Tensor
+    target_mask: Tensor
+
+
+class Aligner:
+    """Links words whose subwords are each other's best match.
+
+    `attention` scores two subwords by the head-mean of the product of the two attention maps that
+    word alignment training makes agree (top layer). `similarity` scores them by the cosine of their
+    states at a layer, each sentence encoded alone (Jalili Sabet et al., 2020).
+    """
+
+    def __init__(self, encoder: Encoder, *, method: str = "attention", layer: int = -1):
+        """Takes the layer of the states; attention has only the last.
+
+        Raises:
+            UserError: there is no such method or layer.
+        """
+        if method not in METHODS:
+            raise UserError(f"--method {method} is none of {', '.join(METHODS)}")
+        self._encoder = encoder
+        self.method = method
+        self.layer = encoder.resolve_layer(layer)
+        if method == "attention" and self.layer != encoder.num_layers:
+            raise UserError(
+                f"--layer {layer}: --method attention reads the last layer, the one that is "
+                "trained; other layers go with --method similarity"
+            )
+
+    def align(
+        self,
+        sources: Sequence[WordPieces],
+        targets: Sequence[WordPieces],
+        *,
+        batch_tokens: int = 8192,
+    ) -> Iterator[tuple[int, list[Link]]]:
+        """Yields (index, links) of every pair, long pairs first; a side without subwords has none.
+
+        Args:
+            batch_tokens: at most so many tokens in a batch, padding included.
+        """
+        full = [i for i, (x, y) in enumerate(zip(sources, targets)) if len(x.ids) and len(y.ids)]
+        fitted = {i: self._fit(sources[i], targets[i]) for i in full}
+        lengths = [2 * sum(len(side.ids) for side in fitted[i]) for i in full]
+        for batch in batches_by_length(lengths, batch_tokens):
+            indices = [full[position] for position in batch]
+            pairs = [fitted[i] for i in indices]
+            token_scores = self._score(pairs)
+            words = pad_rows([side.words for sides in zip(*pairs) for side in sides], NO_WORD)
+            aligned = mutual_argmax(*token_scores)
+            yield from zip(indices, word_links(aligned.cpu(), *words.chunk(2)))
+        for i in sorted(set(range(len(sources))).difference(full)):
+            yield i, []
+
+    def cut_words(self, source: WordPieces, target: WordPieces) -> int:
+        """How many words of a pair lie wholly beyond the longest row, hence without links."""
+        cut = 0
+        for whole, fitted in zip((source, target), self._fit(source, target)):
+            if len(fitted.words) < len(whole.words):
+                cut += len(set(whole.words[len(fitted.words) :]) - set(fitted.words[-1:]))
+        return cut
+
+    def word_scores(self, source: WordPieces, target: WordPieces, shape: tuple[int, int]):
+        """The score of every two words of one pair, for a picture.
+
+        Args:
+            shape: how many words the two sentences have.
+
+        Returns:
+            float array of that shape: the highest score of any of their subwords.
+        """
+        result = np.zeros(shape, dtype=np.float32)
+        x, y = self._fit(source, target)
+        if len(x.ids) and len(y.ids):
+            scores = self._score([(x, y)]).scores[0, : len(x.ids), : len(y.ids)].cpu().numpy()
+            np.maximum.at(result, (x.words[:, None], y.words[None, :]), scores)
+        return result
+
+    def _fit(self, source: WordPieces, target: WordPieces) -> tuple[WordPieces, WordPieces]:
+        if self.method == "attention":
+            lengths = self._encoder.fit_pair(len(source.ids), len(target.ids))
+        else:
+            lengths = (self._encoder.max_tokens - SENTENCE_SPECIALS,) * 2
+        x, y = (
+            WordPieces(side.ids[:length], side.words[:length])
+            for side, length in zip((source, target), lengths)
+        )
+        return x, y
+
+    def _score(self, pairs: Sequence[tuple[WordPieces, WordPieces]]) -> _TokenScores:
+        sources, targets = ([side.ids for side in sides] for sides in zip(*pairs))
+        if self.method == "attention":
+            maps = self._encoder.pair_attention(sources, targets)
+            scores = mutual_attention(maps.source_to_target, maps.target_to_source)
+            return _TokenScores(scores, maps.source_mask, maps.target_mask)
+        states = self._encoder.pair_states(sources, targets, layer=self.layer)
+        scores = cosine_similarity(states.source, states.target)
+        return _TokenScores(scores, states.source_mask, states.target_mask)

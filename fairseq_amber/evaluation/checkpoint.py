@@ -1,0 +1,130 @@
+"""Reads a checkpoint that fairseq-train has written, and builds its model for evaluation."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fairseq_amber.environment import patch_stock_fairseq, require_fairseq, version_tuple
+from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.tokenizer import DICTIONARY_NAME
+
+_EMBEDDING = "embed_tokens.weight"
+
+
+class LoadedModel(NamedTuple):
+    """A model in evaluation mode, its dictionary, its data folder and what identifies it."""
+
+    model: Any
+    dictionary: Any
+    data: Path
+    config: dict[str, Any]
+
+
+def load_model(
+    checkpoint: str | Path, *, data: str | Path | None = None, reinitialize: int | None = None
+) -> LoadedModel:
+    """Builds the model of a checkpoint on the CPU, in float32.
+
+    Args:
+        checkpoint: a file that fairseq-train wrote for an architecture of this package.
+        data: folder with dict.txt; by default the one the checkpoint was trained on.
+        reinitialize: a seed; leave the trained weights out and draw new ones with it. This is the
+            untrained baseline of the same architecture.
+
+    Raises:
+        UserError: no fairseq, no checkpoint, another architecture, or another dictionary.
+    """
+    import torch
+
+    logging.getLogger("fairseq").setLevel(logging.WARNING)  # it tells of parts not used here
+    require_fairseq()
+    patch_stock_fairseq()
+    from fairseq.data import Dictionary
+    from fairseq.models import ARCH_MODEL_REGISTRY
+
+    from fairseq_amber.models.amber import AmberModel
+
+    state = _read(checkpoint)
+    architecture, task = _settings(state)
+    name = getattr(architecture, "_name", None) or getattr(architecture, "arch", None)
+    if name != "amber" and ARCH_MODEL_REGISTRY.get(name) is not AmberModel:
+        known = sorted(k for k, v in ARCH_MODEL_REGISTRY.items() if v is AmberModel)
+        raise UserError(
+            f"{checkpoint} holds a model of the architecture {name}; expected one of "
+            f"{', '.join(known)}"
+        )
+
+    folder = _data_folder(checkpoint, data, getattr(task, "data", ""))
+    dictionary = Dictionary.load(str(folder / DICTIONARY_NAME))
+    dictionary.add_symbol("<mask>")
+    rows = next((len(v) for k, v in state["model"].items() if k.endswith(_EMBEDDING)), 0)
+    if rows != len(dictionary):
+        raise UserError(
+            f"{checkpoint} was trained with a dictionary of {rows} symbols but "
+            f"{folder / DICTIONARY_NAME} makes {len(dictionary)}; give the folder it was trained "
+            "on with --data"
+        )
+
+    torch.manual_seed(0 if reinitialize is None else reinitialize)
+    model = AmberModel.build_model(architecture, argparse.Namespace(source_dictionary=dictionary))
+    config = {"checkpoint": str(checkpoint), "architecture": name, "updates": _updates(state)}
+    if reinitialize is None:
+        model.load_state_dict(state["model"], strict=True)
+    else:
+        config.update(updates=0, reinitialized_with_seed=reinitialize)
+    return LoadedModel(model.eval(), dictionary, folder, config)
+
+
+def _read(checkpoint: str | Path) -> dict[str, Any]:
+    """The checkpoint's content. Only plain data is unpickled: with torch >= 1.13, no file runs
+    code."""
+    import torch
+
+    restricted = {"weights_only": True} if version_tuple(torch.__version__) >= (1, 13) else {}
+    try:
+        file = open(checkpoint, "rb")
+    except OSError as error:
+        raise UserError(f"cannot read {checkpoint}: {error.strerror}") from None
+    with file:
+        try:
+            state = torch.load(file, map_location="cpu", **restricted)
+        except Exception:  # what is no checkpoint fails to unpickle in any way there is
+            state = None
+    if not isinstance(state, dict) or "model" not in state:
+        raise UserError(f"{checkpoint} is no whole checkpoint of fairseq-train (checkpoint_*.pt)")
+    if not (state.get("cfg") or state.get("args")):
+        raise UserError(f"{checkpoint} holds weights but not the settings of their model")
+    return state
+
+
+def _settings(state: dict[str, Any]) -> tuple[Any, Any]:
+    """The model's and the task's settings, of a checkpoint with either of fairseq's formats."""
+    if state.get("cfg"):
+        parts = state["cfg"]["model"], state["cfg"]["task"]
+    else:
+        parts = state["args"], state["args"]
+    model, task = (
+        part if isinstance(part, argparse.Namespace) else argparse.Namespace(**(part or {}))
+        for part in parts
+    )
+    return model, task
+
+
+def _data_folder(checkpoint: str | Path, given: str | Path | None, trained_on: str) -> Path:
+    folder = Path(given) if given else Path(trained_on.split(":")[0])
+    if (folder / DICTIONARY_NAME).is_file():
+        return folder
+    if given:
+        raise UserError(f"{folder / DICTIONARY_NAME} is missing; --data takes the data-bin folder")
+    raise UserError(
+        f"{checkpoint} was trained on {folder}, where there is no {DICTIONARY_NAME} now; give the "
+        "data-bin folder with --data"
+    )
+
+
+def _updates(state: dict[str, Any]) -> int | None:
+    history = state.get("optimizer_history") or [{}]
+    return history[-1].get("num_updates")

@@ -1,0 +1,178 @@
+"""Puts results of several systems, and of several runs of one system, side by side."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import Any, Sequence
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.results import Result
+from fairseq_amber.evaluation.tables import markdown_table
+
+LOWER_IS_BETTER = frozenset({"AER"})
+
+# What may differ between the runs that one mean is taken over: seeds, and where files lie.
+_OF_ONE_RUN = frozenset(
+    {"checkpoint", "updates", "reinitialized_with_seed", "predicted", "gold", "test"}
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One system's values in a row, one for each run, in percent."""
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Mean over runs."""
+        return statistics.fmean(self.values)
+
+    @property
+    def std(self) -> float | None:
+        """Sample standard deviation over runs; None for a single run."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+    def __str__(self) -> str:
+        spread = "" if self.std is None else f" ± {self.std:.1f}"
+        return f"{self.mean:.1f}{spread}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number for every system that has it."""
+
+    label: str
+    cells: dict[str, Cell]
+
+
+@dataclass(frozen=True)
+class Section:
+    """All rows of one task; the last is the mean where there are several."""
+
+    task: str
+    metric: str
+    rows: list[Row]
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether a small number is a good one."""
+        return self.metric in LOWER_IS_BETTER
+
+
+def compare(results: Sequence[Result]) -> list[Section]:
+    """Sections in the order in which tasks come; results of one system and task are runs.
+
+    Raises:
+        UserError: two results of one system and task differ in settings other than the run.
+    """
+    sections: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        sections.setdefault((result.task, result.metric), []).append(result)
+    return [
+        Section(task, metric, _rows(_by_system(members)))
+        for (task, metric), members in sections.items()
+    ]
+
+
+def markdown(sections: Sequence[Section], systems: Sequence[str]) -> str:
+    """One Markdown table: systems across, tasks and languages down, the best of a row in bold."""
+    rows = []
+    for section in sections:
+        better = "lower" if section.lower_is_better else "higher"
+        title = f"*{section.task.replace('_', ' ')}: {section.metric} %, {better} is better*"
+        rows.append([title] + [""] * len(systems))
+        for row in section.rows:
+            cells = {name: str(cell) for name, cell in row.cells.items()}
+            best = _best(row, section.lower_is_better) if len(cells) > 1 else set()
+            rows.append(
+                [row.label]
+                + [f"**{cells[s]}**" if s in best else cells.get(s, "") for s in systems]
+            )
+    return markdown_table(["", *systems], rows)
+
+
+def as_json(sections: Sequence[Section]) -> list[dict[str, Any]]:
+    """The same numbers for programs: mean, std (null for one run) and the values of all runs."""
+    return [
+        {
+            "task": section.task,
+            "metric": section.metric,
+            "lower_is_better": section.lower_is_better,
+            "rows": [
+                {
+                    "label": row.label,
+                    "systems": {
+                        name: {"mean": cell.mean, "std": cell.std, "values": list(cell.values)}
+                        for name, cell in row.cells.items()
+                    },
+                }
+                for row in section.rows
+            ],
+        }
+        for section in sections
+    ]
+
+
+def _by_system(results: Sequence[Result]) -> dict[str, list[Result]]:
+    systems: dict[str, list[Result]] = {}
+    for result in results:
+        runs = systems.setdefault(result.system, [])
+        runs.append(result)
+        for key in sorted({*runs[0].config, *result.config} - _OF_ONE_RUN):
+            ours, theirs = (run.config.get(key) for run in (runs[0], result))
+            if ours != theirs:
+                raise UserError(
+                    f"two results of {result.system} on {result.task} were measured with {key} "
+                    f"{ours} and {theirs}; measure both alike, or tell them apart with --name"
+                )
+    return systems
+
+
+def _rows(systems: dict[str, list[Result]]) -> list[Row]:
+    cells: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for system, runs in systems.items():
+        for run in runs:
+            for language, parts in run.per_language.items():
+                for part in _shown_parts(parts):
+                    cells.setdefault((language, part), {}).setdefault(system, []).append(
+                        parts[part]
+                    )
+    rows = [
+        Row(_label(*number), {name: Cell(tuple(values)) for name, values in row.items()})
+        for number, row in cells.items()
+    ]
+    if len(rows) > 1:
+        rows.append(Row("mean", {name: _mean(runs) for name, runs in systems.items()}))
+    return rows
+
+
+def _shown_parts(parts: dict[str, float]) -> tuple[str, ...]:
+    """Both directions of a number that has them, else its score."""
+    return ("forward", "backward") if {"forward", "backward"} <= parts.keys() else ("score",)
+
+
+def _label(language: str, part: str) -> str:
+    source, _, target = language.partition("-")
+    return {"forward": f"{source} → {target}", "backward": f"{target} → {source}"}.get(
+        part, language
+    )
+
+
+def _mean(runs: Sequence[Result]) -> Cell:
+    """The scores of runs over the same languages; of results that split them up, one score."""
+    if len({frozenset(run.per_language) for run in runs}) == 1:
+        return Cell(tuple(run.score for run in runs))
+    by_language: dict[str, list[float]] = {}
+    for run in runs:
+        for language, parts in run.per_language.items():
+            by_language.setdefault(language, []).append(parts["score"])
+    return Cell((statistics.fmean(map(statistics.fmean, by_language.values())),))
+
+
+def _best(row: Row, lower_is_better: bool) -> set[str]:
+    """The systems whose number, as it is printed, is the best."""
+    shown = {name: round(cell.mean, 1) for name, cell in row.cells.items()}
+    best = (min if lower_is_better else max)(shown.values())
+    return {name for name, value in shown.items() if value == best}

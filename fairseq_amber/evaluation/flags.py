@@ -1,0 +1,93 @@
+"""Command-line flags that several evaluators share, and what they stand for."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.text_files import ParallelFiles, find_parallel, language_pair
+
+if TYPE_CHECKING:
+    from fairseq_amber.evaluation.encoder import Encoder
+
+
+def add_encoder_arguments(parser: argparse.ArgumentParser) -> None:
+    """The checkpoint and how to run it."""
+    parser.add_argument(
+        "checkpoint", metavar="CHECKPOINT", type=Path, help="a checkpoint_*.pt of fairseq-train"
+    )
+    parser.add_argument(
+        "--data",
+        metavar="DATA_BIN",
+        type=Path,
+        help="folder with dict.txt and sentencepiece.bpe.model; without it, the one that the "
+        "checkpoint was trained on",
+    )
+    parser.add_argument(
+        "--device", help="cpu, cuda, cuda:1, ...; without it, a GPU if there is one"
+    )
+    parser.add_argument(
+        "--batch-tokens",
+        type=_positive,
+        default=8192,
+        metavar="N",
+        help="subwords in a batch, padding included: less saves memory, the numbers stay the same",
+    )
+    parser.add_argument(
+        "--reinitialize",
+        type=int,
+        metavar="SEED",
+        help="leave out the trained weights and draw new ones with this seed: the untrained "
+        "baseline of the same architecture",
+    )
+
+
+def add_text_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which parallel text to read."""
+    parser.add_argument(
+        "--source", metavar="FILE", type=Path, help="one sentence a line, UTF-8; with --target"
+    )
+    parser.add_argument("--target", metavar="FILE", type=Path, help="line i translates line i")
+    parser.add_argument(
+        "--folder",
+        metavar="DIR",
+        type=Path,
+        help="in place of --source and --target: all files <split>.<src>-<tgt>.<lang> in it",
+    )
+    parser.add_argument(
+        "--split",
+        default="test",
+        help="first part of the file names in --folder; tatoeba for tatoeba.deu-eng.deu",
+    )
+
+
+def load_encoder(args: argparse.Namespace) -> Encoder:
+    """The encoder that `add_encoder_arguments` describes."""
+    from fairseq_amber.evaluation.encoder import Encoder
+
+    return Encoder.load(
+        args.checkpoint, data=args.data, device=args.device, reinitialize=args.reinitialize
+    )
+
+
+def parallel_files(args: argparse.Namespace) -> list[ParallelFiles]:
+    """The files that `add_text_arguments` describes.
+
+    Raises:
+        UserError: neither or both of --folder and --source with --target are given.
+    """
+    if args.folder is not None and args.source is None and args.target is None:
+        return find_parallel(args.folder, args.split)
+    if args.folder is None and args.source is not None and args.target is not None:
+        name = language_pair(args.source, args.target)
+        return [ParallelFiles(name, args.source, args.target)]
+    raise UserError("give either --source FILE and --target FILE, or --folder DIR")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number

@@ -1,0 +1,42 @@
+"""What all pictures share: colours, and writing a figure whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairseq_amber.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette: told apart by colour-blind readers, and in grey by most.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+FORMATS = (".png", ".svg", ".pdf")
+
+
+def check_format(path: str | Path) -> None:
+    """Raises UserError unless the name ends in a format that pictures are written in."""
+    if Path(path).suffix.lower() not in FORMATS:
+        raise UserError(f"{path}: a picture's name ends in {', '.join(FORMATS)}")
+
+
+def save_picture(figure: Figure, path: str | Path) -> None:
+    """Writes a figure in the format its name ends in, trimmed, at 200 dots an inch.
+
+    Raises:
+        UserError: an unknown format, or a file that cannot be written.
+    """
+    check_format(path)
+    path = Path(path)
+    partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(partial, dpi=200, facecolor="white", bbox_inches="tight", pad_inches=0.15)
+        os.replace(partial, path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        if partial.exists():
+            partial.unlink()

@@ -1,0 +1,79 @@
+"""The JSON of one measured number: the score, what it is a mean of, and what it was measured with.
+
+{"task": "retrieval", "metric": "accuracy", "system": "AMBER", "score": 93.1, "n": 4000,
+ "per_language": {"de-en": {"score": 93.1, "forward": 92.8, "backward": 93.4, "n": 1000}, ...},
+ "config": {"checkpoint": ..., "layer": 4, "pooling": "mean", ...}}
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.text_files import atomic_writer
+
+
+@dataclass(frozen=True)
+class Result:
+    """One system's result on one task.
+
+    Attributes:
+        task: what was measured, such as retrieval or word_alignment.
+        metric: the name of the score, such as accuracy or AER; scores are percentages.
+        system: the name the report puts over the column.
+        score: the plain mean over languages.
+        per_language: for each language or pair its `score`, `n` and the parts of the score.
+        n: test items in all.
+        config: everything else one must know to compare the number.
+    """
+
+    task: str
+    metric: str
+    system: str
+    score: float
+    per_language: dict[str, dict[str, float]]
+    n: int
+    config: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_languages(
+        cls,
+        task: str,
+        metric: str,
+        system: str,
+        per_language: dict[str, dict[str, float]],
+        config: dict[str, Any],
+    ) -> Result:
+        """A result whose score is the mean of its languages' scores and whose n is their sum."""
+        scores = [parts["score"] for parts in per_language.values()]
+        n = sum(int(parts["n"]) for parts in per_language.values())
+        return cls(task, metric, system, sum(scores) / len(scores), per_language, n, config)
+
+    def write(self, path: str | Path) -> None:
+        """Writes the JSON; the file appears whole or not at all."""
+        with atomic_writer(path) as file:
+            json.dump(asdict(self), file, ensure_ascii=False, indent=2)
+            file.write("\n")
+
+
+def read_result(path: str | Path) -> Result:
+    """Reads what `Result.write` wrote.
+
+    Raises:
+        UserError: the file cannot be read or is no result.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        result = Result(**content)
+        for parts in result.per_language.values():
+            float(parts["score"])
+        return result
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise UserError(
+            f"{path} is no result; give a JSON that an evaluator's --json has written"
+        ) from None

@@ -1,0 +1,131 @@
+"""Plain text in: parallel files and how a folder names them. Text out: all of it or nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, NamedTuple, TextIO
+
+from fairseq_amber.errors import UserError
+
+_PAIR = re.compile(r"(?P<split>[^.]+)\.(?P<source>[^.-]+)-(?P<target>[^.-]+)\.(?P<language>[^.]+)")
+
+
+class ParallelFiles(NamedTuple):
+    """Two files of aligned lines; `name` is their language pair, such as de-en."""
+
+    name: str
+    source: Path
+    target: Path
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """The lines of a UTF-8 file without their newlines and without a byte order mark.
+
+    Raises:
+        UserError: the file cannot be read, is empty or is not UTF-8 (naming the line).
+    """
+    lines: list[str] = []
+    try:
+        with open(path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    text = line.decode("utf-8" if lines else "utf-8-sig")
+                except UnicodeDecodeError:
+                    raise UserError(
+                        f"{path}:{number}: not UTF-8; convert the file with iconv -t utf-8"
+                    ) from None
+                lines.append(text.rstrip("\r\n"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    if not lines:
+        raise UserError(f"{path} is empty; give a file with one sentence a line")
+    return lines
+
+
+def read_parallel(source: str | Path, target: str | Path) -> tuple[list[str], list[str]]:
+    """Both sides of a parallel text, of equal length.
+
+    Raises:
+        UserError: as `read_lines`, or the two files differ in their number of lines.
+    """
+    sides = read_lines(source), read_lines(target)
+    if len(sides[0]) != len(sides[1]):
+        raise UserError(
+            f"{source} has {len(sides[0])} lines but {target} has {len(sides[1])}; "
+            "line i of one must translate line i of the other"
+        )
+    return sides
+
+
+def language_pair(source: str | Path, target: str | Path) -> str:
+    """The pair two files are named after: x.de-en.de and x.de-en.en are de-en; else their names."""
+    names = Path(source).name, Path(target).name
+    matches = [_PAIR.fullmatch(name) for name in names]
+    if matches[0] and matches[1] and matches[0]["language"] != matches[1]["language"]:
+        return f"{matches[0]['language']}-{matches[1]['language']}"
+    return f"{names[0]}-{names[1]}"
+
+
+def find_parallel(folder: str | Path, split: str) -> list[ParallelFiles]:
+    """All pairs `<split>.<src>-<tgt>.{<src>,<tgt>}` of a folder, sorted by name.
+
+    Tatoeba's files, `tatoeba.deu-eng.{deu,eng}`, are the split tatoeba.
+
+    Raises:
+        UserError: the folder holds no such pair, or one side of a pair alone.
+    """
+    if not Path(folder).is_dir():
+        raise UserError(f"{folder} is not a folder")
+    sides: dict[tuple[str, str], dict[str, Path]] = {}
+    for path in sorted(Path(folder).iterdir()):
+        match = _PAIR.fullmatch(path.name)
+        if match and match["split"] == split:
+            pair = match["source"], match["target"]
+            if match["language"] in pair:
+                sides.setdefault(pair, {})[match["language"]] = path
+    if not sides:
+        found = {m["split"] for m in map(_PAIR.fullmatch, sorted(os.listdir(folder))) if m}
+        there = f"; --split may be {', '.join(sorted(found))}" if found else ""
+        raise UserError(f"{folder} has no files {split}.<src>-<tgt>.<lang>{there}")
+    for pair, files in sides.items():
+        for language in pair:
+            if language not in files:
+                raise UserError(f"{folder} lacks {split}.{'-'.join(pair)}.{language}")
+    return [
+        ParallelFiles("-".join(pair), files[pair[0]], files[pair[1]])
+        for pair, files in sides.items()
+    ]
+
+
+@contextmanager
+def atomic_writer(path: str | Path) -> Iterator[TextIO]:
+    """Opens a UTF-8 file that appears under its name only once the block has ended well.
+
+    Raises:
+        UserError: the folder cannot be written to, or the disk is full.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            yield file
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        if temporary is not None:
+            os.unlink(temporary)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

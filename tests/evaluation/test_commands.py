@@ -1,0 +1,161 @@
+import json
+
+import pytest
+
+
+def test_retrieve_prints_and_writes_both_directions(
+    fairseq_amber_command, checkpoint, corpus, tmp_path
+):
+    out = tmp_path / "r.json"
+    status, text, err = fairseq_amber_command(
+        "retrieve", checkpoint, "--folder", corpus, "--name", "toy", "--json", out, "--layer", 2
+    )
+    assert status == 0, err
+    result = json.loads(out.read_text())
+    assert (result["task"], result["metric"], result["system"]) == ("retrieval", "accuracy", "toy")
+    german, english = result["per_language"]["de-en"], result["per_language"]["en-de"]
+    assert (german["forward"], german["backward"]) == (english["backward"], english["forward"])
+    assert result["score"] == pytest.approx((german["forward"] + german["backward"]) / 2)
+    assert result["n"] == 16
+    config = result["config"]
+    assert (config["layer"], config["layers"], config["pooling"]) == (2, 3, "mean")
+    assert config["checkpoint"] == str(checkpoint) and config["updates"] == 7
+    rows = [line.split() for line in text.splitlines()]
+    assert rows[0] == ["pair", "n", "->", "<-", "mean"]
+    assert rows[1][:3] == ["de-en", "8", f"{german['forward']:.2f}"]
+    assert rows[3] == ["mean", "16"] + [f"{result['score']:.2f}"] * 3
+    assert "layer 2 of 3, mean pooling, cosine" in text
+
+
+def test_retrieve_of_a_text_against_itself_is_perfect(fairseq_amber_command, checkpoint, corpus):
+    side = corpus / "test.de-en.de"
+    status, text, _ = fairseq_amber_command(
+        "retrieve", checkpoint, "--source", side, "--target", side, "--reinitialize", 3
+    )
+    assert status == 0
+    assert text.splitlines()[1].split()[-1] == "100.00"
+    assert "weights drawn anew" in text
+
+
+def test_retrieve_tells_of_repeated_lines(fairseq_amber_command, checkpoint, tmp_path):
+    text = tmp_path / "x"
+    text.write_text("ja\nnein\nja\n")
+    status, out, _ = fairseq_amber_command(
+        "retrieve", checkpoint, "--source", text, "--target", text
+    )
+    assert status == 0
+    assert out.startswith("note: x-x has 2 repeated lines")
+
+
+def test_align_then_aer_against_its_own_output_is_perfect(
+    fairseq_amber_command, checkpoint, corpus, tmp_path
+):
+    out, gold, result = tmp_path / "aligned", tmp_path / "gold", tmp_path / "aer.json"
+    status, text, err = fairseq_amber_command(
+        "align", checkpoint, "--folder", corpus, "--output", out, "--plot", 3, tmp_path / "a.png"
+    )
+    assert (status, text) == (0, ""), err
+    assert (tmp_path / "a.png").stat().st_size > 1000
+    gold.mkdir()
+    for pair in ("de-en", "en-de"):
+        lines = (out / f"test.{pair}.align").read_text()
+        assert lines.count("\n") == 8
+        (gold / f"test.{pair}.gold").write_text(lines)
+    status, text, err = fairseq_amber_command("aer", out, gold, "--name", "toy", "--json", result)
+    assert status == 0, err
+    assert text.splitlines()[1].split() == ["de-en", "8", "100.00", "100.00", "0.00"]
+    content = json.loads(result.read_text())
+    assert (content["task"], content["metric"], content["score"]) == ("word_alignment", "AER", 0)
+    assert content["per_language"]["en-de"]["recall"] == 100
+
+
+def test_align_prints_what_it_would_write(fairseq_amber_command, checkpoint, corpus, tmp_path):
+    sides = ["--source", corpus / "test.de-en.de", "--target", corpus / "test.de-en.en"]
+    for method in ("attention", "similarity"):
+        arguments = ["align", checkpoint, *sides, "--method", method]
+        status, text, _ = fairseq_amber_command(*arguments)
+        assert status == 0
+        assert fairseq_amber_command(*arguments, "--output", tmp_path / "out")[0] == 0
+        assert (tmp_path / "out").read_text() == text
+
+
+def test_aer_counts_from_one_and_notices_swapped_indices(fairseq_amber_command, tmp_path):
+    predicted, gold = tmp_path / "x.align", tmp_path / "test.de-en.gold"
+    predicted.write_text("1-0 2-1\n")
+    gold.write_text("1-2 2-3\n")
+    status, text, _ = fairseq_amber_command("aer", predicted, gold, "--one-based")
+    assert status == 0
+    note, _, row = text.splitlines()
+    assert "indices swapped (AER 0.00)" in note
+    assert row.split() == ["de-en", "1", "0.00", "0.00", "100.00"]
+
+
+def test_report_shows_systems_side_by_side(fairseq_amber_command, checkpoint, corpus, tmp_path):
+    results = []
+    for name, seed in (("first", 1), ("second", 2), ("second", 3)):
+        results.append(tmp_path / f"{name}{seed}.json")
+        fairseq_amber_command(
+            "retrieve",
+            checkpoint,
+            "--folder",
+            corpus,
+            "--reinitialize",
+            seed,
+            "--name",
+            name,
+            "--json",
+            results[-1],
+        )
+    picture = tmp_path / "p.png"
+    picture.write_bytes(b"picture")
+    output = tmp_path / "report"
+    status, text, err = fairseq_amber_command(
+        "report", *results, "--output", output, "--heatmap", f"An alignment={picture}"
+    )
+    assert status == 0, err
+    assert (output / "alignment_1.png").read_bytes() == b"picture"
+    content = json.loads((output / "report.json").read_text())
+    [section] = content["sections"]
+    labels = [row["label"] for row in section["rows"]]
+    assert labels == ["de → en", "en → de", "en → de", "de → en", "mean"]  # of two pairs of files
+    assert len(section["rows"][0]["systems"]["second"]["values"]) == 2
+    document = (output / "report.md").read_text()
+    assert text.splitlines()[0] in document and "![An alignment](alignment_1.png)" in document
+    assert "±" in text and document.count("reinitialized_with_seed") == 3
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["retrieve", "{ck}"], "either --source FILE and --target FILE, or --folder DIR"),
+        (["retrieve", "{ck}", "--source", "{x}"], "either --source"),
+        (["retrieve", "{ck}", "--folder", "{dir}", "--layer", "9"], "layers 1 to 3"),
+        (["retrieve", "{ck}", "--folder", "{dir}", "--device", "warp"], "--device warp"),
+        (["retrieve", "{x}", "--folder", "{dir}"], "no whole checkpoint"),
+        (["align", "{ck}", "--folder", "{dir}"], "--folder needs --output"),
+        (["align", "{ck}", "--folder", "{dir}", "--output", "o", "--plot", "9", "a.png"], "1 to 8"),
+        (["align", "{ck}", "--folder", "{dir}", "--output", "o", "--plot", "1", "a.txt"], ".png"),
+        (["aer", "{x}", "{dir}"], "two files or two folders"),
+        (["aer", "{dir}", "{dir}"], "no files <name>.gold"),
+        (["report", "{x}", "--output", "o"], "is no result"),
+        (["report", "{r}", "--output", "o", "--curves", "tb"], "NAME=DIR"),
+        (["report", "{r}", "--output", "o", "--heatmap", "a=none.png"], "none.png is missing"),
+    ],
+)
+def test_a_mistake_is_one_clear_line_and_writes_nothing(
+    arguments, message, fairseq_amber_command, checkpoint, corpus, tmp_path, monkeypatch
+):
+    result = tmp_path / "r.json"
+    result.write_text(
+        '{"task": "t", "metric": "m", "system": "s", "score": 1, "n": 1, '
+        '"per_language": {"de": {"score": 1, "n": 1}}, "config": {}}'
+    )
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    places = {"ck": checkpoint, "dir": corpus, "x": corpus / "test.de-en.de", "r": result}
+    status, _, err = fairseq_amber_command(*(argument.format(**places) for argument in arguments))
+    assert status == 2
+    assert err.startswith("fairseq-amber: error: ") and err.count("\n") == 1
+    assert message in err
+    assert list(work.iterdir()) == []

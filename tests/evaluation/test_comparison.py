@@ -1,0 +1,69 @@
+import pytest
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.comparison import as_json, compare, markdown
+from fairseq_amber.evaluation.results import Result
+
+
+def retrieval(system, forward, backward, pair="de-en", **config):
+    parts = {"score": (forward + backward) / 2, "forward": forward, "backward": backward, "n": 100}
+    return Result.from_languages("retrieval", "accuracy", system, {pair: parts}, config)
+
+
+def aer(system, score, pair="de-en"):
+    parts = {"score": score, "n": 100}
+    return Result.from_languages("word_alignment", "AER", system, {pair: parts}, {})
+
+
+def lines(results):
+    systems = list(dict.fromkeys(result.system for result in results))
+    table = markdown(compare(results), systems).splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+
+
+def test_both_directions_the_mean_and_the_best_in_bold():
+    table = lines(
+        [retrieval("MLM", 20, 10), retrieval("AMBER", 90, 80), aer("MLM", 70), aer("AMBER", 30)]
+    )
+    assert table[0] == ["", "MLM", "AMBER"]
+    assert ["de → en", "20.0", "**90.0**"] in table
+    assert ["en → de", "10.0", "**80.0**"] in table
+    assert ["mean", "15.0", "**85.0**"] in table
+    assert ["de-en", "70.0", "**30.0**"] in table
+    assert ["*word alignment: AER %, lower is better*", "", ""] in table
+
+
+def test_equal_as_printed_is_equally_best_and_one_system_has_no_best():
+    assert ["de → en", "**50.0**", "**50.0**"] in lines(
+        [retrieval("A", 50.01, 1), retrieval("B", 49.99, 1)]
+    )
+    assert ["de → en", "50.0"] in lines([retrieval("A", 50, 1)])
+
+
+def test_a_system_may_lack_a_number():
+    table = lines([retrieval("A", 50, 40), retrieval("B", 60, 70, pair="en-tr")])
+    assert ["de → en", "50.0", ""] in table
+    assert ["en → tr", "", "60.0"] in table
+
+
+def test_runs_of_one_system_become_mean_and_sample_deviation():
+    runs = [
+        retrieval("A", forward, 50, checkpoint=str(forward), layer=4) for forward in (60, 70, 80)
+    ]
+    assert ["de → en", "70.0 ± 10.0"] in lines(runs)
+    [section] = as_json(compare(runs))
+    cell = section["rows"][-1]["systems"]["A"]
+    assert section["rows"][-1]["label"] == "mean"
+    assert cell["values"] == [55, 60, 65]
+    assert cell["mean"] == 60 and cell["std"] == pytest.approx(5)
+
+
+def test_results_that_split_up_the_languages_are_one_run():
+    results = [aer("A", 20), aer("A", 40, pair="en-tr")]
+    [section] = compare(results)
+    assert section.rows[-1].cells["A"].values == (30,)
+
+
+def test_runs_measured_differently_are_refused():
+    with pytest.raises(UserError, match="two results of A on retrieval .* layer 4 and 2"):
+        compare([retrieval("A", 1, 2, layer=4), retrieval("A", 1, 2, layer=2)])

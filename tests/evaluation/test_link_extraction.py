@@ -1,0 +1,87 @@
+import pytest
+import torch
+
+from fairseq_amber.evaluation.link_extraction import (
+    NO_WORD,
+    cosine_similarity,
+    mutual_argmax,
+    mutual_attention,
+    word_links,
+)
+from fairseq_amber.objectives.word_alignment import attention_symmetry_loss
+
+SOURCE_LENGTHS, TARGET_LENGTHS = [4, 1, 3, 0], [2, 5, 1, 2]
+
+
+def masks():
+    index = torch.arange(5)
+    return [
+        index[: max(lengths)] < torch.tensor(lengths)[:, None]
+        for lengths in (SOURCE_LENGTHS, TARGET_LENGTHS)
+    ]
+
+
+def slow_mutual_argmax(scores, source_length, target_length):
+    links = set()
+    for i in range(source_length):
+        for j in range(target_length):
+            row = [float(scores[i, k]) for k in range(target_length)]
+            column = [float(scores[k, j]) for k in range(source_length)]
+            if row.index(max(row)) == j and column.index(max(column)) == i:
+                links.add((i, j))
+    return links
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_mutual_argmax_agrees_with_a_loop_over_pairs(seed):
+    torch.manual_seed(seed)
+    scores = torch.randint(-3, 3, (4, 4, 5)).float()  # with ties
+    scores[0, :, 2:] = 9.0  # padding must not win
+    aligned = mutual_argmax(scores, *masks())
+    for b in range(4):
+        expected = slow_mutual_argmax(scores[b], SOURCE_LENGTHS[b], TARGET_LENGTHS[b])
+        assert set(map(tuple, aligned[b].nonzero().tolist())) == expected
+    assert aligned.sum(1).max() <= 1 and aligned.sum(2).max() <= 1
+
+
+def test_mutual_attention_is_the_summand_of_the_training_loss():
+    torch.manual_seed(0)
+    source_to_target, target_to_source = torch.rand(4, 3, 4, 5), torch.rand(4, 3, 5, 4)
+    scores = mutual_attention(source_to_target, target_to_source)
+    for i in range(4):
+        for j in range(5):
+            products = [
+                float(source_to_target[2, h, i, j]) * float(target_to_source[2, h, j, i])
+                for h in range(3)
+            ]
+            assert float(scores[2, i, j]) == pytest.approx(sum(products) / 3)
+    source_mask, target_mask = masks()
+    loss = attention_symmetry_loss(source_to_target, target_to_source, source_mask, target_mask)
+    inside = scores[2, : SOURCE_LENGTHS[2], : TARGET_LENGTHS[2]].sum()
+    assert float(1 - inside / 1) == pytest.approx(float(loss[2]))
+
+
+def test_one_to_one_attention_gives_its_permutation_back():
+    permutation = torch.eye(4)[[2, 0, 3, 1]]
+    maps = permutation[None, None], permutation.T[None, None]
+    everything = torch.ones(1, 4, dtype=torch.bool)
+    aligned = mutual_argmax(mutual_attention(*maps), everything, everything)
+    assert aligned[0].nonzero().tolist() == [[0, 2], [1, 0], [2, 3], [3, 1]]
+
+
+def test_cosine_similarity_agrees_with_torch_pair_by_pair():
+    torch.manual_seed(0)
+    x, y = torch.randn(2, 3, 8).half(), torch.randn(2, 4, 8).half()
+    scores = cosine_similarity(x, y)
+    assert scores.dtype == torch.float32
+    expected = torch.cosine_similarity(x[1, 2].float(), y[1, 3].float(), dim=0)
+    assert float(scores[1, 2, 3]) == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_words_are_linked_if_any_of_their_tokens_are():
+    aligned = torch.zeros(2, 4, 3, dtype=torch.bool)
+    for b, i, j in [(0, 0, 1), (0, 1, 0), (0, 3, 2), (1, 2, 0), (1, 2, 2)]:
+        aligned[b, i, j] = True
+    source_words = torch.tensor([[0, 0, 1, NO_WORD], [0, 1, 5, 5]])
+    target_words = torch.tensor([[0, 0, 1], [2, 2, NO_WORD]])
+    assert word_links(aligned, source_words, target_words) == [[(0, 0)], [(5, 2)]]

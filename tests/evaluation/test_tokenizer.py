@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.tokenizer import Tokenizer
+
+SENTENCES = ["ein rotes Haus steht am See .", "Zebra ☃☃ x", "", "der  Hund\tschläft"]
+
+
+@pytest.fixture(scope="module")
+def dictionary(data_folder):
+    from fairseq.data import Dictionary
+
+    return Dictionary.load(str(data_folder / "dict.txt"))
+
+
+@pytest.fixture(scope="module")
+def tokenizer(data_folder, dictionary):
+    return Tokenizer.load(data_folder, dictionary)
+
+
+def test_ids_are_those_of_fairseq_preprocess(tokenizer, dictionary, data_folder):
+    import sentencepiece
+
+    processor = sentencepiece.SentencePieceProcessor(
+        model_file=str(data_folder / "sentencepiece.bpe.model")
+    )
+    for sentence, ids in zip(SENTENCES, tokenizer.encode(SENTENCES)):
+        line = " ".join(processor.EncodeAsPieces(sentence))
+        stored = dictionary.encode_line(line, add_if_not_exist=False, append_eos=False)
+        assert ids.tolist() == stored.tolist()
+    assert dictionary.unk() in tokenizer.encode(["☃"])[0]
+
+
+def test_words_have_the_ids_of_the_whole_sentence(tokenizer):
+    pieces = tokenizer.encode_words([sentence.split() for sentence in SENTENCES])
+    for sentence, piece, ids in zip(SENTENCES, pieces, tokenizer.encode(SENTENCES)):
+        assert piece.ids.tolist() == ids.tolist()
+        assert len(piece.words) == len(piece.ids)
+        assert sorted(set(piece.words.tolist())) == list(range(len(sentence.split())))
+        assert np.all(np.diff(piece.words) >= 0)
+
+
+def test_a_word_that_sentencepiece_drops_keeps_its_place(tokenizer):
+    [pieces] = tokenizer.encode_words([["ein", "\u200b", "Haus"]])
+    assert set(pieces.words.tolist()) == {0, 2}
+
+
+def test_a_missing_or_broken_model_is_one_clear_line(tmp_path, dictionary):
+    with pytest.raises(UserError, match=r"sentencepiece\.bpe\.model is missing.*--data"):
+        Tokenizer.load(tmp_path, dictionary)
+    (tmp_path / "sentencepiece.bpe.model").write_text("nonsense")
+    with pytest.raises(UserError, match="no SentencePiece model"):
+        Tokenizer.load(tmp_path, dictionary)

@@ -1,0 +1,152 @@
+"""The real ``fairseq-train`` on a toy data folder: training, resuming, ranks, mistakes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+USER_DIR = Path(__file__).resolve().parent.parent / "fairseq_amber"
+SHAPE = (
+    "--arch amber_tiny --encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 32"
+    " --max-positions 64"
+).split()
+SETTINGS = (
+    "--task cross_lingual_alignment --criterion amber --tokens-per-sample 64 --max-tokens 600"
+    " --optimizer adam --lr 0.01 --lr-scheduler inverse_sqrt --warmup-updates 4 --clip-norm 1"
+    " --seed 3 --log-format simple --log-interval 1 --no-epoch-checkpoints --cpu"
+).split()
+
+
+def train(data, save_dir, *flags, launcher=("fairseq_cli.train",)):
+    command = [sys.executable, "-m", *launcher, str(data), "--save-dir", str(save_dir)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command += ["--user-dir", str(USER_DIR), *SHAPE, *SETTINGS, *flags]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def checkpoint(result, save_dir):
+    assert result.returncode == 0, result.stderr
+    return torch.load(save_dir / "checkpoint_last.pt", weights_only=False)
+
+
+def assert_equal_to_the_bit(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        assert torch.equal(value, theirs[name]), name
+
+
+def test_resuming_in_the_middle_of_an_epoch_equals_not_having_stopped(data_folder, tmp_path):
+    flags = ["--num-workers", "2", "--update-freq", "2"]
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    whole = checkpoint(train(data_folder, straight, *flags, "--max-update", "9"), straight)
+    half = checkpoint(train(data_folder, stopped, *flags, "--max-update", "5"), stopped)
+    assert half["extra_state"]["train_iterator"]["iterations_in_epoch"] > 0
+    rest = checkpoint(train(data_folder, stopped, *flags, "--max-update", "9"), stopped)
+
+    assert_equal_to_the_bit(whole["model"], rest["model"])
+    whole_states = whole["last_optimizer_state"]["state"]
+    for key, state in rest["last_optimizer_state"]["state"].items():
+        assert_equal_to_the_bit(
+            {k: v for k, v in state.items() if torch.is_tensor(v)},
+            {k: v for k, v in whole_states[key].items() if torch.is_tensor(v)},
+        )
+    assert any(not torch.equal(half["model"][n], v) for n, v in whole["model"].items())
+
+
+@pytest.mark.distributed
+@pytest.mark.parametrize("backend", ["legacy_ddp", "c10d"])
+def test_two_processes_on_cpu_train_and_resume(data_folder, tmp_path, backend):
+    if backend == "c10d":
+        version = pytest.importorskip("fairseq").__version__
+        if "+" not in version:
+            pytest.skip("stock fairseq's c10d needs a GPU")
+    launcher = (
+        *("torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"),
+        *("--standalone", "-m", "fairseq_cli.train"),
+    )
+    flags = ["--distributed-backend", "gloo", "--ddp-backend", backend]
+    results = [
+        train(data_folder, tmp_path, *flags, "--max-update", n, launcher=launcher)
+        for n in ("3", "6")
+    ]
+    last = checkpoint(results[1], tmp_path)
+    assert last["optimizer_history"][-1]["num_updates"] == 6
+    assert "Loaded checkpoint" in results[1].stdout
+    for term in ("mlm_loss", "tlm_loss", "wa_loss", "sa_loss", "sa_accuracy"):
+        assert term in results[0].stdout
+
+
+def test_every_term_reaches_the_log_and_tensorboard(data_folder, tmp_path):
+    board = tmp_path / "tb"
+    result = train(
+        data_folder, tmp_path / "ck", "--max-update", "4", "--tensorboard-logdir", str(board)
+    )
+    assert result.returncode == 0, result.stderr
+    valid = next(line for line in result.stdout.splitlines() if "| valid |" in line)
+    names = ("loss", "mlm_loss", "tlm_loss", "wa_loss", "wa_score", "sa_loss", "sa_accuracy")
+    for name in (*names, "padding"):
+        assert f"| {name} " in valid
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(board / "valid"))
+    events.Reload()
+    assert set(names) <= set(events.Tags()["scalars"])
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--languages", "de,xx"], "--languages: unknown language 'xx'; .*mono has de, en"),
+        (["--pairs", "en-de"], r"unknown pair 'en-de' \(the pair is stored as de-en\)"),
+        (["--max-tokens", "30"], "--max-tokens 30 is less than the longest example needs"),
+        (["--mask-prob", "1.5"], "--mask-prob 1.5 is not between 0 and 1"),
+        (["--parallel-share", "1"], "--parallel-share 1.0 .*set its criterion weights to 0"),
+    ],
+)
+def test_a_mistake_ends_in_one_clear_line(data_folder, tmp_path, flags, message):
+    assert_one_clear_line(train(data_folder, tmp_path, *flags, "--max-update", "1"), message)
+
+
+def assert_one_clear_line(result, message):
+    import re
+
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("fairseq_amber: error: ") and re.search(message, last), last
+
+
+def test_a_folder_without_dictionary_and_a_checkpoint_of_another_architecture(
+    data_folder, tmp_path
+):
+    assert_one_clear_line(
+        train(tmp_path, tmp_path / "ck"), "dict.txt is missing: .*fairseq-amber prepare RAW"
+    )
+    checkpoint(train(data_folder, tmp_path / "ck", "--max-update", "1"), tmp_path / "ck")
+    result = train(data_folder, tmp_path / "ck", "--max-update", "2", "--encoder-layers", "3")
+    assert_one_clear_line(result, "another architecture: .* give the --arch it was trained with")
+
+
+def test_stock_roberta_continues_from_our_checkpoint(data_folder, tmp_path):
+    ours = tmp_path / "ours"
+    saved = checkpoint(train(data_folder, ours, "--max-update", "2"), ours)
+    command = [sys.executable, "-m", "fairseq_cli.train", str(data_folder / "mono" / "de")]
+    (data_folder / "mono" / "de" / "dict.txt").write_bytes((data_folder / "dict.txt").read_bytes())
+    command += (
+        "--task masked_lm --criterion masked_lm --arch roberta --encoder-layers 2"
+        " --encoder-embed-dim 16 --encoder-ffn-embed-dim 32 --encoder-attention-heads 4"
+        " --max-positions 64 --tokens-per-sample 64 --sample-break-mode eos --batch-size 4"
+        " --optimizer adam --lr 0 --max-update 1 --cpu --disable-validation"
+        " --reset-optimizer --reset-dataloader --reset-meters --reset-lr-scheduler"
+    ).split()
+    command += ["--restore-file", str(ours / "checkpoint_last.pt")]
+    command += ["--save-dir", str(tmp_path / "stock")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    loaded = checkpoint(result, tmp_path / "stock")["model"]
+    for name, value in saved["model"].items():
+        torch.testing.assert_close(loaded[name], value)

@@ -22,7 +22,12 @@ COMMANDS = {
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Defaults beside each flag; the example in the epilog stays as written."""
+    """Defaults beside each flag that has one; the example in the epilog stays as written."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        if action.default is None or action.default is False or action.default == []:
+            return action.help or ""
+        return super()._get_help_string(action) or ""
 
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:

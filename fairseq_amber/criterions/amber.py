@@ -226,7 +226,9 @@ class AmberCriterion(FairseqCriterion):
         weights = {f"{term}_loss": total[f"{term}_weight"] / total["sample_size"] for term in TERMS}
 
         def weighted_sum(meters) -> float:
-            terms = (w * meters[name].avg for name, w in weights.items() if name in meters)
+            """Over the terms that have been seen since the meters were last reset."""
+            means = {name: meters[name].avg for name in weights if name in meters}
+            terms = [weights[name] * mean for name, mean in means.items() if mean is not None]
             return round(float(sum(terms)), 4)
 
         metrics.log_derived("loss", weighted_sum, priority=0)

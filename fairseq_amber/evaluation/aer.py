@@ -64,23 +64,23 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _files(predicted: Path, gold: Path) -> list[tuple[str, Path, Path]]:
-    """(name, predicted, gold) of a pair of files, or of each gold file of a pair of folders."""
+    """(name, predicted, gold) of a pair of files, or of each prediction in a pair of folders."""
     if predicted.is_dir() != gold.is_dir():
         raise UserError(f"{predicted} and {gold} must be two files or two folders")
     if not gold.is_dir():
         return [(_pair(gold), predicted, gold)]
-    references = sorted(gold.glob("*.gold"))
-    if not references:
-        raise UserError(f"{gold} has no files <name>.gold")
-    files = [(_pair(path), predicted / f"{path.stem}.align", path) for path in references]
+    predictions = sorted(predicted.glob("*.align"))
+    if not predictions:
+        raise UserError(f"{predicted} has no files <name>.align (fairseq-amber align --output)")
+    files = [(_pair(path), path, gold / f"{path.stem}.gold") for path in predictions]
     for _, path, reference in files:
-        if not path.exists():
-            raise UserError(f"{path} is missing, though {reference} has gold for it")
+        if not reference.exists():
+            raise UserError(f"{reference} is missing: there is no gold for {path}")
     return files
 
 
 def _pair(path: Path) -> str:
-    """de-en for test.de-en.gold; a name without such a part stays whole."""
+    """de-en for test.de-en.align; a name without such a part stays whole."""
     return next((part for part in path.name.split(".")[1:-1] if "-" in part), path.name)
 
 

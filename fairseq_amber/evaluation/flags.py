@@ -61,6 +61,11 @@ def add_text_arguments(parser: argparse.ArgumentParser) -> None:
         default="test",
         help="first part of the file names in --folder; tatoeba for tatoeba.deu-eng.deu",
     )
+    parser.add_argument(
+        "--pairs",
+        metavar="PAIR,PAIR",
+        help="of the pairs in --folder, these alone, such as deu-eng; without it, all",
+    )
 
 
 def load_encoder(args: argparse.Namespace) -> Encoder:
@@ -76,14 +81,28 @@ def parallel_files(args: argparse.Namespace) -> list[ParallelFiles]:
     """The files that `add_text_arguments` describes.
 
     Raises:
-        UserError: neither or both of --folder and --source with --target are given.
+        UserError: neither or both of --folder and --source with --target are given, or --folder
+            lacks one of --pairs.
     """
     if args.folder is not None and args.source is None and args.target is None:
-        return find_parallel(args.folder, args.split)
+        return _chosen(find_parallel(args.folder, args.split), args)
     if args.folder is None and args.source is not None and args.target is not None:
         name = language_pair(args.source, args.target)
         return [ParallelFiles(name, args.source, args.target)]
     raise UserError("give either --source FILE and --target FILE, or --folder DIR")
+
+
+def _chosen(files: list[ParallelFiles], args: argparse.Namespace) -> list[ParallelFiles]:
+    if args.pairs is None:
+        return files
+    by_name = {pair.name: pair for pair in files}
+    names = [name.strip() for name in args.pairs.split(",")]
+    for name in names:
+        if name not in by_name:
+            raise UserError(
+                f"--pairs: {args.folder} has no pair {name!r}; it has {', '.join(by_name)}"
+            )
+    return [by_name[name] for name in names]
 
 
 def _positive(text: str) -> int:

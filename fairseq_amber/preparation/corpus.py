@@ -1,0 +1,169 @@
+"""Raw text: which corpora a folder holds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Container, Sequence, Tuple
+
+from fairseq_amber.errors import UserError
+
+_SPLITS = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
+_LANGUAGE = r"[a-z]{2,3}(?:_[A-Za-z0-9]+)*"
+_PARALLEL = re.compile(rf"(train|valid|dev|test)\.({_LANGUAGE})-({_LANGUAGE})\.({_LANGUAGE})")
+_MONOLINGUAL = re.compile(rf"(train|valid|dev)\.({_LANGUAGE})")
+# endings that look like language codes and are none
+_OTHER_ENDINGS = frozenset("bak bin csv gz idx log md old py sh tmp tsv txt xz".split())
+_EXPECTED = "train.de and valid.de, or train.de-en.de and train.de-en.en"
+
+Languages = Tuple[str, ...]  # ("de",) for monolingual text, ("de", "en") for aligned text
+_Key = Tuple[Languages, str]  # languages, split
+_Sources = Tuple[Tuple[Path, ...], ...]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The lines that become one split of a monolingual or a parallel dataset.
+
+    sources: read one after the other; each has one file per language, aligned by line.
+    """
+
+    languages: Languages
+    split: str
+    sources: _Sources
+
+    @property
+    def name(self) -> str:
+        """Such as ``mono/de/train`` or ``parallel/de-en/train``."""
+        kind = "mono" if len(self.languages) == 1 else "parallel"
+        return f"{kind}/{'-'.join(self.languages)}/{self.split}"
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Of the binarised files of each language, relative to the data folder."""
+        if len(self.languages) == 1:
+            return (self.name,)
+        pair = "-".join(self.languages)
+        return tuple(f"{self.name}.{pair}.{language}" for language in self.languages)
+
+    @property
+    def dictionaries(self) -> tuple[str, ...]:
+        """Where stock fairseq's tasks look for the dictionary of these files."""
+        folder = self.name[: -len(self.split)]
+        if len(self.languages) == 1:
+            return "mono/dict.txt", f"{folder}dict.txt"
+        return tuple(f"{folder}dict.{language}.txt" for language in self.languages)
+
+
+def find_corpora(
+    raw: Path,
+    languages: Sequence[str] | None = None,
+    pairs: Sequence[str] | None = None,
+    mono_from_parallel: str = "missing",
+) -> list[Corpus]:
+    """The corpora of a folder, sorted by name.
+
+    ``{train,valid,dev,test}.<src>-<tgt>.<lang>`` are aligned lines, ``{train,valid,dev}.<lang>``
+    monolingual lines, dev being another name of valid; all other files are ignored.
+
+    Args:
+        languages: keep the text in these languages alone, and pairs of two of them.
+        pairs: keep these pairs alone, such as de-en (either order); monolingual text is kept.
+        mono_from_parallel: whether the sides of the parallel training and validation text count
+            as monolingual text too: always, never, or where a language has none of that split.
+
+    Raises:
+        UserError: no corpora, one side of a pair, dev beside valid, or a language or pair that
+            is not there.
+    """
+    files = _find_files(raw)
+    if not files:
+        raise UserError(f"{raw} holds no corpora; files must be named like {_EXPECTED}")
+    found_languages = {language for key, _ in files for language in key}
+    found_pairs = {"-".join(key) for key, _ in files if len(key) == 2}
+    _require(raw, "--languages", languages, found_languages)
+    if pairs is not None:
+        pairs = [_either_order(pair, found_pairs) for pair in pairs]
+        _require(raw, "--pairs", pairs, found_pairs)
+
+    chosen: dict[_Key, _Sources] = {
+        key: (paths,)
+        for key, paths in files.items()
+        if (languages is None or set(key[0]) <= set(languages))
+        and (pairs is None or len(key[0]) == 1 or "-".join(key[0]) in pairs)
+    }
+    corpora = {**chosen, **_monolingual_sides(chosen, mono_from_parallel)}
+    if not corpora:
+        raise UserError(f"--languages and --pairs leave no corpus of {raw}")
+    return sorted(
+        (Corpus(key, split, sources) for (key, split), sources in corpora.items()),
+        key=lambda corpus: corpus.name,
+    )
+
+
+def _find_files(raw: Path) -> dict[_Key, tuple[Path, ...]]:
+    """One file for monolingual text, two for a pair, in the order of the key's languages."""
+    if not raw.is_dir():
+        raise UserError(f"{raw} is not a folder; give the folder that holds {_EXPECTED}")
+    sides: dict[_Key, dict[str, Path]] = {}
+    for path in sorted(raw.iterdir()):
+        key, language = _parse(path.name)
+        if key is None or not path.is_file():
+            continue
+        other = sides.setdefault(key, {}).setdefault(language, path)
+        if other != path:
+            raise UserError(
+                f"{raw} holds both {other.name} and {path.name}, two names of the validation "
+                "text; remove or rename one"
+            )
+    for (languages, _), paths in sides.items():
+        for language in languages:
+            if language not in paths:
+                (path,) = paths.values()
+                missing = path.name[: path.name.rindex(".") + 1] + language
+                raise UserError(f"{path} has no partner {missing}; add it or remove {path.name}")
+    return {key: tuple(paths[language] for language in key[0]) for key, paths in sides.items()}
+
+
+def _parse(name: str) -> tuple[_Key | None, str]:
+    match = _PARALLEL.fullmatch(name)
+    if match:
+        split, source, target, language = match.groups()
+        if source != target and language in (source, target):
+            return ((source, target), _SPLITS[split]), language
+    match = _MONOLINGUAL.fullmatch(name)
+    if match and match[2] not in _OTHER_ENDINGS:
+        return ((match[2],), _SPLITS[match[1]]), match[2]
+    return None, ""
+
+
+def _require(raw: Path, flag: str, wanted: Sequence[str] | None, found: Container[str]) -> None:
+    for name in wanted or ():
+        if name not in found:
+            there = ", ".join(sorted(found)) if found else "none"  # type: ignore[call-overload]
+            raise UserError(f"{flag}: {raw} holds no text for {name}; it holds {there}")
+
+
+def _either_order(pair: str, found: Container[str]) -> str:
+    turned = "-".join(reversed(pair.split("-")))
+    return turned if pair not in found and turned in found else pair
+
+
+def _monolingual_sides(
+    chosen: dict[_Key, _Sources], mono_from_parallel: str
+) -> dict[_Key, _Sources]:
+    """Monolingual text out of the parallel text; replaces the entries of the same key."""
+    if mono_from_parallel == "never":
+        return {}
+    sides: dict[_Key, _Sources] = {}
+    for (languages, split), sources in sorted(chosen.items()):
+        if len(languages) == 1 or split == "test":
+            continue
+        for position, language in enumerate(languages):
+            key = ((language,), split)
+            if key in chosen and mono_from_parallel == "missing":
+                continue
+            before = sides.get(key, chosen.get(key, ()))
+            sides[key] = before + tuple((files[position],) for files in sources)
+    return sides

@@ -1,0 +1,182 @@
+"""The vocabulary: a SentencePiece model, and the fairseq dictionary that numbers its pieces."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import random
+import re
+from typing import Iterator, NamedTuple, Sequence
+
+import numpy as np
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.preparation.settings import VocabularySettings
+from fairseq_amber.preparation.text_file import TextFile, blocks, read_block
+
+MODEL_NAME = "sentencepiece.bpe.model"
+DICTIONARY_NAME = "dict.txt"
+
+# fairseq.data.Dictionary puts these in front of what dict.txt lists; tasks append <mask>
+SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
+EOS = SPECIALS.index("</s>")
+UNKNOWN = SPECIALS.index("<unk>")
+
+
+class Vocabulary(NamedTuple):
+    """model, dictionary: what the two files hold. size: fairseq's ``len(dictionary)``.
+    ids: (pieces of the model,) int64, the fairseq id of each piece. unlisted: pieces that the
+    dictionary does not have, so that they become ``<unk>``."""
+
+    model: bytes
+    dictionary: bytes
+    size: int
+    ids: np.ndarray
+    unlisted: int
+
+    def digests(self) -> dict[str, str]:
+        """Of the two files, by name."""
+        return {
+            name: hashlib.blake2b(data, digest_size=16).hexdigest()
+            for name, data in ((MODEL_NAME, self.model), (DICTIONARY_NAME, self.dictionary))
+        }
+
+
+def load_vocabulary(
+    model: bytes,
+    dictionary: bytes | None = None,
+    *,
+    model_name: str = MODEL_NAME,
+    dictionary_name: str = DICTIONARY_NAME,
+) -> Vocabulary:
+    """A vocabulary from the contents of its files.
+
+    Without a dictionary, it lists the model's pieces in the model's order without ``<unk>``,
+    ``<s>``, ``</s>`` and other control symbols: XLM-R's recipe.
+
+    Raises:
+        UserError: no SentencePiece model, no fairseq dictionary, or two that do not belong
+            together.
+    """
+    processor = _sentencepiece().SentencePieceProcessor()
+    try:
+        processor.LoadFromSerializedProto(model)
+    except RuntimeError:
+        raise UserError(f"{model_name} is no SentencePiece model") from None
+    pieces = [
+        None if processor.IsUnknown(i) or processor.IsControl(i) else processor.IdToPiece(i)
+        for i in range(processor.GetPieceSize())
+    ]
+    if dictionary is None:
+        # fairseq requires a count; nothing is known about those of a model
+        listed = (piece for piece in pieces if piece is not None and piece not in SPECIALS)
+        dictionary = "".join(f"{piece} 1\n" for piece in listed).encode("utf-8")
+    indices, size = _parse_dictionary(dictionary, dictionary_name)
+    ids = np.array([indices.get(piece, UNKNOWN) if piece else UNKNOWN for piece in pieces])
+    encodable = sum(piece is not None for piece in pieces)
+    known = int((ids != UNKNOWN).sum())
+    if known < encodable / 2:
+        raise UserError(
+            f"{dictionary_name} lists only {known} of the {encodable} pieces of {model_name}; "
+            "give the dictionary that was made for this model"
+        )
+    return Vocabulary(model, dictionary, size, ids, encodable - known)
+
+
+def _parse_dictionary(data: bytes, name: str) -> tuple[dict[str, int], int]:
+    """Reads dict.txt as fairseq.data.Dictionary does: the index of each symbol, and the size."""
+    indices = {symbol: i for i, symbol in enumerate(SPECIALS)}
+    size = len(SPECIALS)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"{name} is not UTF-8; give a fairseq dictionary") from None
+    for number, line in enumerate(io.StringIO(text, newline=None), 1):
+        symbol, _, count = line.rstrip().rpartition(" ")
+        overwrite = count == "#fairseq:overwrite"
+        if overwrite:
+            symbol, _, count = symbol.rpartition(" ")
+        if not symbol or not re.fullmatch(r"-?\d+", count):
+            raise UserError(f"{name}:{number}: expected 'symbol count', as in fairseq's dict.txt")
+        if symbol in indices and not overwrite:
+            raise UserError(f"{name}:{number}: {symbol} is listed twice; remove one")
+        indices[symbol] = size
+        size += 1
+    return indices, size
+
+
+def sampling_plan(lines: dict[str, int], alpha: float, most: int) -> dict[str, int]:
+    """How many lines of each language the vocabulary is learnt from, in proportion to
+    lines ** alpha: as many in all as there are, or `most`. Small languages are repeated."""
+    total = min(sum(lines.values()), most)
+    weights = {language: count**alpha for language, count in lines.items()}
+    scale = total / sum(weights.values())
+    return {language: max(1, round(scale * weight)) for language, weight in weights.items()}
+
+
+def sample_lines(texts: Sequence[TextFile], wanted: int, seed: str) -> Iterator[str]:
+    """Exactly `wanted` lines, in order and evenly drawn: every line floor(wanted / n) times, and a
+    random subset, without replacement, once more (Knuth's selection sampling)."""
+    remaining = sum(text.lines for text in texts)
+    times, extra = divmod(wanted, remaining)
+    generator = random.Random(seed)
+    for text in texts:
+        for block in blocks(text):
+            for line in read_block(block):
+                chosen = generator.random() * remaining < extra
+                extra -= chosen
+                remaining -= 1
+                for _ in range(times + chosen):
+                    yield line
+
+
+def learn_model(texts: dict[str, Sequence[TextFile]], settings: VocabularySettings) -> bytes:
+    """Learns one SentencePiece model over the text of all languages; returns the model file.
+
+    The same text and settings give the same bytes on any machine with this version of
+    SentencePiece: the number of its threads, which enters the sums, is left at its default of 16.
+
+    Raises:
+        UserError: the vocabulary is too small for the characters, or there is no text.
+    """
+    lines = {language: sum(text.lines for text in files) for language, files in texts.items()}
+    plan = sampling_plan(lines, settings.vocab_alpha, settings.vocab_sentences)
+
+    def sampled() -> Iterator[str]:
+        for language in sorted(texts):
+            yield from sample_lines(texts[language], plan[language], f"{settings.seed}:{language}")
+
+    if not any(line.strip() for line in sampled()):  # SentencePiece would end the process
+        raise UserError("the training text has only blank lines; give text to learn from")
+    model = io.BytesIO()
+    try:
+        _sentencepiece().SentencePieceTrainer.Train(
+            sentence_iterator=sampled(),
+            model_writer=model,
+            vocab_size=settings.vocab_size,
+            model_type=settings.model_type,
+            character_coverage=settings.character_coverage,
+            hard_vocab_limit=False,  # a small text yields fewer pieces than asked for
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise UserError(_explain(str(error), settings)) from None
+    return model.getvalue()
+
+
+def _sentencepiece():
+    try:
+        import sentencepiece
+    except ImportError:
+        raise UserError("SentencePiece is missing; pip install sentencepiece") from None
+    return sentencepiece
+
+
+def _explain(message: str, settings: VocabularySettings) -> str:
+    too_small = re.search(r"smaller than required_chars\. (\d+) vs (\d+)", message)
+    if too_small:
+        return (
+            f"--vocab-size {settings.vocab_size} is too small: the characters of the text alone "
+            f"need {too_small[2]}; raise it, or lower --character-coverage"
+        )
+    return f"SentencePiece could not learn a vocabulary: {' '.join(message.split())}"

@@ -1,0 +1,137 @@
+"""Worker processes that die with their parent, by whatever means it dies, and without a word."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from typing import Any, Callable, Iterable, Iterator
+
+from fairseq_amber.errors import UserError
+
+
+def available_cores() -> int:
+    """Cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class WorkerPool:
+    """Calls functions in worker processes; results come in the order of the calls.
+
+    A context manager: left by an exception or Ctrl-C, it ends the workers at once.
+    """
+
+    def __init__(self, workers: int, initializer: Callable | None = None, arguments: tuple = ()):
+        self._workers = workers
+        self._stop = multiprocessing.Semaphore(0)
+        self._executor = ProcessPoolExecutor(
+            workers, initializer=_start_worker, initargs=(self._stop, initializer, arguments)
+        )
+
+    def map(self, function: Callable, calls: Iterable[tuple]) -> Iterator[Any]:
+        """Yields function(*arguments) for each call. Only a few calls for each worker are in
+        flight at a time, so that calls and results may be more than memory holds.
+
+        Raises:
+            UserError: a worker was killed, or the function raised one.
+        """
+        pending: deque[Future] = deque()
+        try:
+            for arguments in calls:
+                with _interrupts_held_back():  # a process started here never sees Ctrl-C
+                    pending.append(self._executor.submit(function, *arguments))
+                if len(pending) > 3 * self._workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        except BrokenProcessPool:
+            raise UserError(
+                "a worker process was killed, probably for want of memory; run the same command "
+                "with fewer --workers"
+            ) from None
+
+    def __enter__(self) -> WorkerPool:
+        return self
+
+    def __exit__(self, exception_type: type | None, *details) -> None:
+        if exception_type is not None:
+            for _ in range(self._workers):
+                self._stop.release()
+        self._executor.shutdown()
+
+
+def call_in_process(function: Callable, *arguments) -> Any:
+    """function(*arguments) in a process of its own: for long calls into C++, which would
+    otherwise hold up Ctrl-C until they end.
+
+    Raises:
+        UserError: the process was killed, or the function raised one.
+    """
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.Process(target=_send_result, args=(sender, function, arguments))
+    with _interrupts_held_back():
+        process.start()
+    sender.close()
+    try:
+        result = receiver.recv()
+    except EOFError:
+        raise UserError(
+            "the process that learns the vocabulary was killed, probably for want of memory; "
+            "lower --vocab-sentences"
+        ) from None
+    finally:
+        process.kill()
+        process.join()
+        receiver.close()
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def _send_result(sender: Connection, function: Callable, arguments: tuple) -> None:
+    _start_worker(None, None, ())
+    result: Any
+    try:
+        result = function(*arguments)
+    except Exception as error:
+        result = error
+    sender.send(result)
+    sender.close()
+
+
+def _start_worker(stop, initializer: Callable | None, arguments: tuple) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    if stop is not None:
+        threading.Thread(target=_die_when_told, args=(stop,), daemon=True).start()
+    if initializer is not None:
+        initializer(*arguments)
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+def _die_when_told(stop) -> None:
+    stop.acquire()
+    os._exit(1)
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Trains an AMBER on your text, from nothing or from a checkpoint, and measures it.
+#
+#   bash scripts/pretrain_amber.sh RAW NAME
+#   ARCH=amber_base UPDATES=100000 PRECISION=--fp16 bash scripts/pretrain_amber.sh RAW NAME
+#
+# RAW holds {train,valid}.<src>-<tgt>.<lang> (aligned lines) and {train,valid}.<lang>; NAME names
+# data-bin/NAME and runs/NAME. The same command on a CPU, one GPU or all GPUs of a machine; more
+# GPUs at the same UPDATE_FREQ make larger updates: divide UPDATE_FREQ by their number to keep them.
+# Interrupted, the same command continues.
+set -euo pipefail
+[ $# -eq 2 ] || { sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+RAW=$(realpath "$1")
+NAME=$2
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# text
+VOCAB_SIZE=${VOCAB_SIZE:-32000}          # subwords over all languages (mBERT: 120k, XLM-R: 250k)
+SENTENCEPIECE=${SENTENCEPIECE:-}         # an existing model, such as XLM-R's, in place of VOCAB_SIZE
+PREPARE_FLAGS=${PREPARE_FLAGS:-}         # such as "--character-coverage 0.9999" for Chinese
+ALPHA=${ALPHA:-0.7}                      # sampling of languages and pairs, p^ALPHA (mBERT: 0.7)
+PARALLEL_SHARE=${PARALLEL_SHARE:-0.5}    # share of steps on pairs (AMBER: not known)
+
+# model
+ARCH=${ARCH:-amber_base}
+MODEL_FLAGS=${MODEL_FLAGS:-}             # such as "--encoder-layers 6 --dropout 0.0"
+RESTORE=${RESTORE:-}                     # start from this checkpoint of the same architecture
+LENGTH=${LENGTH:-256}                    # longest row in subwords; the model's limit caps it
+
+# objectives: weights, all 1 in the paper; 0 leaves a term out
+MLM=${MLM:-1} TLM=${TLM:-1} WA=${WA:-1} SA=${SA:-1}
+CRITERION_FLAGS=${CRITERION_FLAGS:-}     # such as "--sa-symmetric"
+
+# optimisation
+UPDATES=${UPDATES:-100000}
+WARMUP=${WARMUP:-$((UPDATES / 10))}
+LR=${LR:-5e-4}                           # peak; BERT-size models from a checkpoint: 2e-5 to 1e-4
+MAX_TOKENS=${MAX_TOKENS:-8192}           # subwords a device holds at once, over all passes
+UPDATE_FREQ=${UPDATE_FREQ:-2}            # micro-batches in an update
+PRECISION=${PRECISION:-}                 # --fp16 or --bf16 on GPUs
+SEED=${SEED:-1}
+WORKERS=${WORKERS:-2}                    # processes that make batches, for each device
+SAVE_EVERY=${SAVE_EVERY:-2000}           # updates between checkpoints, each validated
+
+# evaluation at the end, where given
+TATOEBA=${TATOEBA:-}                     # folder of tatoeba.<iso3>-eng.<iso3|eng>
+TATOEBA_PAIRS=${TATOEBA_PAIRS:-}         # such as deu-eng,cmn-eng; default: all in the folder
+GOLD=${GOLD:-}                           # folder of test.<src>-<tgt>.{<src>,<tgt>,gold}
+GOLD_PAIRS=${GOLD_PAIRS:-}               # such as zh-en; default: all in the folder
+
+bash scripts/setup.sh
+export PATH="$PWD/.venv/bin:$PATH"
+DATA=data-bin/$NAME
+OUT=runs/$NAME
+mkdir -p "$OUT"
+trap 'echo "pretrain_amber: interrupted; the same command continues" >&2; exit 130' INT TERM
+
+# shellcheck disable=SC2046,SC2086  # several words each
+fairseq-amber prepare "$RAW" "$DATA" --vocab-alpha "$ALPHA" --seed "$SEED" $PREPARE_FLAGS \
+  $([ -n "$SENTENCEPIECE" ] && echo --sentencepiece "$SENTENCEPIECE" || echo --vocab-size "$VOCAB_SIZE")
+
+GPUS=$(python -c 'import torch; print(torch.cuda.device_count())')
+launch=(fairseq-train)
+if [ "$GPUS" -gt 1 ]; then
+  launch=(torchrun --standalone --nproc_per_node "$GPUS" "$(command -v fairseq-train)")
+fi
+fresh=()
+if [ -n "$RESTORE" ] && [ ! -e "$OUT/checkpoint_last.pt" ]; then
+  fresh=(--restore-file "$RESTORE" --reset-optimizer --reset-dataloader --reset-meters
+    --reset-lr-scheduler)
+fi
+
+# shellcheck disable=SC2086  # the *_FLAGS hold several words
+"${launch[@]}" "$DATA" --user-dir "$(fairseq-amber user-dir)" \
+  --task cross_lingual_alignment --tokens-per-sample "$LENGTH" --max-tokens "$MAX_TOKENS" \
+  --multilang-sampling-alpha "$ALPHA" --parallel-share "$PARALLEL_SHARE" \
+  --arch "$ARCH" $MODEL_FLAGS \
+  --criterion amber --mlm-weight "$MLM" --tlm-weight "$TLM" --wa-weight "$WA" --sa-weight "$SA" \
+  $CRITERION_FLAGS \
+  --optimizer adam --adam-betas '(0.9, 0.98)' --adam-eps 1e-6 --weight-decay 0.01 --clip-norm 1.0 \
+  --lr "$LR" --lr-scheduler polynomial_decay --warmup-updates "$WARMUP" \
+  --total-num-update "$UPDATES" --max-update "$UPDATES" --update-freq "$UPDATE_FREQ" \
+  $PRECISION --seed "$SEED" --num-workers "$WORKERS" $([ "$GPUS" -gt 0 ] || echo --cpu) \
+  --save-dir "$OUT" --save-interval-updates "$SAVE_EVERY" --keep-interval-updates 1 \
+  --validate-interval-updates "$SAVE_EVERY" --no-epoch-checkpoints \
+  --tensorboard-logdir "$OUT/tensorboard" --log-format simple --log-interval 100 \
+  ${fresh[@]+"${fresh[@]}"} 2>&1 | tee -a "$OUT/train.log"
+
+checkpoint=$OUT/checkpoint_last.pt
+results=()
+if [ -n "$TATOEBA" ]; then
+  fairseq-amber retrieve "$checkpoint" --data "$DATA" --folder "$TATOEBA" --split tatoeba \
+    ${TATOEBA_PAIRS:+--pairs "$TATOEBA_PAIRS"} --name "$NAME" --json "$OUT/tatoeba.json"
+  results+=("$OUT/tatoeba.json")
+fi
+if [ -n "$GOLD" ]; then
+  fairseq-amber align "$checkpoint" --data "$DATA" --folder "$GOLD" --split test \
+    ${GOLD_PAIRS:+--pairs "$GOLD_PAIRS"} --output "$OUT/alignments"
+  fairseq-amber aer "$OUT/alignments" "$GOLD" --name "$NAME" --json "$OUT/aer.json"
+  results+=("$OUT/aer.json")
+fi
+if [ ${#results[@]} -gt 0 ]; then
+  fairseq-amber report "${results[@]}" --output "$OUT/report" --curves "$NAME=$OUT/tensorboard"
+fi

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Gathers the development data's many corpora into one RAW folder for fairseq-amber prepare:
+# train and dev of the wanted pairs with English, and their monolingual text.
+#
+#   AMBER_DATA=... bash scripts/raw_from_amber_data.sh RAW de zh sw
+set -euo pipefail
+export LC_ALL=C  # one order everywhere
+[ $# -ge 2 ] || { sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+: "${AMBER_DATA:?names the folder with parallel/ and mono/}"
+raw=$1
+shift
+mkdir -p "$raw"
+for language in "$@"; do
+  for side in "$language" en; do
+    cat "$AMBER_DATA"/parallel/*/"train.$language-en.$side" >"$raw/train.$language-en.$side"
+    # every corpus's share, in the same order on both sides
+    head -q -n 300 "$AMBER_DATA"/parallel/*/"dev.$language-en.$side" >"$raw/valid.$language-en.$side"
+  done
+done
+for language in "$@" en; do
+  mono=$AMBER_DATA/mono/$language.txt
+  awk 'NR % 50 == 25' "$mono" >"$raw/valid.$language"
+  # the language's side of the pairs is monolingual text as well
+  { awk 'NR % 50 != 25' "$mono"; cat "$raw"/train.*-en."$language"; } | sort -u |
+    comm -23 - <(sort -u "$raw/valid.$language") >"$raw/train.$language"
+done
+wc -l "$raw"/*

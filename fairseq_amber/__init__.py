@@ -11,4 +11,9 @@ import sys
 __version__ = "0.1.0"
 
 if "fairseq" in sys.modules:
+    from fairseq_amber.environment import patch_stock_fairseq, require_fairseq
+    from fairseq_amber.errors import exit_clearly
+
+    exit_clearly(require_fairseq)()
+    patch_stock_fairseq()
     from fairseq_amber import criterions, models, tasks  # noqa: F401

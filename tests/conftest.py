@@ -31,25 +31,29 @@ def dictionary() -> Dictionary:
     return symbols
 
 
+@pytest.fixture(scope="session")
+def shape() -> dict:
+    """Of the toy models, in fairseq's names."""
+    return dict(
+        encoder_layers=2,
+        encoder_embed_dim=16,
+        encoder_ffn_embed_dim=32,
+        encoder_attention_heads=4,
+        max_positions=64,
+        dropout=0.0,
+        attention_dropout=0.0,
+    )
+
+
 @pytest.fixture
-def make_model(dictionary):
+def make_model(dictionary, shape):
     """Builds a seeded toy ``amber`` model; keyword arguments override its shape."""
     from fairseq_amber.models.amber import AmberConfig, AmberModel
 
     def build(seed: int = 0, **overrides):
-        shape = dict(
-            encoder_layers=2,
-            encoder_embed_dim=16,
-            encoder_ffn_embed_dim=32,
-            encoder_attention_heads=4,
-            max_positions=64,
-            dropout=0.0,
-            attention_dropout=0.0,
-        )
-        shape.update(overrides)
         torch.manual_seed(seed)
         task = argparse.Namespace(source_dictionary=dictionary)
-        model = AmberModel.build_model(AmberConfig(**shape), task)
+        model = AmberModel.build_model(AmberConfig(**{**shape, **overrides}), task)
         with torch.no_grad():  # BERT's start is so small that every map would be uniform
             for name, parameter in model.named_parameters():
                 if name.endswith("weight") and parameter.dim() == 2:

@@ -9,15 +9,6 @@ from fairseq_amber.data.layout import Specials, alignment_rows, pad_rows, senten
 from fairseq_amber.models import encoder as encoder_module
 
 SPECIALS = Specials(bos=0, eos=2, pad=1)
-SHAPE = dict(
-    encoder_layers=2,
-    encoder_embed_dim=16,
-    encoder_ffn_embed_dim=32,
-    encoder_attention_heads=4,
-    max_positions=64,
-    dropout=0.0,
-    attention_dropout=0.0,
-)
 
 
 @pytest.fixture
@@ -26,10 +17,10 @@ def pairs(random_sentences):
 
 
 @pytest.fixture
-def stock(dictionary):
+def stock(dictionary, shape):
     task = argparse.Namespace(source_dictionary=dictionary, max_positions=lambda: 64)
     torch.manual_seed(3)
-    return RobertaModel.build_model(argparse.Namespace(**SHAPE), task).eval()
+    return RobertaModel.build_model(argparse.Namespace(**shape), task).eval()
 
 
 def batch(random_sentences, seed=5, count=4):

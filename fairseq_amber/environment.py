@@ -1,0 +1,120 @@
+"""What the package runs on: finds fairseq, and says in one line what is missing or broken."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.metadata
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from fairseq_amber.errors import UserError
+
+MINIMUM_TORCH = (1, 12)
+
+
+def version_tuple(version: str) -> tuple[int, int]:
+    """``"2.13.0+cpu"`` -> ``(2, 13)``."""
+    numbers = re.findall(r"\d+", version)
+    return int(numbers[0]), int(numbers[1])
+
+
+def require_fairseq() -> ModuleType:
+    """Imports and returns fairseq.
+
+    Raises UserError, naming the remedy, where torch or fairseq is missing, too old or broken, and
+    where PyPI's ``apex`` stands in the place of NVIDIA's.
+    """
+    _check_torch()
+    _check_apex()
+    try:
+        fairseq = importlib.import_module("fairseq")
+    except ModuleNotFoundError as error:
+        if error.name == "fairseq":
+            raise UserError(f"fairseq is not installed: {_install_remedy()}") from None
+        raise _broken(error) from error
+    except Exception as error:
+        raise _broken(error) from error
+    if not hasattr(fairseq, "__version__"):
+        # a folder without __init__.py, which Python imports where it finds nothing better
+        place = next(iter(getattr(fairseq, "__path__", [])), "?")
+        raise UserError(
+            f"fairseq is not installed, or hidden by the folder {place}: {_install_remedy()}"
+        )
+    return fairseq
+
+
+def patch_stock_fairseq() -> None:
+    """Makes checkpoints loadable with torch >= 2.6 under a fairseq that was not made for it.
+
+    Two changes in the running process, neither of which third_party/fairseq or torch < 2.6 needs:
+    ``argparse.Namespace``, which models with legacy arguments keep in their checkpoints, is allowed
+    under ``weights_only``; and rank 0 passes objects to the other ranks through torch's own
+    ``broadcast_object_list``, because fairseq's way reads them back under ``weights_only`` too.
+    Call it after fairseq is imported.
+    """
+    import torch
+
+    if version_tuple(torch.__version__) < (2, 6):
+        return
+    torch.serialization.add_safe_globals([argparse.Namespace])
+    import fairseq
+    from fairseq.distributed import utils as distributed_utils
+
+    if "+amber" not in fairseq.__version__:
+        distributed_utils._broadcast_object_slow = _broadcast_object
+
+
+def _broadcast_object(obj: Any, src_rank: int, group: Any, dist_device: Any) -> Any:
+    import torch.distributed
+
+    box = [obj]
+    torch.distributed.broadcast_object_list(box, src=src_rank, group=group, device=dist_device)
+    return box[0]
+
+
+def _check_torch() -> None:
+    try:
+        version = importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        raise UserError(f"torch is not installed: {_install_remedy()}") from None
+    if version_tuple(version) < MINIMUM_TORCH:
+        needed = ".".join(map(str, MINIMUM_TORCH))
+        raise UserError(
+            f"torch {version} is too old, {needed} or newer is needed: "
+            f"pip install 'torch>={needed}'"
+        )
+
+
+def _check_apex() -> None:
+    # find_spec does not run the package: PyPI's one fails in many ways when imported
+    spec = importlib.util.find_spec("apex")
+    if spec is None or not spec.submodule_search_locations:
+        return
+    folders = [Path(place) for place in spec.submodule_search_locations]
+    if any((folder / "__init__.py").exists() for folder in folders) and not any(
+        (folder / "normalization").exists() for folder in folders
+    ):
+        raise UserError(
+            f"{folders[0]} is PyPI's apex, a web toolkit, not NVIDIA's: pip uninstall apex "
+            "(NVIDIA's is optional, and built from github.com/NVIDIA/apex)"
+        )
+
+
+def _broken(error: Exception) -> UserError:
+    cause = f"{type(error).__name__}: {error}".splitlines()[0]
+    place = getattr(importlib.util.find_spec("fairseq"), "origin", None)
+    return UserError(f"fairseq in {place} cannot be imported ({cause}): {_install_remedy()}")
+
+
+def _install_remedy() -> str:
+    if sys.version_info < (3, 10):
+        return "pip install 'pip<24.1', then pip install fairseq==0.12.2 (docs/installation.md)"
+    return (
+        "pip install ./third_party/fairseq in a checkout of fairseq_amber, "
+        "or run scripts/setup.sh there (docs/installation.md)"
+    )

@@ -1,0 +1,36 @@
+"""Random choices that stay the same from one Python version to the next."""
+
+from __future__ import annotations
+
+import random
+from typing import Sequence, TypeVar
+
+Item = TypeVar("Item")
+
+
+class Chance:
+    """A seeded source of choices; it uses random.random alone, whose stream Python guarantees."""
+
+    def __init__(self, seed: str):
+        self._random = random.Random(seed).random
+
+    def of(self, probability: float) -> bool:
+        """True with this probability."""
+        return self._random() < probability
+
+    def below(self, count: int) -> int:
+        """A number from 0 to count - 1."""
+        return int(self._random() * count)
+
+    def pick(self, items: Sequence[Item]) -> Item:
+        """One of the items, each as likely as the others."""
+        return items[int(self._random() * len(items))]
+
+    def weighted(self, table: Sequence[tuple[Item, float]]) -> Item:
+        """One of the items of (item, weight) pairs, as likely as its share of the weights."""
+        point = self._random() * sum([weight for _, weight in table])
+        for item, weight in table:
+            point -= weight
+            if point < 0:
+                return item
+        return table[-1][0]

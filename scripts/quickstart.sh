@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# From nothing to a trained, measured AMBER: sets up, writes a synthetic demo corpus, prepares it,
+# trains amber_tiny with MLM alone and with all of AMBER's objectives for the same updates, and
+# shows what alignment did. About five minutes on two CPU cores after installation; no GPU needed.
+#
+#   bash scripts/quickstart.sh
+#
+# Interrupted, the same command continues. Remove runs/quickstart and data-bin/quickstart to start
+# over.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+UPDATES=${UPDATES:-400}          # optimiser steps of each model
+VOCAB_SIZE=${VOCAB_SIZE:-2000}   # subwords, over all four languages
+MAX_TOKENS=${MAX_TOKENS:-6000}   # subwords in a batch, over all passes
+SEED=${SEED:-1}
+TRAIN_SENTENCES=${TRAIN_SENTENCES:-20000}  # sentence pairs per language pair
+OUT=${OUT:-runs/quickstart}
+DATA=${DATA:-data-bin/quickstart}
+
+bash scripts/setup.sh
+export PATH="$PWD/.venv/bin:$PATH"
+# a tiny model gains nothing from more threads
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+# said by fairseq about its own code
+export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
+trap 'echo "quickstart: interrupted; the same command continues" >&2; exit 130' INT TERM
+say() { printf '\n== %4ds  %s\n' "$SECONDS" "$*"; }
+
+say "a synthetic corpus in English, German, Turkish and Russian"
+fairseq-amber demo-corpus "$OUT/corpus" --train-sentences "$TRAIN_SENTENCES" --seed "$SEED"
+
+say "binarised with one SentencePiece vocabulary"
+fairseq-amber prepare "$OUT/corpus" "$DATA" --vocab-size "$VOCAB_SIZE" --seed "$SEED"
+
+train() { # name, then the weights that make it
+  local name=$1
+  shift
+  say "training $name: $UPDATES updates (log: $OUT/$name/train.log)"
+  mkdir -p "$OUT/$name"
+  fairseq-train "$DATA" --user-dir "$(fairseq-amber user-dir)" \
+    --task cross_lingual_alignment --tokens-per-sample 128 --max-tokens "$MAX_TOKENS" \
+    --arch amber_tiny --criterion amber "$@" \
+    --optimizer adam --adam-betas '(0.9, 0.98)' --weight-decay 0.01 --clip-norm 1.0 \
+    --lr 0.002 --lr-scheduler polynomial_decay --warmup-updates $((UPDATES / 10)) \
+    --total-num-update "$UPDATES" --max-update "$UPDATES" --seed "$SEED" \
+    --save-dir "$OUT/$name" --no-epoch-checkpoints --save-interval-updates 200 \
+    --keep-interval-updates 1 --tensorboard-logdir "$OUT/$name/tensorboard" \
+    --log-interval 20 --log-format simple --cpu \
+    | tee -a "$OUT/$name/train.log" \
+    | grep --line-buffered -oE '(train_inner|valid) \|.*' | cut -d'|' -f2- | sed -u 's/^ *//' \
+    || { tail -n 3 "$OUT/$name/train.log" >&2; exit 1; }
+}
+
+train mlm --tlm-weight 0 --wa-weight 0 --sa-weight 0
+train amber
+
+evaluate() { # name, checkpoint, further flags
+  local name=$1 checkpoint=$2
+  shift 2
+  say "measuring $name on held-out word combinations"
+  fairseq-amber retrieve "$checkpoint" --data "$DATA" --folder "$OUT/corpus" --split test \
+    --name "$name" --json "$OUT/results/$name.retrieval.json" "$@"
+  fairseq-amber align "$checkpoint" --data "$DATA" --folder "$OUT/corpus" --split test \
+    --output "$OUT/alignments/$name" "$@"
+  fairseq-amber aer "$OUT/alignments/$name" "$OUT/corpus" \
+    --name "$name" --json "$OUT/results/$name.aer.json"
+}
+
+mkdir -p "$OUT/results" "$OUT/alignments"
+evaluate untrained "$OUT/amber/checkpoint_last.pt" --reinitialize "$SEED"
+evaluate MLM "$OUT/mlm/checkpoint_last.pt"
+evaluate AMBER "$OUT/amber/checkpoint_last.pt"
+
+say "what alignment did"
+fairseq-amber align "$OUT/amber/checkpoint_last.pt" --data "$DATA" \
+  --source "$OUT/corpus/test.de-en.de" --target "$OUT/corpus/test.de-en.en" \
+  --output "$OUT/alignments/de-en.align" --plot 1 "$OUT/alignment.png"
+fairseq-amber report "$OUT"/results/{untrained,MLM,AMBER}.{retrieval,aer}.json \
+  --output "$OUT/report" --curves MLM="$OUT/mlm/tensorboard" --curves AMBER="$OUT/amber/tensorboard" \
+  --heatmap "Attention of AMBER's top layer, both ways, on a held-out pair=$OUT/alignment.png"
+say "report: $OUT/report/report.md"

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Sets up what is missing, then checks style and types and runs the tests.
+#
+#   bash scripts/test.sh                     everything
+#   bash scripts/test.sh tests/objectives    arguments go to pytest
+#
+# AMBER_DATA, if set, names the folder with real text that the tests marked "data" read.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+bash scripts/setup.sh --test
+export PATH="$PWD/.venv/bin:$PATH"
+# tiny models on few cores: one thread a process is several times faster
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+
+ruff check .
+ruff format --check .
+mypy
+exec python -m pytest "$@"

@@ -1,0 +1,73 @@
+import subprocess
+import sys
+
+import pytest
+
+from fairseq_amber import cli
+from fairseq_amber.errors import UserError
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_help_has_an_example_and_no_empty_default(command, capsys):
+    with pytest.raises(SystemExit) as ending:
+        cli.main([command, "--help"])
+    out = capsys.readouterr().out
+    assert ending.value.code == 0
+    assert "example:\n  fairseq-" in out
+    assert "default: None" not in out and "default: False" not in out
+
+
+def test_help_lists_every_command(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    out = capsys.readouterr().out
+    assert all(f"    {command} " in out for command in cli.COMMANDS)
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from fairseq_amber import cli\n"
+        "cli.build_parser(None)\n"
+        "print({'torch', 'fairseq', 'matplotlib', 'sentencepiece'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    "error, status, line",
+    [
+        (UserError("x.de:3: bad"), 2, "fairseq-amber: error: x.de:3: bad\n"),
+        (KeyboardInterrupt(), 130, "fairseq-amber: interrupted; the same command continues\n"),
+    ],
+)
+def test_what_ends_a_command_is_one_line(error, status, line, monkeypatch, capsys):
+    def run(args):
+        raise error
+
+    monkeypatch.setattr("fairseq_amber.user_dir.run", run)
+    assert cli.main(["user-dir"]) == status
+    assert capsys.readouterr().err == line
+
+
+def test_user_dir_prints_the_package(capsys):
+    assert cli.main(["user-dir"]) == 0
+    assert capsys.readouterr().out.strip().endswith("fairseq_amber")
+
+
+def test_objectives_import_without_fairseq():
+    code = (
+        "import sys\n"
+        "import importlib.abc\n"
+        "class Absent(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name.split('.')[0] == 'fairseq': raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "import fairseq_amber.objectives.masked_lm\n"
+        "from fairseq_amber.objectives.word_alignment import attention_symmetry_loss\n"
+        "from fairseq_amber.objectives.sentence_alignment import contrastive_loss\n"
+        "import fairseq_amber.models.encoder\n"
+        "print('fairseq' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -1,0 +1,139 @@
+"""The commands a user types, one after the other, on a corpus of a few hundred lines; and that the
+README and the recipes name no command or flag that does not exist."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+RECIPES = ["scripts/quickstart.sh", "scripts/pretrain_amber.sh"]
+DOCUMENTS = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))]
+
+
+def run(*command, **environment):
+    done = subprocess.run(
+        [str(part) for part in command],
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed():
+    """The recipes run in the checkout's own .venv, which they set up themselves."""
+    if Path(sys.prefix).resolve() != (ROOT / ".venv").resolve():
+        pytest.skip("the recipes set up .venv in the checkout; these tests run elsewhere")
+
+
+@pytest.mark.slow
+def test_quickstart_from_corpus_to_report(installed, tmp_path):
+    out, data = tmp_path / "out", tmp_path / "data-bin"
+    settings = dict(
+        UPDATES="12",
+        TRAIN_SENTENCES="400",
+        VOCAB_SIZE="300",
+        MAX_TOKENS="1500",
+        OUT=str(out),
+        DATA=str(data),
+    )
+    printed = run("bash", "scripts/quickstart.sh", **settings)
+    for system in ("untrained", "MLM", "AMBER"):
+        assert system in printed
+    report = json.loads((out / "report" / "report.json").read_text())
+    assert report
+    text = (out / "report" / "report.md").read_text()
+    assert all(pair in text for pair in ("de-en", "ru-en", "tr-en"))
+    for picture in ("loss_curves.png", "alignment_1.png"):
+        assert (out / "report" / picture).read_bytes().startswith(b"\x89PNG")
+    result = json.loads((out / "results" / "AMBER.retrieval.json").read_text())
+    assert {"task", "metric", "score", "per_language", "n", "config"} <= set(result)
+    # the same command again finds everything done and trains no further
+    again = run("bash", "scripts/quickstart.sh", **settings)
+    assert "train_inner" not in again
+
+
+@pytest.mark.slow
+def test_pretraining_recipe(installed, tmp_path):
+    raw = tmp_path / "raw"
+    run(
+        *(ROOT / ".venv/bin/fairseq-amber", "demo-corpus", raw, "--train-sentences", "300"),
+        *("--valid-sentences", "30", "--test-sentences", "40"),
+    )
+    settings = dict(
+        ARCH="amber_tiny",
+        UPDATES="4",
+        VOCAB_SIZE="300",
+        LENGTH="64",
+        MAX_TOKENS="1500",
+        UPDATE_FREQ="1",
+        SAVE_EVERY="2",
+        WORKERS="0",
+        GOLD=str(raw),
+        TATOEBA="",
+    )
+    name = f"test-{os.getpid()}"
+    try:
+        printed = run("bash", "scripts/pretrain_amber.sh", raw, name, **settings)
+        assert "AER" in printed
+        assert (ROOT / "runs" / name / "checkpoint_last.pt").exists()
+    finally:
+        run("rm", "-rf", ROOT / "runs" / name, ROOT / "data-bin" / name)
+
+
+def known_flags():
+    """Every flag of our commands, of fairseq-train with the plugin, and of our scripts."""
+    code = (
+        "import sys; sys.argv = ['fairseq-train']\n"
+        "from fairseq import options, utils\n"
+        "import argparse\n"
+        f"utils.import_user_module(argparse.Namespace(user_dir={str(ROOT / 'fairseq_amber')!r}))\n"
+        "flags = []\n"
+        "original = argparse.ArgumentParser.parse_known_args\n"
+        "parser = options.get_training_parser()\n"
+        "try:\n"
+        "    options.parse_args_and_arch(parser, ['x', '--arch', 'amber_tiny', '--task',\n"
+        "        'cross_lingual_alignment', '--criterion', 'amber', '--optimizer', 'adam',\n"
+        "        '--lr-scheduler', 'polynomial_decay', '--help'])\n"
+        "except SystemExit: pass\n"
+        "from fairseq_amber import cli\n"
+        "for c in cli.COMMANDS:\n"
+        "    sub = cli.build_parser(c)\n"
+        "    try: sub.parse_args([c, '--help'])\n"
+        "    except SystemExit: pass\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(re.findall(r"--[a-z][a-z0-9-]+", done.stdout))
+
+
+def test_documents_and_recipes_name_only_flags_and_commands_that_exist():
+    from fairseq_amber.cli import COMMANDS
+
+    known = known_flags()
+    assert {"--sa-weight", "--parallel-share", "--vocab-size", "--arch"} <= known
+    # flags of the other programs that the documents mention
+    known |= {"--nproc_per_node", "--standalone", "--nproc-per-node"}
+    known |= set(re.findall(r"--[a-z][a-z-]+", (ROOT / "scripts/setup.sh").read_text()))
+    for name in [*DOCUMENTS, *RECIPES]:
+        text = (ROOT / name).read_text()
+        ours = [
+            block
+            for block in re.findall(r"(?:fairseq-amber|fairseq-train)\b[^`]*?(?=\n\n|`|\Z)", text)
+        ]
+        for block in ours:
+            for flag in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", block):
+                assert flag in known, f"{name}: {flag}"
+        for command in re.findall(r"(?<![\w.])fairseq-amber ([a-z][a-z-]+)", text):
+            assert command in COMMANDS, f"{name}: fairseq-amber {command}"
+        for path in re.findall(r"(?:bash |\()((?:scripts|docs)/[\w./-]+)", text):
+            assert (ROOT / path).exists(), f"{name}: {path}"

@@ -10,22 +10,30 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-UPDATES=${UPDATES:-400}          # optimiser steps of each model
+UPDATES=${UPDATES:-2400}         # optimiser steps of each model
 VOCAB_SIZE=${VOCAB_SIZE:-2000}   # subwords, over all four languages
-MAX_TOKENS=${MAX_TOKENS:-6000}   # subwords in a batch, over all passes
-SEED=${SEED:-1}
+MAX_TOKENS=${MAX_TOKENS:-2000}   # subwords in a batch, over all passes
+LR=${LR:-0.002}                  # peak learning rate; twice as much is unstable
 TRAIN_SENTENCES=${TRAIN_SENTENCES:-20000}  # sentence pairs per language pair
+SEED=${SEED:-1}
 OUT=${OUT:-runs/quickstart}
 DATA=${DATA:-data-bin/quickstart}
 
 bash scripts/setup.sh
 export PATH="$PWD/.venv/bin:$PATH"
-# a tiny model gains nothing from more threads
-export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+export OMP_NUM_THREADS=1  # a tiny model gains nothing from more: the two train side by side
 # said by fairseq about its own code
 export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
-trap 'echo "quickstart: interrupted; the same command continues" >&2; exit 130' INT TERM
 say() { printf '\n== %4ds  %s\n' "$SECONDS" "$*"; }
+stop() {
+  trap - INT TERM
+  # shellcheck disable=SC2046  # one argument for each job
+  kill $(jobs -p) 2>/dev/null || true
+  wait
+  echo "quickstart: interrupted; the same command continues" >&2
+  exit 130
+}
+trap stop INT TERM
 
 say "a synthetic corpus in English, German, Turkish and Russian"
 fairseq-amber demo-corpus "$OUT/corpus" --train-sentences "$TRAIN_SENTENCES" --seed "$SEED"
@@ -36,24 +44,36 @@ fairseq-amber prepare "$OUT/corpus" "$DATA" --vocab-size "$VOCAB_SIZE" --seed "$
 train() { # name, then the weights that make it
   local name=$1
   shift
-  say "training $name: $UPDATES updates (log: $OUT/$name/train.log)"
   mkdir -p "$OUT/$name"
-  fairseq-train "$DATA" --user-dir "$(fairseq-amber user-dir)" \
+  exec fairseq-train "$DATA" --user-dir "$(fairseq-amber user-dir)" \
     --task cross_lingual_alignment --tokens-per-sample 128 --max-tokens "$MAX_TOKENS" \
-    --arch amber_tiny --criterion amber "$@" \
+    --arch amber_tiny --dropout 0 --attention-dropout 0 --criterion amber "$@" \
     --optimizer adam --adam-betas '(0.9, 0.98)' --weight-decay 0.01 --clip-norm 1.0 \
-    --lr 0.002 --lr-scheduler polynomial_decay --warmup-updates $((UPDATES / 10)) \
-    --total-num-update "$UPDATES" --max-update "$UPDATES" --seed "$SEED" \
-    --save-dir "$OUT/$name" --no-epoch-checkpoints --save-interval-updates 200 \
-    --keep-interval-updates 1 --tensorboard-logdir "$OUT/$name/tensorboard" \
-    --log-interval 20 --log-format simple --cpu \
-    | tee -a "$OUT/$name/train.log" \
-    | grep --line-buffered -oE '(train_inner|valid) \|.*' | cut -d'|' -f2- | sed -u 's/^ *//' \
-    || { tail -n 3 "$OUT/$name/train.log" >&2; exit 1; }
+    --lr "$LR" --lr-scheduler polynomial_decay --warmup-updates $((UPDATES / 10)) \
+    --total-num-update "$UPDATES" --max-update "$UPDATES" --seed "$SEED" --cpu \
+    --save-dir "$OUT/$name" --no-epoch-checkpoints \
+    --save-interval-updates 300 --keep-interval-updates 1 \
+    --tensorboard-logdir "$OUT/$name/tensorboard" --log-interval 50 --log-format simple \
+    >>"$OUT/$name/train.log" 2>&1
 }
 
-train mlm --tlm-weight 0 --wa-weight 0 --sa-weight 0
-train amber
+follow() { # name, process: its last log line now and then, until it ends; its status
+  while kill -0 "$2" 2>/dev/null; do
+    sleep 10
+    grep -oE 'train_inner \|.*' "$OUT/$1/train.log" | tail -n 1 | cut -c1-160 |
+      sed "s/^train_inner | epoch [0-9]*:/$1/"
+  done
+  wait "$2" || { echo "quickstart: training $1 failed; $OUT/$1/train.log ends:" >&2
+    tail -n 3 "$OUT/$1/train.log" >&2; exit 1; }
+}
+
+say "training MLM alone and AMBER for $UPDATES updates each, side by side"
+train mlm --tlm-weight 0 --wa-weight 0 --sa-weight 0 &
+mlm=$!
+train amber &
+amber=$!
+follow amber $amber
+follow mlm $mlm
 
 evaluate() { # name, checkpoint, further flags
   local name=$1 checkpoint=$2

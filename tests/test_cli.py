@@ -21,7 +21,8 @@ def test_help_lists_every_command(capsys):
     with pytest.raises(SystemExit):
         cli.main(["--help"])
     out = capsys.readouterr().out
-    assert all(f"    {command} " in out for command in cli.COMMANDS)
+    listed = {line.split()[0] for line in out.splitlines() if line.startswith("    ")}
+    assert set(cli.COMMANDS) <= listed
 
 
 def test_help_imports_nothing_heavy():

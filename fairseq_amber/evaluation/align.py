@@ -36,10 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_text_arguments(parser)
     parser.add_argument(
         "--method",
-        choices=("attention", "similarity"),
-        default="attention",
-        help="attention: mutual best matches under the product of the two attention maps that "
-        "AMBER's word alignment trains; similarity: under the cosine of states at --layer",
+        choices=("similarity", "attention"),
+        default="similarity",
+        help="similarity: mutual best matches under the cosine of states at --layer, for any "
+        "encoder; attention: under the product of the two attention maps that AMBER's word "
+        "alignment trains",
     )
     parser.add_argument(
         "--layer",

@@ -233,7 +233,7 @@ def _architecture(name: str, **shape: int) -> None:
 
 _architecture(
     "amber_tiny",
-    encoder_layers=4,
+    encoder_layers=2,
     encoder_embed_dim=128,
     encoder_ffn_embed_dim=512,
     encoder_attention_heads=4,

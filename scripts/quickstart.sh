@@ -59,9 +59,9 @@ train() { # name, then the weights that make it
 
 follow() { # name, process: its last log line now and then, until it ends; its status
   while kill -0 "$2" 2>/dev/null; do
-    sleep 10
+    sleep 5
     grep -oE 'train_inner \|.*' "$OUT/$1/train.log" | tail -n 1 | cut -c1-160 |
-      sed "s/^train_inner | epoch [0-9]*:/$1/"
+      sed "s/^train_inner | epoch [0-9]*:/$1/" || true
   done
   wait "$2" || { echo "quickstart: training $1 failed; $OUT/$1/train.log ends:" >&2
     tail -n 3 "$OUT/$1/train.log" >&2; exit 1; }

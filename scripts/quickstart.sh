@@ -57,11 +57,13 @@ train() { # name, then the weights that make it
     >>"$OUT/$name/train.log" 2>&1
 }
 
-follow() { # name, process: its last log line now and then, until it ends; its status
+follow() { # name, process: its last log line when there is a new one, until it ends; its status
+  local line last=""
   while kill -0 "$2" 2>/dev/null; do
     sleep 5
-    grep -oE 'train_inner \|.*' "$OUT/$1/train.log" | tail -n 1 | cut -c1-160 |
-      sed "s/^train_inner | epoch [0-9]*:/$1/" || true
+    line=$(grep -oE 'train_inner \|.*' "$OUT/$1/train.log" | tail -n 1 | cut -c1-160 || true)
+    [ "$line" = "$last" ] || echo "${line/#train_inner | epoch/$1 epoch}"
+    last=$line
   done
   wait "$2" || { echo "quickstart: training $1 failed; $OUT/$1/train.log ends:" >&2
     tail -n 3 "$OUT/$1/train.log" >&2; exit 1; }
@@ -98,5 +100,5 @@ fairseq-amber align "$OUT/amber/checkpoint_last.pt" --data "$DATA" \
   --output "$OUT/alignments/de-en.align" --plot 1 "$OUT/alignment.png"
 fairseq-amber report "$OUT"/results/{untrained,MLM,AMBER}.{retrieval,aer}.json \
   --output "$OUT/report" --curves MLM="$OUT/mlm/tensorboard" --curves AMBER="$OUT/amber/tensorboard" \
-  --heatmap "Attention of AMBER's top layer, both ways, on a held-out pair=$OUT/alignment.png"
+  --heatmap "Similarity of AMBER's word states on a held-out pair; circles are the links=$OUT/alignment.png"
 say "report: $OUT/report/report.md"

@@ -5,11 +5,12 @@
 #   ARCH=amber_base UPDATES=100000 PRECISION=--fp16 bash scripts/pretrain_amber.sh RAW NAME
 #
 # RAW holds {train,valid}.<src>-<tgt>.<lang> (aligned lines) and {train,valid}.<lang>; NAME names
-# data-bin/NAME and runs/NAME. The same command on a CPU, one GPU or all GPUs of a machine; more
-# GPUs at the same UPDATE_FREQ make larger updates: divide UPDATE_FREQ by their number to keep them.
+# data-bin/NAME and runs/NAME. The same command on a CPU, one GPU, all GPUs of a machine, or several
+# machines that share this folder (NODES, NODE_RANK, HEAD; docs/training.md). More GPUs at the same
+# UPDATE_FREQ make larger updates: divide UPDATE_FREQ by their number to keep them.
 # Interrupted, the same command continues.
 set -euo pipefail
-[ $# -eq 2 ] || { sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+[ $# -eq 2 ] || { sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 RAW=$(realpath "$1")
 NAME=$2
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -17,6 +18,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # text
 VOCAB_SIZE=${VOCAB_SIZE:-32000}          # subwords over all languages (mBERT: 120k, XLM-R: 250k)
 SENTENCEPIECE=${SENTENCEPIECE:-}         # an existing model, such as XLM-R's, in place of VOCAB_SIZE
+DATA=${DATA:-}                           # a prepared folder, in place of data-bin/NAME made from RAW
 PREPARE_FLAGS=${PREPARE_FLAGS:-}         # such as "--character-coverage 0.9999" for Chinese
 ALPHA=${ALPHA:-0.7}                      # sampling of languages and pairs, p^ALPHA (mBERT: 0.7)
 PARALLEL_SHARE=${PARALLEL_SHARE:-0.5}    # share of steps on pairs (AMBER: not known)
@@ -42,27 +44,51 @@ SEED=${SEED:-1}
 WORKERS=${WORKERS:-2}                    # processes that make batches, for each device
 SAVE_EVERY=${SAVE_EVERY:-2000}           # updates between checkpoints, each validated
 
+# machines
+PROCESSES=${PROCESSES:-}                 # on each machine; default: one for each of its GPUs, else 1
+NODES=${NODES:-${SLURM_NNODES:-1}}       # machines, each of which runs this command
+NODE_RANK=${NODE_RANK:-${SLURM_NODEID:-0}} # which of them this is, from 0
+HEAD=${HEAD:-}                           # host of machine 0, where there are several
+PORT=${PORT:-29500}                      # a free port there
+
 # evaluation at the end, where given
+SYSTEM=${SYSTEM:-$NAME}                  # what the tables call this model
 TATOEBA=${TATOEBA:-}                     # folder of tatoeba.<iso3>-eng.<iso3|eng>
 TATOEBA_PAIRS=${TATOEBA_PAIRS:-}         # such as deu-eng,cmn-eng; default: all in the folder
 GOLD=${GOLD:-}                           # folder of test.<src>-<tgt>.{<src>,<tgt>,gold}
 GOLD_PAIRS=${GOLD_PAIRS:-}               # such as zh-en; default: all in the folder
 
-bash scripts/setup.sh
+[ "$NODES" -eq 1 ] || [ -n "$HEAD" ] || { echo "pretrain_amber: NODES=$NODES needs HEAD" >&2; exit 2; }
+[ "$NODE_RANK" -ne 0 ] || bash scripts/setup.sh
 export PATH="$PWD/.venv/bin:$PATH"
-DATA=data-bin/$NAME
 OUT=runs/$NAME
 mkdir -p "$OUT"
 trap 'echo "pretrain_amber: interrupted; the same command continues" >&2; exit 130' INT TERM
 
-# shellcheck disable=SC2046,SC2086  # several words each
-fairseq-amber prepare "$RAW" "$DATA" --vocab-alpha "$ALPHA" --seed "$SEED" $PREPARE_FLAGS \
-  $([ -n "$SENTENCEPIECE" ] && echo --sentencepiece "$SENTENCEPIECE" || echo --vocab-size "$VOCAB_SIZE")
+if [ -z "$DATA" ]; then
+  DATA=data-bin/$NAME
+  # shellcheck disable=SC2046,SC2086  # several words each
+  [ "$NODE_RANK" -ne 0 ] ||
+    fairseq-amber prepare "$RAW" "$DATA" --vocab-alpha "$ALPHA" --seed "$SEED" $PREPARE_FLAGS \
+      $([ -n "$SENTENCEPIECE" ] && echo --sentencepiece "$SENTENCEPIECE" || echo --vocab-size "$VOCAB_SIZE")
+fi
 
 GPUS=$(python -c 'import torch; print(torch.cuda.device_count())')
+PROCESSES=${PROCESSES:-$((GPUS > 0 ? GPUS : 1))}
+device=()
+[ "$GPUS" -gt 0 ] || device=(--cpu)
 launch=(fairseq-train)
-if [ "$GPUS" -gt 1 ]; then
-  launch=(torchrun --standalone --nproc_per_node "$GPUS" "$(command -v fairseq-train)")
+if [ $((NODES * PROCESSES)) -gt 1 ]; then
+  [ "$GPUS" -gt 0 ] || device+=(--distributed-backend gloo)
+  launch=(torchrun --nproc_per_node "$PROCESSES")
+  if [ "$NODES" -gt 1 ]; then
+    # The others wait for machine 0, which may still be preparing the text.
+    launch+=(--nnodes "$NODES" --node_rank "$NODE_RANK" --master_addr "$HEAD" --master_port "$PORT"
+      --rdzv_conf timeout=86400)
+  else
+    launch+=(--standalone)
+  fi
+  launch+=("$(command -v fairseq-train)")
 fi
 fresh=()
 if [ -n "$RESTORE" ] && [ ! -e "$OUT/checkpoint_last.pt" ]; then
@@ -80,23 +106,24 @@ fi
   --optimizer adam --adam-betas '(0.9, 0.98)' --adam-eps 1e-6 --weight-decay 0.01 --clip-norm 1.0 \
   --lr "$LR" --lr-scheduler polynomial_decay --warmup-updates "$WARMUP" \
   --total-num-update "$UPDATES" --max-update "$UPDATES" --update-freq "$UPDATE_FREQ" \
-  $PRECISION --seed "$SEED" --num-workers "$WORKERS" $([ "$GPUS" -gt 0 ] || echo --cpu) \
+  $PRECISION --seed "$SEED" --num-workers "$WORKERS" ${device[@]+"${device[@]}"} \
   --save-dir "$OUT" --save-interval-updates "$SAVE_EVERY" --keep-interval-updates 1 \
   --validate-interval-updates "$SAVE_EVERY" --no-epoch-checkpoints \
   --tensorboard-logdir "$OUT/tensorboard" --log-format simple --log-interval 100 \
-  ${fresh[@]+"${fresh[@]}"} 2>&1 | tee -a "$OUT/train.log"
+  ${fresh[@]+"${fresh[@]}"} 2>&1 | tee -a "$OUT/train${NODE_RANK/#0/}.log"
+[ "$NODE_RANK" -eq 0 ] || exit 0
 
 checkpoint=$OUT/checkpoint_last.pt
 results=()
 if [ -n "$TATOEBA" ]; then
   fairseq-amber retrieve "$checkpoint" --data "$DATA" --folder "$TATOEBA" --split tatoeba \
-    ${TATOEBA_PAIRS:+--pairs "$TATOEBA_PAIRS"} --name "$NAME" --json "$OUT/tatoeba.json"
+    ${TATOEBA_PAIRS:+--pairs "$TATOEBA_PAIRS"} --name "$SYSTEM" --json "$OUT/tatoeba.json"
   results+=("$OUT/tatoeba.json")
 fi
 if [ -n "$GOLD" ]; then
   fairseq-amber align "$checkpoint" --data "$DATA" --folder "$GOLD" --split test \
     ${GOLD_PAIRS:+--pairs "$GOLD_PAIRS"} --output "$OUT/alignments"
-  fairseq-amber aer "$OUT/alignments" "$GOLD" --name "$NAME" --json "$OUT/aer.json"
+  fairseq-amber aer "$OUT/alignments" "$GOLD" --name "$SYSTEM" --json "$OUT/aer.json"
   results+=("$OUT/aer.json")
 fi
 if [ ${#results[@]} -gt 0 ]; then

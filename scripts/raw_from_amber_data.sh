@@ -3,18 +3,24 @@
 # train and dev of the wanted pairs with English, and their monolingual text.
 #
 #   AMBER_DATA=... bash scripts/raw_from_amber_data.sh RAW de zh sw
+#   CORPORA="tatoeba-anki tatoeba-mt" AMBER_DATA=... bash scripts/raw_from_amber_data.sh RAW fr ja
 set -euo pipefail
 export LC_ALL=C  # one order everywhere
-[ $# -ge 2 ] || { sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 : "${AMBER_DATA:?names the folder with parallel/ and mono/}"
+CORPORA=${CORPORA:-$(cd "$AMBER_DATA/parallel" && echo *)}  # folders of parallel/ to take
 raw=$1
 shift
 mkdir -p "$raw"
 for language in "$@"; do
   for side in "$language" en; do
-    cat "$AMBER_DATA"/parallel/*/"train.$language-en.$side" >"$raw/train.$language-en.$side"
-    # every corpus's share, in the same order on both sides
-    head -q -n 300 "$AMBER_DATA"/parallel/*/"dev.$language-en.$side" >"$raw/valid.$language-en.$side"
+    for corpus in $CORPORA; do
+      folder=$AMBER_DATA/parallel/$corpus
+      [ -e "$folder/train.$language-en.$side" ] || continue
+      cat "$folder/train.$language-en.$side" >&3
+      # every corpus's share, in the same order on both sides
+      [ ! -e "$folder/dev.$language-en.$side" ] || head -n 300 "$folder/dev.$language-en.$side" >&4
+    done 3>"$raw/train.$language-en.$side" 4>"$raw/valid.$language-en.$side"
   done
 done
 for language in "$@" en; do

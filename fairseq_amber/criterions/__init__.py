@@ -3,4 +3,4 @@
 import sys
 
 if "fairseq" in sys.modules:
-    from fairseq_amber.criterions import amber  # noqa: F401
+    from fairseq_amber.criterions import amber, contrastive_alignment  # noqa: F401

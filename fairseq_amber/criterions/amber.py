@@ -5,18 +5,20 @@ AMBER (arXiv 2010.07972), section 2. The paper's loss is the plain sum of the te
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import torch
-from fairseq import metrics
 from fairseq.criterions import FairseqCriterion, register_criterion
-from fairseq.dataclass import FairseqDataclass
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 
-from fairseq_amber.criterions.gather import gather_rows
+from fairseq_amber.criterions.terms import Terms, log_mean, reduce_terms
+from fairseq_amber.criterions.update_pairs import Choice, Pairs, UpdatePairs
+from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.objectives.masked_lm import masked_lm_loss
 from fairseq_amber.objectives.sentence_alignment import (
-    contrastive_loss,
+    is_selected,
     mean_pool,
+    selection_loss,
     similarities,
 )
 from fairseq_amber.objectives.word_alignment import attention_symmetry_loss
@@ -59,9 +61,47 @@ class AmberCriterionConfig(FairseqDataclass):
             "(paper: sources find their targets only)"
         },
     )
+    sa_pooling: ChoiceEnum(["mean", "cls"]) = field(  # type: ignore[valid-type]
+        default="mean",
+        metadata={"help": "sentence vector: mean of the states (paper), or the state of <s>"},
+    )
     sa_skip_special_tokens: bool = field(
         default=False,
         metadata={"help": "leave <s> and </s> out of a sentence's mean (paper: not known)"},
+    )
+    sa_layer: int = field(
+        default=-1,
+        metadata={"help": "layer of the sentence vectors, from 1; -1 = the last (paper: last)"},
+    )
+    sa_candidates: ChoiceEnum(["update", "step", "rank"]) = field(  # type: ignore[valid-type]
+        default="update",
+        metadata={
+            "help": "targets that a source chooses among: those of the whole update, over all GPUs "
+            "and --update-freq, so that the cut changes nothing; of one step of all GPUs; or of "
+            "one GPU's step alone (paper: the mini-batch)"
+        },
+    )
+    wa_layer: int = field(
+        default=-1,
+        metadata={"help": "layer whose attention is aligned, from 1; -1 = the last (paper: last)"},
+    )
+    wa_heads: Optional[str] = field(
+        default=None,
+        metadata={"help": "comma-separated heads to align, from 0 (default, as in the paper: all)"},
+    )
+    wa_include_special_tokens: bool = field(
+        default=False,
+        metadata={
+            "help": "count the </s> of each sentence in the trace and in the lengths of word "
+            "alignment (paper: not known)"
+        },
+    )
+    wa_include_diagonal: bool = field(
+        default=False,
+        metadata={
+            "help": "in word alignment's masked passes a token of the second sentence also attends "
+            "to itself (paper: to the tokens before it only)"
+        },
     )
 
 
@@ -71,6 +111,7 @@ class AmberCriterion(FairseqCriterion):
     for MLM and TLM, sentence pairs for WA and SA. The counts are those of the whole update, over
     all ranks and accumulated micro-batches."""
 
+    @exit_clearly
     def __init__(
         self,
         task,
@@ -81,25 +122,44 @@ class AmberCriterion(FairseqCriterion):
         sa_temperature: float = 1.0,
         sa_normalize: bool = False,
         sa_symmetric: bool = False,
+        sa_pooling: str = "mean",
         sa_skip_special_tokens: bool = False,
+        sa_layer: int = -1,
+        sa_candidates: str = "update",
+        wa_layer: int = -1,
+        wa_heads: Optional[str] = None,
+        wa_include_special_tokens: bool = False,
+        wa_include_diagonal: bool = False,
     ):
         super().__init__(task)
         self.weights = dict(zip(TERMS, (mlm_weight, tlm_weight, wa_weight, sa_weight)))
+        _check(self.weights, sa_temperature)
         self.sa_temperature = sa_temperature
         self.sa_normalize = sa_normalize
         self.sa_symmetric = sa_symmetric
+        self.sa_pooling = sa_pooling
         self.sa_skip_special_tokens = sa_skip_special_tokens
+        self.sa_layer = sa_layer
+        self.sa_candidates = sa_candidates
+        self.wa_layer = wa_layer
+        self.wa_heads = None if wa_heads is None else _heads(wa_heads)
+        self.wa_include_special_tokens = wa_include_special_tokens
+        self.wa_include_diagonal = wa_include_diagonal
+        self.update_pairs = UpdatePairs()
 
     @property
     def needs(self) -> Dict[str, bool]:
-        """What the task has to put into a batch; see ``data.alignment_dataset.Needs``."""
+        """What the task has to put into a batch; see ``data.collater.Needs``."""
         return {
             "mlm": self.weights["mlm"] != 0,
             "tlm": self.weights["tlm"] != 0,
             "alignment": self.weights["wa"] != 0 or self.weights["sa"] != 0,
             "include_specials": not self.sa_skip_special_tokens,
+            "alignment_specials": self.wa_include_special_tokens,
+            "update_candidates": self.weights["sa"] != 0 and self.sa_candidates == "update",
         }
 
+    @exit_clearly
     def forward(self, model, sample: Dict[str, Any], reduce: bool = True):
         """One forward pass over all rows of a batch.
 
@@ -108,136 +168,110 @@ class AmberCriterion(FairseqCriterion):
             so that fairseq's mean over micro-batches is the update's loss); the logging output:
             for every term its sum and its count on this rank.
         """
-        scores, extra = model(**sample["net_input"])
-        sums: Dict[str, Tuple[torch.Tensor, int]] = {
-            "tlm" if sample["parallel"] else "mlm": (
-                masked_lm_loss(scores, sample["target"]).sum(),
-                sample["target"].numel(),
-            )
-        }
-        correct = scores.new_zeros(())
-        if "cross" in sample["net_input"]:
-            pairs = sample["nsentences"]
-            if self.weights["wa"]:
-                sums["wa"] = self._word_alignment(extra["cross_attention"], sample).sum(), pairs
-            if self.weights["sa"]:
-                losses, correct = self._sentence_alignment(extra["features"], sample)
-                sums["sa"] = losses.sum(), pairs
-
-        loss = torch.stack(
-            [
-                self.weights[term] * self._scale(term, count, sample) * total
-                for term, (total, count) in sums.items()
-            ]
-        ).sum()
-        counts = sample["counts"]
-        logging_output = {
-            "loss": loss.detach(),
-            "ntokens": sample["ntokens"] * counts,
-            "nsentences": sample["nsentences"] * counts,
-            "sample_size": 1,
-            "positions": sample["net_input"]["src_tokens"].numel() * counts,
-            "sa_correct": correct * counts,
-        }
-        # Every key in every batch: fairseq adds them up over batches of different kinds.
-        for term in TERMS:
-            total, count = sums.get(term, (loss.new_zeros(()), 0))
-            logging_output[f"{term}_sum"] = total.detach() * counts
-            logging_output[f"{term}_count"] = count * counts
-            logging_output[f"{term}_weight"] = self.weights[term]
-        return loss, 1, logging_output
-
-    def _scale(self, term: str, count: int, sample: Dict[str, Any]) -> float:
-        """What a term's sum is multiplied by; plain numbers, known before the forward pass."""
-        update = sample["normalizers"]
-        if update is None:
-            return 1 / max(count, 1)
-        if not sample["counts"]:
-            return 0.0
-        name = {"mlm": "mlm_tokens", "tlm": "tlm_tokens"}.get(term, "pairs")
-        return update["micro_batches"] / max(update[name], 1)
+        aligned = "cross" in sample["net_input"]
+        scores, extra = model(
+            **sample["net_input"],
+            attention_layer=self.wa_layer if self.weights["wa"] else None,
+            sentence_layer=self.sa_layer if self.weights["sa"] else None,
+            include_diagonal=self.wa_include_diagonal,
+        )
+        terms = Terms(self.weights, sample)
+        losses = masked_lm_loss(scores, sample["target"])
+        terms.add("tlm" if sample["parallel"] else "mlm", losses.sum(), losses.numel())
+        if aligned and self.weights["wa"]:
+            losses = self._word_alignment(extra["cross_attention"], sample)
+            terms.add("wa", losses.sum(), losses.numel())
+            terms.log("wa_score", (1 - losses).sum())
+        if aligned and self.weights["sa"]:
+            self._sentence_alignment(model, extra["sentence_states"], sample, terms)
+        log = terms.logging_output(("wa_score", "sa_correct"), per_corpus=not self.training)
+        return terms.loss(), 1, log
 
     def _word_alignment(self, cross_attention: torch.Tensor, sample) -> torch.Tensor:
         """(B,) from (2B, H, L, L): first the maps of [x;y], y to x, then those of [y;x]."""
+        if self.wa_heads is not None:
+            if max(self.wa_heads) >= cross_attention.size(1):
+                raise UserError(
+                    f"--wa-heads {max(self.wa_heads)}: the model's heads are 0 to "
+                    f"{cross_attention.size(1) - 1}"
+                )
+            cross_attention = cross_attention[:, self.wa_heads]
         target_to_source, source_to_target = cross_attention.chunk(2)
         return attention_symmetry_loss(
             source_to_target, target_to_source, sample["source_mask"], sample["target_mask"]
         )
 
-    def _sentence_alignment(
-        self, states: torch.Tensor, sample
-    ) -> Tuple[torch.Tensor, torch.Tensor]:
-        """(B,) losses and how many anchors are nearest to their own candidate.
+    def _sentence_alignment(self, model, states: torch.Tensor, sample, terms) -> None:
+        """From (2B, P, D), the first sentence of [x;y] and then of [y;x].
 
-        The first sentence of a row attends to itself alone, so these are the vectors of separate
-        encodings.
+        That sentence attends to itself alone, so these are the states of separate encodings.
         """
-        mask = sample["sentence_mask"]
-        sources, targets = mean_pool(states[-mask.size(0) :], mask).chunk(2)  # (B, D) each
-        losses, correct = self._contrast(sources, targets, sample)
+
+        def encode(sentences: Dict[str, torch.Tensor]) -> torch.Tensor:
+            encoded, _ = model(
+                sentences["tokens"], features_only=True, sentence_layer=self.sa_layer
+            )
+            return self._pool(encoded, sentences["mask"])
+
+        pairs = Pairs.of(self._pool(states, sample["sentence_mask"]), sample)
+        scope = self.sa_candidates if self.training else "rank"
+        choice = self.update_pairs.choice(pairs, sample, encode, scope)
+        anchors, candidates = choice.anchors, choice.candidates
+        losses, scores = self._contrast(anchors.sources, candidates.targets, choice)
         if self.sa_symmetric:
-            losses = (losses + self._contrast(targets, sources, sample)[0]) / 2
-        return losses, correct
+            back, _ = self._contrast(anchors.targets, candidates.sources, choice)
+            losses = (losses + back) / 2
+        losses = losses * choice.weights
+        own = choice.own
+        with torch.no_grad():
+            correct = is_selected(scores[own], choice.positives[own], choice.ignore[own])
+        terms.add(
+            "sa", losses.sum(), sample["nsentences"], value=losses[own].sum(), counts_itself=True
+        )
+        terms.log("sa_correct", correct.sum())
+
+    def _pool(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(n, T, D) -> (n, D) in fp32."""
+        return states[:, 0].float() if self.sa_pooling == "cls" else mean_pool(states, mask)
 
     def _contrast(
-        self, anchors: torch.Tensor, candidates: torch.Tensor, sample
+        self, anchors: torch.Tensor, candidates: torch.Tensor, choice: Choice
     ) -> Tuple[torch.Tensor, torch.Tensor]:
-        """Anchors of this rank against the candidates of all ranks; in validation, and where the
-        other ranks' batches are not known, of this rank."""
-        key = sample["target_key"]
-        real = torch.ones_like(key) if sample["counts"] else torch.zeros_like(key)
-        update, offset = sample["normalizers"], 0
-        all_keys = key
-        if self.training and update is not None:
-            candidates, offset = gather_rows(candidates, update["step_pairs"])
-            both, _ = gather_rows(torch.stack([key, real], dim=1), update["step_pairs"])
-            all_keys, real = both.unbind(dim=1)
-        positives = offset + torch.arange(len(anchors), device=anchors.device)
-        ignore = (all_keys == key.unsqueeze(1)) | (real == 0)
-        losses = contrastive_loss(
-            anchors,
-            candidates,
-            positives,
-            temperature=self.sa_temperature,
-            normalize=self.sa_normalize,
-            ignore=ignore,
-        )
-        with torch.no_grad():
-            scores = similarities(anchors, candidates, normalize=self.sa_normalize)
-            own = scores.gather(1, positives.unsqueeze(1))
-            rivals = scores.masked_fill(ignore, float("-inf"))
-            correct = (own > rivals).all(dim=1).sum()
-        return losses, correct
+        """(A,) losses, and the (A, N) scores that they are made of."""
+        scores = similarities(anchors, candidates, normalize=self.sa_normalize)
+        scores = scores / self.sa_temperature
+        return selection_loss(scores, choice.positives, choice.ignore), scores
 
     @staticmethod
     def reduce_metrics(logging_outputs: List[Dict[str, Any]]) -> None:
-        """Logs every term's mean (MLM, TLM, SA in nats), their weighted sum as ``loss``, the word
-        alignment score, the retrieval accuracy within a batch (%), and the padding share (%)."""
-        total = {key: sum(output[key] for output in logging_outputs) for key in logging_outputs[0]}
-        for term in TERMS:
-            count = total[f"{term}_count"]
-            if count > 0:
-                metrics.log_scalar(f"{term}_loss", total[f"{term}_sum"] / count, count, round=3)
-                if term == "wa":
-                    metrics.log_scalar("wa_score", 1 - total["wa_sum"] / count, count, round=3)
-                if term == "sa":
-                    accuracy = 100 * total["sa_correct"] / count
-                    metrics.log_scalar("sa_accuracy", accuracy, count, round=1)
-        weights = {f"{term}_loss": total[f"{term}_weight"] / total["sample_size"] for term in TERMS}
-
-        def weighted_sum(meters) -> float:
-            """Over the terms that have been seen since the meters were last reset."""
-            means = {name: meters[name].avg for name in weights if name in meters}
-            terms = [weights[name] * mean for name, mean in means.items() if mean is not None]
-            return round(float(sum(terms)), 4)
-
-        metrics.log_derived("loss", weighted_sum, priority=0)
-        positions = total["positions"]
-        if positions > 0:
-            share = 100 * (1 - total["ntokens"] / positions)
-            metrics.log_scalar("padding", share, positions, round=1)
+        """Logs what :func:`~fairseq_amber.criterions.terms.reduce_terms` logs, the word alignment
+        score, and the retrieval accuracy (%) among the candidates."""
+        total = reduce_terms(logging_outputs)
+        log_mean("wa_score", total, "wa_score", "wa_count")
+        log_mean("sa_accuracy", total, "sa_correct", "sa_count", scale=100, digits=1)
 
     @staticmethod
     def logging_outputs_can_be_summed() -> bool:
         """True: every value is a sum over this rank's examples."""
         return True
+
+
+def _check(weights: Dict[str, float], temperature: float) -> None:
+    for term, weight in weights.items():
+        if not 0 <= weight < float("inf"):
+            raise UserError(f"--{term}-weight {weight} is not a finite number from 0 up")
+    if not any(weights.values()):
+        flags = ", ".join(f"--{term}-weight" for term in weights)
+        raise UserError(f"every term has weight 0: raise one of {flags}")
+    if temperature <= 0:
+        raise UserError(f"--sa-temperature {temperature} is not above 0")
+
+
+def _heads(text: str) -> List[int]:
+    try:
+        heads = [int(head) for head in text.split(",")]
+    except ValueError:
+        heads = []
+    if not heads or min(heads) < 0 or len(set(heads)) < len(heads):
+        raise UserError(f"--wa-heads {text!r} is no list of heads, such as 0,3,5")
+    return heads

@@ -2,6 +2,7 @@
 
 Layout (stock ``fairseq-preprocess`` files)::
 
+    DATA/dict.txt
     DATA/mono/<lang>/<split>.{bin,idx}
     DATA/parallel/<src>-<tgt>/<split>.<src>-<tgt>.<lang>.{bin,idx}
 """
@@ -12,49 +13,115 @@ from pathlib import Path
 from typing import Sequence, Union
 
 import numpy as np
-from fairseq.data import data_utils
+from fairseq.data import Dictionary
 
+from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.errors import UserError
 
 _CHECKED = 10_000  # sentences: enough to notice a dictionary that belongs to other data
 
 
 class MonolingualCorpus:
-    """Sentences of one language. ``lengths``: (N,) int32 tokens without special tokens."""
+    """Sentences of one language, without the ``</s>`` that each is stored with."""
 
     parallel = False
 
-    def __init__(self, name: str, sentences):
+    def __init__(self, name: str, sentences: TokenFile):
         self.name = name
         self.sentences = sentences
-        self.lengths = sentences.sizes - 1  # the stored </s>
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(N,) int32 tokens, made anew at each call."""
+        return self.sentences.sizes - 1
+
+    @property
+    def empty(self) -> np.ndarray:
+        """(N,) bool: sentences without a token, made anew at each call."""
+        return self.sentences.sizes == 1
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return len(self.sentences)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        return self.sentences[index].numpy()[:-1]
+        return self.sentences[index][:-1]
 
 
 class ParallelCorpus:
-    """Sentence pairs. ``lengths``: (N,) int32 tokens of both sides without special tokens."""
+    """Sentence pairs, without the ``</s>`` that each sentence is stored with."""
 
     parallel = True
 
-    def __init__(self, name: str, sources, targets):
+    def __init__(self, name: str, sources: TokenFile, targets: TokenFile):
         self.name = name
         self.sources = sources
         self.targets = targets
-        self.lengths = sources.sizes + targets.sizes - 2
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(N,) int32 tokens of both sides, made anew at each call."""
+        lengths = self.sources.sizes + self.targets.sizes
+        lengths -= 2
+        return lengths
+
+    @property
+    def empty(self) -> np.ndarray:
+        """(N,) bool: pairs that lack the source or the target, made anew at each call."""
+        return (self.sources.sizes == 1) | (self.targets.sizes == 1)
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return len(self.sources)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.sources[index].numpy()[:-1], self.targets[index].numpy()[:-1]
+        return self.sources[index][:-1], self.targets[index][:-1]
 
 
 Corpus = Union[MonolingualCorpus, ParallelCorpus]
+
+
+def load_dictionary(data: Path) -> Dictionary:
+    """The folder's ``dict.txt``, with ``<mask>``.
+
+    Raises:
+        UserError: there is no such folder or file, or it is not a dictionary.
+    """
+    if not data.exists():
+        raise UserError(f"the data folder {data} does not exist")
+    if not data.is_dir():
+        raise UserError(f"{data} is a file: give the data folder that holds dict.txt")
+    path = data / "dict.txt"
+    if not path.is_file():
+        raise UserError(
+            f"{path} is missing: make the folder with `fairseq-amber prepare RAW {data}`"
+        )
+    dictionary = _read_dictionary(path)
+    if len(dictionary) == dictionary.nspecial:
+        raise UserError(f"{path} is empty: prepare the folder again")
+    dictionary.add_symbol("<mask>")
+    return dictionary
+
+
+def check_same_dictionary(first: Path, other: Path) -> None:
+    """Two dictionary files must list the same symbols in the same order; counts may differ.
+
+    Raises:
+        UserError: they do not.
+    """
+    if first.read_bytes() == other.read_bytes():
+        return
+    if _read_dictionary(first).symbols != _read_dictionary(other).symbols:
+        raise UserError(
+            f"{first} and {other} are different dictionaries: text that is trained on together "
+            "must be binarised with one"
+        )
+
+
+def _read_dictionary(path: Path) -> Dictionary:
+    try:
+        return Dictionary.load(str(path))
+    except Exception as error:  # fairseq raises the bare class here, too
+        reason = str(error).strip().split("\n")[0]
+        raise UserError(f"{path} is not a fairseq dictionary: {reason}") from None
 
 
 def available(data: Path, kind: str, wanted: str | None) -> list[str]:
@@ -64,10 +131,12 @@ def available(data: Path, kind: str, wanted: str | None) -> list[str]:
         UserError: a wanted name is not there; the message lists those that are.
     """
     folder = data / kind
-    found = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+    found = []
+    if folder.is_dir():
+        found = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != ".")
     if wanted is None:
         return found
-    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    names = list(dict.fromkeys(name.strip() for name in wanted.split(",") if name.strip()))
     for name in names:
         if name not in found:
             what, flag = ("pair", "--pairs") if kind == "parallel" else ("language", "--languages")
@@ -82,47 +151,69 @@ def available(data: Path, kind: str, wanted: str | None) -> list[str]:
 
 
 def load_corpora(
-    data: Path, split: str, languages: Sequence[str], pairs: Sequence[str], dictionary
+    data: Path, split: str, languages: Sequence[str], pairs: Sequence[str], dictionary: Dictionary
 ) -> list[Corpus]:
     """Opens a split of the named corpora; those without that split are left out.
 
     Raises:
-        UserError: a side of a pair is missing, the sides differ in length, or a corpus holds
-            tokens that the dictionary lacks.
+        UserError: two corpora of one name, a name that is not a pair, a side of a pair is missing,
+            the sides differ in length, a file is damaged, or a corpus was binarised with another
+            dictionary.
     """
+    for name in set(languages) & set(pairs):
+        raise UserError(f"{data} has both mono/{name} and parallel/{name}: rename one of them")
     corpora: list[Corpus] = []
     for language in languages:
-        path = data / "mono" / language / split
-        sentences = _open(path, dictionary)
+        folder = data / "mono" / language
+        sentences = _open(folder / split, dictionary)
         if sentences is not None:
+            _check_own_dictionaries(data, folder)
             corpora.append(MonolingualCorpus(language, sentences))
     for pair in pairs:
-        sides = [data / "parallel" / pair / f"{split}.{pair}.{lang}" for lang in pair.split("-")]
+        folder = data / "parallel" / pair
+        if len(pair.split("-")) != 2:
+            raise UserError(f"{folder} is not named <src>-<tgt>, as de-en: rename or remove it")
+        sides = [folder / f"{split}.{pair}.{lang}" for lang in pair.split("-")]
         source, target = (_open(side, dictionary) for side in sides)
         if source is None and target is None:
             continue
-        for side, sentences in zip(sides, (source, target)):
-            if sentences is None:
-                raise UserError(f"{side}.idx is missing: prepare the pair {pair} again")
+        if source is None or target is None:
+            raise UserError(
+                f"{sides[source is not None]}.idx is missing or has no sentence: prepare the pair "
+                f"{pair} again"
+            )
         if len(source) != len(target):
             raise UserError(
                 f"{sides[0]} has {len(source)} sentences but {sides[1]} has {len(target)}: "
                 f"prepare the pair {pair} again"
             )
+        _check_own_dictionaries(data, folder)
         corpora.append(ParallelCorpus(pair, source, target))
     return corpora
 
 
-def _open(path: Path, dictionary):
+def _open(path: Path, dictionary: Dictionary) -> TokenFile | None:
     if not Path(f"{path}.idx").exists():
         return None
-    sentences = data_utils.load_indexed_dataset(str(path), dictionary)
-    if sentences is None or len(sentences) == 0:
+    sentences = TokenFile(path)
+    if len(sentences) == 0:
         return None
-    largest = max(int(sentences[i].max()) for i in range(min(len(sentences), _CHECKED)))
+    tokens, ends = sentences.head(_CHECKED)
+    largest = int(tokens.max(initial=0))
     if largest >= len(dictionary):
         raise UserError(
             f"{path}.bin holds token {largest} but the dictionary has {len(dictionary)} symbols: "
             "it was binarised with another dictionary; prepare the folder again"
         )
+    if sentences.sizes[:_CHECKED].min() < 1 or (tokens[ends - 1] != dictionary.eos()).any():
+        raise UserError(
+            f"{path}.bin holds a sentence that does not end in </s>: binarise with fairseq-amber "
+            "prepare or stock fairseq-preprocess"
+        )
     return sentences
+
+
+def _check_own_dictionaries(data: Path, folder: Path) -> None:
+    """``fairseq-preprocess`` leaves a copy of the dictionary beside what it writes."""
+    for path in sorted(folder.glob("dict*.txt")):
+        check_same_dictionary(data / "dict.txt", path)

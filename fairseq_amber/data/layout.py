@@ -35,8 +35,8 @@ class AlignmentRows(NamedTuple):
     """The two word alignment passes of B pairs: rows [x;y] of all pairs, then rows [y;x].
 
     rows: 2B arrays of ids. prefix_lengths: (2B,) int64, the first sentence with its specials.
-    queries, keys: (2B, L) int64, positions of the second and of the first sentence's own tokens,
-    0 in the padding; source_mask, target_mask: (B, L) bool, True where x or y has a token.
+    queries, keys: (2B, L) int64, positions of the tokens of the second and of the first sentence
+    that count, 0 in the padding; source_mask, target_mask: (B, L) bool, True where x or y has one.
     """
 
     rows: list[np.ndarray]
@@ -49,43 +49,55 @@ class AlignmentRows(NamedTuple):
 
 def sentence_row(x: np.ndarray, specials: Specials) -> np.ndarray:
     """``<s> x </s>``."""
-    return np.concatenate(([specials.bos], x, [specials.eos]))
+    out = np.empty(len(x) + SENTENCE_SPECIALS, dtype=np.int64)
+    out[0], out[1:-1], out[-1] = specials.bos, x, specials.eos
+    return out
 
 
 def pair_row(x: np.ndarray, y: np.ndarray, specials: Specials) -> np.ndarray:
     """``<s> x </s> y </s>``."""
-    return np.concatenate(([specials.bos], x, [specials.eos], y, [specials.eos]))
+    out = np.empty(len(x) + len(y) + PAIR_SPECIALS, dtype=np.int64)
+    first = len(x) + SENTENCE_SPECIALS
+    out[:first], out[first:-1], out[-1] = sentence_row(x, specials), y, specials.eos
+    return out
 
 
 def pad_rows(rows: Sequence[np.ndarray], pad: int) -> torch.Tensor:
     """(R, T) int64, each row from the left, the rest padding."""
-    out = np.full((len(rows), max(map(len, rows))), pad, dtype=np.int64)
-    for line, row in zip(out, rows):
-        line[: len(row)] = row
+    lengths = np.array([len(row) for row in rows])
+    out = np.full((len(rows), lengths.max()), pad, dtype=np.int64)
+    out[np.arange(out.shape[1]) < lengths[:, None]] = np.concatenate(rows)
     return torch.from_numpy(out)
 
 
 def alignment_rows(
-    sources: Sequence[np.ndarray], targets: Sequence[np.ndarray], specials: Specials
+    sources: Sequence[np.ndarray],
+    targets: Sequence[np.ndarray],
+    specials: Specials,
+    *,
+    include_eos: bool = False,
 ) -> AlignmentRows:
     """Rows for AMBER's word alignment (arXiv 2010.07972, Figure 1): in [x;y] the second sentence
-    is the one that attends across. Special tokens are neither queries nor keys of the block."""
+    is the one that attends across. A sentence's own tokens are the queries and keys of the block,
+    and with ``include_eos`` the ``</s>`` that ends it; ``<s>``, which belongs to the row, never."""
     x_lengths = np.array([len(x) for x in sources])
     y_lengths = np.array([len(y) for y in targets])
     first = np.concatenate((x_lengths, y_lengths))  # lengths of the row's first sentence
     second = np.concatenate((y_lengths, x_lengths))
-    index = np.arange(max(x_lengths.max(), y_lengths.max()))  # (L,)
-    queries = np.where(index < second[:, None], first[:, None] + 2 + index, 0)
-    keys = np.where(index < first[:, None], 1 + index, 0)
+    index = np.arange(first.max() + include_eos)  # (L,)
+    in_first = index < first[:, None] + include_eos
+    in_second = index < second[:, None] + include_eos
     rows = [pair_row(x, y, specials) for x, y in zip(sources, targets)]
     rows += [pair_row(y, x, specials) for x, y in zip(sources, targets)]
     return AlignmentRows(
         rows=rows,
         prefix_lengths=torch.from_numpy(first + SENTENCE_SPECIALS),
-        queries=torch.from_numpy(queries),
-        keys=torch.from_numpy(keys),
-        source_mask=torch.from_numpy(index < x_lengths[:, None]),
-        target_mask=torch.from_numpy(index < y_lengths[:, None]),
+        queries=torch.from_numpy(
+            np.where(in_second, first[:, None] + SENTENCE_SPECIALS + index, 0)
+        ),
+        keys=torch.from_numpy(np.where(in_first, 1 + index, 0)),
+        source_mask=torch.from_numpy(in_first[: len(sources)]),
+        target_mask=torch.from_numpy(in_first[len(sources) :]),
     )
 
 
@@ -104,3 +116,16 @@ def prefix_token_mask(
     if include_specials:
         return index < prefix_lengths.unsqueeze(1)
     return (index > 0) & (index < prefix_lengths.unsqueeze(1) - 1)
+
+
+def pair_segments(prefix_lengths: torch.Tensor, width: int) -> torch.Tensor:
+    """(R, width) int64, BERT's token types of pairs: 0 on the first sentence with its specials, 1
+    on what follows."""
+    return (torch.arange(width) >= prefix_lengths.unsqueeze(1)).long()
+
+
+def reset_positions(prefix_lengths: torch.Tensor, width: int) -> torch.Tensor:
+    """(R, width) int64, XLM's positions of pairs (Conneau and Lample 2019, arXiv 1901.07291): the
+    second sentence counts from 0 again."""
+    index = torch.arange(width)
+    return index - pair_segments(prefix_lengths, width) * prefix_lengths.unsqueeze(1)

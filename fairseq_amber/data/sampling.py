@@ -1,68 +1,34 @@
-"""An epoch's micro-batches: which examples, in which order, and what normalises their terms.
+"""The sampling of an epoch: how often each corpus is drawn from, in which batches and order.
 
-Every rank makes the same plan from (seed, epoch, data, config) and takes every ``world``-th
-micro-batch of it, as fairseq's sharding does. The plan therefore knows each whole update, over all
-ranks and accumulated micro-batches, before it begins: the counts that normalise the terms come
-from here, exact and without communication.
+Nothing here runs Python code per example. The randomness is a function of (seed, epoch) alone.
 """
 
 from __future__ import annotations
 
-from typing import Iterator, NamedTuple, Sequence
+from typing import NamedTuple, Protocol, Sequence
 
 import numpy as np
-from fairseq.data import data_utils
+
+from fairseq_amber.data.plan import EpochPlan, Steps
 
 
-class Normalizers(NamedTuple):
-    """Counts over one update: all ranks, all accumulated micro-batches.
-
-    micro_batches: how many make up the update. mlm_tokens, tlm_tokens: predicted tokens of
-    monolingual sentences and of pairs. pairs: sentence pairs. step_pairs: the most pairs that any
-    rank holds at this micro-batch's step.
-    """
-
-    micro_batches: int
-    mlm_tokens: int
-    tlm_tokens: int
-    pairs: int
-    step_pairs: int
-
-
-class MicroBatch:
-    """Examples of one corpus that one rank runs at one step.
-
-    Iterating gives ``(index, micro-batch)``, so that the dataset learns of the update that an
-    example belongs to. A filler repeats an example for a rank that would otherwise have none at
-    this step; it runs like any other and counts for nothing.
-    """
-
-    __slots__ = ("indices", "parallel", "filler", "normalizers")
-
-    def __init__(self, indices: np.ndarray, parallel: bool, filler: bool = False):
-        self.indices = indices
-        self.parallel = parallel
-        self.filler = filler
-        self.normalizers: Normalizers | None = None
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __iter__(self) -> Iterator[tuple[int, MicroBatch]]:
-        return ((int(index), self) for index in self.indices)
-
-
-class Source(NamedTuple):
-    """A corpus as the sampler sees it.
-
-    indices: (N,) its examples in the dataset. costs: (N,) tokens of each example over all passes,
-    special tokens included. predicted: (N,) tokens predicted in each.
-    """
+class Source(Protocol):
+    """A corpus as the sampler sees it."""
 
     parallel: bool
-    indices: np.ndarray
-    costs: np.ndarray
-    predicted: np.ndarray
+    size: int  # of its examples
+
+    @property
+    def indices(self) -> np.ndarray:
+        """(size,) of the examples in the dataset."""
+
+    @property
+    def costs(self) -> np.ndarray:
+        """(size,) tokens of each example over all passes, special tokens included."""
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """(size,) tokens predicted in each."""
 
 
 class BatchLimits(NamedTuple):
@@ -71,6 +37,21 @@ class BatchLimits(NamedTuple):
     max_tokens: int | None = None
     max_sentences: int | None = None
     multiple: int = 1
+
+    def largest(self, costs: np.ndarray) -> np.ndarray:
+        """Most examples that may make up a batch whose dearest one has this cost.
+
+        Raises:
+            ValueError: one alone is more than ``max_tokens``.
+        """
+        most = np.full(len(costs), np.iinfo(np.int64).max)
+        if self.max_tokens is not None:
+            most = self.max_tokens // np.maximum(costs, 1)
+        if self.max_sentences is not None:
+            most = np.minimum(most, self.max_sentences)
+        if len(most) and most.min() < 1:
+            raise ValueError(f"an example of {costs.max()} tokens exceeds {self.max_tokens}")
+        return most
 
 
 def plan_epoch(
@@ -82,7 +63,7 @@ def plan_epoch(
     world: int,
     update_freq: int,
     seed: Sequence[int],
-) -> list[MicroBatch]:
+) -> EpochPlan:
     """The micro-batches of a training epoch, ``world`` to a step, all of a step of one kind.
 
     Within a kind, corpora are resampled: one with a share p of the examples gets the share
@@ -99,59 +80,29 @@ def plan_epoch(
         update_freq: micro-batches that a rank accumulates into one update.
         seed: what the randomness is a function of.
     """
-    kinds = []
-    for parallel in (False, True):
-        members = [s for s in sources if s.parallel is parallel]
-        if members:
-            kinds.append((members, np.random.default_rng([*seed, parallel])))
-    if len(kinds) == 1:
-        members, rng = kinds[0]
-        steps = _steps(members, limits, alpha, world, rng)
-    else:
-        (mono, mono_rng), (pairs, pair_rng) = kinds
-        pair_steps = _steps(pairs, limits, alpha, world, pair_rng)
-        wanted = round(len(pair_steps) * (1 - parallel_share) / parallel_share)
-        mono_steps: list[list[MicroBatch]] = []
-        while len(mono_steps) < wanted:
-            mono_steps += _steps(mono, limits, alpha, world, mono_rng)
-        steps = _interleave(mono_steps[:wanted], pair_steps)
-    _set_normalizers(steps, update_freq, _predicted(sources))
-    return [batch for step in steps for batch in step]
+    mono, pairs = ([s for s in sources if s.parallel is kind] for kind in (False, True))
+    mono_rng, pair_rng = (np.random.default_rng([*seed, kind]) for kind in (False, True))
+    passes = [_sampled_pass(pairs, limits, alpha, world, pair_rng)] if pairs else []
+    if mono:
+        wanted = 1  # alone: one pass
+        if pairs:
+            wanted = round(passes[0].steps * (1 - parallel_share) / parallel_share)
+        made = 0
+        while made < wanted:
+            one = _sampled_pass(mono, limits, alpha, world, mono_rng)
+            passes.append(one.first(wanted - made) if pairs else one)
+            made += one.steps
+    return _assemble(passes, update_freq)
 
 
-def plan_validation(
-    sources: Sequence[Source], limits: BatchLimits, *, world: int
-) -> list[MicroBatch]:
+def plan_validation(sources: Sequence[Source], limits: BatchLimits, *, world: int) -> EpochPlan:
     """Every example once, by length, each step an update of its own."""
-    steps: list[list[MicroBatch]] = []
-    for parallel in (False, True):
-        batches = [
-            MicroBatch(indices, parallel)
-            for source in sources
-            if source.parallel is parallel
-            for indices in _batches(source, np.argsort(source.costs, kind="stable"), limits)
-        ]
-        steps += _into_steps(batches, world)
-    _set_normalizers(steps, 1, _predicted(sources))
-    return [batch for step in steps for batch in step]
-
-
-def _steps(
-    sources: Sequence[Source],
-    limits: BatchLimits,
-    alpha: float,
-    world: int,
-    rng: np.random.Generator,
-) -> list[list[MicroBatch]]:
-    """One resampled pass over the corpora of a kind, in random order."""
-    sizes = np.array([len(source.indices) for source in sources])
-    batches: list[MicroBatch] = []
-    for source, draws in zip(sources, resampled_sizes(sizes, alpha)):
-        chosen = _resample(len(source.indices), draws, rng)
-        # Equal lengths in random order: batches are tight, and differ from epoch to epoch.
-        chosen = chosen[np.lexsort((rng.random(len(chosen)), source.costs[chosen]))]
-        batches += [MicroBatch(b, source.parallel) for b in _batches(source, chosen, limits)]
-    return _into_steps([batches[i] for i in rng.permutation(len(batches))], world)
+    passes = []
+    for kind in (False, True):
+        members = [s for s in sources if s.parallel is kind]
+        if members:
+            passes.append(_pass(members, [s.size for s in members], limits, world, None))
+    return _assemble(passes, update_freq=1)
 
 
 def resampled_sizes(sizes: np.ndarray, alpha: float) -> np.ndarray:
@@ -161,68 +112,142 @@ def resampled_sizes(sizes: np.ndarray, alpha: float) -> np.ndarray:
     return np.maximum(np.round(weights / weights.sum() * sizes.sum()), 1).astype(np.int64)
 
 
-def _resample(size: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+class _Pass(NamedTuple):
+    """One pass over the corpora of a kind; ``starts`` count from its own ``indices``."""
+
+    indices: np.ndarray
+    table: Steps
+
+    @property
+    def steps(self) -> int:
+        return len(self.table.parallel)
+
+    def first(self, steps: int) -> _Pass:
+        return _Pass(self.indices, Steps(*(column[:steps] for column in self.table)))
+
+
+def _sampled_pass(sources, limits: BatchLimits, alpha: float, world: int, rng) -> _Pass:
+    sizes = np.array([source.size for source in sources])
+    return _pass(sources, resampled_sizes(sizes, alpha), limits, world, rng)
+
+
+def _pass(
+    sources: Sequence[Source],
+    draws: Sequence[int] | np.ndarray,
+    limits: BatchLimits,
+    world: int,
+    rng: np.random.Generator | None,
+) -> _Pass:
+    """``draws`` examples of each corpus, batched; in random order if there is an ``rng``."""
+    dtype = np.result_type(*(source.indices.dtype for source in sources))
+    indices = np.empty(sum(map(int, draws)), dtype)
+    starts, sizes, predicted = [], [], []
+    filled = 0
+    for source, count in zip(sources, draws):
+        chosen, ends = _batches(source.costs, int(count), limits, rng)
+        begins = np.concatenate([[0], ends[:-1]])
+        indices[filled : filled + len(chosen)] = source.indices[chosen]
+        starts.append(begins + filled)
+        sizes.append(ends - begins)
+        predicted.append(np.add.reduceat(source.predicted[chosen], begins, dtype=np.int64))
+        filled += len(chosen)
+    columns = [np.concatenate(column) for column in (starts, sizes, predicted)]
+    count = len(columns[0])
+    order = np.arange(count) if rng is None else rng.permutation(count)
+    # Ranks that the last step has no batch for repeat an example of its first.
+    fillers = np.arange(-(-count // world) * world) >= count
+    order = np.concatenate([order, np.repeat(order[(count - 1) // world * world], fillers.sum())])
+    start, size, tokens = (column[order].reshape(-1, world) for column in columns)
+    fillers = fillers.reshape(-1, world)
+    size[fillers] = 1
+    parallel = np.full(len(size), sources[0].parallel)
+    return _Pass(indices, Steps(start, size.astype(np.int32), tokens, fillers, parallel))
+
+
+def _batches(
+    costs: np.ndarray, draws: int, limits: BatchLimits, rng: np.random.Generator | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which examples are drawn, batch by batch, and where each batch ends.
+
+    By cost, those of equal cost in random order: batches are tight, and differ from epoch to epoch.
+    """
+    chosen = _resample(len(costs), draws, rng)
+    # Cost and example in one number: a sort in place takes half the memory of an argsort.
+    keys = costs[chosen].astype(np.uint64)
+    keys <<= np.uint64(32)
+    keys |= chosen
+    keys.sort()
+    chosen = keys.astype(np.uint32)  # the low half
+    keys >>= np.uint64(32)
+    ends = np.append(np.flatnonzero(keys[1:] != keys[:-1]) + 1, draws)
+    distinct = keys[ends - 1].astype(np.int64)
+    if rng is not None:
+        for start, end in zip([0, *ends[:-1]], ends):
+            rng.shuffle(chosen[start:end])
+    return chosen, _cut(distinct, ends, limits)
+
+
+def _resample(size: int, draws: int, rng: np.random.Generator | None) -> np.ndarray:
     """Whole copies of all examples, then distinct random ones for the rest."""
-    whole, rest = divmod(int(draws), size)
-    extra = rng.permutation(size)[:rest]
-    return np.concatenate([np.tile(np.arange(size), whole), extra])
+    chosen = np.arange(draws, dtype=np.uint32)
+    chosen %= np.uint32(size)
+    rest = draws % size
+    if rest and rng is not None:
+        extra = np.arange(size, dtype=np.uint32)
+        rng.shuffle(extra)
+        chosen[draws - rest :] = extra[:rest]
+    return chosen
 
 
-def _batches(source: Source, chosen: np.ndarray, limits: BatchLimits) -> list[np.ndarray]:
-    batches = data_utils.batch_by_size(
-        np.ascontiguousarray(source.indices[chosen], dtype=np.int64),
-        num_tokens_fn=None,
-        num_tokens_vec=np.ascontiguousarray(source.costs[chosen], dtype=np.int64),
-        max_tokens=limits.max_tokens,
-        max_sentences=limits.max_sentences,
-        required_batch_size_multiple=limits.multiple,
-    )
-    return [np.asarray(batch) for batch in batches if len(batch)]
+def _cut(costs: np.ndarray, ends: np.ndarray, limits: BatchLimits) -> np.ndarray:
+    """Where the batches of examples in order of cost end, as fairseq's ``batch_by_size`` has it.
+
+    A batch is as large as the limits allow, and of a size that is a multiple where it is not
+    smaller than that. Examples come as runs of equal cost, so that the work grows with the number
+    of runs and not of examples.
+
+    Args:
+        costs: (R,) of each run, ascending.
+        ends: (R,) examples up to the end of each run.
+        limits: how large a batch may be.
+    """
+    largest, runs, multiple = limits.largest(costs).tolist(), ends.tolist(), limits.multiple
+    cuts = []
+    start = 0
+    for run, end in enumerate(runs):
+        while start < end:
+            size = _whole(largest[run], multiple)
+            if start + size <= end:
+                count = (end - start) // size
+                cuts.append(start + size * np.arange(1, count + 1))
+                start += size * count
+                continue
+            last = end  # the batch goes on into dearer runs, while it may
+            for later in range(run + 1, len(runs)):
+                room = start + largest[later]
+                last = max(last, min(room, runs[later]))
+                if room <= runs[later]:
+                    break
+            start += _whole(last - start, multiple)
+            cuts.append(np.array([start]))
+    return np.concatenate(cuts)
 
 
-def _into_steps(batches: list[MicroBatch], world: int) -> list[list[MicroBatch]]:
-    steps = [batches[i : i + world] for i in range(0, len(batches), world)]
-    if steps:
-        last = steps[-1]
-        last += [
-            MicroBatch(last[0].indices[:1], last[0].parallel, filler=True)
-            for _ in range(world - len(last))
-        ]
-    return steps
+def _whole(size: int, multiple: int) -> int:
+    return size - size % multiple if size > multiple else size
 
 
-def _interleave(
-    mono: list[list[MicroBatch]], pairs: list[list[MicroBatch]]
-) -> list[list[MicroBatch]]:
-    """Both lists in their order, spread evenly over the whole."""
-    place = [((i + 0.5) / len(mono), step) for i, step in enumerate(mono)]
-    place += [((i + 0.5) / len(pairs), step) for i, step in enumerate(pairs)]
-    return [step for _, step in sorted(place, key=lambda item: item[0])]
-
-
-def _predicted(sources: Sequence[Source]) -> np.ndarray:
-    """(number of examples,) tokens predicted in each example of the dataset."""
-    out = np.zeros(1 + max(int(s.indices.max()) for s in sources), dtype=np.int32)
-    for source in sources:
-        out[source.indices] = source.predicted
-    return out
-
-
-def _set_normalizers(
-    steps: list[list[MicroBatch]], update_freq: int, predicted: np.ndarray
-) -> None:
-    for start in range(0, len(steps), update_freq):
-        update = steps[start : start + update_freq]
-        batches = [batch for step in update for batch in step]
-        counted = [batch for batch in batches if not batch.filler]
-        tokens = {
-            kind: int(sum(predicted[b.indices].sum() for b in counted if b.parallel is kind))
-            for kind in (False, True)
-        }
-        pairs = sum(len(batch) for batch in counted if batch.parallel)
-        for step in update:
-            step_pairs = max(len(batch) if batch.parallel else 0 for batch in step)
-            for batch in step:
-                batch.normalizers = Normalizers(
-                    len(batches), tokens[False], tokens[True], pairs, step_pairs
-                )
+def _assemble(passes: Sequence[_Pass], update_freq: int) -> EpochPlan:
+    """All passes as one plan: the steps of each kind in their order, spread evenly."""
+    offsets = np.cumsum([0, *(len(one.indices) for one in passes)])
+    tables = [
+        one.table._replace(starts=one.table.starts + offset) for one, offset in zip(passes, offsets)
+    ]
+    steps = Steps(*(np.concatenate(columns) for columns in zip(*tables)))
+    place = np.empty(len(steps.parallel))
+    for kind in (False, True):
+        members = steps.parallel == kind
+        place[members] = (np.arange(members.sum()) + 0.5) / max(members.sum(), 1)
+    order = np.lexsort((steps.parallel, place))
+    indices = passes[0].indices if len(passes) == 1 else np.concatenate([p.indices for p in passes])
+    return EpochPlan(indices, Steps(*(column[order] for column in steps)), update_freq)

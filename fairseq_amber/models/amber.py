@@ -1,24 +1,21 @@
 """The registered model ``amber`` and its architectures: the encoder behind fairseq's interface."""
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
-import logging
-import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import torch
 from fairseq.dataclass import FairseqDataclass
-from fairseq.models import (
-    BaseFairseqModel,
-    FairseqEncoder,
-    register_model,
-    register_model_architecture,
-)
+from fairseq.models import BaseFairseqModel, FairseqEncoder, register_model
 
 from fairseq_amber.errors import UserError, exit_clearly
-from fairseq_amber.models.encoder import CrossBlock, LanguageModelHead, SentenceEncoder
-
-logger = logging.getLogger(__name__)
+from fairseq_amber.models.checkpoint_names import modern
+from fairseq_amber.models.encoder import (
+    CrossBlock,
+    LanguageModelHead,
+    SentenceEncoder,
+    take_tokens,
+)
 
 
 @dataclass
@@ -44,6 +41,21 @@ class AmberConfig(FairseqDataclass):
     activation_dropout: float = field(
         default=0.0, metadata={"help": "dropout probability inside the feed-forward networks"}
     )
+    token_types: int = field(
+        default=0,
+        metadata={"help": "number of segment embeddings (XLM-R: 0, BERT: 2)"},
+    )
+    layer_norm_eps: float = field(
+        default=1e-5,
+        metadata={"help": "epsilon of the layer norms (XLM-R: 1e-5, BERT: 1e-12)"},
+    )
+    checkpoint_activations: bool = field(
+        default=False,
+        metadata={
+            "help": "keep the layers' inputs alone for the backward pass and compute the rest "
+            "again: less memory, more time"
+        },
+    )
 
 
 class AmberEncoder(FairseqEncoder):
@@ -59,12 +71,17 @@ class AmberEncoder(FairseqEncoder):
             ffn_dim=cfg.encoder_ffn_embed_dim,
             heads=cfg.encoder_attention_heads,
             max_positions=cfg.max_positions,
+            token_types=cfg.token_types,
+            layer_norm_eps=cfg.layer_norm_eps,
+            checkpoint_activations=cfg.checkpoint_activations,
             dropout=cfg.dropout,
             attention_dropout=cfg.attention_dropout,
             activation_dropout=cfg.activation_dropout,
         )
         self.lm_head = LanguageModelHead(
-            cfg.encoder_embed_dim, self.sentence_encoder.embed_tokens.weight
+            cfg.encoder_embed_dim,
+            self.sentence_encoder.embed_tokens.weight,
+            cfg.layer_norm_eps,
         )
 
     def max_positions(self) -> int:
@@ -94,9 +111,15 @@ class AmberModel(BaseFairseqModel):
         src_lengths: Optional[torch.Tensor] = None,
         *,
         positions: Optional[torch.Tensor] = None,
+        segments: Optional[torch.Tensor] = None,
         prefix_lengths: Optional[torch.Tensor] = None,
+        masked: Optional[Tuple[torch.Tensor, torch.Tensor]] = None,
         masked_tokens: Optional[torch.Tensor] = None,
         cross: Optional[CrossBlock] = None,
+        sentence_width: int = 0,
+        attention_layer: Optional[int] = -1,
+        sentence_layer: Optional[int] = -1,
+        include_diagonal: bool = False,
         features_only: bool = False,
         return_all_hiddens: bool = False,
         **unused: Any,
@@ -106,39 +129,50 @@ class AmberModel(BaseFairseqModel):
         Args:
             src_tokens: (B, T) int64, padded on the right.
             src_lengths: unused; stock batches carry it.
-            positions: (B, T) int64 from 0; by default each row counts from its first token.
-            prefix_lengths: (B,) int64; see ``models.attention_masks.prefix_mask``.
-            masked_tokens: score these positions alone: (M,) int64 indices into the B * T tokens,
-                or stock's (B, T) bool.
-            cross: the block of the top layer's attention to return, of the last R rows.
-            features_only: return states in place of scores.
+            positions, segments, prefix_lengths, include_diagonal, cross, sentence_width,
+                attention_layer, sentence_layer: see ``models.encoder.SentenceEncoder.forward``.
+            masked: score these tokens alone: (B', Q) int64 positions in the first B' rows, and
+                (M,) int64 flat indices of the real ones among them.
+            masked_tokens: likewise, as stock's criterion does: (B, T) bool.
+            features_only: return the states of ``sentence_layer`` in place of scores.
             return_all_hiddens: also return the embeddings and every layer's states.
 
         Returns:
-            Scores (M or B x T, V), or states (B, T, D); and a dict: ``features`` (B, T, D),
-            ``cross_attention`` (R, H, Q, K) or None, ``inner_states`` a list of (B, T, D) or None.
+            Scores (M or B x T, V), or states (B, T, D); and a dict: ``features`` (B, T, D), None
+            where the last layer was computed in part, ``sentence_states`` (R, P, D),
+            ``cross_attention`` (R, H, Q, K), ``inner_states`` a list of (B, T, D).
         """
+        where, slots = (None, None) if masked is None or features_only else masked
         output = self.encoder.sentence_encoder(
             src_tokens,
             positions=positions,
+            segments=segments,
             prefix_lengths=prefix_lengths,
+            include_diagonal=include_diagonal,
+            predicted=where,
             cross=None if cross is None else CrossBlock(*cross),
+            sentence_width=sentence_width or 0,
+            attention_layer=attention_layer,
+            sentence_layer=sentence_layer,
             return_all_layers=return_all_hiddens,
         )
         extra = {
             "features": output.states,
+            "sentence_states": output.sentence_states,
             "cross_attention": output.cross_attention,
             "inner_states": output.layers,
         }
         if features_only:
             return output.states, extra
-        states = output.states
-        if masked_tokens is not None:
-            flat = states.flatten(0, 1)
-            if masked_tokens.dtype is torch.bool:
-                states = flat[masked_tokens.flatten()]
-            else:
-                states = flat.index_select(0, masked_tokens)
+        if where is not None:
+            states = output.predicted_states
+            if states is None:
+                states = take_tokens(output.states[: where.size(0)], where)
+            states = states.flatten(0, 1).index_select(0, slots)
+        else:
+            states = output.states
+            if masked_tokens is not None:
+                states = states[masked_tokens]
         return self.encoder.lm_head(states), extra
 
     def max_positions(self) -> int:
@@ -165,7 +199,7 @@ class AmberModel(BaseFairseqModel):
         prefix = name + "." if name else ""
         for key in list(state_dict):
             if key.startswith(prefix):
-                for new_key, value in _modern(key[len(prefix) :], state_dict.pop(key)):
+                for new_key, value in modern(key[len(prefix) :], state_dict.pop(key)):
                     state_dict[prefix + new_key] = value
         self._check_shapes(state_dict, prefix)
 
@@ -198,52 +232,3 @@ class AmberModel(BaseFairseqModel):
                     f"the checkpoint is of another architecture: {len(keys)} parameters are {what}"
                     f" (first: {keys[0]}{sizes}); give the --arch it was trained with"
                 )
-
-
-# What fairseq 0.12.2 adds to each layer and never trains (fairseq issue 4782).
-_UNTRAINED = re.compile(r"\.layers\.\d+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)$")
-_PACKED = re.compile(r"(.*\.self_attn\.)in_proj_(weight|bias)$")
-
-
-def _modern(key: str, value: torch.Tensor) -> List[Tuple[str, torch.Tensor]]:
-    """A parameter of any fairseq RoBERTa or XLM-R under today's names; [] if it has no place."""
-    if key.startswith("decoder."):
-        key = "encoder." + key[len("decoder.") :]
-    key = key.replace(".emb_layer_norm.", ".layernorm_embedding.")
-    if key.endswith(".version") or _UNTRAINED.search(key):
-        return []
-    if key.startswith("classification_heads."):
-        logger.warning("leaving out %s: this model has no classification head", key)
-        return []
-    packed = _PACKED.match(key)
-    if packed:
-        stem, kind = packed.groups()
-        return [(f"{stem}{p}_proj.{kind}", part) for p, part in zip("qkv", value.chunk(3))]
-    return [(key, value)]
-
-
-def _architecture(name: str, **shape: int) -> None:
-    def fill(args) -> None:
-        for key, value in shape.items():
-            setattr(args, key, getattr(args, key, value))
-
-    fill.__name__ = name
-    register_model_architecture("amber", name)(fill)
-
-
-_architecture(
-    "amber_tiny",
-    encoder_layers=2,
-    encoder_embed_dim=128,
-    encoder_ffn_embed_dim=512,
-    encoder_attention_heads=4,
-    max_positions=128,
-)
-_architecture(
-    "amber_base",
-    encoder_layers=12,
-    encoder_embed_dim=768,
-    encoder_ffn_embed_dim=3072,
-    encoder_attention_heads=12,
-    max_positions=512,
-)

@@ -13,7 +13,12 @@ def padding_mask(tokens: torch.Tensor, pad: int) -> torch.Tensor:
     return tokens.ne(pad)[:, None, None, :]
 
 
-def prefix_mask(tokens: torch.Tensor, pad: int, prefix_lengths: torch.Tensor) -> torch.Tensor:
+def prefix_mask(
+    tokens: torch.Tensor,
+    pad: int,
+    prefix_lengths: torch.Tensor,
+    include_diagonal: bool = False,
+) -> torch.Tensor:
     """The mask of AMBER's word alignment passes (arXiv 2010.07972, Figure 1a), row by row.
 
     The first ``p`` tokens of a row attend to each other and to nothing else; a token ``t >= p``
@@ -25,12 +30,13 @@ def prefix_mask(tokens: torch.Tensor, pad: int, prefix_lengths: torch.Tensor) ->
         tokens: (B, T), padded on the right.
         pad: the padding token.
         prefix_lengths: (B,) int64, at least 1.
+        include_diagonal: a token ``t >= p`` also attends to itself.
 
     Returns:
         (B, 1, T, T), query by key. Every query has at least one key.
     """
     index = torch.arange(tokens.size(1), device=tokens.device)
     in_prefix = index < prefix_lengths.unsqueeze(1)  # (B, T)
-    before = index.unsqueeze(0) < index.unsqueeze(1)  # (T, T)
+    before = index.unsqueeze(0) < index.unsqueeze(1) + include_diagonal  # (T, T)
     visible = in_prefix.unsqueeze(1) | (before & ~in_prefix.unsqueeze(2))  # (B, T, T)
     return (visible & tokens.ne(pad).unsqueeze(1)).unsqueeze(1)

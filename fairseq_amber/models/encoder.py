@@ -15,7 +15,9 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
+from fairseq_amber.errors import UserError
 from fairseq_amber.models.attention_masks import padding_mask, prefix_mask
 
 _HAS_FUSED_ATTENTION = hasattr(F, "scaled_dot_product_attention")  # torch >= 2.0
@@ -32,12 +34,18 @@ class CrossBlock(NamedTuple):
 
 
 class EncoderOutput(NamedTuple):
-    """states: (B, T, D) of the last layer. layers: the embeddings and each layer's states, when
-    asked for. cross_attention: (R, H, Q, K) fp32 probabilities before dropout, when asked for."""
+    """What was asked for; None for what was not.
 
-    states: torch.Tensor
-    layers: list[torch.Tensor] | None
+    states: (B, T, D) of the last layer computed. predicted_states: (B', Q, D) of the last layer at
+    the chosen positions of the first B' rows. sentence_states: (R, P, D). cross_attention:
+    (R, H, Q, K) fp32 probabilities before dropout. layers: the embeddings and each layer's states.
+    """
+
+    states: torch.Tensor | None
+    predicted_states: torch.Tensor | None
+    sentence_states: torch.Tensor | None
     cross_attention: torch.Tensor | None
+    layers: list[torch.Tensor] | None
 
 
 class SelfAttention(nn.Module):
@@ -55,46 +63,57 @@ class SelfAttention(nn.Module):
         self.out_proj = nn.Linear(dim, dim)
 
     def forward(
-        self, x: torch.Tensor, mask: torch.Tensor, cross: CrossBlock | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """(B, T, D), (B, 1, 1 or T, T) -> (B, T, D) and, for ``cross``, (R, H, Q, K)."""
-        b, t, d = x.shape
-        q, k, v = (
-            projection(x).view(b, t, self.heads, d // self.heads).transpose(1, 2)
-            for projection in (self.q_proj, self.k_proj, self.v_proj)
-        )  # (B, H, T, D/H)
+        self, x: torch.Tensor, mask: torch.Tensor, context: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """(B, Q, D) queries, (B, 1, 1 or Q, T) mask and (B, T, D) context, by default the queries
+        themselves -> (B, Q, D)."""
+        context = x if context is None else context
+        q = self._split(self.q_proj(x))
+        k, v = self._split(self.k_proj(context)), self._split(self.v_proj(context))
         dropout = self.dropout if self.training else 0.0
         if _HAS_FUSED_ATTENTION:
             out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
         else:
             weights = attention_probabilities(q, k, mask).to(v.dtype)
             out = F.dropout(weights, dropout) @ v
-        out = self.out_proj(out.transpose(1, 2).reshape(b, t, d))
-        return out, None if cross is None else cross_attention(q, k, mask, cross)
+        return self.out_proj(out.transpose(1, 2).flatten(2))
+
+    def cross_attention(
+        self, x: torch.Tensor, mask: torch.Tensor, cross: CrossBlock
+    ) -> torch.Tensor:
+        """The probabilities, before dropout, of the chosen queries over the chosen keys.
+
+        The softmax runs over all keys of a row; only the rows of the chosen queries are computed.
+
+        Args:
+            x: (R, T, D), the layer's input.
+            mask: (R, 1, T, T).
+            cross: the queries (R, Q) and the keys (R, K).
+
+        Returns:
+            (R, H, Q, K) in fp32.
+        """
+        chosen = take_tokens(x, cross.queries)  # (R, Q, D)
+        rows = cross.queries[:, None, :, None].expand(-1, -1, -1, x.size(1))
+        q, k = self._split(self.q_proj(chosen)), self._split(self.k_proj(x))
+        probabilities = attention_probabilities(q, k, mask.gather(2, rows))  # (R, H, Q, T)
+        keys = cross.keys[:, None, None, :].expand(-1, *probabilities.shape[1:3], -1)
+        return probabilities.gather(3, keys)
+
+    def _split(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, T, D) -> (B, H, T, D/H)."""
+        return x.view(*x.shape[:2], self.heads, x.size(2) // self.heads).transpose(1, 2)
+
+
+def take_tokens(x: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    """(B, T, D) and (B, Q) -> (B, Q, D), the states at those positions of each row."""
+    return x.gather(1, positions.unsqueeze(2).expand(-1, -1, x.size(2)))
 
 
 def attention_probabilities(q: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """``softmax(q k^T / sqrt(d))`` over the keys that the mask allows, in fp32."""
     logits = (q / math.sqrt(q.size(-1))) @ k.transpose(-2, -1)
     return logits.float().masked_fill(~mask, float("-inf")).softmax(dim=-1)
-
-
-def cross_attention(
-    q: torch.Tensor, k: torch.Tensor, mask: torch.Tensor, cross: CrossBlock
-) -> torch.Tensor:
-    """The probabilities of the chosen queries over the chosen keys, (R, H, Q, K) in fp32.
-
-    The softmax runs over all keys of a row; only the rows of the chosen queries are computed.
-    """
-    r = cross.queries.size(0)
-    q, k, mask = q[-r:], k[-r:], mask[-r:]
-    _, h, t, d = q.shape
-    queries = cross.queries[:, None, :, None]  # (R, 1, Q, 1)
-    q = q.gather(2, queries.expand(-1, h, -1, d))  # (R, H, Q, D/H)
-    mask = mask.expand(-1, -1, t, -1).gather(2, queries.expand(-1, -1, -1, t))  # (R, 1, Q, T)
-    probabilities = attention_probabilities(q, k, mask)  # (R, H, Q, T)
-    keys = cross.keys[:, None, None, :].expand(-1, h, probabilities.size(2), -1)
-    return probabilities.gather(3, keys)
 
 
 class EncoderLayer(nn.Module):
@@ -108,25 +127,30 @@ class EncoderLayer(nn.Module):
         dropout: float,
         attention_dropout: float,
         activation_dropout: float,
+        layer_norm_eps: float,
     ):
         super().__init__()
         self.self_attn = SelfAttention(dim, heads, attention_dropout)
-        self.self_attn_layer_norm = nn.LayerNorm(dim)
+        self.self_attn_layer_norm = nn.LayerNorm(dim, eps=layer_norm_eps)
         self.fc1 = nn.Linear(dim, ffn_dim)
         self.fc2 = nn.Linear(ffn_dim, dim)
-        self.final_layer_norm = nn.LayerNorm(dim)
+        self.final_layer_norm = nn.LayerNorm(dim, eps=layer_norm_eps)
         self.dropout = dropout
         self.activation_dropout = activation_dropout
 
     def forward(
-        self, x: torch.Tensor, mask: torch.Tensor, cross: CrossBlock | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """(B, T, D) -> (B, T, D) and, for ``cross``, (R, H, Q, K)."""
-        attended, attention = self.self_attn(x, mask, cross)
+        self, x: torch.Tensor, mask: torch.Tensor, context: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """(B, Q, D), attending to the (B, T, D) context, by default to themselves -> (B, Q, D)."""
+        attended = self.self_attn(x, mask, context)
         x = self.self_attn_layer_norm(x + F.dropout(attended, self.dropout, self.training))
         hidden = F.dropout(F.gelu(self.fc1(x)), self.activation_dropout, self.training)
         x = x + F.dropout(self.fc2(hidden), self.dropout, self.training)
-        return self.final_layer_norm(x), attention
+        return self.final_layer_norm(x)
+
+    def align(self, x: torch.Tensor, mask: torch.Tensor, cross: CrossBlock) -> torch.Tensor:
+        """See :meth:`SelfAttention.cross_attention`."""
+        return self.self_attn.cross_attention(x, mask, cross)
 
 
 class SentenceEncoder(nn.Module):
@@ -143,6 +167,9 @@ class SentenceEncoder(nn.Module):
         ffn_dim: int,
         heads: int,
         max_positions: int,
+        token_types: int = 0,
+        layer_norm_eps: float = 1e-5,
+        checkpoint_activations: bool = False,
         dropout: float = 0.1,
         attention_dropout: float = 0.1,
         activation_dropout: float = 0.0,
@@ -153,9 +180,13 @@ class SentenceEncoder(nn.Module):
         self.dropout = dropout
         self.embed_tokens = nn.Embedding(vocabulary_size, dim, padding_idx)
         self.embed_positions = nn.Embedding(max_positions + padding_idx + 1, dim, padding_idx)
-        self.layernorm_embedding = nn.LayerNorm(dim)
+        self.embed_segments = nn.Embedding(token_types, dim) if token_types else None
+        self.checkpoint_activations = checkpoint_activations
+        self.layernorm_embedding = nn.LayerNorm(dim, eps=layer_norm_eps)
         self.layers = nn.ModuleList(
-            EncoderLayer(dim, heads, ffn_dim, dropout, attention_dropout, activation_dropout)
+            EncoderLayer(
+                dim, heads, ffn_dim, dropout, attention_dropout, activation_dropout, layer_norm_eps
+            )
             for _ in range(layers)
         )
         self.apply(_initialize)
@@ -165,48 +196,105 @@ class SentenceEncoder(nn.Module):
         tokens: torch.Tensor,
         *,
         positions: torch.Tensor | None = None,
+        segments: torch.Tensor | None = None,
         prefix_lengths: torch.Tensor | None = None,
+        include_diagonal: bool = False,
+        predicted: torch.Tensor | None = None,
         cross: CrossBlock | None = None,
+        sentence_width: int = 0,
+        attention_layer: int | None = -1,
+        sentence_layer: int | None = -1,
         return_all_layers: bool = False,
     ) -> EncoderOutput:
         """Encodes a batch.
 
+        With ``predicted``, the last layer is computed only where it is read: at those positions,
+        and at the first sentence of alignment rows. Layers count from 1; -1 is the last.
+
         Args:
-            tokens: (B, T) int64, padded on the right.
+            tokens: (B, T) int64, padded on the right: B' rows with predicted tokens, then R
+                alignment rows.
             positions: (B, T) int64 from 0; by default each row counts from its first token.
+            segments: (B, T) int64 token types, by default 0; unused by a model without them.
             prefix_lengths: (B,) int64; rows under the mask of
                 :func:`~fairseq_amber.models.attention_masks.prefix_mask`. By default every token
                 attends to every other.
-            cross: which block of the top layer's attention to return.
+            include_diagonal: of that mask.
+            predicted: (B', Q) int64 positions.
+            cross: which block of attention to return, of the last R rows.
+            sentence_width: P, the longest first sentence of the last R rows.
+            attention_layer: whose cross attention is returned; None for none.
+            sentence_layer: whose sentence states are returned; None for none.
             return_all_layers: also return the embeddings and every layer's states.
         """
         real = tokens.ne(self.padding_idx)
+        mask = padding_mask(tokens, self.padding_idx)
+        whole_mask = mask
+        if prefix_lengths is not None:
+            whole_mask = prefix_mask(tokens, self.padding_idx, prefix_lengths, include_diagonal)
+        depth = len(self.layers)
+        attention_layer = self._number(attention_layer, "--wa-layer")
+        sentence_layer = self._number(sentence_layer, "--sa-layer")
+        first = tokens.size(0) - (0 if cross is None else cross.queries.size(0))
+
+        x = self._embed(tokens, real, positions, segments)
+        layers = [x]
+        states, predicted_states, sentences, attention = None, None, None, None
+        for number, layer in enumerate(self.layers, start=1):
+            if cross is not None and number == attention_layer:
+                attention = self._run(layer.align, x[first:], whole_mask[first:], cross)
+            if number == depth and predicted is not None and not return_all_layers:
+                states = None
+                own, rows = take_tokens(x[: len(predicted)], predicted), slice(len(predicted))
+                predicted_states = self._run(layer, own, mask[rows], x[rows])
+                if prefix_lengths is not None and cross is not None and sentence_layer == depth:
+                    inside = torch.arange(sentence_width, device=tokens.device)
+                    inside = inside < prefix_lengths[first:, None]
+                    sentence = x[first:, :sentence_width]
+                    sentences = self._run(layer, sentence, inside[:, None, None, :])
+                break
+            x = states = self._run(layer, x, whole_mask)
+            if return_all_layers:
+                layers.append(x)
+            if cross is not None and number == sentence_layer:
+                sentences = x[first:, :sentence_width]
+            if predicted is None and not return_all_layers and number == sentence_layer:
+                break
+        return EncoderOutput(
+            states, predicted_states, sentences, attention, layers if return_all_layers else None
+        )
+
+    def _run(self, part, *inputs):
+        """Part of a layer on its inputs, whose inner activations may be computed twice."""
+        if self.checkpoint_activations and torch.is_grad_enabled():
+            return checkpoint(part, *inputs, use_reentrant=False)
+        return part(*inputs)
+
+    def _number(self, layer: int | None, flag: str) -> int | None:
+        depth = len(self.layers)
+        if layer is None or 1 <= layer <= depth:
+            return layer
+        if layer == -1:
+            return depth
+        raise UserError(f"{flag} {layer}: the model's layers are 1 to {depth}")
+
+    def _embed(self, tokens, real, positions, segments):
         if positions is None:
             positions = real.cumsum(dim=1) - 1
         rows = (positions + self.padding_idx + 1).masked_fill(~real, self.padding_idx)
-        x = self.layernorm_embedding(self.embed_tokens(tokens) + self.embed_positions(rows))
-        x = F.dropout(x, self.dropout, self.training)
-        if prefix_lengths is None:
-            mask = padding_mask(tokens, self.padding_idx)
-        else:
-            mask = prefix_mask(tokens, self.padding_idx, prefix_lengths)
-
-        states = [x]
-        attention = None
-        for number, layer in enumerate(self.layers, start=1):
-            x, attention = layer(x, mask, cross if number == len(self.layers) else None)
-            if return_all_layers:
-                states.append(x)
-        return EncoderOutput(x, states if return_all_layers else None, attention)
+        x = self.embed_tokens(tokens) + self.embed_positions(rows)
+        if self.embed_segments is not None:
+            x = x + self.embed_segments(torch.zeros_like(tokens) if segments is None else segments)
+        return F.dropout(self.layernorm_embedding(x), self.dropout, self.training)
 
 
 class LanguageModelHead(nn.Module):
     """Scores over the vocabulary: dense, GELU, layer norm, and the tied embedding with a bias."""
 
-    def __init__(self, dim: int, embedding: torch.Tensor):
+    def __init__(self, dim: int, embedding: torch.Tensor, layer_norm_eps: float = 1e-5):
         super().__init__()
         self.dense = nn.Linear(dim, dim)
-        self.layer_norm = nn.LayerNorm(dim)
+        self.layer_norm = nn.LayerNorm(dim, eps=layer_norm_eps)
         self.weight = embedding  # a parameter: tied
         self.bias = nn.Parameter(torch.zeros(embedding.size(0)))
 

@@ -52,11 +52,44 @@ def contrastive_loss(
     Returns:
         (B,) fp32 loss.
     """
-    logits = similarities(anchors, candidates, normalize=normalize) / temperature
-    if ignore is not None:
-        own = F.one_hot(positives, logits.size(1)).bool()  # (B, N)
-        logits = logits.masked_fill(ignore & ~own, float("-inf"))
-    return F.cross_entropy(logits, positives, reduction="none")
+    scores = similarities(anchors, candidates, normalize=normalize) / temperature
+    return selection_loss(scores, positives, ignore)
+
+
+def selection_loss(
+    scores: torch.Tensor, positives: torch.Tensor, ignore: torch.Tensor | None = None
+) -> torch.Tensor:
+    """``loss[b] = -log softmax(scores[b])[p_b]`` over the candidates that are not ignored.
+
+    Args:
+        scores: (B, N) of each anchor with each candidate.
+        positives, ignore: as in :func:`contrastive_loss`.
+
+    Returns:
+        (B,) fp32 loss, in nats.
+    """
+    return F.cross_entropy(
+        _eligible(scores.float(), positives, ignore), positives, reduction="none"
+    )
+
+
+def is_selected(
+    scores: torch.Tensor, positives: torch.Tensor, ignore: torch.Tensor | None = None
+) -> torch.Tensor:
+    """(B,) bool: the anchor's own candidate scores higher than every other that is not ignored."""
+    own = scores.gather(1, positives.unsqueeze(1))
+    others = _eligible(scores, positives, ignore).scatter(1, positives.unsqueeze(1), float("-inf"))
+    return (own > others).all(dim=1)
+
+
+def _eligible(
+    scores: torch.Tensor, positives: torch.Tensor, ignore: torch.Tensor | None
+) -> torch.Tensor:
+    """The scores, minus infinity where a candidate is ignored and not the anchor's own."""
+    if ignore is None:
+        return scores
+    others = ignore.scatter(1, positives.unsqueeze(1), False)  # (B, N)
+    return scores.masked_fill(others, float("-inf"))
 
 
 def similarities(

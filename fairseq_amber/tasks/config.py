@@ -1,13 +1,18 @@
 """The settings of the task ``cross_lingual_alignment``."""
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
+import os
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from pathlib import Path
+from typing import Any, List, Optional
 
-from fairseq.dataclass import FairseqDataclass
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from omegaconf import II, MISSING
 
+from fairseq_amber.data.layout import PAIR_SPECIALS
 from fairseq_amber.errors import UserError
+
+SHORTEST_ROW = PAIR_SPECIALS + 2
 
 
 @dataclass
@@ -16,7 +21,10 @@ class CrossLingualAlignmentConfig(FairseqDataclass):
 
     data: str = field(
         default=MISSING,
-        metadata={"help": "folder with dict.txt, mono/ and parallel/ (fairseq-amber prepare)"},
+        metadata={
+            "help": "folder with dict.txt, mono/ and parallel/ (fairseq-amber prepare); of "
+            "several, colon-separated, each epoch trains on the next; the first one validates"
+        },
     )
     languages: Optional[str] = field(
         default=None,
@@ -57,8 +65,32 @@ class CrossLingualAlignmentConfig(FairseqDataclass):
         default=0.1,
         metadata={"help": "share of predicted tokens replaced by a random one (BERT: 0.1)"},
     )
+    whole_word_masking: bool = field(
+        default=False,
+        metadata={
+            "help": "predict whole words of a SentencePiece or WordPiece vocabulary, in random "
+            "order as long as they fit into the row's --mask-prob of tokens, so a few tokens fewer "
+            "(the loss is divided by the full share); where none fits, single tokens; in scripts "
+            "written without spaces each subword is a word (BERT: off in its first release)"
+        },
+    )
+    pair_positions: ChoiceEnum(["continuous", "reset"]) = field(  # type: ignore[valid-type]
+        default="continuous",
+        metadata={
+            "help": "positions of a pair's second sentence go on from the first's (BERT), or start "
+            "at 0 again (XLM)"
+        },
+    )
+    pair_segments: ChoiceEnum(["auto", "none"]) = field(  # type: ignore[valid-type]
+        default="auto",
+        metadata={
+            "help": "auto: a model that has token types tells a pair's two sentences apart by them "
+            "(BERT); none: it does not"
+        },
+    )
     seed: int = II("common.seed")
     update_freq: Any = II("optimization.update_freq")
+    train_subset: str = II("dataset.train_subset")
 
 
 def check(cfg: CrossLingualAlignmentConfig) -> None:
@@ -80,8 +112,25 @@ def check(cfg: CrossLingualAlignmentConfig) -> None:
                 else ""
             )
             raise UserError(f"{flag} {value} is not between {low:g} and {high:g}{remedy}")
+    if cfg.tokens_per_sample < SHORTEST_ROW:
+        raise UserError(
+            f"--tokens-per-sample {cfg.tokens_per_sample} is less than {SHORTEST_ROW}, the length "
+            "of a pair of one token each with its special tokens"
+        )
     if cfg.leave_unmasked_prob + cfg.random_token_prob > 1:
         raise UserError("--leave-unmasked-prob and --random-token-prob add up to more than 1")
+
+
+def shards_of(cfg: CrossLingualAlignmentConfig) -> List[Path]:
+    """The data folders, at least one.
+
+    Raises:
+        UserError: none is named.
+    """
+    folders = [Path(name) for name in cfg.data.split(os.pathsep) if name]
+    if not folders:
+        raise UserError("no data folder is given")
+    return folders
 
 
 def of_epoch(update_freq: Any, epoch: int) -> int:

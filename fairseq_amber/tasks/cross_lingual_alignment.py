@@ -8,16 +8,30 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from fairseq.data import Dictionary, iterators
+from fairseq.data import Dictionary
 from fairseq.tasks import FairseqTask, register_task
 
-from fairseq_amber.data.alignment_dataset import AlignmentDataset, Needs
-from fairseq_amber.data.corpora import available, load_corpora
-from fairseq_amber.data.layout import Specials
-from fairseq_amber.data.masking import MaskingRates
+from fairseq_amber.data.alignment_dataset import AlignmentDataset
+from fairseq_amber.data.collater import Collater, Needs, PairLayout
+from fairseq_amber.data.corpora import (
+    available,
+    check_same_dictionary,
+    load_corpora,
+    load_dictionary,
+)
+from fairseq_amber.data.corpus_source import CorpusSource
+from fairseq_amber.data.layout import SENTENCE_SPECIALS, Specials
+from fairseq_amber.data.masking import Masking, MaskingRates
+from fairseq_amber.data.plan_iterator import PlanIterator
 from fairseq_amber.data.sampling import BatchLimits, plan_epoch, plan_validation
+from fairseq_amber.data.whole_words import word_boundaries
 from fairseq_amber.errors import UserError, exit_clearly
-from fairseq_amber.tasks.config import CrossLingualAlignmentConfig, check, of_epoch
+from fairseq_amber.tasks.config import (
+    CrossLingualAlignmentConfig,
+    check,
+    of_epoch,
+    shards_of,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +46,12 @@ class CrossLingualAlignmentTask(FairseqTask):
     def __init__(self, cfg: CrossLingualAlignmentConfig, dictionary: Dictionary):
         super().__init__(cfg)
         self.dictionary = dictionary
+        self.model: Any = None
+        self.criterion: Any = None
         self.needs = Needs()
+        self.max_length = cfg.tokens_per_sample
+        self._train_shards: list[AlignmentDataset] = []
+        self._checked: set[AlignmentDataset] = set()  # whose left-out examples are logged
 
     @classmethod
     @exit_clearly
@@ -40,16 +59,15 @@ class CrossLingualAlignmentTask(FairseqTask):
         """Reads the dictionary.
 
         Raises:
-            UserError: a setting is out of its range, or the folder holds no dictionary.
+            UserError: a setting is out of its range, a folder holds no dictionary, or the folders
+                hold different ones.
         """
         check(cfg)
-        path = Path(cfg.data) / "dict.txt"
-        if not path.is_file():
-            raise UserError(
-                f"{path} is missing: make the folder with `fairseq-amber prepare RAW {cfg.data}`"
-            )
-        dictionary = Dictionary.load(str(path))
-        dictionary.add_symbol("<mask>")
+        first, *others = shards_of(cfg)
+        dictionary = load_dictionary(first)
+        for other in others:
+            load_dictionary(other)
+            check_same_dictionary(first / "dict.txt", other / "dict.txt")
         logger.info("dictionary: %s symbols", f"{len(dictionary):,}")
         return cls(cfg, dictionary)
 
@@ -65,28 +83,58 @@ class CrossLingualAlignmentTask(FairseqTask):
 
     def max_positions(self) -> int:
         """Longest row in subwords."""
-        return self.cfg.tokens_per_sample
-
-    def build_criterion(self, cfg):
-        """Builds the criterion and asks it what its batches must hold."""
-        criterion = super().build_criterion(cfg)
-        if hasattr(criterion, "needs"):
-            self.needs = Needs(**criterion.needs)
-        return criterion
+        return self.max_length
 
     @exit_clearly
-    def load_dataset(self, split: str, combine: bool = False, **kwargs: Any) -> None:
-        """Opens a split of every wanted corpus.
+    def build_model(self, cfg, from_checkpoint=False):
+        """Builds the model, whose positions also limit the length of a row."""
+        self.model = super().build_model(cfg, from_checkpoint)
+        self.max_length = min(self.cfg.tokens_per_sample, self.model.max_positions())
+        return self.model
+
+    @exit_clearly
+    def build_criterion(self, cfg):
+        """Builds the criterion and asks it what its batches must hold.
 
         Raises:
-            UserError: an unknown language or pair, a corpus of another dictionary, or no text at
-                all for the criterion's terms.
+            UserError: the criterion needs nothing.
         """
-        data = Path(self.cfg.data)
+        self.criterion = super().build_criterion(cfg)
+        if hasattr(self.criterion, "needs"):
+            self.needs = Needs(**self.criterion.needs)
+        if not (self.needs.mlm or self.needs.pairs):
+            raise UserError("every term of the criterion has weight 0: nothing would be learned")
+        return self.criterion
+
+    def optimizer_step(self, optimizer, model, update_num):
+        """One update of the model, then of what the criterion derives from its weights."""
+        super().optimizer_step(optimizer, model, update_num)
+        if hasattr(self.criterion, "after_update"):
+            self.criterion.after_update()
+
+    @exit_clearly
+    def load_dataset(self, split: str, combine: bool = False, epoch: int = 1, **kwargs: Any):
+        """Opens a split of every wanted corpus. Epoch e trains on data folder (e - 1) mod their
+        number; other splits are those of the first folder. All are opened at the start.
+
+        Raises:
+            UserError: an unknown language or pair, a corpus that is damaged or of another
+                dictionary, or no text at all for the criterion's terms.
+        """
+        folders = shards_of(self.cfg)
+        if split != self.cfg.train_subset:
+            self.datasets[split] = self._open(folders[0], split)
+            return
+        if not self._train_shards:
+            self._train_shards = [self._open(folder, split) for folder in folders]
+        shard = (epoch - 1) % len(folders)
+        if len(folders) > 1:
+            logger.info("epoch %d trains on %s", epoch, folders[shard])
+        self.datasets[split] = self._train_shards[shard]
+
+    def _open(self, data: Path, split: str) -> AlignmentDataset:
         languages = available(data, "mono", self.cfg.languages) if self.needs.mlm else []
-        pairs = []
-        if self.needs.tlm or self.needs.alignment:
-            pairs = available(data, "parallel", self.cfg.pairs)
+        pairs = available(data, "parallel", self.cfg.pairs) if self.needs.pairs else []
         corpora = load_corpora(data, split, languages, pairs, self.dictionary)
         if not corpora:
             raise UserError(
@@ -94,25 +142,45 @@ class CrossLingualAlignmentTask(FairseqTask):
                 f"{', '.join(languages) or 'none'}; pairs: {', '.join(pairs) or 'none'})"
                 + ("; train without validation by --disable-validation" if split == "valid" else "")
             )
-        if split == "train" and (self.needs.tlm or self.needs.alignment):
-            if not any(corpus.parallel for corpus in corpora):
-                raise UserError(
-                    f"{data}/parallel has no {split} text, which TLM, WA and SA need: add pairs, "
-                    "or train on sentences alone with --tlm-weight 0 --wa-weight 0 --sa-weight 0"
-                )
+        if split == self.cfg.train_subset:
+            self._check_training_corpora(data, corpora, languages, pairs)
         for corpus in corpora:
             logger.info("%s %s: %s examples", split, corpus.name, f"{len(corpus):,}")
-        self.datasets[split] = AlignmentDataset(
-            corpora,
-            Specials.of(self.dictionary),
-            random_range=(self.dictionary.nspecial, self.dictionary.index("<mask>")),
-            needs=self.needs,
-            rates=MaskingRates(
-                self.cfg.mask_prob, self.cfg.leave_unmasked_prob, self.cfg.random_token_prob
-            ),
-            max_length=self.cfg.tokens_per_sample,
-            seed=self.cfg.seed,
+        return AlignmentDataset(corpora, self._collater(), self.max_length)
+
+    def _collater(self) -> Collater:
+        cfg, specials, size = self.cfg, Specials.of(self.dictionary), len(self.dictionary)
+        # <mask> is the last symbol, unless dict.txt has it elsewhere.
+        ordinary = (self.dictionary.nspecial, size - (specials.mask == size - 1))
+        masking = Masking(
+            MaskingRates(cfg.mask_prob, cfg.leave_unmasked_prob, cfg.random_token_prob),
+            specials.mask,
+            ordinary,
+            word_boundaries(self.dictionary.symbols, specials) if cfg.whole_word_masking else None,
         )
+        layout = PairLayout(cfg.pair_segments == "auto", cfg.pair_positions == "reset")
+        return Collater(specials, self.needs, masking, layout, cfg.seed)
+
+    def _check_training_corpora(self, data: Path, corpora, languages, pairs) -> None:
+        opened = {corpus.name for corpus in corpora}
+        for folder, flag, wanted, names in (
+            ("mono", "--languages", self.cfg.languages, languages),
+            ("parallel", "--pairs", self.cfg.pairs, pairs),
+        ):
+            for name in names:
+                if name not in opened:
+                    message = f"{data}/{folder}/{name} has no {self.cfg.train_subset} text"
+                    if wanted is not None:
+                        raise UserError(f"{flag}: {message}")
+                    logger.warning("%s: it is left out", message)
+        if self.needs.pairs and not any(c.parallel for c in corpora):
+            raise UserError(
+                f"{data}/parallel has no {self.cfg.train_subset} text, which TLM, WA and SA need: "
+                "add pairs, or train on sentences alone with --tlm-weight 0 --wa-weight 0 "
+                "--sa-weight 0"
+            )
+        if self.needs.mlm and all(c.parallel for c in corpora):
+            logger.warning("%s/mono has no text: the MLM term has nothing to learn from", data)
 
     @exit_clearly
     def get_batch_iterator(
@@ -132,31 +200,30 @@ class CrossLingualAlignmentTask(FairseqTask):
         skip_remainder_batch=False,
         **kwargs: Any,
     ):
-        """The micro-batches of one epoch, planned by ``data.sampling``; see the base class."""
+        """The micro-batches of one epoch, planned by ``data.sampling``; see the base class.
+
+        Raises:
+            UserError: no example is left of a kind of text that the criterion needs, or a
+                micro-batch cannot hold the longest one.
+        """
         if not isinstance(dataset, AlignmentDataset):
             raise UserError(f"cross_lingual_alignment cannot batch a {type(dataset).__name__}")
-        if isinstance(max_positions, int):
-            dataset.max_length = min(dataset.max_length, max_positions)
+        training = dataset is self.datasets.get(self.cfg.train_subset)
+        length = self.max_length
+        # fairseq puts --max-tokens among the limits of a row, which would cut text unasked.
+        if isinstance(max_positions, int) and (max_tokens is None or max_positions < max_tokens):
+            length = min(length, max_positions)
+        if training:  # what is wrong with a later epoch's or the validation text shows at the start
+            for other in (*self._train_shards, *self.datasets.values()):
+                if other is not dataset and other not in self._checked:
+                    self._sources(other, length, max_tokens)
         dataset.set_epoch(epoch)
-        sources = dataset.sources()
-        for name, count in dataset.dropped.items():
-            if count:
-                logger.warning(
-                    "%s: %s pairs longer than %d tokens are left out",
-                    name,
-                    f"{count:,}",
-                    dataset.max_length,
-                )
-        longest = max(int(source.costs.max()) for source in sources)
-        if max_tokens is not None and longest > max_tokens:
-            raise UserError(
-                f"--max-tokens {max_tokens} is less than the longest example needs, {longest} "
-                "(a pair's tokens count once for every pass over it): raise it, or lower "
-                "--tokens-per-sample"
-            )
+        sources = self._sources(dataset, length, max_tokens)
+        if max_tokens is not None and not training:
+            max_tokens = max(max_tokens, *(int(source.costs.max()) for source in sources))
         limits = BatchLimits(max_tokens, max_sentences, required_batch_size_multiple)
-        if dataset is self.datasets.get("train"):
-            batches = plan_epoch(
+        if training:
+            plan = plan_epoch(
                 sources,
                 limits,
                 alpha=self.cfg.multilang_sampling_alpha,
@@ -166,11 +233,11 @@ class CrossLingualAlignmentTask(FairseqTask):
                 seed=(seed, epoch),
             )
         else:
-            batches = plan_validation(sources, limits, world=num_shards)
-        return iterators.EpochBatchIterator(
+            plan = plan_validation(sources, limits, world=num_shards)
+        return PlanIterator(
+            plan,
             dataset=dataset,
             collate_fn=dataset.collater,
-            batch_sampler=batches,
             seed=seed,
             num_shards=num_shards,
             shard_id=shard_id,
@@ -178,8 +245,51 @@ class CrossLingualAlignmentTask(FairseqTask):
             epoch=epoch,
             buffer_size=data_buffer_size,
             skip_remainder_batch=skip_remainder_batch,
-            disable_shuffling=True,  # the plan is in its final order
         )
+
+    def _sources(
+        self, dataset: AlignmentDataset, length: int, max_tokens: int | None
+    ) -> list[CorpusSource]:
+        """The examples that can be used; what is left out is logged once."""
+        dataset.max_length = length
+        sources = dataset.sources()
+        if dataset not in self._checked:
+            self._checked.add(dataset)
+            self._log_lost_text(dataset)
+        training = dataset in self._train_shards
+        usable = {source.parallel for source in sources}
+        for parallel in {corpus.parallel for corpus in dataset.corpora} - usable:
+            names = ", ".join(c.name for c in dataset.corpora if c.parallel is parallel)
+            if training or not usable:
+                raise UserError(
+                    f"no {self._split_of(dataset)} example of {names} can be used: all are empty "
+                    f"or longer than {length} tokens; mend the text, or raise --tokens-per-sample "
+                    "and --max-positions"
+                )
+        longest = max(int(source.costs.max()) for source in sources)
+        if training and max_tokens is not None and longest > max_tokens:
+            raise UserError(
+                f"--max-tokens {max_tokens} is less than the longest example needs, {longest} "
+                "(a pair's tokens count once for every pass over it): raise it, or lower "
+                "--tokens-per-sample"
+            )
+        return sources
+
+    def _split_of(self, dataset: AlignmentDataset) -> str:
+        names = [name for name, other in self.datasets.items() if other is dataset]
+        return names[0] if names else self.cfg.train_subset
+
+    def _log_lost_text(self, dataset: AlignmentDataset) -> None:
+        split = self._split_of(dataset)
+        for (name, reason), count in dataset.dropped.items():
+            logger.warning("%s %s: %s examples left out: %s", split, name, f"{count:,}", reason)
+        longest = dataset.max_length - SENTENCE_SPECIALS
+        for corpus in dataset.corpora:
+            cut = 0 if corpus.parallel else int((corpus.lengths > longest).sum())
+            if cut:
+                logger.warning(
+                    "%s %s: %s sentences cut to %d tokens", split, corpus.name, f"{cut:,}", longest
+                )
 
     def state_dict(self):
         """Kept in every checkpoint: a fingerprint of the dictionary."""
@@ -195,8 +305,8 @@ class CrossLingualAlignmentTask(FairseqTask):
         theirs = state_dict.get("dictionary")
         if theirs is not None and theirs != _fingerprint(self.dictionary):
             raise UserError(
-                f"{self.cfg.data}/dict.txt is not the dictionary that the checkpoint was trained "
-                "with: give the data folder of its own run"
+                f"{shards_of(self.cfg)[0]}/dict.txt is not the dictionary that the checkpoint was "
+                "trained with: give the data folder of its own run"
             )
 
 

@@ -29,12 +29,17 @@ def first(samples, parallel):
     return next(s for s in samples if s["parallel"] is parallel)
 
 
-def states(model, ids):
+def pairs_of(task, sample):
+    data = task.datasets["train"]
+    return [tuple(s.tolist() for s in data[i]["tokens"]) for i in sample["id"].tolist()]
+
+
+def states(model, ids, layer=-1):
     tokens = torch.tensor(ids)[None]
-    return model(tokens, features_only=True)[0][0]
+    return model(tokens, return_all_hiddens=True)[1]["inner_states"][layer][0]
 
 
-def slow_alignment(model, source, target):
+def slow_alignment(model, source, target, diagonal=0, heads=(0, 1, 2, 3), layer=2, specials=0):
     """1 - mean over heads of tr(A_xy A_yx) / min(|x|, |y|), each pass alone, states by hand."""
     maps = []
     for query, key in ((target, source), (source, target)):
@@ -42,7 +47,7 @@ def slow_alignment(model, source, target):
         n, prefix = len(row), len(key) + 2
         allowed = torch.tensor(
             [
-                [k < prefix or prefix <= k < q if q >= prefix else k < prefix for k in range(n)]
+                [k < prefix or prefix <= k < q + diagonal for k in range(n)]
                 for q in range(n)
             ]
         )
@@ -50,10 +55,10 @@ def slow_alignment(model, source, target):
         positions = torch.arange(n) + encoder.padding_idx + 1
         x = encoder.embed_tokens(torch.tensor(row)) + encoder.embed_positions(positions)
         x = encoder.layernorm_embedding(x)
-        for layer in encoder.layers:
-            attention = layer.self_attn
+        for block in encoder.layers[:layer]:
+            attention = block.self_attn
             size = x.size(1) // attention.heads
-            heads, outputs = [], []
+            weights, outputs = [], []
             for h in range(attention.heads):
                 part = slice(h * size, (h + 1) * size)
                 q, k, v = (
@@ -61,38 +66,53 @@ def slow_alignment(model, source, target):
                     for p in (attention.q_proj, attention.k_proj, attention.v_proj)
                 )
                 logits = (q @ k.t() / size**0.5).masked_fill(~allowed, float("-inf"))
-                heads.append(logits.softmax(-1))
-                outputs.append(heads[-1] @ v)
-            x = layer.self_attn_layer_norm(x + attention.out_proj(torch.cat(outputs, 1)))
-            x = layer.final_layer_norm(x + layer.fc2(F.gelu(layer.fc1(x))))
-        maps.append([a[prefix : prefix + len(query), 1 : 1 + len(key)] for a in heads])
+                weights.append(logits.softmax(-1))
+                outputs.append(weights[-1] @ v)
+            x = block.self_attn_layer_norm(x + attention.out_proj(torch.cat(outputs, 1)))
+            x = block.final_layer_norm(x + block.fc2(F.gelu(block.fc1(x))))
+        queries = slice(prefix, prefix + len(query) + specials)  # a sentence's </s> follows it
+        maps.append([weights[h][queries, 1 : 1 + len(key) + specials] for h in heads])
     traces = [(yx * xy.t()).sum() for yx, xy in zip(*maps)]
-    return 1 - sum(traces) / len(traces) / min(len(source), len(target))
+    return 1 - sum(traces) / len(traces) / (min(len(source), len(target)) + specials)
+
+
+def slow_sentence_alignment(pairs, vector, similarity=torch.dot, symmetric=False):
+    """- log softmax of the own target among those of other pairs, one anchor at a time."""
+    vectors = [[vector(side) for side in pair] for pair in pairs]
+
+    def one_way(of, to):
+        losses = []
+        for i, anchor in enumerate(vectors):
+            scores = [
+                similarity(anchor[of], candidate[to])
+                for j, candidate in enumerate(vectors)
+                if j == i or not (pairs[j][0] == pairs[i][0] or pairs[j][1] == pairs[i][1])
+            ]
+            losses.append(torch.stack(scores).logsumexp(0) - similarity(anchor[of], vectors[i][to]))
+        return sum(losses) / len(losses)
+
+    return (one_way(0, 1) + one_way(1, 0)) / 2 if symmetric else one_way(0, 1)
 
 
 def slow_loss(model, sample, pairs):
-    tokens, flat = sample["net_input"]["src_tokens"], sample["net_input"]["masked_tokens"]
+    tokens, (where, slots) = sample["net_input"]["src_tokens"], sample["net_input"]["masked"]
+    places = [(s // where.size(1), int(where.flatten()[s])) for s in slots.tolist()]
     terms = {}
     nll = []
     for row in range(tokens.size(0)):
         ids = tokens[row][tokens[row] != 1].tolist()
         scores = None
-        for position, target in zip(flat.tolist(), sample["target"].tolist()):
-            if position // tokens.size(1) == row:
+        for (of_row, position), target in zip(places, sample["target"].tolist()):
+            if of_row == row:
                 if scores is None:
                     scores = model(torch.tensor(ids)[None])[0][0].log_softmax(-1)
-                nll.append(-scores[position % tokens.size(1), target])
+                nll.append(-scores[position, target])
     terms["lm"] = sum(nll) / len(nll)
     if pairs:
         terms["wa"] = sum(slow_alignment(model, x, y) for x, y in pairs) / len(pairs)
-        vectors = [[states(model, [0, *side, 2]).mean(0) for side in pair] for pair in pairs]
-        losses = []
-        for i, (x, _) in enumerate(vectors):
-            logits = [
-                x @ y for j, (_, y) in enumerate(vectors) if j == i or pairs[j][1] != pairs[i][1]
-            ]
-            losses.append(torch.stack(logits).logsumexp(0) - x @ vectors[i][1])
-        terms["sa"] = sum(losses) / len(losses)
+        terms["sa"] = slow_sentence_alignment(
+            pairs, lambda side: states(model, [0, *side, 2]).mean(0)
+        )
     return terms
 
 
@@ -104,10 +124,7 @@ def test_one_forward_pass_equals_the_slow_twin_in_value_and_gradient(
     criterion = build_criterion(task, wa_weight=0.5, sa_weight=2.0)
     dataset_batches = batches(task, max_tokens=400)
     sample = first(dataset_batches, parallel)
-    pairs = []
-    if parallel:
-        data = task.datasets["train"]
-        pairs = [tuple(s.tolist() for s in data[i]["tokens"]) for i in sample["id"].tolist()]
+    pairs = pairs_of(task, sample) if parallel else []
     sample["normalizers"] = None  # this batch alone
 
     loss, sample_size, log = criterion(model, sample)
@@ -127,6 +144,86 @@ def test_one_forward_pass_equals_the_slow_twin_in_value_and_gradient(
     if parallel:
         assert log["wa_sum"] / log["wa_count"] == pytest.approx(terms["wa"].item(), abs=1e-6)
         assert log["sa_sum"] / log["sa_count"] == pytest.approx(terms["sa"].item(), rel=1e-5)
+
+
+def one_term(task, model, term, **flags):
+    """A term of weight 1 on a batch of pairs with a repeated target, and those pairs."""
+    weights = {f"{name}_weight": float(name == term) for name in ("mlm", "tlm", "wa", "sa")}
+    criterion = build_criterion(task, **weights, **flags)
+    task.load_dataset("train")
+    data = task.datasets["train"]
+    parallel = [i for i in range(len(data)) if data[i]["corpus"].parallel][:9]
+    sample = data.collater([data[i] for i in parallel + parallel[:1]])
+    loss, _, _ = criterion(model, sample)
+    return loss, pairs_of(task, sample)
+
+
+@pytest.mark.parametrize(
+    "flags, slow",
+    [
+        (dict(wa_include_diagonal=True), dict(diagonal=1)),
+        (dict(wa_heads="1,3"), dict(heads=(1, 3))),
+        (dict(wa_layer=1), dict(layer=1)),
+        (dict(wa_include_special_tokens=True), dict(specials=1)),
+        (dict(wa_layer=2, wa_heads="0,1,2,3"), dict()),
+    ],
+)
+def test_choices_of_word_alignment(make_task, make_model, flags, slow):
+    task, model = make_task(), make_model().double()
+    loss, pairs = one_term(task, model, "wa", **flags)
+    expected = sum(slow_alignment(model, x, y, **slow) for x, y in pairs) / len(pairs)
+    assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
+    default = sum(slow_alignment(model, x, y) for x, y in pairs) / len(pairs)
+    assert (abs(expected - default) > 1e-4) == bool(slow)
+
+
+def cosine(a, b):
+    return F.cosine_similarity(a, b, dim=0) / 0.1
+
+
+@pytest.mark.parametrize(
+    "flags, layer, pool, slow",
+    [
+        (dict(sa_layer=1), 1, lambda x: x.mean(0), {}),
+        (dict(sa_pooling="cls"), -1, lambda x: x[0], {}),
+        (dict(sa_skip_special_tokens=True), -1, lambda x: x[1:-1].mean(0), {}),
+        (dict(sa_symmetric=True), -1, lambda x: x.mean(0), dict(symmetric=True)),
+        (
+            dict(sa_normalize=True, sa_temperature=0.1),
+            -1,
+            lambda x: x.mean(0),
+            dict(similarity=cosine),
+        ),
+    ],
+)
+def test_choices_of_sentence_alignment(make_task, make_model, flags, layer, pool, slow):
+    task, model = make_task(), make_model().double()
+    loss, pairs = one_term(task, model, "sa", **flags)
+    expected = slow_sentence_alignment(
+        pairs, lambda side: pool(states(model, [0, *side, 2], layer)), **slow
+    )
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (dict(mlm_weight=0.0, tlm_weight=0.0, wa_weight=0.0, sa_weight=0.0), "every term has"),
+        (dict(tlm_weight=-1.0), "--tlm-weight -1.0 is not"),
+        (dict(wa_weight=float("nan")), "--wa-weight nan is not"),
+        (dict(sa_temperature=0.0), "--sa-temperature 0.0 is not above 0"),
+        (dict(wa_heads="0,x"), "--wa-heads '0,x' is no list"),
+        (dict(wa_heads="1,1"), "--wa-heads '1,1' is no list"),
+        (dict(wa_heads="0,4"), "--wa-heads 4: the model's heads are 0 to 3"),
+        (dict(wa_layer=3), "--wa-layer 3: the model's layers are 1 to 2"),
+        (dict(sa_layer=0), "--sa-layer 0: the model's layers are 1 to 2"),
+    ],
+)
+def test_impossible_choices_end_in_one_line(make_task, make_model, flags, message):
+    task = make_task()
+    with pytest.raises(SystemExit, match=message):
+        criterion = build_criterion(task, **flags)
+        criterion(make_model(), first(batches(task), True))
 
 
 def test_accumulated_micro_batches_sum_to_the_terms_over_the_whole_update(make_task, make_model):

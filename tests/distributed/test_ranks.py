@@ -1,8 +1,9 @@
-"""Two gloo processes on CPU give the gradients that one process gives for the same update."""
+"""The same update gives the same gradient however it is cut into ranks and micro-batches."""
 
 import socket
 from datetime import timedelta
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
@@ -10,8 +11,19 @@ import torch.multiprocessing as mp
 from omegaconf import OmegaConf
 
 from fairseq_amber.criterions.amber import AmberCriterionConfig
+from fairseq_amber.data.plan import MicroBatch
 
 pytestmark = pytest.mark.distributed
+
+NOTHING = dict(mlm_weight=0.0, tlm_weight=0.0, wa_weight=0.0, sa_weight=0.0)
+TERMS = {
+    "mlm": {**NOTHING, "mlm_weight": 1.0, "tlm_weight": 1e-12},  # pairs are read for a term alone
+    "tlm": {**NOTHING, "tlm_weight": 1.0},
+    "wa": {**NOTHING, "wa_weight": 1.0},
+    "sa": {**NOTHING, "sa_weight": 1.0},
+    "sa both ways": {**NOTHING, "sa_weight": 1.0, "sa_symmetric": True},
+    "all": {},
+}
 
 
 def free_port():
@@ -25,7 +37,7 @@ def gradient_of(model, criterion, samples):
     model.zero_grad()
     for sample in samples:
         criterion(model, sample)[0].backward()
-    return torch.cat([p.grad.flatten() for p in model.parameters()])
+    return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
 
 def samples_of(task, batches):
@@ -50,55 +62,103 @@ def run_rank(rank, world, port, model, task, criterion, plan, output):
         dist.destroy_process_group()
 
 
-def one_rank_twin(model, task, criterion, plan, world):
-    """Each step's batches of all ranks as one batch, which its own rank normalises."""
-    from fairseq_amber.data.sampling import MicroBatch, _predicted, _set_normalizers
+def gradient_of_ranks(world, model, task, criterion, update, folder):
+    """fairseq's mean over all micro-batches, each of sample size 1."""
+    if world == 1:
+        return gradient_of(model, criterion, samples_of(task, update)) / len(update)
+    mp.start_processes(
+        run_rank,
+        args=(world, free_port(), model, task, criterion, update, folder / "gradient.pt"),
+        nprocs=world,
+        start_method="fork",
+    )
+    return torch.load(folder / "gradient.pt") / len(update)
 
-    steps = []
-    for start in range(0, len(plan), world):
-        indices = [b.indices for b in plan[start : start + world] if not b.filler]
-        merged = torch.cat([torch.from_numpy(i) for i in indices]).numpy()
-        steps.append([MicroBatch(merged, plan[start].parallel)])
-    _set_normalizers(steps, len(steps), _predicted(task.datasets["train"].sources()))
-    return gradient_of(model, criterion, samples_of(task, [step[0] for step in steps])) / len(steps)
+
+def gradient_of_one_large_batch(model, task, criterion, update):
+    """The update's pairs as one batch and its sentences as another, on one rank."""
+    kinds = sorted({b.parallel for b in update})
+    whole = []
+    for parallel in kinds:
+        parts = [b.indices for b in update if b.parallel is parallel and not b.filler]
+        normalizers = update[0].normalizers._replace(micro_batches=len(kinds), update_heights=())
+        whole.append(MicroBatch(np.concatenate(parts), parallel, normalizers=normalizers))
+    return gradient_of(model, criterion, samples_of(task, whole)) / len(whole)
 
 
-def find_update(task, update_freq, case):
-    """An update of two ranks that shows the case; which batch size has one is chance."""
-    wanted = {
-        "even": lambda u: u[0].parallel and len(u[0]) != len(u[1]) and not u[1].filler,
-        "accumulated": lambda u: len({b.parallel for b in u}) == 2,
-        "dry": lambda u: u[0].parallel and u[1].filler,
-    }[case]
-    for max_tokens in range(400, 1000, 20):
+def find_update(task, world, update_freq, wanted):
+    """An update that shows the case; which batch size has one is chance."""
+    for max_tokens in range(100, 1000, 20):
         plan = task.get_batch_iterator(
-            task.datasets["train"], max_tokens=max_tokens, seed=1, num_shards=2
+            task.datasets["train"], max_tokens=max_tokens, seed=1, num_shards=world
         ).frozen_batches
-        size = 2 * update_freq
-        for start in range(0, len(plan), size):
-            if wanted(plan[start : start + size]):
-                return plan[start : start + size]
-    raise AssertionError(f"no update of the toy data is {case}")
+        size = world * update_freq
+        for start in range(0, len(plan) - size + 1, size):
+            if wanted(list(plan[start : start + size])):
+                return list(plan[start : start + size])
+    raise AssertionError("no update of the toy data shows the case")
 
 
-@pytest.mark.parametrize("case", ["even", "accumulated", "dry"])
-@pytest.mark.parametrize("symmetric", [False, True])
-def test_two_ranks_equal_one(make_task, make_model, tmp_path, case, symmetric):
-    update_freq = 2 if case == "accumulated" else 1
-    task = make_task(update_freq=[update_freq], pairs="de-en")
+def uneven(update):
+    return update[0].parallel and len(update[0]) != len(update[1]) and not update[1].filler
+
+
+def dry(update):
+    return update[0].parallel and update[1].filler
+
+
+def of_both_kinds(update):
+    return len({b.parallel for b in update}) == 2
+
+
+def several_parallel_steps(update):
+    return sum(b.parallel for b in update) > len(update) / 2
+
+
+def several_and_one_dry(update):
+    return any(b.filler for b in update) and sum(b.parallel for b in update) >= 4
+
+
+@pytest.mark.parametrize("term", TERMS)
+@pytest.mark.parametrize(
+    "world, update_freq, wanted",
+    [
+        (2, 1, uneven),
+        (2, 1, dry),
+        (1, 2, of_both_kinds),
+        (1, 3, several_parallel_steps),
+        (2, 3, several_parallel_steps),
+        (2, 4, several_and_one_dry),
+    ],
+)
+def test_the_cut_does_not_matter(make_task, make_model, tmp_path, term, world, update_freq, wanted):
+    task = make_task(update_freq=[update_freq], pairs="de-en", parallel_share=0.6)
     model = make_model().double()
     criterion = task.build_criterion(
-        OmegaConf.structured(AmberCriterionConfig(_name="amber", sa_symmetric=symmetric))
+        OmegaConf.structured(AmberCriterionConfig(_name="amber", **TERMS[term]))
     )
     criterion.train()
     task.load_dataset("train")
-    update = find_update(task, update_freq, case)
-    mp.start_processes(
-        run_rank,
-        args=(2, free_port(), model, task, criterion, update, tmp_path / "gradient.pt"),
-        nprocs=2,
-        start_method="fork",
-    )
-    two = torch.load(tmp_path / "gradient.pt") / len(update)
-    one = one_rank_twin(model, task, criterion, update, world=2)
-    assert (two - one).norm() <= 1e-6 * one.norm()
+    if not task.needs.mlm and wanted is of_both_kinds:
+        pytest.skip("this term reads pairs alone")
+    update = find_update(task, world, update_freq, wanted)
+    cut = gradient_of_ranks(world, model, task, criterion, update, tmp_path)
+    whole = gradient_of_one_large_batch(model, task, criterion, update)
+    assert whole.norm() > 0
+    assert (cut - whole).norm() <= 1e-6 * whole.norm()
+
+
+def test_candidates_of_one_step_alone_are_another_objective(make_task, make_model):
+    """The test above would pass for nothing if the candidates of other steps did not matter."""
+    task = make_task(update_freq=[3], pairs="de-en", parallel_share=0.6)
+    model = make_model().double()
+    gradients = []
+    for scope in ("update", "step"):
+        criterion = task.build_criterion(
+            OmegaConf.structured(AmberCriterionConfig(_name="amber", sa_candidates=scope))
+        )
+        criterion.train()
+        task.load_dataset("train")
+        update = find_update(task, 1, 3, several_parallel_steps)
+        gradients.append(gradient_of(model, criterion, samples_of(task, update)))
+    assert (gradients[0] - gradients[1]).norm() > 1e-2 * gradients[0].norm()

@@ -1,0 +1,285 @@
+"""Step times of MLM, TLM and full AMBER on the same pairs, in one run, as ratios.
+
+Against what each is measured: AMBER against its own TLM, and against the literal reading of the
+paper (five passes through the encoder and a backward pass for every term); MLM against stock
+fairseq's ``masked_lm`` and ``roberta`` of the same shape. A step is forward, backward and Adam. All
+take turns, in changing order, round after round; a ratio is the median over rounds.
+
+    OMP_NUM_THREADS=1 python benchmarks/amber_step.py --output benchmarks/results/<name>.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+import fairseq
+import numpy as np
+import torch
+from fairseq.criterions.masked_lm import MaskedLmLoss
+from fairseq.data import Dictionary
+from fairseq.models.roberta import RobertaModel
+
+import fairseq_amber
+from fairseq_amber.criterions.amber import AmberCriterion
+from fairseq_amber.data.collater import Collater, Needs
+from fairseq_amber.data.layout import Specials
+from fairseq_amber.data.masking import Masking, MaskingRates
+from fairseq_amber.models.amber import AmberConfig, AmberModel
+from fairseq_amber.objectives.masked_lm import masked_lm_loss
+from fairseq_amber.objectives.sentence_alignment import contrastive_loss, mean_pool
+from fairseq_amber.objectives.word_alignment import attention_symmetry_loss
+
+WEIGHTS = {
+    "mlm": dict(tlm_weight=0.0, wa_weight=0.0, sa_weight=0.0),
+    "tlm": dict(mlm_weight=0.0, wa_weight=0.0, sa_weight=0.0),
+    "amber": {},
+}
+RATIOS = (
+    ("full AMBER / TLM alone", "amber", "tlm", "at most 2.6"),
+    ("literal reading / full AMBER", "literal", "amber", "at least 1.3"),
+    ("stock MLM / MLM alone", "stock", "mlm", "at least 1.0 on CPU, 1.3 on GPU"),
+)
+
+
+def main() -> None:
+    """Measures, prints a table, and writes it where wanted."""
+    args = arguments()
+    torch.manual_seed(1)
+    dictionary = Dictionary()
+    for word in range(args.vocabulary):
+        dictionary.add_symbol(f"w{word}")
+    dictionary.add_symbol("<mask>")
+    pairs = sentence_pairs(args.pairs, args.tokens, args.vocabulary)
+    steps = {name: ours(args, dictionary, pairs, name) for name in WEIGHTS}
+    steps["literal"] = literal(args, dictionary, pairs)
+    steps["stock"] = stock(args, dictionary, pairs)
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    names = list(steps)
+    for turn in range(args.warmup + args.rounds):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            seconds = timed(steps[name], args.device)
+            if turn >= args.warmup:
+                times[name].append(seconds)
+    report = table(args, times)
+    print(report)
+    if args.output:
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        args.output.write_text(report + "\n", encoding="utf-8")
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--dim", type=int, default=256, help="of a state; heads of 64")
+    parser.add_argument("--vocabulary", type=int, default=8000, help="words")
+    parser.add_argument("--pairs", type=int, default=48, help="in a batch")
+    parser.add_argument("--tokens", type=int, default=25, help="mean length of a sentence")
+    parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="float32")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--rounds", type=int, default=15, help="after the warm-up")
+    parser.add_argument("--warmup", type=int, default=3, help="rounds that are not counted")
+    parser.add_argument("--output", type=Path, help="write the table here too, as Markdown")
+    return parser.parse_args()
+
+
+def sentence_pairs(count: int, mean: int, vocabulary: int):
+    """Pairs of random sentences, lengths within 20 % of the mean, as in a bucketed batch."""
+    rng = np.random.default_rng(1)
+
+    def sentence():
+        length = int(rng.integers(round(0.8 * mean), round(1.2 * mean) + 1))
+        return rng.integers(4, 4 + vocabulary, length)
+
+    return [(sentence(), sentence()) for _ in range(count)]
+
+
+def collater(dictionary: Dictionary, **needs: bool) -> Collater:
+    """Of batches as the task makes them."""
+    masking = Masking(
+        MaskingRates(), dictionary.index("<mask>"), (dictionary.nspecial, len(dictionary) - 1)
+    )
+    return Collater(Specials.of(dictionary), Needs(**needs), masking)
+
+
+def model_of(args, dictionary: Dictionary) -> AmberModel:
+    """Ours, in the shape asked for."""
+    torch.manual_seed(1)
+    cfg = AmberConfig(
+        encoder_layers=args.layers,
+        encoder_embed_dim=args.dim,
+        encoder_ffn_embed_dim=4 * args.dim,
+        encoder_attention_heads=args.dim // 64,
+        dropout=args.dropout,
+        attention_dropout=args.dropout,
+    )
+    task = argparse.Namespace(source_dictionary=dictionary)
+    return AmberModel.build_model(cfg, task).to(args.device, getattr(torch, args.dtype))
+
+
+def optimizer_of(model: torch.nn.Module) -> torch.optim.Optimizer:
+    """The same for all."""
+    return torch.optim.Adam(model.parameters(), lr=1e-4)
+
+
+def batch_of(dictionary, pairs, criterion: AmberCriterion, device: str) -> dict[str, Any]:
+    """The pairs for a criterion; where it reads sentences alone, both sides of all pairs."""
+    make = collater(dictionary, **criterion.needs)
+    sources, targets = zip(*pairs)
+    if criterion.needs["tlm"]:
+        sample = make.pairs(sources, targets, range(len(pairs)), 1)
+    else:
+        sample = make.sentences(sources + targets, range(2 * len(pairs)), 1)
+    sample.update(
+        parallel=criterion.needs["tlm"], counts=True, normalizers=None, nsentences=len(pairs)
+    )
+    return fairseq.utils.move_to_cuda(sample) if device != "cpu" else sample
+
+
+def ours(args, dictionary, pairs, name: str) -> Callable[[], None]:
+    """A step of the criterion ``amber``."""
+    criterion = AmberCriterion(None, **WEIGHTS[name])
+    model = model_of(args, dictionary)
+    optimizer = optimizer_of(model)
+    sample = batch_of(dictionary, pairs, criterion, args.device)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        criterion(model, sample)[0].backward()
+        optimizer.step()
+
+    return step
+
+
+def literal(args, dictionary, pairs) -> Callable[[], None]:
+    """AMBER as the paper writes it: one pass for TLM, two for WA, two for SA, a backward for each
+    term. The encoder is ours, and SA's one-sentence rows are as short as they can be."""
+    model = model_of(args, dictionary)
+    optimizer = optimizer_of(model)
+    criterion = AmberCriterion(None)
+    sample = batch_of(dictionary, pairs, criterion, args.device)
+    tlm = batch_of(dictionary, pairs, AmberCriterion(None, **WEIGHTS["tlm"]), args.device)
+    separate = collater(dictionary).separate(*zip(*pairs))
+    n = len(pairs)
+    positives = torch.arange(n, device=args.device)
+    net_input = sample["net_input"]
+    passes = [slice(n, 2 * n), slice(2 * n, 3 * n)]
+    sides = [slice(0, n), slice(n, 2 * n)]
+    tokens, mask = separate["tokens"].to(args.device), separate["mask"].to(args.device)
+
+    def attention(rows: slice, block: slice) -> torch.Tensor:
+        _, extra = model(
+            net_input["src_tokens"][rows],
+            prefix_lengths=net_input["prefix_lengths"][rows],
+            cross=tuple(part[block] for part in net_input["cross"]),
+            features_only=True,
+        )
+        return extra["cross_attention"]
+
+    def vectors(side: slice) -> torch.Tensor:
+        return mean_pool(model(tokens[side], features_only=True)[0], mask[side])
+
+    def step() -> None:
+        optimizer.zero_grad()
+        scores, _ = model(**tlm["net_input"])
+        masked_lm_loss(scores, tlm["target"]).mean().backward()
+        to_source, to_target = (attention(*where) for where in zip(passes, sides))
+        wa = attention_symmetry_loss(
+            to_target, to_source, sample["source_mask"], sample["target_mask"]
+        )
+        wa.mean().backward()
+        contrastive_loss(*map(vectors, sides), positives).mean().backward()
+        optimizer.step()
+
+    return step
+
+
+def stock(args, dictionary, pairs) -> Callable[[], None]:
+    """Stock fairseq's ``masked_lm`` with ``roberta`` on the same sentences and masked tokens."""
+    shape = argparse.Namespace(
+        encoder_layers=args.layers,
+        encoder_embed_dim=args.dim,
+        encoder_ffn_embed_dim=4 * args.dim,
+        encoder_attention_heads=args.dim // 64,
+        dropout=args.dropout,
+        attention_dropout=args.dropout,
+        max_positions=512,
+        tokens_per_sample=512,
+    )
+    task = argparse.Namespace(
+        source_dictionary=dictionary, cfg=argparse.Namespace(tokens_per_sample=512)
+    )
+    torch.manual_seed(1)
+    fairseq.models.roberta.model.base_architecture(shape)
+    model = RobertaModel.build_model(shape, task).to(args.device, getattr(torch, args.dtype))
+    optimizer = optimizer_of(model)
+    mine = batch_of(dictionary, pairs, AmberCriterion(None, **WEIGHTS["mlm"]), args.device)
+    tokens = mine["net_input"]["src_tokens"]
+    where, slots = mine["net_input"]["masked"]
+    rows = torch.arange(len(where), device=where.device).unsqueeze(1).expand_as(where)
+    target = torch.full_like(tokens, dictionary.pad())
+    target[rows.flatten()[slots], where.flatten()[slots]] = mine["target"]
+    sample = {"net_input": {"src_tokens": tokens}, "target": target}
+    sample.update(ntokens=mine["ntokens"], nsentences=len(tokens))
+    criterion = MaskedLmLoss(argparse.Namespace(tpu=False), argparse.Namespace())
+    criterion.padding_idx = dictionary.pad()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        loss, size, _ = criterion(model, sample)
+        (loss / size).backward()
+        optimizer.step()
+
+    return step
+
+
+def timed(step: Callable[[], None], device: str) -> float:
+    """Seconds of one step."""
+    start = time.perf_counter()
+    step()
+    if device != "cpu":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def table(args, times: dict[str, list[float]]) -> str:
+    """What was measured, on what, and how to repeat it."""
+    hardware = (
+        torch.cuda.get_device_name()
+        if args.device != "cpu"
+        else f"CPU ({platform.machine()}), {torch.get_num_threads()} thread"
+    )
+    lines = [
+        "# Step times of AMBER and its parts",
+        "",
+        f"    python benchmarks/amber_step.py {' '.join(sys.argv[1:])}",
+        "",
+        f"{hardware}; torch {torch.__version__}; {args.dtype}; {args.layers} layers of {args.dim}, "
+        f"{args.vocabulary} words, {args.pairs} pairs of about 2 x {args.tokens} tokens, dropout "
+        f"{args.dropout}; median of {args.rounds} rounds.",
+        "",
+        "| step | milliseconds |",
+        "|---|---|",
+    ]
+    for name, seconds in times.items():
+        lines.append(f"| {name} | {1000 * statistics.median(seconds):.1f} |")
+    lines += ["", "| ratio | median | quartiles | target |", "|---|---|---|---|"]
+    for label, above, below, target in RATIOS:
+        ratios = [a / b for a, b in zip(times[above], times[below])]
+        low, middle, high = statistics.quantiles(ratios, n=4)
+        lines.append(f"| {label} | {middle:.2f} | {low:.2f} to {high:.2f} | {target} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    assert fairseq_amber
+    main()

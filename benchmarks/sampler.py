@@ -1,0 +1,229 @@
+"""Time and memory to plan an epoch over many pairs: ours against fairseq's own
+MultiCorpusSampledDataset, on the same lengths, each in a fresh process.
+
+    python benchmarks/sampler.py                        # 10 million pairs
+    python benchmarks/sampler.py --pairs 100000         # seconds
+    python benchmarks/sampler.py --output table.md
+
+What is timed is all that has to happen before the first batch can be read: from the sentence
+lengths to an epoch iterator. Memory is what that adds to the peak of the process, the lengths
+themselves left out; "kept" is what it still holds then.
+
+fairseq's route is FairseqTask.get_batch_iterator, as in the task cross_lingual_lm, over one
+LanguagePairDataset for each pair of languages. It asks every corpus for the length of every example
+in Python, and neither resamples corpora, nor counts predicted tokens, nor keeps a batch to one
+corpus before it is collated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+
+LANGUAGES = ("ar", "de", "fi", "fr", "ja", "ru", "sw", "tr")
+LONGEST = 512
+RANKS = 8
+
+
+def write_lengths(folder: Path, pairs: int) -> None:
+    """Corpora that halve in size from one to the next; lengths as those of subwords of real text:
+    log-normal with a median of 24, both sides alike."""
+    rng = np.random.default_rng(1)
+    shares = 0.5 ** np.arange(len(LANGUAGES))
+    for language, share in zip(LANGUAGES, shares / shares.sum()):
+        count = max(int(pairs * share), 1)
+        base = rng.lognormal(np.log(24), 0.6, count)
+        for side in (language, "en"):
+            sizes = base * rng.lognormal(0, 0.15, count)
+            np.save(folder / f"{language}-en.{side}.npy", sizes.clip(2, 250).astype(np.int32))
+
+
+def read_lengths(folder: Path) -> dict[str, list[np.ndarray]]:
+    """Of both sides of every pair of languages, ``</s>`` included."""
+    return {
+        f"{language}-en": [np.load(folder / f"{language}-en.{s}.npy") for s in (language, "en")]
+        for language in LANGUAGES
+    }
+
+
+class Side:
+    """Sentences of which only the lengths are asked for."""
+
+    def __init__(self, sizes: np.ndarray):
+        self.sizes = sizes
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+
+def fairseq_amber_route(lengths, max_tokens: int):
+    """``plan_epoch`` over our dataset, temperature-sampled."""
+    from fairseq_amber.data.alignment_dataset import AlignmentDataset
+    from fairseq_amber.data.collater import Collater, Needs
+    from fairseq_amber.data.corpora import ParallelCorpus
+    from fairseq_amber.data.layout import Specials
+    from fairseq_amber.data.masking import Masking, MaskingRates
+    from fairseq_amber.data.plan_iterator import PlanIterator
+    from fairseq_amber.data.sampling import BatchLimits, plan_epoch
+
+    corpora = [ParallelCorpus(name, *map(Side, sizes)) for name, sizes in lengths.items()]
+    masking = Masking(MaskingRates(), mask=99, ordinary=(4, 99))
+    dataset = AlignmentDataset(corpora, Collater(Specials(0, 2, 1, 99), Needs(), masking), LONGEST)
+
+    def run():
+        plan = plan_epoch(
+            dataset.sources(),
+            BatchLimits(max_tokens, None, 8),
+            alpha=0.7,
+            parallel_share=0.5,
+            world=RANKS,
+            update_freq=4,
+            seed=(1, 1),
+        )
+        iterator = PlanIterator(
+            plan, dataset=dataset, collate_fn=dataset.collater, num_shards=RANKS, shard_id=0
+        )
+        iterator.next_epoch_itr()
+        return iterator
+
+    return run
+
+
+def fairseq_route(lengths, max_tokens: int):
+    """``FairseqTask.get_batch_iterator`` over a ``MultiCorpusSampledDataset``."""
+    from fairseq.data import Dictionary, LanguagePairDataset, MultiCorpusSampledDataset
+    from fairseq.tasks import FairseqTask
+
+    dictionary = Dictionary()
+    corpora = OrderedDict(
+        (name, LanguagePairDataset(Side(x), x, dictionary, Side(y), y, dictionary))
+        for name, (x, y) in lengths.items()
+    )
+    dataset = MultiCorpusSampledDataset(corpora)
+    task = FairseqTask(argparse.Namespace())
+
+    def run():
+        iterator = task.get_batch_iterator(
+            dataset,
+            max_tokens=max_tokens,
+            max_positions=(LONGEST, LONGEST),
+            ignore_invalid_inputs=True,
+            required_batch_size_multiple=8,
+            num_shards=RANKS,
+            shard_id=0,
+        )
+        iterator.next_epoch_itr()
+        return iterator
+
+    return run
+
+
+ROUTES = {
+    "fairseq_amber plan_epoch": fairseq_amber_route,
+    "fairseq MultiCorpusSampledDataset": fairseq_route,
+}
+
+
+def peak_bytes() -> int:
+    """Largest resident size of this process so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def resident_bytes() -> int | None:
+    """Resident size now, where the system tells."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def measure(route: str, folder: Path, max_tokens: int) -> dict:
+    """Runs one route in this process."""
+    lengths = read_lengths(folder)
+    run = ROUTES[route](lengths, max_tokens)
+    # A small rehearsal first: imports and caches are no cost of an epoch.
+    ROUTES[route]({name: [s[:8] for s in sizes] for name, sizes in lengths.items()}, max_tokens)()
+    gc.collect()
+    peak, resident = peak_bytes(), resident_bytes()
+    if resident is not None and peak - resident > 2**25:
+        print(f"{route}: loading left a peak of {peak - resident:,} bytes", file=sys.stderr)
+    start = time.perf_counter()
+    iterator = run()
+    seconds = time.perf_counter() - start
+    gc.collect()
+    after = resident_bytes()
+    return {
+        "seconds": seconds,
+        "peak": peak_bytes() - (resident or peak),
+        "kept": None if after is None or resident is None else after - resident,
+        "batches": len(iterator.frozen_batches),
+        "pairs": sum(len(sizes[0]) for sizes in lengths.values()),
+    }
+
+
+def table(results: dict[str, dict], asked: int, max_tokens: int) -> str:
+    """Markdown."""
+    import torch
+
+    pairs = next(iter(results.values()))["pairs"]
+    lines = [
+        f"{pairs:,} pairs in {len(LANGUAGES)} corpora, --max-tokens {max_tokens}, {RANKS} ranks. "
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"NumPy {np.__version__}, PyTorch {torch.__version__}. Made by `python "
+        f"benchmarks/sampler.py --pairs {asked} --max-tokens {max_tokens}`.",
+        "",
+        "| route | seconds | peak bytes a pair | kept bytes a pair | batches |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name, result in results.items():
+        kept = "" if result["kept"] is None else f"{result['kept'] / pairs:.1f}"
+        lines.append(
+            f"| {name} | {result['seconds']:.2f} | {result['peak'] / pairs:.1f} | {kept} "
+            f"| {result['batches']:,} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pairs", type=int, default=10_000_000, help="default: 10,000,000")
+    parser.add_argument("--max-tokens", type=int, default=8192, help="of a batch; default: 8192")
+    parser.add_argument("--output", type=Path, help="also write the table to this file")
+    parser.add_argument("--measure", nargs=2, metavar=("ROUTE", "FOLDER"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.measure:
+        print(json.dumps(measure(args.measure[0], Path(args.measure[1]), args.max_tokens)))
+        return
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        write_lengths(Path(folder), args.pairs)
+        for route in ROUTES:
+            command = [sys.executable, __file__, "--max-tokens", str(args.max_tokens)]
+            command += ["--measure", route, folder]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            results[route] = json.loads(done.stdout.splitlines()[-1])
+    text = table(results, args.pairs, args.max_tokens)
+    print(text)
+    if args.output:
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        args.output.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,320 @@
+"""The criterion ``contrastive_alignment``: MLM, TLM and a contrast of sentence vectors.
+
+InfoXLM (Chi et al. 2021, arXiv 2007.07834), section 3.2: with ``--contrast-momentum`` and
+``--contrast-queue`` as there; without them a sentence chooses among the translations of its update.
+"""
+
+# No postponed annotations here: fairseq reads the types of a config's fields at run time.
+import logging
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional, Tuple
+
+import torch
+from fairseq.criterions import FairseqCriterion, register_criterion
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
+from torch import nn
+
+from fairseq_amber.criterions.momentum import MomentumContrast, MomentumEncoder, encode_pairs
+from fairseq_amber.criterions.pair_queue import PairQueue
+from fairseq_amber.criterions.terms import Terms, check_weights, log_mean, reduce_terms
+from fairseq_amber.criterions.update_pairs import Choice, Pairs, UpdatePairs
+from fairseq_amber.errors import UserError, exit_clearly
+from fairseq_amber.objectives.masked_lm import masked_lm_loss
+from fairseq_amber.objectives.sentence_alignment import (
+    is_selected,
+    mean_pool,
+    selection_loss,
+    similarities,
+)
+
+logger = logging.getLogger(__name__)
+
+TERMS = ("mlm", "tlm", "contrast")
+
+
+@dataclass
+class ContrastiveAlignmentConfig(FairseqDataclass):
+    """Weights of the terms, and the sentence vectors and candidates of the contrast."""
+
+    mlm_weight: float = field(
+        default=1.0,
+        metadata={"help": "weight of masked language modelling; 0 leaves it out (InfoXLM: 1)"},
+    )
+    tlm_weight: float = field(
+        default=1.0,
+        metadata={"help": "weight of translation language modelling; 0 leaves it out (InfoXLM: 1)"},
+    )
+    contrast_weight: float = field(
+        default=1.0,
+        metadata={"help": "weight of the contrast of sentences; 0 leaves it out (InfoXLM: 1)"},
+    )
+    contrast_layer: Optional[int] = field(
+        default=None,
+        metadata={
+            "help": "layer of the sentence vectors, from 1; -1 = the last (default: at two thirds "
+            "of the model's depth; InfoXLM: 8 of 12, and 12 of 24)"
+        },
+    )
+    contrast_pooling: ChoiceEnum(["cls", "mean"]) = field(  # type: ignore[valid-type]
+        default="cls",
+        metadata={"help": "sentence vector: the state of <s> (InfoXLM), or the mean of the states"},
+    )
+    contrast_skip_special_tokens: bool = field(
+        default=False, metadata={"help": "leave <s> and </s> out of a sentence's mean"}
+    )
+    contrast_projection: int = field(
+        default=0,
+        metadata={
+            "help": "dimension that sentence vectors are projected to by a trained matrix, for the "
+            "contrast alone; 0 = none (InfoXLM: that of the model)"
+        },
+    )
+    contrast_temperature: float = field(
+        default=0.2, metadata={"help": "divides the similarities (InfoXLM: 0.2)"}
+    )
+    contrast_normalize: bool = field(
+        default=False, metadata={"help": "cosine in place of InfoXLM's raw dot product"}
+    )
+    contrast_symmetric: bool = field(
+        default=False,
+        metadata={
+            "help": "also let targets find their sources, and take the mean of both directions "
+            "(InfoXLM: one direction)"
+        },
+    )
+    contrast_momentum: float = field(
+        default=0.0,
+        metadata={
+            "help": "candidates are encoded by a copy of the model whose weights keep this share "
+            "of themselves at each update and take the rest from the model's; 0 = by the model "
+            "itself, with gradient (InfoXLM: 0.9999)"
+        },
+    )
+    contrast_queue: int = field(
+        default=0,
+        metadata={
+            "help": "how many candidates of past updates to choose among as well; needs "
+            "--contrast-momentum (InfoXLM: 131072)"
+        },
+    )
+    contrast_candidates: ChoiceEnum(["update", "step", "rank"]) = field(  # type: ignore[valid-type]
+        default="update",
+        metadata={
+            "help": "translations that a sentence chooses among: those of the whole update, over "
+            "all GPUs and --update-freq; of one step of all GPUs; or of one GPU's step alone; with "
+            "--contrast-momentum always of the update"
+        },
+    )
+
+
+@register_criterion("contrastive_alignment", dataclass=ContrastiveAlignmentConfig)
+class ContrastiveAlignmentCriterion(FairseqCriterion):
+    """``loss = sum_t weight_t * sum_t / count_t``, each term over its own count of the update as in
+    the criterion ``amber``: predicted tokens for MLM and TLM, sentence pairs for the contrast
+    ``-log exp(s_ii) / sum_j exp(s_ij)``, ``s_ij = <x_i, y_j> / temperature``.
+
+    A checkpoint of another criterion starts with the projection as it was initialised, the
+    momentum encoder as the checkpoint's model, and an empty queue.
+    """
+
+    @exit_clearly
+    def __init__(
+        self,
+        task,
+        mlm_weight: float = 1.0,
+        tlm_weight: float = 1.0,
+        contrast_weight: float = 1.0,
+        contrast_layer: Optional[int] = None,
+        contrast_pooling: str = "cls",
+        contrast_skip_special_tokens: bool = False,
+        contrast_projection: int = 0,
+        contrast_temperature: float = 0.2,
+        contrast_normalize: bool = False,
+        contrast_symmetric: bool = False,
+        contrast_momentum: float = 0.0,
+        contrast_queue: int = 0,
+        contrast_candidates: str = "update",
+    ):
+        super().__init__(task)
+        self.weights = dict(zip(TERMS, (mlm_weight, tlm_weight, contrast_weight)))
+        check_weights(self.weights)
+        _check(contrast_temperature, contrast_projection, contrast_momentum, contrast_queue)
+        depth = len(task.model.encoder.sentence_encoder.layers)
+        self.layer = _layer(contrast_layer, depth)
+        self.pool = {"mean": mean_pool, "cls": _first_state}[contrast_pooling]
+        self.skip_special_tokens = contrast_skip_special_tokens
+        self.temperature = contrast_temperature
+        self.normalize = contrast_normalize
+        self.symmetric = contrast_symmetric
+        self.momentum = contrast_momentum
+        self.candidates = "update" if contrast_momentum else contrast_candidates
+        self.update_pairs = UpdatePairs()
+        self.projection: Optional[nn.Linear] = None
+        self.past: Optional[MomentumContrast] = None
+        if contrast_weight:
+            self._build(contrast_projection, contrast_queue)
+
+    def _build(self, projection: int, queue: int) -> None:
+        model = self.task.model
+        dim = model.encoder.sentence_encoder.embed_tokens.embedding_dim
+        if projection:
+            self.projection = nn.Linear(dim, projection, bias=False)
+            nn.init.normal_(self.projection.weight, std=0.02)
+        if self.momentum:
+            encoder = MomentumEncoder(model, self.projection, self.layer, self.pool)
+            kept = projection or dim
+            places = PairQueue(queue, kept if self.symmetric else 0, kept)
+            self.past = MomentumContrast(encoder, places, self.symmetric)
+            if not projection:
+                # fairseq saves the state of a criterion that has parameters alone, and wraps it for
+                # several GPUs if one of them is trained. This one has no effect and stays 0.
+                self.placeholder = nn.Parameter(torch.zeros(1))
+
+    @property
+    def needs(self) -> Dict[str, bool]:
+        """What the task has to put into a batch; see ``data.collater.Needs``."""
+        contrast = self.weights["contrast"] != 0
+        return {
+            "mlm": self.weights["mlm"] != 0,
+            "tlm": self.weights["tlm"] != 0,
+            "alignment": False,
+            "sentences": contrast,
+            "include_specials": not self.skip_special_tokens,
+            "update_candidates": contrast and self.candidates == "update",
+        }
+
+    @exit_clearly
+    def forward(self, model, sample: Dict[str, Any], reduce: bool = True):
+        """One forward pass over the masked rows of a batch and one over its sentences.
+
+        Returns:
+            The loss; the sample size, 1, see :class:`~fairseq_amber.criterions.terms.Terms`; the
+            logging output: for every term its sum and its count on this rank.
+        """
+        terms = Terms(self.weights, sample)
+        touched = list(self.parameters())
+        if len(sample["net_input"]["src_tokens"]):
+            scores, _ = model(**sample["net_input"], attention_layer=None, sentence_layer=None)
+            losses = masked_lm_loss(scores, sample["target"])
+            terms.add("tlm" if sample["parallel"] else "mlm", losses.sum(), losses.numel())
+        else:
+            touched += self.task.model.parameters()
+        if self.training and self.past is not None:
+            self.past.encoder.start(self.task.model, self.projection)
+        if "sentences" in sample:
+            self._contrast(model, sample, terms)
+        log = terms.logging_output(("contrast_correct",), per_corpus=not self.training)
+        # 0 from each, because c10d wants every micro-batch to give every parameter a gradient.
+        nothing = sum(parameter.flatten()[:0].sum() for parameter in touched)
+        return terms.loss() + nothing, 1, log
+
+    def _contrast(self, model, sample: Dict[str, Any], terms: Terms) -> None:
+        def encode(sentences: Dict[str, torch.Tensor]) -> torch.Tensor:
+            tokens, mask = sentences["tokens"], sentences["mask"]
+            states, _ = model(tokens, features_only=True, sentence_layer=self.layer)
+            vectors = self.pool(states, mask)
+            if self.projection is None:
+                return vectors
+            return self.projection(vectors.to(self.projection.weight.dtype)).float()
+
+        sentences = {**sample["sentences"], "counts": sample["counts"]}
+        if self.training and self.past is not None:
+            pairs = encode_pairs(encode, sentences, sources=True, targets=self.symmetric)
+            dtype = next(self.task.model.parameters()).dtype
+            choice = self.past.choice(pairs, sample, dtype)
+        else:
+            pairs = Pairs.of(encode(sentences), sentences)
+            scope = self.candidates if self.training else "rank"
+            choice = self.update_pairs.choice(pairs, sample, encode, scope)
+        anchors, candidates = choice.anchors, choice.candidates
+        losses, scores = self._select(anchors.sources, candidates.targets, choice)
+        if self.symmetric:
+            back, _ = self._select(anchors.targets, candidates.sources, choice)
+            losses = (losses + back) / 2
+        losses = losses * choice.weights
+        own = choice.own
+        with torch.no_grad():
+            correct = is_selected(scores[own], choice.positives[own], choice.ignore[own])
+        terms.add(
+            "contrast",
+            losses.sum(),
+            sample["nsentences"],
+            value=losses[own].sum(),
+            counts_itself=True,
+        )
+        terms.log("contrast_correct", correct.sum())
+
+    def _select(
+        self, anchors: torch.Tensor, candidates: torch.Tensor, choice: Choice
+    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        """(A,) losses, and the (A, N) scores that they are made of."""
+        scores = similarities(anchors, candidates, normalize=self.normalize) / self.temperature
+        return selection_loss(scores, choice.positives, choice.ignore), scores
+
+    def after_update(self) -> None:
+        """Called by the task once an update is made."""
+        if self.past is not None:
+            self.past.encoder.follow(self.task.model, self.projection, self.momentum)
+
+    def load_state_dict(self, state_dict: Optional[Dict[str, Any]], strict: bool = True):
+        """Of a checkpoint; each part that it lacks, or has in another size, starts afresh."""
+        given = dict(state_dict or {})
+        own = self.state_dict()
+        parts = {"placeholder": "", "projection.": "the projection"}
+        parts.update({"past.encoder.": "the momentum encoder", "past.queue.": "the queue"})
+        for prefix, part in parts.items():
+            keys = [key for key in own if key.startswith(prefix)]
+            if any(key not in given or _shape(given[key]) != _shape(own[key]) for key in keys):
+                given.update((key, own[key]) for key in keys)
+                if part:
+                    logger.warning("the checkpoint has no such %s: it starts afresh", part[4:])
+        return super().load_state_dict({key: given[key] for key in own}, strict)
+
+    @staticmethod
+    def reduce_metrics(logging_outputs: List[Dict[str, Any]]) -> None:
+        """Logs what :func:`~fairseq_amber.criterions.terms.reduce_terms` logs, and how often (%)
+        the translation is the candidate that scores highest."""
+        total = reduce_terms(logging_outputs)
+        log_mean(
+            "contrast_accuracy", total, "contrast_correct", "contrast_count", scale=100, digits=1
+        )
+
+    @staticmethod
+    def logging_outputs_can_be_summed() -> bool:
+        """True: every value is a sum over this rank's examples."""
+        return True
+
+
+def _first_state(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """(n, T, D) -> (n, D) in fp32: that of ``<s>``."""
+    return states[:, 0].float()
+
+
+def _shape(value: Any) -> Optional[Tuple[int, ...]]:
+    return tuple(value.shape) if torch.is_tensor(value) else None
+
+
+def _layer(layer: Optional[int], depth: int) -> int:
+    if layer is None:
+        return (2 * depth + 2) // 3
+    if layer == -1:
+        return depth
+    if not 1 <= layer <= depth:
+        raise UserError(f"--contrast-layer {layer}: the model's layers are 1 to {depth}")
+    return layer
+
+
+def _check(temperature: float, projection: int, momentum: float, queue: int) -> None:
+    if not temperature > 0:
+        raise UserError(f"--contrast-temperature {temperature} is not above 0")
+    if projection < 0:
+        raise UserError(f"--contrast-projection {projection} is less than 0")
+    if not 0 <= momentum < 1:
+        raise UserError(f"--contrast-momentum {momentum} is not in [0, 1)")
+    if queue < 0:
+        raise UserError(f"--contrast-queue {queue} is less than 0")
+    if queue and not momentum:
+        raise UserError(
+            f"--contrast-queue {queue} without a momentum encoder, whose encodings stay alike from "
+            "update to update: add --contrast-momentum 0.9999, or drop the queue"
+        )

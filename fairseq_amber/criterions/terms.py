@@ -1,0 +1,176 @@
+"""The terms of a loss: summed, normalised, weighted, and logged alike by every criterion here."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Sequence
+
+import torch
+from fairseq import metrics
+
+from fairseq_amber.errors import UserError
+
+# What the plan of an update (data.plan) counts for each term; the others are means over pairs.
+_COUNTED_IN = {"mlm": "mlm_tokens", "tlm": "tlm_tokens"}
+
+
+class Terms:
+    """The named terms of one micro-batch: ``loss = sum_t weight_t * sum_t / count_t``.
+
+    A count is that of the whole update, over ranks and accumulated micro-batches, times the number
+    of micro-batches, by which fairseq divides; so the sample size is 1. Counts are plain numbers,
+    known before the forward pass.
+
+    Args:
+        weights: of all terms of the criterion, in the order of the log.
+        sample: the batch.
+    """
+
+    def __init__(self, weights: Mapping[str, float], sample: dict[str, Any]):
+        self.weights = weights
+        self.sample = sample
+        self._weighted: list[torch.Tensor] = []
+        self._logged: dict[str, Any] = {}
+
+    def add(
+        self,
+        term: str,
+        total: torch.Tensor,
+        count: int,
+        *,
+        value: torch.Tensor | None = None,
+        counts_itself: bool = False,
+    ) -> None:
+        """Adds a term.
+
+        Args:
+            term: one of ``weights``.
+            total: the sum of the term's losses, whose gradient is wanted.
+            count: how many losses of this micro-batch.
+            value: what to report in place of ``total``, where that also holds losses of others.
+            counts_itself: ``total`` is right for a filler too, which otherwise adds nothing.
+        """
+        counts = self.sample["counts"]
+        scale = self._scale(term, count) if counts or counts_itself else 0.0
+        value = total if value is None else value
+        total = value.detach() + (total - total.detach())  # that value with this gradient
+        self._weighted.append(self.weights[term] * scale * total)
+        self._logged[f"{term}_sum"] = value.detach() * counts
+        self._logged[f"{term}_count"] = count * counts
+
+    def log(self, name: str, value: torch.Tensor) -> None:
+        """Logs another sum over this micro-batch's examples."""
+        self._logged[name] = value.detach() * self.sample["counts"]
+
+    def loss(self) -> torch.Tensor:
+        """The weighted sum of the terms."""
+        return torch.stack(self._weighted).sum()
+
+    def logging_output(
+        self, extra: Sequence[str] = (), *, per_corpus: bool = False
+    ) -> dict[str, Any]:
+        """Sums and counts on this rank, with the same keys for every batch of a split, because
+        fairseq adds them up over batches of different kinds and ranks.
+
+        Args:
+            extra: names of :meth:`log` that a batch may lack.
+            per_corpus: also for each corpus of the split, as ``<name>/<corpus>``.
+        """
+        sample = self.sample
+        counts = sample["counts"]
+        nothing = self._weighted[0].new_zeros(())
+        out: dict[str, Any] = {
+            "loss": self.loss().detach(),
+            "ntokens": sample["ntokens"] * counts,
+            "nsentences": sample["nsentences"] * counts,
+            "npairs": sample["nsentences"] * counts * sample["parallel"],
+            "sample_size": 1,
+            "positions": _positions(sample) * counts,
+        }
+        names = [*extra]
+        for term in self.weights:
+            out[f"{term}_weight"] = self.weights[term]
+            names += [f"{term}_sum", f"{term}_count"]
+        for name in names:
+            out[name] = self._logged.get(name, nothing)
+        if per_corpus:
+            for corpus in sample["corpora"]:
+                here = corpus == sample["corpus"]
+                for name in names:
+                    out[f"{name}/{corpus}"] = out[name] if here else nothing
+        return out
+
+    def _scale(self, term: str, count: int) -> float:
+        update = self.sample["normalizers"]
+        if update is None:
+            return 1 / max(count, 1)
+        return update["micro_batches"] / max(update[_COUNTED_IN.get(term, "pairs")], 1)
+
+
+def _positions(sample: dict[str, Any]) -> int:
+    """Tokens and padding of all rows that a batch holds."""
+    tokens = [sample["net_input"]["src_tokens"]]
+    if "sentences" in sample:
+        tokens.append(sample["sentences"]["tokens"])
+    return sum(rows.numel() for rows in tokens)
+
+
+def check_weights(weights: Mapping[str, float]) -> None:
+    """Raises UserError unless all are finite, none is negative, and one is not 0."""
+    for term, weight in weights.items():
+        if not 0 <= weight < float("inf"):
+            raise UserError(f"--{term}-weight {weight} is not a finite number from 0 up")
+    if not any(weights.values()):
+        flags = ", ".join(f"--{term}-weight" for term in weights)
+        raise UserError(f"every term has weight 0: raise one of {flags}")
+
+
+def reduce_terms(logging_outputs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Logs every term's mean and weight, their weighted sum as ``loss``, the padding share (%)
+    and pairs per second.
+
+    Returns:
+        The sums over the logging outputs.
+    """
+    total = {key: sum(output[key] for output in logging_outputs) for key in logging_outputs[0]}
+    weights = {
+        key[: -len("_weight")]: value / total["sample_size"]
+        for key, value in total.items()
+        if key.endswith("_weight")
+    }
+    for term, weight in weights.items():
+        log_mean(f"{term}_loss", total, f"{term}_sum", f"{term}_count")
+        if weight:
+            metrics.log_scalar(f"{term}_weight", weight, weight=0, priority=400, round=3)
+    if any(weight for term, weight in weights.items() if term != "mlm"):
+        metrics.log_speed("pps", total["npairs"], priority=91, round=1)
+
+    def weighted_sum(meters) -> float:
+        """Over the terms that have been seen since the meters were last reset."""
+        means = {t: meters[f"{t}_loss"].avg for t in weights if f"{t}_loss" in meters}
+        terms = [weights[t] * mean for t, mean in means.items() if mean is not None]
+        return round(float(sum(terms)), 4)
+
+    metrics.log_derived("loss", weighted_sum, priority=0)
+    positions = total["positions"]
+    if positions > 0:
+        share = 100 * (1 - total["ntokens"] / positions)
+        metrics.log_scalar("padding", share, positions, round=1)
+    return total
+
+
+def log_mean(
+    name: str,
+    total: dict[str, Any],
+    sum_key: str,
+    count_key: str,
+    *,
+    scale: float = 1,
+    digits: int = 3,
+) -> None:
+    """Logs ``scale * sum / count``, over all corpora and for each that has been counted apart."""
+    corpora = sorted(key[len(count_key) :] for key in total if key.startswith(f"{count_key}/"))
+    for corpus in ("", *corpora):
+        count = total[count_key + corpus]
+        if count > 0:
+            mean = scale * total[sum_key + corpus] / count
+            metrics.log_scalar(name + corpus, mean, count, round=digits)

@@ -1,0 +1,157 @@
+"""An epoch's micro-batches as a few flat arrays, and what each of them knows of its update.
+
+Every rank makes the same plan from (seed, epoch, data, config) and takes every ``world``-th
+micro-batch of it, as fairseq's sharding does. The plan therefore knows each whole update, over all
+ranks and accumulated micro-batches, before it begins: the counts that normalise the terms come
+from here, exact and without communication.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Iterator, NamedTuple
+
+import numpy as np
+
+
+class Normalizers(NamedTuple):
+    """Counts over one update: all ranks, all accumulated micro-batches.
+
+    micro_batches: how many make up the update. mlm_tokens, tlm_tokens: predicted tokens of
+    monolingual sentences and of pairs. pairs: sentence pairs. step_pairs: the most pairs that any
+    rank holds at this micro-batch's step. update_heights: the ``step_pairs`` of all parallel steps
+    of the update, in order.
+    """
+
+    micro_batches: int
+    mlm_tokens: int
+    tlm_tokens: int
+    pairs: int
+    step_pairs: int
+    update_heights: tuple[int, ...] = ()
+
+
+class MicroBatch:
+    """Examples of one corpus that one rank runs at one step.
+
+    Iterating gives ``(index, micro-batch)``, so that the dataset learns of the update that an
+    example belongs to. A filler repeats an example for a rank that would otherwise have none at
+    this step; it runs like any other and counts for nothing.
+
+    Attributes:
+        update: this rank's parallel micro-batches of the update, in order, this one included; None
+            where there are fewer than two, and for monolingual ones.
+        update_step: which of them this one is.
+    """
+
+    __slots__ = ("indices", "parallel", "filler", "normalizers", "update", "update_step")
+
+    def __init__(
+        self,
+        indices: np.ndarray,
+        parallel: bool,
+        filler: bool = False,
+        normalizers: Normalizers | None = None,
+    ):
+        self.indices = indices
+        self.parallel = parallel
+        self.filler = filler
+        self.normalizers = normalizers
+        self.update: tuple[MicroBatch, ...] | None = None
+        self.update_step = 0
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __iter__(self) -> Iterator[tuple[int, MicroBatch]]:
+        return ((int(index), self) for index in self.indices)
+
+
+class Steps(NamedTuple):
+    """A table of micro-batches: S steps of W ranks, every step of one kind.
+
+    starts, sizes: (S, W) where in the plan's ``indices`` the examples of each lie. predicted:
+    (S, W) tokens predicted in each. fillers: (S, W) bool. parallel: (S,) bool.
+    """
+
+    starts: np.ndarray
+    sizes: np.ndarray
+    predicted: np.ndarray
+    fillers: np.ndarray
+    parallel: np.ndarray
+
+
+class EpochPlan(Sequence):
+    """The micro-batches of an epoch, ``world`` to a step, in the order they are run in.
+
+    A micro-batch is made when it is asked for; a slice, ``plan[rank::world]`` for one, is a view.
+
+    Args:
+        indices: (N,) examples of the dataset, those of a micro-batch side by side.
+        steps: the micro-batches.
+        update_freq: steps that make up an update; the last one of an epoch may have fewer.
+    """
+
+    def __init__(self, indices: np.ndarray, steps: Steps, update_freq: int):
+        self._indices = indices
+        self._steps = steps
+        self._update_freq = update_freq
+        count, self._world = steps.sizes.shape
+        self._numbers = range(count * self._world)
+        counted = ~steps.fillers
+        self._heights = np.where(steps.parallel, steps.sizes.max(axis=1, initial=0), 0)
+
+        def per_update(of_step: np.ndarray) -> np.ndarray:
+            return np.add.reduceat(of_step, np.arange(0, count, update_freq)) if count else of_step
+
+        tokens = (steps.predicted * counted).sum(axis=1)
+        self._mlm_tokens = per_update(np.where(steps.parallel, 0, tokens))
+        self._tlm_tokens = per_update(np.where(steps.parallel, tokens, 0))
+        pairs = (steps.sizes * counted).sum(axis=1)
+        self._pairs = per_update(np.where(steps.parallel, pairs, 0))
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, which):
+        if isinstance(which, slice):
+            view = object.__new__(EpochPlan)
+            view.__dict__.update(self.__dict__, _numbers=self._numbers[which])
+            return view
+        return self._micro_batch(self._numbers[which])
+
+    def _micro_batch(self, number: int) -> MicroBatch:
+        step, rank = divmod(number, self._world)
+        update, position = divmod(step, self._update_freq)
+        first = update * self._update_freq
+        parallel = self._steps.parallel[first : first + self._update_freq]
+        heights = self._heights[first : first + self._update_freq]
+        normalizers = Normalizers(
+            micro_batches=len(parallel) * self._world,
+            mlm_tokens=int(self._mlm_tokens[update]),
+            tlm_tokens=int(self._tlm_tokens[update]),
+            pairs=int(self._pairs[update]),
+            step_pairs=int(heights[position]),
+            update_heights=tuple(heights[parallel].tolist()),
+        )
+        if not parallel[position] or len(normalizers.update_heights) < 2:
+            return self._examples(step, rank, normalizers)
+        siblings = tuple(
+            self._examples(
+                first + int(other), rank, normalizers._replace(step_pairs=int(heights[other]))
+            )
+            for other in np.flatnonzero(parallel)
+        )
+        for place, sibling in enumerate(siblings):
+            sibling.update, sibling.update_step = siblings, place
+        return siblings[int(parallel[:position].sum())]
+
+    def _examples(self, step: int, rank: int, normalizers: Normalizers) -> MicroBatch:
+        steps = self._steps
+        start = int(steps.starts[step, rank])
+        return MicroBatch(
+            self._indices[start : start + int(steps.sizes[step, rank])],
+            bool(steps.parallel[step]),
+            bool(steps.fillers[step, rank]),
+            normalizers,
+        )

@@ -1,0 +1,85 @@
+"""Memory-mapped reading of fairseq's ``MMapIndexedDataset`` files.
+
+``<prefix>.bin`` holds the token ids end to end. ``<prefix>.idx`` holds a header (magic, version,
+code of the token type, number of sentences), the number of ids of each sentence (int32) and the
+byte at which it starts (int64). Opening reads the header alone: fairseq's own reader reads both
+files from end to end when it opens them, once in every process.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+
+from fairseq_amber.errors import UserError
+
+_MAGIC = b"MMIDIDX\x00\x00"
+_HEADER = struct.Struct("<QBQ")
+_TYPES = {4: np.int32, 5: np.int64, 8: np.uint16, 9: np.uint32}  # those that hold token ids
+
+
+class TokenFile:
+    """Sentences of token ids. ``sizes``: (N,) int32 ids of each.
+
+    Pickles as its path, so that a data-loading process opens the files for itself.
+
+    Raises:
+        UserError: a file is missing, cut short, or of another format.
+    """
+
+    def __init__(self, prefix: Path):
+        self.prefix = prefix
+        index, data = Path(f"{prefix}.idx"), Path(f"{prefix}.bin")
+        try:
+            header, data_bytes = _map(index), data.stat().st_size
+            start = len(_MAGIC) + _HEADER.size
+            if header[: len(_MAGIC)].tobytes() != _MAGIC or len(header) < start:
+                raise UserError(
+                    f"{index} is not the index of a binarised corpus: binarise with fairseq-amber "
+                    "prepare, or with fairseq-preprocess --dataset-impl mmap"
+                )
+            _, code, count = _HEADER.unpack(header[len(_MAGIC) : start].tobytes())
+            if code not in _TYPES or len(header) != start + 12 * count:
+                raise UserError(f"{index} is damaged or cut short: prepare the folder again")
+            self.sizes = np.frombuffer(header, np.int32, count, start)
+            self._starts = np.frombuffer(header, np.int64, count, start + 4 * count)
+            width = np.dtype(_TYPES[code]).itemsize
+            wanted = int(self._starts[-1]) + width * int(self.sizes[-1]) if count else 0
+            if data_bytes != wanted:
+                raise UserError(
+                    f"{data} has {data_bytes:,} bytes but its .idx tells of {wanted:,}: it is cut "
+                    "short, or of another run; prepare the folder again"
+                )
+            self._tokens = _map(data).view(_TYPES[code])
+        except OSError as error:
+            raise UserError(
+                f"cannot read {error.filename or prefix}: {error.strerror or error}"
+            ) from None
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """(T,) int64 ids of a sentence."""
+        start = int(self._starts[index]) // self._tokens.itemsize
+        return self._tokens[start : start + int(self.sizes[index])].astype(np.int64)
+
+    def head(self, sentences: int) -> tuple[np.ndarray, np.ndarray]:
+        """The ids of the first sentences end to end, and where each sentence ends."""
+        ends = np.cumsum(self.sizes[:sentences], dtype=np.int64)
+        return self._tokens[: ends[-1] if len(ends) else 0], ends
+
+    def __getstate__(self) -> Path:
+        return self.prefix
+
+    def __setstate__(self, prefix: Path) -> None:
+        self.__init__(prefix)  # type: ignore[misc]
+
+
+def _map(path: Path) -> np.ndarray:
+    """The bytes of a file."""
+    if path.stat().st_size == 0:
+        return np.empty(0, np.uint8)  # which cannot be mapped
+    return np.memmap(path, np.uint8, "r").view(np.ndarray)

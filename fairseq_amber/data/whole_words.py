@@ -1,0 +1,73 @@
+"""Where words begin among subwords, for SentencePiece's and WordPiece's vocabularies."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple, Sequence
+
+import numpy as np
+
+from fairseq_amber.data.layout import Specials
+from fairseq_amber.errors import UserError
+
+_SENTENCEPIECE_START = "\u2581"  # marks a piece that begins a word
+_WORDPIECE_CONTINUATION = "##"  # marks a piece that does not
+
+# Scripts written without spaces: Thai, Lao, Tibetan, Myanmar, Khmer, Tai Le to Tai Tham, Javanese;
+# then Han, kana and bopomofo with their punctuation and full-width forms.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\ua980-\ua9df"
+    "\u2e80-\u312f\u31a0-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
+)
+
+
+class WordBoundaries(NamedTuple):
+    """begins, ends: (V,) bool. A word begins at a token that begins one, or that follows one that
+    ends one."""
+
+    begins: np.ndarray
+    ends: np.ndarray
+
+    def starts(self, tokens: np.ndarray) -> np.ndarray:
+        """(..., T) ids -> (..., T) bool, True where a word begins; every row begins one."""
+        out = self.begins[tokens]
+        out[..., 1:] |= self.ends[tokens[..., :-1]]
+        out[..., 0] = True
+        return out
+
+
+def word_boundaries(symbols: Sequence[str], specials: Specials) -> WordBoundaries:
+    """Tables for a vocabulary.
+
+    A SentencePiece vocabulary marks the pieces that begin a word (by U+2581), a WordPiece
+    vocabulary those that continue one (by ``##``). In scripts written without spaces neither says
+    where words are (a whole sentence would be one), so there each piece is a word, as each Chinese
+    character is in BERT's multilingual models. ``<s>``, ``</s>``, ``<pad>`` and ``<mask>`` are
+    words of their own; ``<unk>`` may be a part of one.
+
+    Args:
+        symbols: the vocabulary's V symbols.
+        specials: ids of the special tokens.
+
+    Raises:
+        UserError: the vocabulary follows neither convention.
+    """
+    marked = [s.startswith(_SENTENCEPIECE_START) for s in symbols]
+    continued = [s.startswith(_WORDPIECE_CONTINUATION) and len(s) > 2 for s in symbols]
+    if not any(marked) and not any(continued):
+        raise UserError(
+            "--whole-word-masking: dict.txt has neither SentencePiece's word starts "
+            f"({_SENTENCEPIECE_START!r}) nor WordPiece's continuations ('##'), so that words "
+            "cannot be told apart; train without the flag, or prepare the text with SentencePiece"
+        )
+    if sum(marked) >= sum(continued):
+        begins = np.array(marked)
+        stems = [s.lstrip(_SENTENCEPIECE_START) for s in symbols]
+    else:
+        begins = ~np.array(continued)
+        stems = [s[2:] if c else s for s, c in zip(symbols, continued)]
+    begins |= np.array([bool(_UNSPACED.match(stem[:1])) for stem in stems])
+    ends = np.array([bool(_UNSPACED.match(stem[-1:])) for stem in stems])
+    for table in (begins, ends):
+        table[list(specials)] = True
+    return WordBoundaries(begins, ends)

@@ -1,0 +1,95 @@
+"""Multi-head self-attention, and the part of its probabilities that word alignment reads.
+
+Shapes: B rows, T tokens, Q queries, D dimensions, H heads; R rows with a cross block of Q queries
+and K keys. Masks are bool, True = may attend.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+_HAS_FUSED_ATTENTION = hasattr(F, "scaled_dot_product_attention")  # torch >= 2.0
+
+
+class CrossBlock(NamedTuple):
+    """Which part of a layer's attention to return, for the last R rows of a batch.
+
+    queries: (R, Q) int64 positions in the row; keys: (R, K) likewise. Padding points anywhere.
+    """
+
+    queries: torch.Tensor
+    keys: torch.Tensor
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention (Vaswani et al. 2017, arXiv 1706.03762, section 3.2)."""
+
+    def __init__(self, dim: int, heads: int, dropout: float):
+        super().__init__()
+        if dim % heads:
+            raise ValueError(f"the model's dimension {dim} is not a multiple of its {heads} heads")
+        self.heads = heads
+        self.dropout = dropout
+        self.k_proj = nn.Linear(dim, dim)
+        self.v_proj = nn.Linear(dim, dim)
+        self.q_proj = nn.Linear(dim, dim)
+        self.out_proj = nn.Linear(dim, dim)
+
+    def forward(
+        self, x: torch.Tensor, mask: torch.Tensor, context: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """(B, Q, D) queries attend to the (B, T, D) context, by default to each other, where the
+        (B, 1, 1 or Q, T) mask allows it -> (B, Q, D)."""
+        context = x if context is None else context
+        q = self._split(self.q_proj(x))
+        k, v = self._split(self.k_proj(context)), self._split(self.v_proj(context))
+        dropout = self.dropout if self.training else 0.0
+        if _HAS_FUSED_ATTENTION:
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
+        else:
+            weights = attention_probabilities(q, k, mask).to(v.dtype)
+            out = F.dropout(weights, dropout) @ v
+        return self.out_proj(out.transpose(1, 2).flatten(2))
+
+    def cross_attention(
+        self, x: torch.Tensor, mask: torch.Tensor, cross: CrossBlock
+    ) -> torch.Tensor:
+        """The probabilities, before dropout, of the chosen queries over the chosen keys.
+
+        The softmax runs over all keys of a row; only the rows of the chosen queries are computed.
+
+        Args:
+            x: (R, T, D), the layer's input.
+            mask: (R, 1, T, T).
+            cross: the queries (R, Q) and the keys (R, K).
+
+        Returns:
+            (R, H, Q, K) in fp32.
+        """
+        q = self._split(self.q_proj(take_tokens(x, cross.queries)))
+        k = self._split(self.k_proj(x))
+        rows = cross.queries[:, None, :, None].expand(-1, -1, -1, x.size(1))
+        probabilities = attention_probabilities(q, k, mask.gather(2, rows))  # (R, H, Q, T)
+        keys = cross.keys[:, None, None, :].expand(-1, *probabilities.shape[1:3], -1)
+        return probabilities.gather(3, keys)
+
+    def _split(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, T, D) -> (B, H, T, D/H)."""
+        return x.view(*x.shape[:2], self.heads, x.size(2) // self.heads).transpose(1, 2)
+
+
+def take_tokens(x: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    """(B, T, D) and (B, Q) -> (B, Q, D), the states at those positions of each row."""
+    return x.gather(1, positions.unsqueeze(2).expand(-1, -1, x.size(2)))
+
+
+def attention_probabilities(q: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """``softmax(q k^T / sqrt(d))`` over the keys that the mask allows, at least in fp32."""
+    logits = (q / math.sqrt(q.size(-1))) @ k.transpose(-2, -1)
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return logits.masked_fill(~mask, float("-inf")).softmax(dim=-1)

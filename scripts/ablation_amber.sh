@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# The paper's ablation at a scale of your choice: MLM, +TLM, +WA, +SA, each for the same updates and
+# seeds on the same text; then Tatoeba accuracy both ways and word alignment error (AER), as mean and
+# standard deviation over seeds.
+#
+#   AMBER_DATA=... bash scripts/ablation_amber.sh                     # the development data
+#   RAW=... TATOEBA=... GOLD=... bash scripts/ablation_amber.sh       # your own; see pretrain_amber.sh
+#
+# The settings below train four layers of 256 on two CPU cores. Interrupted, the same command
+# continues; runs/ablation holds every run and runs/ablation/report the table.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+LANGUAGES=${LANGUAGES:-"fr ja ru zh"}    # of the development data, each paired with English
+export CORPORA=${CORPORA:-"tatoeba-anki tatoeba-mt wmt-newstest"}
+RAW=${RAW:-}                             # text of your own, in place of the development data
+TATOEBA=${TATOEBA:-${AMBER_DATA:-}/retrieval/tatoeba}
+TATOEBA_PAIRS=${TATOEBA_PAIRS-fra-eng,jpn-eng,rus-eng,cmn-eng}
+GOLD=${GOLD:-}                           # default: the development data's gold word alignments
+GOLD_PAIRS=${GOLD_PAIRS-en-fr,ja-en,en-ru,zh-en}
+
+SEEDS=${SEEDS:-"1 2 3"}
+JOBS=${JOBS:-$(getconf _NPROCESSORS_ONLN)} # runs at once, one thread each; 1 on a GPU
+OUT=runs/ablation
+DATA=${DATA:-data-bin/ablation}
+
+VOCAB_SIZE=${VOCAB_SIZE:-12000}
+PREPARE_FLAGS=${PREPARE_FLAGS:-"--character-coverage 0.9995"}
+export ARCH=${ARCH:-amber_tiny}
+export MODEL_FLAGS=${MODEL_FLAGS-"--encoder-layers 4 --encoder-embed-dim 256 --encoder-ffn-embed-dim 1024 --dropout 0 --attention-dropout 0"}
+# Batches are cut by sentences, so that every model reads the same ones.
+export CRITERION_FLAGS=${CRITERION_FLAGS-"--batch-size 48"} MAX_TOKENS=${MAX_TOKENS:-20000}
+export LENGTH=${LENGTH:-128} UPDATES=${UPDATES:-600} LR=${LR:-1e-3} PARALLEL_SHARE=${PARALLEL_SHARE:-0.75}
+export UPDATE_FREQ=${UPDATE_FREQ:-1} WORKERS=${WORKERS:-0} SAVE_EVERY=${SAVE_EVERY:-300}
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+# said by fairseq about its own code
+export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
+
+bash scripts/setup.sh
+export PATH="$PWD/.venv/bin:$PATH"
+mkdir -p "$OUT"
+trap 'echo "ablation_amber: interrupted; the same command continues" >&2; exit 130' INT TERM
+
+if [ -z "$RAW" ]; then
+  : "${AMBER_DATA:?names the development data; or give RAW, TATOEBA and GOLD}"
+  RAW=$OUT/raw
+  # shellcheck disable=SC2086  # several words
+  [ -e "$RAW/complete" ] || { bash scripts/raw_from_amber_data.sh "$RAW" $LANGUAGES && touch "$RAW/complete"; }
+fi
+if [ -z "$GOLD" ]; then
+  GOLD=$OUT/gold
+  mkdir -p "$GOLD"
+  ln -sf "$AMBER_DATA"/align_gold/{awesome-align-examples,xl-wa}/test.* "$GOLD"
+fi
+RAW=$(realpath "$RAW") TATOEBA=$(realpath "$TATOEBA") GOLD=$(realpath "$GOLD")
+# shellcheck disable=SC2086  # several words
+fairseq-amber prepare "$RAW" "$DATA" --vocab-size "$VOCAB_SIZE" $PREPARE_FLAGS
+export RAW TATOEBA TATOEBA_PAIRS GOLD GOLD_PAIRS DATA
+
+for seed in $SEEDS; do
+  # directory, name in the table, weights
+  echo "$seed mlm MLM MLM=1 TLM=0 WA=0 SA=0"
+  echo "$seed tlm +TLM MLM=1 TLM=1 WA=0 SA=0"
+  echo "$seed wa +WA MLM=1 TLM=1 WA=1 SA=0"
+  echo "$seed sa +SA MLM=1 TLM=1 WA=1 SA=1"
+done | xargs -P "$JOBS" -L 1 bash -c '
+  seed=$0 run=$1 system=$2
+  shift 2
+  echo "== $system, seed $seed"
+  env "$@" SEED="$seed" SYSTEM="$system" \
+    bash scripts/pretrain_amber.sh "$RAW" "ablation/$run-$seed" >"runs/ablation/$run-$seed.log" 2>&1 ||
+    { echo "ablation_amber: failed: runs/ablation/$run-$seed.log ends:" >&2
+      tail -n 3 "runs/ablation/$run-$seed.log" >&2; exit 255; }'
+
+results=()
+for run in mlm tlm wa sa; do
+  for seed in $SEEDS; do
+    results+=("$OUT/$run-$seed"/{tatoeba,aer}.json)
+  done
+done
+first=${SEEDS%% *}
+fairseq-amber report "${results[@]}" --output "$OUT/report" \
+  --curves MLM="$OUT/mlm-$first/tensorboard" --curves +TLM="$OUT/tlm-$first/tensorboard" \
+  --curves +WA="$OUT/wa-$first/tensorboard" --curves +SA="$OUT/sa-$first/tensorboard"

@@ -1,0 +1,75 @@
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from fairseq.data.indexed_dataset import MMapIndexedDataset, MMapIndexedDatasetBuilder
+
+from fairseq_amber.data.token_file import TokenFile
+from fairseq_amber.errors import UserError
+
+SENTENCES = [[5, 6, 7, 2], [2], [8, 2], [65000, 9, 10, 11, 2]]
+
+
+def write(prefix, dtype=np.uint16, sentences=SENTENCES):
+    builder = MMapIndexedDatasetBuilder(f"{prefix}.bin", dtype=dtype)
+    for sentence in sentences:
+        builder.add_item(torch.tensor(sentence))
+    builder.finalize(f"{prefix}.idx")
+    return prefix
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.int64])
+def test_it_reads_what_fairseq_reads(tmp_path, dtype):
+    prefix = write(tmp_path / "train", dtype)
+    ours, theirs = TokenFile(prefix), MMapIndexedDataset(str(prefix))
+    assert ours.sizes.tolist() == theirs.sizes.tolist()
+    for i in range(len(SENTENCES)):
+        assert ours[i].dtype == np.int64
+        assert ours[i].tolist() == theirs[i].tolist() == SENTENCES[i]
+    tokens, ends = ours.head(3)
+    assert tokens.tolist() == sum(SENTENCES[:3], [])
+    assert ends.tolist() == [4, 5, 7]
+
+
+def test_a_process_receives_the_path_alone(tmp_path):
+    big = TokenFile(write(tmp_path / "train", sentences=SENTENCES * 500))
+    sent = pickle.dumps(big)
+    assert len(sent) < 1000
+    assert pickle.loads(sent)[3].tolist() == SENTENCES[3]
+
+
+def test_no_sentences(tmp_path):
+    empty = TokenFile(write(tmp_path / "train", sentences=[]))
+    assert len(empty) == 0 and len(empty.head(10)[0]) == 0
+
+
+def damage(path, change):
+    path.write_bytes(change(path.read_bytes()))
+
+
+@pytest.mark.parametrize(
+    "suffix, change, message",
+    [
+        (".bin", lambda b: b[:-3], r"train.bin has 21 bytes but its .idx tells of 24: it is cut"),
+        (".bin", lambda b: b + b"xx", r"train.bin has 26 bytes"),
+        (".bin", lambda b: b"", r"train.bin has 0 bytes"),
+        (".idx", lambda b: b[:-3], r"train.idx is damaged or cut short"),
+        (".idx", lambda b: b[:12], r"train.idx is not the index"),
+        (".idx", lambda b: b"", r"train.idx is not the index"),
+        (".idx", lambda b: b"TNTIDX\x00\x00" + b[8:], r"--dataset-impl mmap"),
+        (".idx", lambda b: b[:17] + b"\x06" + b[18:], r"train.idx is damaged"),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path, suffix, change, message):
+    prefix = write(tmp_path / "train")
+    damage(tmp_path / f"train{suffix}", change)
+    with pytest.raises(UserError, match=message):
+        TokenFile(prefix)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    prefix = write(tmp_path / "train")
+    (tmp_path / "train.bin").unlink()
+    with pytest.raises(UserError, match=r"cannot read .*train.bin: No such file"):
+        TokenFile(prefix)

@@ -1,0 +1,205 @@
+"""What the encoder computes in part equals the whole computation, in value and gradient."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from fairseq_amber.data.collater import Collater, Needs
+from fairseq_amber.data.layout import Specials
+from fairseq_amber.data.masking import Masking, MaskingRates
+from fairseq_amber.models import encoder as encoder_module
+
+
+@pytest.fixture
+def make_batch(dictionary, random_sentences):
+    """``net_input`` of 5 pairs with the wanted rows; ``sources=False`` for 10 sentences."""
+
+    def make(pairs=True, **needs):
+        masking = Masking(
+            MaskingRates(), dictionary.index("<mask>"), (dictionary.nspecial, len(dictionary) - 1)
+        )
+        collate = Collater(Specials.of(dictionary), Needs(**needs), masking)
+        sources, targets = random_sentences(5, 1), random_sentences(5, 2)
+        sources[0], targets[1] = sources[0][:1], targets[1][:1]  # one token
+        if pairs:
+            return collate.pairs(sources, targets, range(5), 1)["net_input"]
+        return collate.sentences(sources + targets, range(10), 1)["net_input"]
+
+    return make
+
+
+def weighted(tensors):
+    """A scalar that every element matters to, differently."""
+    return sum((t * torch.arange(1.0, t.numel() + 1).view_as(t).sin()).sum() for t in tensors)
+
+
+def in_part(model, batch, **layers):
+    scores, extra = model(**batch, **layers)
+    assert extra["features"] is None
+    attention, states = extra["cross_attention"], extra["sentence_states"]
+    if states is not None:
+        inside = torch.arange(states.size(1)) < batch["prefix_lengths"][-len(states) :, None]
+        states = states[inside]
+    return [t for t in (scores, states, attention) if t is not None]
+
+
+def in_full(model, batch, attention_layer=2, sentence_layer=2):
+    """Every state of every layer; then what is wanted is picked, row by row."""
+    rows = {k: v for k, v in batch.items() if k not in ("masked", "cross", "sentence_width")}
+    _, extra = model(**rows, return_all_hiddens=True, features_only=True)
+    where, slots = batch["masked"]
+    picked = [
+        extra["inner_states"][-1][s // where.size(1), where.flatten()[s]] for s in slots.tolist()
+    ]
+    states = torch.stack(picked) if picked else extra["inner_states"][-1][0, :0]
+    out = [model.encoder.lm_head(states)]
+    if "cross" not in batch:
+        return out
+    queries, keys = batch["cross"]
+    first = len(batch["src_tokens"]) - len(queries)
+    prefixes = batch["prefix_lengths"][first:].tolist()
+    if sentence_layer is not None:
+        states = extra["inner_states"][sentence_layer]
+        out.append(torch.cat([states[first + i, :p] for i, p in enumerate(prefixes)]))
+    if attention_layer is None:
+        return out
+    attention = model.encoder.sentence_encoder.layers[attention_layer - 1].self_attn
+    maps = []
+    for i, prefix in enumerate(prefixes):
+        x = extra["inner_states"][attention_layer - 1][first + i]
+        real = batch["src_tokens"][first + i] != 1
+        q = attention.q_proj(x).view(len(x), 4, -1)
+        k = attention.k_proj(x).view(len(x), 4, -1)
+        logits = torch.einsum("qhd,khd->hqk", q, k) / q.size(-1) ** 0.5
+        index = torch.arange(len(x))
+        before = (index < index[:, None]) & (index[:, None] >= prefix)
+        visible = ((index < prefix) | before) & real
+        weights = logits.float().masked_fill(~visible, float("-inf")).softmax(-1)
+        maps.append(weights[:, queries[i]][:, :, keys[i]])
+    out.append(torch.stack(maps))
+    return out
+
+
+CASES = [
+    (dict(), dict()),
+    (dict(tlm=False), dict()),
+    (dict(alignment=False), dict()),
+    (dict(), dict(attention_layer=1)),
+    (dict(), dict(sentence_layer=1)),
+    (dict(), dict(sentence_layer=None)),
+    (dict(), dict(attention_layer=None)),
+    (dict(tlm=False), dict(sentence_layer=None)),
+    (dict(pairs=False), dict()),
+]
+
+
+@pytest.mark.parametrize("needs, layers", CASES)
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_in_part_equals_in_full(make_model, make_batch, needs, layers, checkpoint):
+    batch = make_batch(**needs)
+    results = []
+    for run, checkpointed in ((in_part, checkpoint), (in_full, False)):
+        model = make_model(checkpoint_activations=checkpointed).double()
+        out = run(model, batch, **layers)
+        weighted(out).backward()
+        # a parameter that only empty tensors have reached has gradient zero or none
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in model.parameters()]
+        results.append((out, gradients))
+    (ours, our_gradients), (twins, twin_gradients) = results
+    assert len(ours) == len(twins)
+    for a, b in zip(ours, twins):
+        assert a.shape == b.shape
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-6)  # attention is fp32 by design
+    for a, b in zip(our_gradients, twin_gradients):
+        torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+
+
+def test_checkpointed_layers_draw_the_same_dropout(make_model, make_batch):
+    batch = make_batch()
+    gradients = []
+    for checkpoint in (False, True):
+        model = make_model(
+            checkpoint_activations=checkpoint, dropout=0.2, attention_dropout=0.2
+        ).train()
+        torch.manual_seed(5)
+        weighted(in_part(model, batch)).backward()
+        gradients.append([p.grad for p in model.parameters()])
+    for a, b in zip(*gradients):
+        torch.testing.assert_close(a, b)
+
+
+def test_features_of_a_lower_layer(make_model, make_batch):
+    model, batch = make_model().eval(), make_batch(pairs=False)
+    _, extra = model(batch["src_tokens"], return_all_hiddens=True)
+    for layer in (1, 2):
+        states, _ = model(batch["src_tokens"], features_only=True, sentence_layer=layer)
+        torch.testing.assert_close(states, extra["inner_states"][layer])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("fused", [True, False])
+def test_half_precision(make_model, make_batch, monkeypatch, dtype, fused):
+    if fused and not encoder_module._HAS_FUSED_ATTENTION:
+        pytest.skip("this torch has no scaled_dot_product_attention")
+    monkeypatch.setattr(encoder_module, "_HAS_FUSED_ATTENTION", fused)
+    batch = make_batch()
+    exact = in_part(make_model(), batch)
+    model = make_model().to(dtype)
+    half = in_part(model, batch)
+    assert half[2].dtype is torch.float32
+    for a, b in zip(half, exact):
+        torch.testing.assert_close(a.float(), b, atol=0.15, rtol=0.1)
+    weighted([t.float() for t in half]).backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_a_token_may_attend_to_itself_where_wanted(make_model, make_batch):
+    model, batch = make_model().eval(), make_batch(tlm=False)
+    maps = [model(**batch, include_diagonal=flag)[1]["cross_attention"] for flag in (False, True)]
+    mass = [m[:, :, 0].sum() for m in maps]  # a second key for the first token: its own
+    assert mass[1] < mass[0]
+
+
+def test_token_types(make_model, make_batch):
+    batch = make_batch()
+    plain, typed = make_model(), make_model(token_types=2, layer_norm_eps=1e-12)
+    assert typed.encoder.sentence_encoder.layernorm_embedding.eps == 1e-12
+    segments = batch["segments"]
+    assert torch.equal(plain(**batch)[0], plain(**{**batch, "segments": 1 - segments})[0])
+    assert not torch.allclose(typed(**batch)[0], typed(**{**batch, "segments": 1 - segments})[0])
+    without = {k: v for k, v in batch.items() if k != "segments"}
+    zeros = typed(**{**batch, "segments": torch.zeros_like(segments)})[0]
+    torch.testing.assert_close(typed(**without)[0], zeros)
+
+
+def test_architectures():
+    import argparse
+
+    from fairseq.models import ARCH_CONFIG_REGISTRY
+
+    shapes = {
+        "amber_tiny": (2, 128, 512, 4),
+        "amber_small": (6, 384, 1536, 12),
+        "amber_base": (12, 768, 3072, 12),
+        "amber_large": (24, 1024, 4096, 16),
+        "amber_mbert": (12, 768, 3072, 12),
+    }
+    for name, shape in shapes.items():
+        args = argparse.Namespace()
+        ARCH_CONFIG_REGISTRY[name](args)
+        fields = ("layers", "embed_dim", "ffn_embed_dim", "attention_heads")
+        assert tuple(getattr(args, f"encoder_{f}") for f in fields) == shape
+    args = argparse.Namespace(encoder_layers=3)
+    ARCH_CONFIG_REGISTRY["amber_mbert"](args)
+    assert (args.encoder_layers, args.token_types, args.layer_norm_eps) == (3, 2, 1e-12)
+
+
+def test_gelu_is_exact(make_model):
+    """BERT's and XLM-R's GELU is the exact one, not the tanh approximation."""
+    layer = make_model().encoder.sentence_encoder.layers[0]
+    x = torch.randn(1, 2, 16)
+    inner = layer.self_attn_layer_norm(x + layer.self_attn(x, torch.ones(1, 1, 1, 2).bool()))
+    hidden = layer.fc1(inner)
+    hidden = hidden * 0.5 * (1 + torch.erf(hidden / 2**0.5))
+    expected = F.layer_norm(inner + layer.fc2(hidden), (16,))
+    torch.testing.assert_close(layer(x, torch.ones(1, 1, 1, 2).bool()), expected)

@@ -1,0 +1,69 @@
+"""The task's batches, and how they reach other processes."""
+
+import pickle
+
+import numpy as np
+from torch.utils.data import DataLoader
+
+
+def plan(task, split="train", **settings):
+    task.load_dataset(split)
+    settings = {"max_tokens": 600, **settings}
+    return task.get_batch_iterator(task.datasets[split], **settings).frozen_batches
+
+
+def test_every_sample_names_its_corpus_and_all_of_the_split(make_task):
+    task = make_task()
+    task.load_dataset("valid")
+    dataset = task.datasets["valid"]
+    samples = [dataset.collater([dataset[i] for i in batch]) for batch in plan(task, "valid")]
+    assert {sample["corpus"] for sample in samples} == {"de", "en", "de-en"}
+    assert {sample["corpora"] for sample in samples} == {("de", "en", "de-en")}
+
+
+def test_what_is_not_the_training_subset_is_seen_once_and_in_full(make_task):
+    batches = plan(make_task(train_subset="valid"), "train")
+    assert sorted(np.concatenate([b.indices for b in batches])) == list(range(60 + 200 + 90 + 30))
+
+
+def test_a_rank_runs_its_share_of_the_plan_from_where_it_stopped(make_task):
+    task = make_task()
+    task.load_dataset("train")
+    dataset = task.datasets["train"]
+
+    def iterator(rank):
+        return task.get_batch_iterator(dataset, max_tokens=600, num_shards=2, shard_id=rank)
+
+    own = [list(iterator(rank).next_epoch_itr()) for rank in (0, 1)]
+    assert [s["parallel"] for s in own[0]] == [s["parallel"] for s in own[1]]
+    batches = iterator(0).frozen_batches
+    for rank in (0, 1):
+        expected = [batch.indices.tolist() for batch in batches[rank::2]]
+        assert [sample["id"].tolist() for sample in own[rank]] == expected
+
+    running = iterator(1)
+    steps = running.next_epoch_itr()
+    for _ in range(3):
+        next(steps)
+    resumed = iterator(1)
+    resumed.load_state_dict(running.state_dict())
+    rest = list(resumed.next_epoch_itr())
+    assert [s["id"].tolist() for s in rest] == [s["id"].tolist() for s in own[1][3:]]
+
+
+def test_a_spawned_worker_receives_paths_and_its_batches_alone(make_task):
+    task = make_task(update_freq=[4])
+    batches = plan(task, num_shards=2)[1::2]
+    dataset = task.datasets["train"]
+    assert len(pickle.dumps(dataset)) < 5000
+    loader = DataLoader(
+        dataset,
+        batch_sampler=batches[:6],
+        collate_fn=dataset.collater,
+        num_workers=1,
+        multiprocessing_context="spawn",
+    )
+    for sample, batch in zip(loader, batches[:6]):
+        here = dataset.collater([dataset[item] for item in batch])
+        assert sample["normalizers"] == here["normalizers"]
+        assert sample["net_input"]["src_tokens"].equal(here["net_input"]["src_tokens"])

@@ -11,7 +11,7 @@ import torch
 from fairseq.criterions import FairseqCriterion, register_criterion
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 
-from fairseq_amber.criterions.terms import Terms, log_mean, reduce_terms
+from fairseq_amber.criterions.terms import Terms, check_weights, log_mean, reduce_terms
 from fairseq_amber.criterions.update_pairs import Choice, Pairs, UpdatePairs
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.objectives.masked_lm import masked_lm_loss
@@ -133,7 +133,9 @@ class AmberCriterion(FairseqCriterion):
     ):
         super().__init__(task)
         self.weights = dict(zip(TERMS, (mlm_weight, tlm_weight, wa_weight, sa_weight)))
-        _check(self.weights, sa_temperature)
+        check_weights(self.weights)
+        if sa_temperature <= 0:
+            raise UserError(f"--sa-temperature {sa_temperature} is not above 0")
         self.sa_temperature = sa_temperature
         self.sa_normalize = sa_normalize
         self.sa_symmetric = sa_symmetric
@@ -153,7 +155,8 @@ class AmberCriterion(FairseqCriterion):
         return {
             "mlm": self.weights["mlm"] != 0,
             "tlm": self.weights["tlm"] != 0,
-            "alignment": self.weights["wa"] != 0 or self.weights["sa"] != 0,
+            "alignment": self.weights["wa"] != 0,
+            "sentences": self.weights["sa"] != 0 and self.weights["wa"] == 0,
             "include_specials": not self.sa_skip_special_tokens,
             "alignment_specials": self.wa_include_special_tokens,
             "update_candidates": self.weights["sa"] != 0 and self.sa_candidates == "update",
@@ -161,28 +164,29 @@ class AmberCriterion(FairseqCriterion):
 
     @exit_clearly
     def forward(self, model, sample: Dict[str, Any], reduce: bool = True):
-        """One forward pass over all rows of a batch.
+        """One forward pass over all rows of a batch; without word alignment, whose rows also yield
+        the sentence vectors, another one over the sentences by themselves.
 
         Returns:
             The loss; the sample size, 1 (what a term is divided by is already in the loss, scaled
             so that fairseq's mean over micro-batches is the update's loss); the logging output:
             for every term its sum and its count on this rank.
         """
-        aligned = "cross" in sample["net_input"]
+        parallel = sample["parallel"]
         scores, extra = model(
             **sample["net_input"],
-            attention_layer=self.wa_layer if self.weights["wa"] else None,
+            attention_layer=self.wa_layer,
             sentence_layer=self.sa_layer if self.weights["sa"] else None,
             include_diagonal=self.wa_include_diagonal,
         )
         terms = Terms(self.weights, sample)
         losses = masked_lm_loss(scores, sample["target"])
-        terms.add("tlm" if sample["parallel"] else "mlm", losses.sum(), losses.numel())
-        if aligned and self.weights["wa"]:
+        terms.add("tlm" if parallel else "mlm", losses.sum(), losses.numel())
+        if parallel and self.weights["wa"]:
             losses = self._word_alignment(extra["cross_attention"], sample)
             terms.add("wa", losses.sum(), losses.numel())
             terms.log("wa_score", (1 - losses).sum())
-        if aligned and self.weights["sa"]:
+        if parallel and self.weights["sa"]:
             self._sentence_alignment(model, extra["sentence_states"], sample, terms)
         log = terms.logging_output(("wa_score", "sa_correct"), per_corpus=not self.training)
         return terms.loss(), 1, log
@@ -201,8 +205,10 @@ class AmberCriterion(FairseqCriterion):
             source_to_target, target_to_source, sample["source_mask"], sample["target_mask"]
         )
 
-    def _sentence_alignment(self, model, states: torch.Tensor, sample, terms) -> None:
-        """From (2B, P, D), the first sentence of [x;y] and then of [y;x].
+    def _sentence_alignment(
+        self, model, states: Optional[torch.Tensor], sample, terms: Terms
+    ) -> None:
+        """From (2B, P, D), the first sentence of word alignment's rows [x;y] and then [y;x].
 
         That sentence attends to itself alone, so these are the states of separate encodings.
         """
@@ -213,7 +219,11 @@ class AmberCriterion(FairseqCriterion):
             )
             return self._pool(encoded, sentences["mask"])
 
-        pairs = Pairs.of(self._pool(states, sample["sentence_mask"]), sample)
+        if states is None:
+            vectors, keys = encode(sample["sentences"]), sample["sentences"]
+        else:
+            vectors, keys = self._pool(states, sample["sentence_mask"]), sample
+        pairs = Pairs.of(vectors, {**keys, "counts": sample["counts"]})
         scope = self.sa_candidates if self.training else "rank"
         choice = self.update_pairs.choice(pairs, sample, encode, scope)
         anchors, candidates = choice.anchors, choice.candidates
@@ -254,17 +264,6 @@ class AmberCriterion(FairseqCriterion):
     def logging_outputs_can_be_summed() -> bool:
         """True: every value is a sum over this rank's examples."""
         return True
-
-
-def _check(weights: Dict[str, float], temperature: float) -> None:
-    for term, weight in weights.items():
-        if not 0 <= weight < float("inf"):
-            raise UserError(f"--{term}-weight {weight} is not a finite number from 0 up")
-    if not any(weights.values()):
-        flags = ", ".join(f"--{term}-weight" for term in weights)
-        raise UserError(f"every term has weight 0: raise one of {flags}")
-    if temperature <= 0:
-        raise UserError(f"--sa-temperature {temperature} is not above 0")
 
 
 def _heads(text: str) -> List[int]:

@@ -9,13 +9,9 @@ from fairseq.dataclass import FairseqDataclass
 from fairseq.models import BaseFairseqModel, FairseqEncoder, register_model
 
 from fairseq_amber.errors import UserError, exit_clearly
+from fairseq_amber.models.attention import CrossBlock, take_tokens
 from fairseq_amber.models.checkpoint_names import modern
-from fairseq_amber.models.encoder import (
-    CrossBlock,
-    LanguageModelHead,
-    SentenceEncoder,
-    take_tokens,
-)
+from fairseq_amber.models.encoder import LanguageModelHead, SentenceEncoder
 
 
 @dataclass

@@ -9,7 +9,6 @@ Q queries and K keys.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -18,19 +17,8 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.models.attention import CrossBlock, SelfAttention, take_tokens
 from fairseq_amber.models.attention_masks import padding_mask, prefix_mask
-
-_HAS_FUSED_ATTENTION = hasattr(F, "scaled_dot_product_attention")  # torch >= 2.0
-
-
-class CrossBlock(NamedTuple):
-    """Which part of the top layer's attention to return, for the last R rows of a batch.
-
-    queries: (R, Q) int64 positions in the row; keys: (R, K) likewise. Padding points anywhere.
-    """
-
-    queries: torch.Tensor
-    keys: torch.Tensor
 
 
 class EncoderOutput(NamedTuple):
@@ -46,74 +34,6 @@ class EncoderOutput(NamedTuple):
     sentence_states: torch.Tensor | None
     cross_attention: torch.Tensor | None
     layers: list[torch.Tensor] | None
-
-
-class SelfAttention(nn.Module):
-    """Multi-head attention (Vaswani et al. 2017, arXiv 1706.03762, section 3.2)."""
-
-    def __init__(self, dim: int, heads: int, dropout: float):
-        super().__init__()
-        if dim % heads:
-            raise ValueError(f"the model's dimension {dim} is not a multiple of its {heads} heads")
-        self.heads = heads
-        self.dropout = dropout
-        self.k_proj = nn.Linear(dim, dim)
-        self.v_proj = nn.Linear(dim, dim)
-        self.q_proj = nn.Linear(dim, dim)
-        self.out_proj = nn.Linear(dim, dim)
-
-    def forward(
-        self, x: torch.Tensor, mask: torch.Tensor, context: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """(B, Q, D) queries, (B, 1, 1 or Q, T) mask and (B, T, D) context, by default the queries
-        themselves -> (B, Q, D)."""
-        context = x if context is None else context
-        q = self._split(self.q_proj(x))
-        k, v = self._split(self.k_proj(context)), self._split(self.v_proj(context))
-        dropout = self.dropout if self.training else 0.0
-        if _HAS_FUSED_ATTENTION:
-            out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
-        else:
-            weights = attention_probabilities(q, k, mask).to(v.dtype)
-            out = F.dropout(weights, dropout) @ v
-        return self.out_proj(out.transpose(1, 2).flatten(2))
-
-    def cross_attention(
-        self, x: torch.Tensor, mask: torch.Tensor, cross: CrossBlock
-    ) -> torch.Tensor:
-        """The probabilities, before dropout, of the chosen queries over the chosen keys.
-
-        The softmax runs over all keys of a row; only the rows of the chosen queries are computed.
-
-        Args:
-            x: (R, T, D), the layer's input.
-            mask: (R, 1, T, T).
-            cross: the queries (R, Q) and the keys (R, K).
-
-        Returns:
-            (R, H, Q, K) in fp32.
-        """
-        chosen = take_tokens(x, cross.queries)  # (R, Q, D)
-        rows = cross.queries[:, None, :, None].expand(-1, -1, -1, x.size(1))
-        q, k = self._split(self.q_proj(chosen)), self._split(self.k_proj(x))
-        probabilities = attention_probabilities(q, k, mask.gather(2, rows))  # (R, H, Q, T)
-        keys = cross.keys[:, None, None, :].expand(-1, *probabilities.shape[1:3], -1)
-        return probabilities.gather(3, keys)
-
-    def _split(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) -> (B, H, T, D/H)."""
-        return x.view(*x.shape[:2], self.heads, x.size(2) // self.heads).transpose(1, 2)
-
-
-def take_tokens(x: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    """(B, T, D) and (B, Q) -> (B, Q, D), the states at those positions of each row."""
-    return x.gather(1, positions.unsqueeze(2).expand(-1, -1, x.size(2)))
-
-
-def attention_probabilities(q: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """``softmax(q k^T / sqrt(d))`` over the keys that the mask allows, in fp32."""
-    logits = (q / math.sqrt(q.size(-1))) @ k.transpose(-2, -1)
-    return logits.float().masked_fill(~mask, float("-inf")).softmax(dim=-1)
 
 
 class EncoderLayer(nn.Module):

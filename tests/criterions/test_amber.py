@@ -46,10 +46,7 @@ def slow_alignment(model, source, target, diagonal=0, heads=(0, 1, 2, 3), layer=
         row = [0, *key, 2, *query, 2]
         n, prefix = len(row), len(key) + 2
         allowed = torch.tensor(
-            [
-                [k < prefix or prefix <= k < q + diagonal for k in range(n)]
-                for q in range(n)
-            ]
+            [[k < prefix or prefix <= k < q + diagonal for k in range(n)] for q in range(n)]
         )
         encoder = model.encoder.sentence_encoder
         positions = torch.arange(n) + encoder.padding_idx + 1
@@ -149,7 +146,7 @@ def test_one_forward_pass_equals_the_slow_twin_in_value_and_gradient(
 def one_term(task, model, term, **flags):
     """A term of weight 1 on a batch of pairs with a repeated target, and those pairs."""
     weights = {f"{name}_weight": float(name == term) for name in ("mlm", "tlm", "wa", "sa")}
-    criterion = build_criterion(task, **weights, **flags)
+    criterion = build_criterion(task, **{**weights, **flags})
     task.load_dataset("train")
     data = task.datasets["train"]
     parallel = [i for i in range(len(data)) if data[i]["corpus"].parallel][:9]
@@ -203,6 +200,20 @@ def test_choices_of_sentence_alignment(make_task, make_model, flags, layer, pool
         pairs, lambda side: pool(states(model, [0, *side, 2], layer)), **slow
     )
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_sentence_vectors_of_word_alignments_rows_are_those_of_separate_encodings(
+    make_task, make_model
+):
+    losses = []
+    for wa_weight in (0.0, 1e-30):
+        model = make_model().double()
+        loss, _ = one_term(make_task(), model, "sa", wa_weight=wa_weight)
+        loss.backward()
+        losses.append((loss, gradients(model)))
+    torch.testing.assert_close(losses[0][0], losses[1][0], atol=1e-6, rtol=1e-6)
+    for name, gradient in losses[0][1].items():
+        torch.testing.assert_close(gradient, losses[1][1][name], atol=1e-6, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

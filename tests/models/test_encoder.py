@@ -6,7 +6,7 @@ import torch
 from fairseq.models.roberta import RobertaModel
 
 from fairseq_amber.data.layout import Specials, alignment_rows, pad_rows, sentence_row
-from fairseq_amber.models import encoder as encoder_module
+from fairseq_amber.models import attention as attention_module
 
 SPECIALS = Specials(bos=0, eos=2, pad=1)
 
@@ -196,7 +196,7 @@ def test_plain_attention_for_torch_before_2_equals_the_fused_one(make_model, pai
     tokens = pad_rows(aligned.rows, 1)
     with torch.no_grad():
         fused, _ = model(tokens, prefix_lengths=aligned.prefix_lengths)
-        monkeypatch.setattr(encoder_module, "_HAS_FUSED_ATTENTION", False)
+        monkeypatch.setattr(attention_module, "_HAS_FUSED_ATTENTION", False)
         plain, _ = model(tokens, prefix_lengths=aligned.prefix_lengths)
     real = tokens.ne(1)
     torch.testing.assert_close(fused[real], plain[real], atol=1e-5, rtol=1e-4)

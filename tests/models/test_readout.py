@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from fairseq_amber.data.collater import Collater, Needs
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.masking import Masking, MaskingRates
-from fairseq_amber.models import encoder as encoder_module
+from fairseq_amber.models import attention as attention_module
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def in_full(model, batch, attention_layer=2, sentence_layer=2):
         index = torch.arange(len(x))
         before = (index < index[:, None]) & (index[:, None] >= prefix)
         visible = ((index < prefix) | before) & real
-        weights = logits.float().masked_fill(~visible, float("-inf")).softmax(-1)
+        weights = logits.masked_fill(~visible, float("-inf")).softmax(-1)
         maps.append(weights[:, queries[i]][:, :, keys[i]])
     out.append(torch.stack(maps))
     return out
@@ -109,9 +109,9 @@ def test_in_part_equals_in_full(make_model, make_batch, needs, layers, checkpoin
     assert len(ours) == len(twins)
     for a, b in zip(ours, twins):
         assert a.shape == b.shape
-        torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-6)  # attention is fp32 by design
+        torch.testing.assert_close(a, b, atol=1e-10, rtol=1e-10)
     for a, b in zip(our_gradients, twin_gradients):
-        torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(a, b, atol=1e-10, rtol=1e-10)
 
 
 def test_checkpointed_layers_draw_the_same_dropout(make_model, make_batch):
@@ -139,9 +139,9 @@ def test_features_of_a_lower_layer(make_model, make_batch):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("fused", [True, False])
 def test_half_precision(make_model, make_batch, monkeypatch, dtype, fused):
-    if fused and not encoder_module._HAS_FUSED_ATTENTION:
+    if fused and not attention_module._HAS_FUSED_ATTENTION:
         pytest.skip("this torch has no scaled_dot_product_attention")
-    monkeypatch.setattr(encoder_module, "_HAS_FUSED_ATTENTION", fused)
+    monkeypatch.setattr(attention_module, "_HAS_FUSED_ATTENTION", fused)
     batch = make_batch()
     exact = in_part(make_model(), batch)
     model = make_model().to(dtype)

@@ -1,0 +1,66 @@
+"""On a GPU: a training step never waits for it, in any precision."""
+
+import pytest
+import torch
+from fairseq import utils
+from omegaconf import OmegaConf
+
+from fairseq_amber.criterions.amber import AmberCriterionConfig
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU"),
+]
+
+
+@pytest.fixture
+def no_synchronisation():
+    """Any operation that waits for the GPU raises."""
+    torch.cuda.set_sync_debug_mode("error")
+    yield
+    torch.cuda.set_sync_debug_mode("default")
+
+
+def prepared(make_task, make_model, dtype, **flags):
+    task = make_task(update_freq=[2])
+    criterion = task.build_criterion(
+        OmegaConf.structured(AmberCriterionConfig(_name="amber", **flags))
+    )
+    task.load_dataset("train")
+    data = task.datasets["train"]
+    plan = task.get_batch_iterator(data, max_tokens=600, seed=1).frozen_batches
+    samples = [data.collater([data[i] for i in batch]) for batch in list(plan)[:4]]
+    model = make_model().to("cuda", dtype)
+    return model, criterion.cuda(), [utils.move_to_cuda(sample) for sample in samples]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_a_step_never_waits_for_the_gpu(make_task, make_model, no_synchronisation, dtype):
+    torch.cuda.set_sync_debug_mode("default")
+    model, criterion, samples = prepared(make_task, make_model, dtype)
+    for sample in samples:  # what is loaded or tuned once
+        criterion(model, sample)[0].backward()
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    for sample in samples:
+        criterion(model, sample)[0].backward()
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float16, 2e-2), (torch.bfloat16, 8e-2)])
+def test_half_precision_is_close_to_the_cpu(make_task, make_model, dtype, tolerance):
+    half, criterion, samples = prepared(make_task, make_model, dtype)
+    exact = make_model()
+    for sample in samples:
+        ours = criterion(half, sample)[0]
+        theirs = criterion(exact, utils.move_to_cpu(sample))[0]
+        assert ours.item() == pytest.approx(theirs.item(), rel=tolerance)
+
+
+def test_gradients_equal_those_of_the_cpu(make_task, make_model):
+    model, criterion, samples = prepared(make_task, make_model, torch.float64)
+    twin = make_model().double()
+    for sample in samples:
+        criterion(model, sample)[0].backward()
+        criterion(twin, utils.move_to_cpu(sample))[0].backward()
+    for ours, theirs in zip(model.parameters(), twin.parameters()):
+        torch.testing.assert_close(ours.grad.cpu(), theirs.grad, atol=1e-5, rtol=1e-5)

@@ -1,6 +1,7 @@
 """The real ``fairseq-train`` on a toy data folder: training, resuming, ranks, mistakes."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,36 @@ def test_two_processes_on_cpu_train_and_resume(data_folder, tmp_path, backend):
         assert term in results[0].stdout
 
 
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "--bf16",
+        "--bf16 --memory-efficient-bf16",
+        "--checkpoint-activations --whole-word-masking --pair-positions reset --dropout 0.1",
+    ],
+)
+def test_precision_memory_and_layout(data_folder, tmp_path, flags):
+    if "--bf16" in flags and "+" not in pytest.importorskip("fairseq").__version__:
+        pytest.skip("stock fairseq takes --bf16 for TPUs")
+    if "--whole-word-masking" in flags:
+        data_folder = with_word_starts(data_folder, tmp_path / "data-bin")
+    flags = [*flags.split(), "--update-freq", "2", "--max-update", "4"]
+    result = train(data_folder, tmp_path / "ck", *flags)
+    state = checkpoint(result, tmp_path / "ck")
+    assert all(value.isfinite().all() for value in state["model"].values())
+    weight = state["model"]["encoder.lm_head.dense.weight"]  # saved as fp32 whatever it was
+    assert torch.equal(weight.bfloat16().float(), weight) == ("--bf16" in flags)
+
+
+def with_word_starts(folder, copy):
+    """The same data, whose even symbols begin a word as SentencePiece writes it."""
+    shutil.copytree(folder, copy)
+    lines = (folder / "dict.txt").read_text().splitlines()
+    lines = ["\u2581" * (i % 2 == 0) + line for i, line in enumerate(lines)]
+    (copy / "dict.txt").write_text("\n".join(lines) + "\n")
+    return copy
+
+
 def test_every_term_reaches_the_log_and_tensorboard(data_folder, tmp_path):
     board = tmp_path / "tb"
     result = train(
@@ -89,13 +120,14 @@ def test_every_term_reaches_the_log_and_tensorboard(data_folder, tmp_path):
     assert result.returncode == 0, result.stderr
     valid = next(line for line in result.stdout.splitlines() if "| valid |" in line)
     names = ("loss", "mlm_loss", "tlm_loss", "wa_loss", "wa_score", "sa_loss", "sa_accuracy")
-    for name in (*names, "padding"):
+    of_corpora = ("mlm_loss/de", "mlm_loss/en", "tlm_loss/de-en", "wa_score/de-en")
+    for name in (*names, *of_corpora, "padding", "pps", "wps", "sa_weight"):
         assert f"| {name} " in valid
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(board / "valid"))
     events.Reload()
-    assert set(names) <= set(events.Tags()["scalars"])
+    assert {*names, *of_corpora} <= set(events.Tags()["scalars"])
 
 
 @pytest.mark.parametrize(

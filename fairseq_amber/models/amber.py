@@ -13,6 +13,8 @@ from fairseq_amber.models.attention import CrossBlock, take_tokens
 from fairseq_amber.models.checkpoint_names import modern
 from fairseq_amber.models.encoder import LanguageModelHead, SentenceEncoder
 
+_TOKEN_TYPES = "encoder.sentence_encoder.embed_segments.weight"
+
 
 @dataclass
 class AmberConfig(FairseqDataclass):
@@ -87,7 +89,7 @@ class AmberEncoder(FairseqEncoder):
 
 @register_model("amber", dataclass=AmberConfig)
 class AmberModel(BaseFairseqModel):
-    """XLM-R's encoder, with masks per example and the top layer's cross attention on demand.
+    """XLM-R's encoder, with masks per example and any layer's cross attention on demand.
 
     A stock ``roberta`` of the same shape loads its checkpoints and the other way round.
     """
@@ -98,8 +100,9 @@ class AmberModel(BaseFairseqModel):
 
     @classmethod
     def build_model(cls, cfg: AmberConfig, task) -> "AmberModel":
-        """A model for the task's dictionary."""
-        return cls(AmberEncoder(cfg, task.source_dictionary))
+        """A model for the task's dictionary. A setting that ``cfg`` lacks takes its default, as
+        the settings of a checkpoint lack what is younger than it."""
+        return cls(AmberEncoder(AmberConfig.from_namespace(cfg), task.source_dictionary))
 
     def forward(
         self,
@@ -112,7 +115,7 @@ class AmberModel(BaseFairseqModel):
         masked: Optional[Tuple[torch.Tensor, torch.Tensor]] = None,
         masked_tokens: Optional[torch.Tensor] = None,
         cross: Optional[CrossBlock] = None,
-        sentence_width: int = 0,
+        sentence_width: Optional[int] = None,
         attention_layer: Optional[int] = -1,
         sentence_layer: Optional[int] = -1,
         include_diagonal: bool = False,
@@ -147,9 +150,10 @@ class AmberModel(BaseFairseqModel):
             include_diagonal=include_diagonal,
             predicted=where,
             cross=None if cross is None else CrossBlock(*cross),
-            sentence_width=sentence_width or 0,
+            sentence_width=sentence_width,
             attention_layer=attention_layer,
             sentence_layer=sentence_layer,
+            last_layer=sentence_layer if features_only and sentence_layer is not None else -1,
             return_all_layers=return_all_hiddens,
         )
         extra = {
@@ -202,6 +206,13 @@ class AmberModel(BaseFairseqModel):
     def _check_shapes(self, state_dict: Dict[str, torch.Tensor], prefix: str) -> None:
         own = self.state_dict()
         given = {k[len(prefix) :]: v for k, v in state_dict.items() if k.startswith(prefix)}
+        types = [len(d.get(_TOKEN_TYPES, ())) for d in (given, own)]
+        if given and types[0] != types[1]:
+            raise UserError(
+                "the checkpoint is of another architecture: it has {} token types (mBERT has 2, "
+                "XLM-R none) but this model has {}; give the --arch it was trained with, or "
+                "--token-types {}".format(*types, types[0])
+            )
         embedding = "encoder.sentence_encoder.embed_tokens.weight"
         if embedding in given and given[embedding].shape != own[embedding].shape:
             rows, dim = given[embedding].shape
@@ -226,5 +237,6 @@ class AmberModel(BaseFairseqModel):
                 )
                 raise UserError(
                     f"the checkpoint is of another architecture: {len(keys)} parameters are {what}"
-                    f" (first: {keys[0]}{sizes}); give the --arch it was trained with"
+                    f" (first: {keys[0]}{sizes}); give the --arch it was trained with, and the "
+                    "flags of its shape"
                 )

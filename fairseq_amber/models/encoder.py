@@ -1,15 +1,17 @@
 """The Transformer encoder: XLM-R's layout and parameter names, in plain torch.
 
-It differs from fairseq's own encoder in what alignment objectives need: a mask per example, every
-layer's states, the top layer's cross attention, and no synchronisation with the host.
+It differs from fairseq's own encoder in what alignment objectives need: a mask per example, any
+layer's states and cross attention, nothing computed that is not read, and no synchronisation with
+the host.
 
-Shapes: B rows, T tokens, D dimensions, H heads, V vocabulary; R <= B rows with a cross block of
-Q queries and K keys.
+Shapes: B rows, T tokens, D dimensions, H heads, V vocabulary. The first B' rows of a batch have up
+to Q predicted tokens each; the last R are alignment rows, whose first sentence lies within their
+first P tokens, with a cross block of L queries and L keys.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -24,16 +26,17 @@ from fairseq_amber.models.attention_masks import padding_mask, prefix_mask
 class EncoderOutput(NamedTuple):
     """What was asked for; None for what was not.
 
-    states: (B, T, D) of the last layer computed. predicted_states: (B', Q, D) of the last layer at
-    the chosen positions of the first B' rows. sentence_states: (R, P, D). cross_attention:
-    (R, H, Q, K) fp32 probabilities before dropout. layers: the embeddings and each layer's states.
+    states: (B, T, D) of the last layer computed, None if that layer was computed in part.
+    predicted_states: (B', Q, D) of the last layer. sentence_states: (R, P, D), of no meaning beyond
+    the first sentence. cross_attention: (R, H, L, L) fp32 probabilities before dropout. layers: the
+    embeddings and each layer's states, (B, T, D).
     """
 
-    states: torch.Tensor | None
-    predicted_states: torch.Tensor | None
-    sentence_states: torch.Tensor | None
-    cross_attention: torch.Tensor | None
-    layers: list[torch.Tensor] | None
+    states: torch.Tensor | None = None
+    predicted_states: torch.Tensor | None = None
+    sentence_states: torch.Tensor | None = None
+    cross_attention: torch.Tensor | None = None
+    layers: list[torch.Tensor] | None = None
 
 
 class EncoderLayer(nn.Module):
@@ -61,12 +64,18 @@ class EncoderLayer(nn.Module):
     def forward(
         self, x: torch.Tensor, mask: torch.Tensor, context: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """(B, Q, D), attending to the (B, T, D) context, by default to themselves -> (B, Q, D)."""
+        """(B, Q, D), attending to the (B, T, D) context, by default to each other -> (B, Q, D)."""
         attended = self.self_attn(x, mask, context)
         x = self.self_attn_layer_norm(x + F.dropout(attended, self.dropout, self.training))
         hidden = F.dropout(F.gelu(self.fc1(x)), self.activation_dropout, self.training)
         x = x + F.dropout(self.fc2(hidden), self.dropout, self.training)
         return self.final_layer_norm(x)
+
+    def cross_attention(
+        self, x: torch.Tensor, mask: torch.Tensor, cross: CrossBlock
+    ) -> torch.Tensor:
+        """See :meth:`SelfAttention.cross_attention`."""
+        return self.self_attn.cross_attention(x, mask, cross)
 
     def align(self, x: torch.Tensor, mask: torch.Tensor, cross: CrossBlock) -> torch.Tensor:
         """See :meth:`SelfAttention.cross_attention`."""
@@ -75,7 +84,7 @@ class EncoderLayer(nn.Module):
 
 class SentenceEncoder(nn.Module):
     """Embeddings and layers. Positions count from 0 here; the table's first ``padding_idx + 1``
-    rows are unused, as in XLM-R."""
+    rows are unused, as in XLM-R. Layers count from 1."""
 
     def __init__(
         self,
@@ -88,20 +97,20 @@ class SentenceEncoder(nn.Module):
         heads: int,
         max_positions: int,
         token_types: int = 0,
-        layer_norm_eps: float = 1e-5,
-        checkpoint_activations: bool = False,
         dropout: float = 0.1,
         attention_dropout: float = 0.1,
         activation_dropout: float = 0.0,
+        layer_norm_eps: float = 1e-5,
+        checkpoint_activations: bool = False,
     ):
         super().__init__()
         self.padding_idx = padding_idx
         self.max_positions = max_positions
         self.dropout = dropout
+        self.checkpoint_activations = checkpoint_activations
         self.embed_tokens = nn.Embedding(vocabulary_size, dim, padding_idx)
         self.embed_positions = nn.Embedding(max_positions + padding_idx + 1, dim, padding_idx)
         self.embed_segments = nn.Embedding(token_types, dim) if token_types else None
-        self.checkpoint_activations = checkpoint_activations
         self.layernorm_embedding = nn.LayerNorm(dim, eps=layer_norm_eps)
         self.layers = nn.ModuleList(
             EncoderLayer(
@@ -121,15 +130,17 @@ class SentenceEncoder(nn.Module):
         include_diagonal: bool = False,
         predicted: torch.Tensor | None = None,
         cross: CrossBlock | None = None,
-        sentence_width: int = 0,
+        sentence_width: int | None = None,
         attention_layer: int | None = -1,
         sentence_layer: int | None = -1,
+        last_layer: int = -1,
         return_all_layers: bool = False,
     ) -> EncoderOutput:
         """Encodes a batch.
 
-        With ``predicted``, the last layer is computed only where it is read: at those positions,
-        and at the first sentence of alignment rows. Layers count from 1; -1 is the last.
+        With ``predicted``, and unless all states are asked for, only what is read is computed: of
+        the last layer the predicted tokens; of alignment rows no layer above the highest that is
+        wanted, and of that one the first sentence or the cross attention.
 
         Args:
             tokens: (B, T) int64, padded on the right: B' rows with predicted tokens, then R
@@ -140,71 +151,93 @@ class SentenceEncoder(nn.Module):
                 :func:`~fairseq_amber.models.attention_masks.prefix_mask`. By default every token
                 attends to every other.
             include_diagonal: of that mask.
-            predicted: (B', Q) int64 positions.
-            cross: which block of attention to return, of the last R rows.
-            sentence_width: P, the longest first sentence of the last R rows.
-            attention_layer: whose cross attention is returned; None for none.
-            sentence_layer: whose sentence states are returned; None for none.
+            predicted: (B', Q) int64 positions. The prefix of these rows is the whole row.
+            cross: which block of attention to return, of the last R rows; takes ``prefix_lengths``.
+            sentence_width: P, at least the longest prefix of the last R rows; None for no
+                ``sentence_states``.
+            attention_layer: whose cross attention is returned; -1 is the last, None is none.
+            sentence_layer: whose sentence states are returned; likewise.
+            last_layer: the layer to stop at; -1 for all.
             return_all_layers: also return the embeddings and every layer's states.
+
+        Raises:
+            UserError: a layer that the model does not have.
         """
-        real = tokens.ne(self.padding_idx)
-        mask = padding_mask(tokens, self.padding_idx)
-        whole_mask = mask
-        if prefix_lengths is not None:
-            whole_mask = prefix_mask(tokens, self.padding_idx, prefix_lengths, include_diagonal)
-        depth = len(self.layers)
+        if return_all_layers:
+            predicted = None
+        top = self._number(last_layer if predicted is None else -1, "--sa-layer")
         attention_layer = self._number(attention_layer, "--wa-layer")
         sentence_layer = self._number(sentence_layer, "--sa-layer")
-        first = tokens.size(0) - (0 if cross is None else cross.queries.size(0))
+        if cross is None:
+            attention_layer = sentence_layer = 0
+        elif prefix_lengths is None:
+            raise ValueError("cross takes prefix_lengths: alignment rows have a first sentence")
+        if not sentence_width:
+            sentence_layer = 0
+        if max(attention_layer, sentence_layer) > top:
+            raise ValueError(f"attention_layer {attention_layer} is above {top}, the last to run")
+        # The highest layer that alignment rows are read in; above it they are left out.
+        highest = top + 1 if predicted is None else max(attention_layer, sentence_layer)
+        aligned = slice(tokens.size(0) - (0 if cross is None else cross.queries.size(0)), None)
+        others = slice(0 if predicted is None else predicted.size(0))
 
-        x = self._embed(tokens, real, positions, segments)
+        padding = mask = padding_mask(tokens, self.padding_idx)
+        if prefix_lengths is not None:
+            mask = prefix_mask(tokens, self.padding_idx, prefix_lengths, include_diagonal)
+        x = self._embed(tokens, positions, segments)
         layers = [x]
-        states, predicted_states, sentences, attention = None, None, None, None
-        for number, layer in enumerate(self.layers, start=1):
+        sentences = attention = None
+        for number, layer in enumerate(self.layers[:top], start=1):
             if cross is not None and number == attention_layer:
-                attention = self._run(layer.align, x[first:], whole_mask[first:], cross)
-            if number == depth and predicted is not None and not return_all_layers:
-                states = None
-                own, rows = take_tokens(x[: len(predicted)], predicted), slice(len(predicted))
-                predicted_states = self._run(layer, own, mask[rows], x[rows])
-                if prefix_lengths is not None and cross is not None and sentence_layer == depth:
-                    inside = torch.arange(sentence_width, device=tokens.device)
-                    inside = inside < prefix_lengths[first:, None]
-                    sentence = x[first:, :sentence_width]
-                    sentences = self._run(layer, sentence, inside[:, None, None, :])
-                break
-            x = states = self._run(layer, x, whole_mask)
+                attention = self._run(layer.cross_attention, x[aligned], mask[aligned], cross)
+            if number == sentence_layer == highest:
+                # A first sentence attends to itself alone, so the rest of its row is not needed.
+                inside = mask[aligned, :, :sentence_width, :sentence_width]
+                sentences = self._run(layer, x[aligned, :sentence_width].contiguous(), inside)
+            if number >= highest:
+                x, mask = x[others], padding[others]
+            if predicted is not None and number == top:
+                chosen = self._run(layer, take_tokens(x, predicted), mask, x)
+                return EncoderOutput(None, chosen, sentences, attention)
+            x = self._run(layer, x, mask)
             if return_all_layers:
                 layers.append(x)
-            if cross is not None and number == sentence_layer:
-                sentences = x[first:, :sentence_width]
-            if predicted is None and not return_all_layers and number == sentence_layer:
-                break
-        return EncoderOutput(
-            states, predicted_states, sentences, attention, layers if return_all_layers else None
-        )
+            if number == sentence_layer < highest:
+                sentences = x[aligned, :sentence_width]
+        return EncoderOutput(x, None, sentences, attention, layers if return_all_layers else None)
 
-    def _run(self, part, *inputs):
-        """Part of a layer on its inputs, whose inner activations may be computed twice."""
+    def _run(self, function: Any, *args: Any) -> torch.Tensor:
+        """Its result; its inner values are kept for the backward pass or computed again there."""
         if self.checkpoint_activations and torch.is_grad_enabled():
-            return checkpoint(part, *inputs, use_reentrant=False)
-        return part(*inputs)
+            return checkpoint(function, *args, use_reentrant=False)
+        return function(*args)
 
-    def _number(self, layer: int | None, flag: str) -> int | None:
+    def _number(self, layer: int | None, flag: str) -> int:
+        """From 1; 0 is none."""
         depth = len(self.layers)
-        if layer is None or 1 <= layer <= depth:
-            return layer
+        if layer is None:
+            return 0
         if layer == -1:
             return depth
+        if 1 <= layer <= depth:
+            return layer
         raise UserError(f"{flag} {layer}: the model's layers are 1 to {depth}")
 
-    def _embed(self, tokens, real, positions, segments):
+    def _embed(
+        self,
+        tokens: torch.Tensor,
+        positions: torch.Tensor | None,
+        segments: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """(B, T, D)."""
+        real = tokens.ne(self.padding_idx)
         if positions is None:
             positions = real.cumsum(dim=1) - 1
         rows = (positions + self.padding_idx + 1).masked_fill(~real, self.padding_idx)
         x = self.embed_tokens(tokens) + self.embed_positions(rows)
         if self.embed_segments is not None:
-            x = x + self.embed_segments(torch.zeros_like(tokens) if segments is None else segments)
+            types = self.embed_segments
+            x = x + (types.weight[0] if segments is None else types(segments))
         return F.dropout(self.layernorm_embedding(x), self.dropout, self.training)
 
 

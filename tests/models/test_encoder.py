@@ -7,6 +7,7 @@ from fairseq.models.roberta import RobertaModel
 
 from fairseq_amber.data.layout import Specials, alignment_rows, pad_rows, sentence_row
 from fairseq_amber.models import attention as attention_module
+from fairseq_amber.models.amber import AmberModel
 
 SPECIALS = Specials(bos=0, eos=2, pad=1)
 
@@ -92,6 +93,25 @@ def test_a_checkpoint_of_another_dictionary_is_one_clear_line(make_model):
         state[f"encoder.{name}"] = torch.zeros(17, 16)
     with pytest.raises(SystemExit, match="dictionary of 17 symbols but this data's has 45"):
         model.load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    "given, own, message",
+    [
+        (2, 0, "has 2 token types .* this model has 0; .* or --token-types 2"),
+        (0, 2, "has 0 token types .* this model has 2; .* or --token-types 0"),
+    ],
+)
+def test_mbert_for_xlmr_and_the_other_way_round_is_one_clear_line(make_model, given, own, message):
+    state = dict(make_model(token_types=given).state_dict())
+    with pytest.raises(SystemExit, match=f"another architecture: it {message}"):
+        make_model(token_types=own).load_state_dict(state)
+
+
+def test_the_settings_of_a_checkpoint_older_than_a_flag(dictionary, shape, make_model):
+    task = argparse.Namespace(source_dictionary=dictionary)
+    old = AmberModel.build_model(argparse.Namespace(**shape), task)
+    old.load_state_dict(make_model().state_dict())
 
 
 def test_padding_and_company_change_nothing(make_model, pairs):

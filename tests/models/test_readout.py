@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from fairseq_amber.data.collater import Collater, Needs
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.masking import Masking, MaskingRates
+from fairseq_amber.errors import UserError
 from fairseq_amber.models import attention as attention_module
 
 
@@ -38,12 +39,13 @@ def in_part(model, batch, **layers):
     assert extra["features"] is None
     attention, states = extra["cross_attention"], extra["sentence_states"]
     if states is not None:
+        assert states.isfinite().all()
         inside = torch.arange(states.size(1)) < batch["prefix_lengths"][-len(states) :, None]
         states = states[inside]
     return [t for t in (scores, states, attention) if t is not None]
 
 
-def in_full(model, batch, attention_layer=2, sentence_layer=2):
+def in_full(model, batch, attention_layer=3, sentence_layer=3):
     """Every state of every layer; then what is wanted is picked, row by row."""
     rows = {k: v for k, v in batch.items() if k not in ("masked", "cross", "sentence_width")}
     _, extra = model(**rows, return_all_hiddens=True, features_only=True)
@@ -84,12 +86,17 @@ CASES = [
     (dict(), dict()),
     (dict(tlm=False), dict()),
     (dict(alignment=False), dict()),
+    (dict(pairs=False), dict()),
     (dict(), dict(attention_layer=1)),
     (dict(), dict(sentence_layer=1)),
     (dict(), dict(sentence_layer=None)),
     (dict(), dict(attention_layer=None)),
+    (dict(), dict(attention_layer=None, sentence_layer=None)),
+    (dict(), dict(attention_layer=1, sentence_layer=2)),
+    (dict(), dict(attention_layer=2, sentence_layer=1)),
+    (dict(), dict(attention_layer=2, sentence_layer=2)),
     (dict(tlm=False), dict(sentence_layer=None)),
-    (dict(pairs=False), dict()),
+    (dict(tlm=False), dict(attention_layer=1, sentence_layer=1)),
 ]
 
 
@@ -99,7 +106,7 @@ def test_in_part_equals_in_full(make_model, make_batch, needs, layers, checkpoin
     batch = make_batch(**needs)
     results = []
     for run, checkpointed in ((in_part, checkpoint), (in_full, False)):
-        model = make_model(checkpoint_activations=checkpointed).double()
+        model = make_model(encoder_layers=3, checkpoint_activations=checkpointed).double()
         out = run(model, batch, **layers)
         weighted(out).backward()
         # a parameter that only empty tensors have reached has gradient zero or none
@@ -128,12 +135,66 @@ def test_checkpointed_layers_draw_the_same_dropout(make_model, make_batch):
         torch.testing.assert_close(a, b)
 
 
+def rows_seen_by_each_layer(model, batch, **arguments):
+    seen = [0] * len(model.encoder.sentence_encoder.layers)
+
+    def count(number, inputs):
+        seen[number] += len(inputs[0])
+
+    for number, layer in enumerate(model.encoder.sentence_encoder.layers):
+        layer.register_forward_pre_hook(lambda _, inputs, number=number: count(number, inputs))
+    model(**batch, **arguments)
+    return seen
+
+
+def test_no_row_is_computed_above_what_is_read_of_it(make_model, make_batch):
+    batch = make_batch()  # 5 rows with predicted tokens and 10 alignment rows
+    for layers, expected in (
+        (dict(), [15, 15, 15]),
+        (dict(attention_layer=2, sentence_layer=2), [15, 15, 5]),
+        (dict(attention_layer=2, sentence_layer=1), [15, 5, 5]),
+        (dict(attention_layer=None, sentence_layer=1), [15, 5, 5]),
+        (dict(attention_layer=None, sentence_layer=None), [5, 5, 5]),
+        (dict(features_only=True, attention_layer=2, sentence_layer=2), [15, 15, 0]),
+    ):
+        assert rows_seen_by_each_layer(make_model(encoder_layers=3), batch, **layers) == expected
+
+
 def test_features_of_a_lower_layer(make_model, make_batch):
     model, batch = make_model().eval(), make_batch(pairs=False)
     _, extra = model(batch["src_tokens"], return_all_hiddens=True)
     for layer in (1, 2):
         states, _ = model(batch["src_tokens"], features_only=True, sentence_layer=layer)
         torch.testing.assert_close(states, extra["inner_states"][layer])
+
+
+def test_scores_are_the_last_layers_whatever_sentence_layer_says(make_model, make_batch):
+    model, batch = make_model().eval(), make_batch(alignment=False)
+    chosen = batch["src_tokens"] == 4
+    for name, value in (("masked", batch.pop("masked")), ("masked_tokens", chosen)):
+        with_layer, _ = model(**batch, **{name: value}, sentence_layer=1)
+        torch.testing.assert_close(with_layer, model(**batch, **{name: value})[0])
+
+
+def test_all_states_on_demand_change_no_score(make_model, make_batch):
+    model, batch = make_model().eval(), make_batch()
+    scores, extra = model(**batch)
+    same, all_extra = model(**batch, return_all_hiddens=True)
+    torch.testing.assert_close(same, scores, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(all_extra["cross_attention"], extra["cross_attention"])
+    assert len(all_extra["inner_states"]) == 3
+
+
+@pytest.mark.parametrize("layer", [0, 4, -2])
+def test_a_layer_that_is_not_there(make_model, make_batch, layer):
+    for flag, argument in (("--wa-layer", "attention_layer"), ("--sa-layer", "sentence_layer")):
+        with pytest.raises(UserError, match=f"^{flag} {layer}: the model's layers are 1 to 3$"):
+            make_model(encoder_layers=3)(**make_batch(), **{argument: layer})
+
+
+def test_attention_above_the_last_layer_to_compute(make_model, make_batch):
+    with pytest.raises(ValueError, match="attention_layer 2 is above 1, the last to run"):
+        make_model()(**make_batch(), features_only=True, sentence_layer=1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import atexit
+import queue
+import threading
+import weakref
+from typing import Any, Iterator
 
 from fairseq.data import iterators
 
-from fairseq_amber.data.plan import EpochPlan
+from fairseq_amber.data.plan import EpochPlan, MicroBatch
+
+_buffered: weakref.WeakSet[Any] = weakref.WeakSet()
+_exiting = threading.Event()
 
 
 class PlanIterator(iterators.EpochBatchIterator):
@@ -26,6 +33,46 @@ class PlanIterator(iterators.EpochBatchIterator):
         """The micro-batches of all ranks."""
         return self.plan
 
-    def ordered_batches(self, epoch: int, fix_batches_to_gpus: bool, shuffle: bool) -> EpochPlan:
+    def ordered_batches(self, epoch: int, fix_batches_to_gpus: bool, shuffle: bool) -> _UntilExit:
         """The micro-batches of this rank: a view of the plan."""
-        return self.plan[self.shard_id :: self.num_shards]
+        return _UntilExit(self.plan[self.shard_id :: self.num_shards])
+
+    def _get_iterator_for_epoch(self, *args: Any, **settings: Any):
+        iterator = super()._get_iterator_for_epoch(*args, **settings)
+        inner = getattr(iterator, "_itr", None)
+        if isinstance(inner, iterators.BufferedIterator):
+            _buffered.add(inner)
+        return iterator
+
+
+class _UntilExit:
+    """Micro-batches, until the process exits."""
+
+    def __init__(self, batches: EpochPlan):
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, which: slice) -> _UntilExit:
+        return _UntilExit(self.batches[which])
+
+    def __iter__(self) -> Iterator[MicroBatch]:
+        for batch in self.batches:
+            if _exiting.is_set():
+                return
+            yield batch
+
+
+@atexit.register
+def _stop_reading_ahead() -> None:
+    """Ends fairseq's read-ahead threads before Python kills them: one that is killed inside torch
+    aborts the process ("terminate called without an active exception"), a finished run too."""
+    _exiting.set()
+    for buffered in list(_buffered):
+        consumer = buffered._consumer
+        while consumer is not None and consumer.is_alive():
+            try:
+                buffered._queue.get(timeout=0.05)
+            except queue.Empty:
+                pass

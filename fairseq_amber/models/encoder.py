@@ -77,10 +77,6 @@ class EncoderLayer(nn.Module):
         """See :meth:`SelfAttention.cross_attention`."""
         return self.self_attn.cross_attention(x, mask, cross)
 
-    def align(self, x: torch.Tensor, mask: torch.Tensor, cross: CrossBlock) -> torch.Tensor:
-        """See :meth:`SelfAttention.cross_attention`."""
-        return self.self_attn.cross_attention(x, mask, cross)
-
 
 class SentenceEncoder(nn.Module):
     """Embeddings and layers. Positions count from 0 here; the table's first ``padding_idx + 1``

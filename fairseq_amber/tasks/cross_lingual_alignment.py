@@ -20,7 +20,7 @@ from fairseq_amber.data.corpora import (
     load_dictionary,
 )
 from fairseq_amber.data.corpus_source import CorpusSource
-from fairseq_amber.data.layout import SENTENCE_SPECIALS, Specials
+from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.masking import Masking, MaskingRates
 from fairseq_amber.data.plan_iterator import PlanIterator
 from fairseq_amber.data.sampling import BatchLimits, plan_epoch, plan_validation
@@ -32,6 +32,7 @@ from fairseq_amber.tasks.config import (
     of_epoch,
     shards_of,
 )
+from fairseq_amber.tasks.text_checks import check_training_corpora, log_lost_text
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +144,7 @@ class CrossLingualAlignmentTask(FairseqTask):
                 + ("; train without validation by --disable-validation" if split == "valid" else "")
             )
         if split == self.cfg.train_subset:
-            self._check_training_corpora(data, corpora, languages, pairs)
+            check_training_corpora(data, corpora, languages, pairs, self.cfg, self.needs)
         for corpus in corpora:
             logger.info("%s %s: %s examples", split, corpus.name, f"{len(corpus):,}")
         return AlignmentDataset(corpora, self._collater(), self.max_length)
@@ -160,27 +161,6 @@ class CrossLingualAlignmentTask(FairseqTask):
         )
         layout = PairLayout(cfg.pair_segments == "auto", cfg.pair_positions == "reset")
         return Collater(specials, self.needs, masking, layout, cfg.seed)
-
-    def _check_training_corpora(self, data: Path, corpora, languages, pairs) -> None:
-        opened = {corpus.name for corpus in corpora}
-        for folder, flag, wanted, names in (
-            ("mono", "--languages", self.cfg.languages, languages),
-            ("parallel", "--pairs", self.cfg.pairs, pairs),
-        ):
-            for name in names:
-                if name not in opened:
-                    message = f"{data}/{folder}/{name} has no {self.cfg.train_subset} text"
-                    if wanted is not None:
-                        raise UserError(f"{flag}: {message}")
-                    logger.warning("%s: it is left out", message)
-        if self.needs.pairs and not any(c.parallel for c in corpora):
-            raise UserError(
-                f"{data}/parallel has no {self.cfg.train_subset} text, which TLM, WA and SA need: "
-                "add pairs, or train on sentences alone with --tlm-weight 0 --wa-weight 0 "
-                "--sa-weight 0"
-            )
-        if self.needs.mlm and all(c.parallel for c in corpora):
-            logger.warning("%s/mono has no text: the MLM term has nothing to learn from", data)
 
     @exit_clearly
     def get_batch_iterator(
@@ -255,7 +235,7 @@ class CrossLingualAlignmentTask(FairseqTask):
         sources = dataset.sources()
         if dataset not in self._checked:
             self._checked.add(dataset)
-            self._log_lost_text(dataset)
+            log_lost_text(dataset, self._split_of(dataset))
         training = dataset in self._train_shards
         usable = {source.parallel for source in sources}
         for parallel in {corpus.parallel for corpus in dataset.corpora} - usable:
@@ -278,18 +258,6 @@ class CrossLingualAlignmentTask(FairseqTask):
     def _split_of(self, dataset: AlignmentDataset) -> str:
         names = [name for name, other in self.datasets.items() if other is dataset]
         return names[0] if names else self.cfg.train_subset
-
-    def _log_lost_text(self, dataset: AlignmentDataset) -> None:
-        split = self._split_of(dataset)
-        for (name, reason), count in dataset.dropped.items():
-            logger.warning("%s %s: %s examples left out: %s", split, name, f"{count:,}", reason)
-        longest = dataset.max_length - SENTENCE_SPECIALS
-        for corpus in dataset.corpora:
-            cut = 0 if corpus.parallel else int((corpus.lengths > longest).sum())
-            if cut:
-                logger.warning(
-                    "%s %s: %s sentences cut to %d tokens", split, corpus.name, f"{cut:,}", longest
-                )
 
     def state_dict(self):
         """Kept in every checkpoint: a fingerprint of the dictionary."""

@@ -69,7 +69,7 @@ def test_a_language_without_training_text_is_passed_over(make_task, folder, writ
 
 
 def test_pairs_that_are_needed_and_not_there(make_task, folder):
-    with ends_with("parallel has no train text, which TLM, WA and SA need"):
+    with ends_with("parallel has no train text, which every term but MLM needs"):
         make_task(data=str(folder), pairs="").load_dataset("train")
 
 

@@ -1,0 +1,70 @@
+"""What is checked and said about the text before training begins."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Sequence
+
+from fairseq_amber.data.alignment_dataset import AlignmentDataset
+from fairseq_amber.data.collater import Needs
+from fairseq_amber.data.corpora import Corpus
+from fairseq_amber.data.layout import SENTENCE_SPECIALS
+from fairseq_amber.errors import UserError
+from fairseq_amber.tasks.config import CrossLingualAlignmentConfig
+
+logger = logging.getLogger(__name__)
+
+
+def check_training_corpora(
+    data: Path,
+    corpora: Sequence[Corpus],
+    languages: Sequence[str],
+    pairs: Sequence[str],
+    cfg: CrossLingualAlignmentConfig,
+    needs: Needs,
+) -> None:
+    """Whether the corpora of a data folder are what was asked for and what the terms read.
+
+    Args:
+        data: the folder.
+        corpora: those that have text.
+        languages, pairs: those to train on.
+        cfg: of the task.
+        needs: of the criterion.
+
+    Raises:
+        UserError: a language or pair asked for by name has no text, or there is no pair at all.
+    """
+    opened = {corpus.name for corpus in corpora}
+    for folder, flag, wanted, names in (
+        ("mono", "--languages", cfg.languages, languages),
+        ("parallel", "--pairs", cfg.pairs, pairs),
+    ):
+        for name in names:
+            if name not in opened:
+                message = f"{data}/{folder}/{name} has no {cfg.train_subset} text"
+                if wanted is not None:
+                    raise UserError(f"{flag}: {message}")
+                logger.warning("%s: it is left out", message)
+    if needs.pairs and not any(c.parallel for c in corpora):
+        raise UserError(
+            f"{data}/parallel has no {cfg.train_subset} text, which every term but MLM "
+            "needs: add pairs, or train on sentences alone with the other weights "
+            "(--tlm-weight and so on) at 0"
+        )
+    if needs.mlm and all(c.parallel for c in corpora):
+        logger.warning("%s/mono has no text: the MLM term has nothing to learn from", data)
+
+
+def log_lost_text(dataset: AlignmentDataset, split: str) -> None:
+    """Says how many examples of each corpus are left out or cut, and why."""
+    for (name, reason), count in dataset.dropped.items():
+        logger.warning("%s %s: %s examples left out: %s", split, name, f"{count:,}", reason)
+    longest = dataset.max_length - SENTENCE_SPECIALS
+    for corpus in dataset.corpora:
+        cut = 0 if corpus.parallel else int((corpus.lengths > longest).sum())
+        if cut:
+            logger.warning(
+                "%s %s: %s sentences cut to %d tokens", split, corpus.name, f"{cut:,}", longest
+            )

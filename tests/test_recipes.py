@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-RECIPES = ["scripts/quickstart.sh", "scripts/pretrain_amber.sh"]
+RECIPES = [f"scripts/{name}.sh" for name in ("quickstart", "pretrain_amber", "ablation_amber")]
 DOCUMENTS = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))]
 
 
@@ -79,6 +79,7 @@ def test_pretraining_recipe(installed, tmp_path):
         UPDATE_FREQ="1",
         SAVE_EVERY="2",
         WORKERS="0",
+        PROCESSES="2",  # as torchrun starts them on one machine
         GOLD=str(raw),
         TATOEBA="",
     )
@@ -97,11 +98,12 @@ def known_flags():
 import argparse
 from fairseq import options, utils
 utils.import_user_module(argparse.Namespace(user_dir={str(ROOT / "fairseq_amber")!r}))
-parser = options.get_training_parser()
-arguments = "x --arch amber_tiny --task cross_lingual_alignment --criterion amber"
-arguments += " --optimizer adam --lr-scheduler polynomial_decay --total-num-update 1"
-options.parse_args_and_arch(parser, arguments.split())
-print(*parser._option_string_actions)
+for criterion in ("amber", "contrastive_alignment"):
+    parser = options.get_training_parser()
+    arguments = "x --arch amber_tiny --task cross_lingual_alignment --criterion " + criterion
+    arguments += " --optimizer adam --lr-scheduler polynomial_decay --total-num-update 1"
+    options.parse_args_and_arch(parser, arguments.split())
+    print(*parser._option_string_actions)
 from fairseq_amber import cli
 commands = cli.build_parser(None)._subparsers._group_actions[0].choices.values()
 print(*(flag for command in commands for flag in command._option_string_actions))
@@ -116,7 +118,17 @@ def test_documents_and_recipes_name_only_flags_and_commands_that_exist():
     known = known_flags()
     assert {"--sa-weight", "--parallel-share", "--vocab-size", "--arch"} <= known
     # flags of the other programs that the documents mention
-    known |= {"--standalone", "--nproc", "--no-deps", "--no-index", "--find-links"}
+    known |= {
+        "--standalone",
+        "--nproc",
+        "--nnodes",
+        "--node",
+        "--master",
+        "--rdzv",
+        "--no-deps",
+        "--no-index",
+        "--find-links",
+    }
     for name in [*DOCUMENTS, *RECIPES]:
         text = (ROOT / name).read_text()
         ours = [

@@ -26,7 +26,7 @@ from fairseq.criterions.masked_lm import MaskedLmLoss
 from fairseq.data import Dictionary
 from fairseq.models.roberta import RobertaModel
 
-import fairseq_amber
+import fairseq_amber  # noqa: F401  (registers the plugin)
 from fairseq_amber.criterions.amber import AmberCriterion
 from fairseq_amber.data.collater import Collater, Needs
 from fairseq_amber.data.layout import Specials
@@ -292,5 +292,4 @@ def table(args, times: dict[str, list[float]]) -> str:
 
 
 if __name__ == "__main__":
-    assert fairseq_amber
     main()

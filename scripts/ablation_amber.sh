@@ -28,7 +28,7 @@ VOCAB_SIZE=${VOCAB_SIZE:-12000}
 PREPARE_FLAGS=${PREPARE_FLAGS:-"--character-coverage 0.9995"}
 export ARCH=${ARCH:-amber_tiny}
 export MODEL_FLAGS=${MODEL_FLAGS-"--encoder-layers 4 --encoder-embed-dim 256 --encoder-ffn-embed-dim 1024 --dropout 0 --attention-dropout 0"}
-# Batches are cut by sentences, so that every model reads the same ones.
+# Batches are cut by sentences, so that all that read pairs read the same ones.
 export CRITERION_FLAGS=${CRITERION_FLAGS-"--batch-size 48"} MAX_TOKENS=${MAX_TOKENS:-20000}
 export LENGTH=${LENGTH:-128} UPDATES=${UPDATES:-600} LR=${LR:-1e-3} PARALLEL_SHARE=${PARALLEL_SHARE:-0.75}
 export UPDATE_FREQ=${UPDATE_FREQ:-1} WORKERS=${WORKERS:-0} SAVE_EVERY=${SAVE_EVERY:-300}

@@ -59,7 +59,11 @@ GOLD=${GOLD:-}                           # folder of test.<src>-<tgt>.{<src>,<tg
 GOLD_PAIRS=${GOLD_PAIRS:-}               # such as zh-en; default: all in the folder
 
 [ "$NODES" -eq 1 ] || [ -n "$HEAD" ] || { echo "pretrain_amber: NODES=$NODES needs HEAD" >&2; exit 2; }
-[ "$NODE_RANK" -ne 0 ] || bash scripts/setup.sh
+if [ "$NODE_RANK" -eq 0 ]; then
+  bash scripts/setup.sh
+else # machine 0 sets up the folder that all share
+  until [ -x .venv/bin/fairseq-amber ] && .venv/bin/fairseq-amber user-dir >/dev/null 2>&1; do sleep 5; done
+fi
 export PATH="$PWD/.venv/bin:$PATH"
 OUT=runs/$NAME
 mkdir -p "$OUT"

@@ -5,22 +5,18 @@ AMBER (arXiv 2010.07972), section 2. The paper's loss is the plain sum of the te
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional
 
 import torch
 from fairseq.criterions import FairseqCriterion, register_criterion
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 
+from fairseq_amber.criterions.contrast import contrast
 from fairseq_amber.criterions.terms import Terms, check_weights, log_mean, reduce_terms
-from fairseq_amber.criterions.update_pairs import Choice, Pairs, UpdatePairs
+from fairseq_amber.criterions.update_pairs import Pairs, UpdatePairs
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.objectives.masked_lm import masked_lm_loss
-from fairseq_amber.objectives.sentence_alignment import (
-    is_selected,
-    mean_pool,
-    selection_loss,
-    similarities,
-)
+from fairseq_amber.objectives.sentence_alignment import mean_pool
 from fairseq_amber.objectives.word_alignment import attention_symmetry_loss
 
 TERMS = ("mlm", "tlm", "wa", "sa")
@@ -134,8 +130,8 @@ class AmberCriterion(FairseqCriterion):
         super().__init__(task)
         self.weights = dict(zip(TERMS, (mlm_weight, tlm_weight, wa_weight, sa_weight)))
         check_weights(self.weights)
-        if sa_temperature <= 0:
-            raise UserError(f"--sa-temperature {sa_temperature} is not above 0")
+        if not 0 < sa_temperature < float("inf"):
+            raise UserError(f"--sa-temperature {sa_temperature} is not a finite number above 0")
         self.sa_temperature = sa_temperature
         self.sa_normalize = sa_normalize
         self.sa_symmetric = sa_symmetric
@@ -145,6 +141,7 @@ class AmberCriterion(FairseqCriterion):
         self.sa_candidates = sa_candidates
         self.wa_layer = wa_layer
         self.wa_heads = None if wa_heads is None else _heads(wa_heads)
+        _check_model(getattr(task, "model", None), sa_layer, wa_layer, self.wa_heads)
         self.wa_include_special_tokens = wa_include_special_tokens
         self.wa_include_diagonal = wa_include_diagonal
         self.update_pairs = UpdatePairs()
@@ -181,10 +178,10 @@ class AmberCriterion(FairseqCriterion):
         )
         terms = Terms(self.weights, sample)
         losses = masked_lm_loss(scores, sample["target"])
-        terms.add("tlm" if parallel else "mlm", losses.sum(), losses.numel())
+        terms.add("tlm" if parallel else "mlm", losses)
         if parallel and self.weights["wa"]:
             losses = self._word_alignment(extra["cross_attention"], sample)
-            terms.add("wa", losses.sum(), losses.numel())
+            terms.add("wa", losses)
             terms.log("wa_score", (1 - losses).sum())
         if parallel and self.weights["sa"]:
             self._sentence_alignment(model, extra["sentence_states"], sample, terms)
@@ -194,11 +191,6 @@ class AmberCriterion(FairseqCriterion):
     def _word_alignment(self, cross_attention: torch.Tensor, sample) -> torch.Tensor:
         """(B,) from (2B, H, L, L): first the maps of [x;y], y to x, then those of [y;x]."""
         if self.wa_heads is not None:
-            if max(self.wa_heads) >= cross_attention.size(1):
-                raise UserError(
-                    f"--wa-heads {max(self.wa_heads)}: the model's heads are 0 to "
-                    f"{cross_attention.size(1) - 1}"
-                )
             cross_attention = cross_attention[:, self.wa_heads]
         target_to_source, source_to_target = cross_attention.chunk(2)
         return attention_symmetry_loss(
@@ -225,32 +217,17 @@ class AmberCriterion(FairseqCriterion):
             vectors, keys = self._pool(states, sample["sentence_mask"]), sample
         pairs = Pairs.of(vectors, {**keys, "counts": sample["counts"]})
         scope = self.sa_candidates if self.training else "rank"
-        choice = self.update_pairs.choice(pairs, sample, encode, scope)
-        anchors, candidates = choice.anchors, choice.candidates
-        losses, scores = self._contrast(anchors.sources, candidates.targets, choice)
-        if self.sa_symmetric:
-            back, _ = self._contrast(anchors.targets, candidates.sources, choice)
-            losses = (losses + back) / 2
-        losses = losses * choice.weights
-        own = choice.own
-        with torch.no_grad():
-            correct = is_selected(scores[own], choice.positives[own], choice.ignore[own])
-        terms.add(
-            "sa", losses.sum(), sample["nsentences"], value=losses[own].sum(), counts_itself=True
+        result = contrast(
+            self.update_pairs.choice(pairs, sample, encode, scope),
+            temperature=self.sa_temperature,
+            normalize=self.sa_normalize,
+            symmetric=self.sa_symmetric,
         )
-        terms.log("sa_correct", correct.sum())
+        terms.add_contrast("sa", result)
 
     def _pool(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(n, T, D) -> (n, D) in fp32."""
         return states[:, 0].float() if self.sa_pooling == "cls" else mean_pool(states, mask)
-
-    def _contrast(
-        self, anchors: torch.Tensor, candidates: torch.Tensor, choice: Choice
-    ) -> Tuple[torch.Tensor, torch.Tensor]:
-        """(A,) losses, and the (A, N) scores that they are made of."""
-        scores = similarities(anchors, candidates, normalize=self.sa_normalize)
-        scores = scores / self.sa_temperature
-        return selection_loss(scores, choice.positives, choice.ignore), scores
 
     @staticmethod
     def reduce_metrics(logging_outputs: List[Dict[str, Any]]) -> None:
@@ -274,3 +251,16 @@ def _heads(text: str) -> List[int]:
     if not heads or min(heads) < 0 or len(set(heads)) < len(heads):
         raise UserError(f"--wa-heads {text!r} is no list of heads, such as 0,3,5")
     return heads
+
+
+def _check_model(model, sa_layer: int, wa_layer: int, wa_heads: Optional[List[int]]) -> None:
+    """Whether a model of ours has these layers and heads."""
+    encoder = getattr(getattr(model, "encoder", None), "sentence_encoder", None)
+    if encoder is None:
+        return
+    for flag, layer in (("--sa-layer", sa_layer), ("--wa-layer", wa_layer)):
+        if layer != -1 and not 1 <= layer <= len(encoder.layers):
+            raise UserError(f"{flag} {layer}: the model's layers are 1 to {len(encoder.layers)}")
+    heads = encoder.layers[0].self_attn.heads
+    if wa_heads is not None and max(wa_heads) >= heads:
+        raise UserError(f"--wa-heads {max(wa_heads)}: the model's heads are 0 to {heads - 1}")

@@ -14,18 +14,14 @@ from fairseq.criterions import FairseqCriterion, register_criterion
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from torch import nn
 
+from fairseq_amber.criterions.contrast import contrast
 from fairseq_amber.criterions.momentum import MomentumContrast, MomentumEncoder, encode_pairs
 from fairseq_amber.criterions.pair_queue import PairQueue
 from fairseq_amber.criterions.terms import Terms, check_weights, log_mean, reduce_terms
-from fairseq_amber.criterions.update_pairs import Choice, Pairs, UpdatePairs
+from fairseq_amber.criterions.update_pairs import Pairs, UpdatePairs
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.objectives.masked_lm import masked_lm_loss
-from fairseq_amber.objectives.sentence_alignment import (
-    is_selected,
-    mean_pool,
-    selection_loss,
-    similarities,
-)
+from fairseq_amber.objectives.sentence_alignment import mean_pool
 
 logger = logging.getLogger(__name__)
 
@@ -196,7 +192,7 @@ class ContrastiveAlignmentCriterion(FairseqCriterion):
         if len(sample["net_input"]["src_tokens"]):
             scores, _ = model(**sample["net_input"], attention_layer=None, sentence_layer=None)
             losses = masked_lm_loss(scores, sample["target"])
-            terms.add("tlm" if sample["parallel"] else "mlm", losses.sum(), losses.numel())
+            terms.add("tlm" if sample["parallel"] else "mlm", losses)
         else:
             touched += self.task.model.parameters()
         if self.training and self.past is not None:
@@ -226,34 +222,18 @@ class ContrastiveAlignmentCriterion(FairseqCriterion):
             pairs = Pairs.of(encode(sentences), sentences)
             scope = self.candidates if self.training else "rank"
             choice = self.update_pairs.choice(pairs, sample, encode, scope)
-        anchors, candidates = choice.anchors, choice.candidates
-        losses, scores = self._select(anchors.sources, candidates.targets, choice)
-        if self.symmetric:
-            back, _ = self._select(anchors.targets, candidates.sources, choice)
-            losses = (losses + back) / 2
-        losses = losses * choice.weights
-        own = choice.own
-        with torch.no_grad():
-            correct = is_selected(scores[own], choice.positives[own], choice.ignore[own])
-        terms.add(
-            "contrast",
-            losses.sum(),
-            sample["nsentences"],
-            value=losses[own].sum(),
-            counts_itself=True,
+        result = contrast(
+            choice,
+            temperature=self.temperature,
+            normalize=self.normalize,
+            symmetric=self.symmetric,
         )
-        terms.log("contrast_correct", correct.sum())
-
-    def _select(
-        self, anchors: torch.Tensor, candidates: torch.Tensor, choice: Choice
-    ) -> Tuple[torch.Tensor, torch.Tensor]:
-        """(A,) losses, and the (A, N) scores that they are made of."""
-        scores = similarities(anchors, candidates, normalize=self.normalize) / self.temperature
-        return selection_loss(scores, choice.positives, choice.ignore), scores
+        terms.add_contrast("contrast", result)
 
     def after_update(self) -> None:
         """Called by the task once an update is made."""
         if self.past is not None:
+            self.past.after_update()
             self.past.encoder.follow(self.task.model, self.projection, self.momentum)
 
     def load_state_dict(self, state_dict: Optional[Dict[str, Any]], strict: bool = True):
@@ -305,8 +285,8 @@ def _layer(layer: Optional[int], depth: int) -> int:
 
 
 def _check(temperature: float, projection: int, momentum: float, queue: int) -> None:
-    if not temperature > 0:
-        raise UserError(f"--contrast-temperature {temperature} is not above 0")
+    if not 0 < temperature < float("inf"):
+        raise UserError(f"--contrast-temperature {temperature} is not a finite number above 0")
     if projection < 0:
         raise UserError(f"--contrast-projection {projection} is less than 0")
     if not 0 <= momentum < 1:

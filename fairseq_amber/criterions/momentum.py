@@ -88,7 +88,7 @@ class MomentumContrast(nn.Module):
     """What the pairs of a step choose among: the keys of the whole update, over all ranks and
     accumulated micro-batches, and those in the queue.
 
-    All pairs of an update are encoded at its first step and enter the queue at its last, in the
+    All pairs of an update are encoded at its first step and enter the queue after its last, in the
     order of the plan, each once; so neither depends on how the update is cut.
 
     Args:
@@ -103,6 +103,14 @@ class MomentumContrast(nn.Module):
         self.queue = queue
         self.symmetric = symmetric
         self.steps: list[tuple[Pairs, int]] = []
+        self.pending: tuple[Pairs, int] | None = None
+
+    def after_update(self) -> None:
+        """The update's pairs enter the queue; those of an update that was given up, as after an
+        overflow in fp16, never do."""
+        if self.pending is not None:
+            self.queue.push(*self.pending)
+            self.pending = None
 
     def choice(self, pairs: Pairs, sample: dict[str, Any], dtype: torch.dtype) -> Choice:
         """What this step's pairs choose among.
@@ -129,7 +137,7 @@ class MomentumContrast(nn.Module):
         if place == len(self.steps) - 1:
             update = sample["normalizers"]
             count = n * sample["counts"] if update is None else update["pairs"]
-            self.queue.push(Pairs.joined(everyone), count)
+            self.pending = Pairs.joined(everyone), count
             self.steps = []
         return choice
 

@@ -7,6 +7,7 @@ from typing import Any, Mapping, Sequence
 import torch
 from fairseq import metrics
 
+from fairseq_amber.criterions.contrast import Contrast
 from fairseq_amber.errors import UserError
 
 # What the plan of an update (data.plan) counts for each term; the others are means over pairs.
@@ -31,31 +32,26 @@ class Terms:
         self._weighted: list[torch.Tensor] = []
         self._logged: dict[str, Any] = {}
 
-    def add(
-        self,
-        term: str,
-        total: torch.Tensor,
-        count: int,
-        *,
-        value: torch.Tensor | None = None,
-        counts_itself: bool = False,
-    ) -> None:
-        """Adds a term.
-
-        Args:
-            term: one of ``weights``.
-            total: the sum of the term's losses, whose gradient is wanted.
-            count: how many losses of this micro-batch.
-            value: what to report in place of ``total``, where that also holds losses of others.
-            counts_itself: ``total`` is right for a filler too, which otherwise adds nothing.
-        """
+    def add(self, term: str, losses: torch.Tensor) -> None:
+        """Adds one of ``weights`` by its losses on this micro-batch, (N,); those of a filler count
+        for nothing."""
         counts = self.sample["counts"]
-        scale = self._scale(term, count) if counts or counts_itself else 0.0
-        value = total if value is None else value
-        total = value.detach() + (total - total.detach())  # that value with this gradient
+        count = losses.numel()
+        scale = self._scale(term, count) if counts else 0.0
+        self._add(term, losses.sum(), scale, count * counts)
+
+    def add_contrast(self, term: str, result: Contrast) -> None:
+        """Adds a contrast, which already leaves out what does not count: a filler's own anchors,
+        not its part as the candidates of others."""
+        count = self.sample["nsentences"]
+        total = result.own.detach() + (result.total - result.total.detach())
+        self._add(term, total, self._scale(term, count), count * self.sample["counts"])
+        self.log(f"{term}_correct", result.correct)
+
+    def _add(self, term: str, total: torch.Tensor, scale: float, count: int) -> None:
         self._weighted.append(self.weights[term] * scale * total)
-        self._logged[f"{term}_sum"] = value.detach() * counts
-        self._logged[f"{term}_count"] = count * counts
+        self._logged[f"{term}_sum"] = total.detach() * self.sample["counts"]
+        self._logged[f"{term}_count"] = count
 
     def log(self, name: str, value: torch.Tensor) -> None:
         """Logs another sum over this micro-batch's examples."""
@@ -79,7 +75,7 @@ class Terms:
         counts = sample["counts"]
         nothing = self._weighted[0].new_zeros(())
         out: dict[str, Any] = {
-            "loss": self.loss().detach(),
+            "loss": nothing,  # fairseq wants one; the log's is made of the terms' means
             "ntokens": sample["ntokens"] * counts,
             "nsentences": sample["nsentences"] * counts,
             "npairs": sample["nsentences"] * counts * sample["parallel"],
@@ -90,13 +86,15 @@ class Terms:
         for term in self.weights:
             out[f"{term}_weight"] = self.weights[term]
             names += [f"{term}_sum", f"{term}_count"]
+        # Counts stay on the host, where whether there are any is asked.
+        absent = {name: 0 if name.endswith("_count") else nothing for name in names}
         for name in names:
-            out[name] = self._logged.get(name, nothing)
+            out[name] = self._logged.get(name, absent[name])
         if per_corpus:
             for corpus in sample["corpora"]:
                 here = corpus == sample["corpus"]
                 for name in names:
-                    out[f"{name}/{corpus}"] = out[name] if here else nothing
+                    out[f"{name}/{corpus}"] = out[name] if here else absent[name]
         return out
 
     def _scale(self, term: str, count: int) -> float:

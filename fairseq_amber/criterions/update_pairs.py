@@ -35,6 +35,10 @@ class Pairs(NamedTuple):
         keys = torch.stack([sample["source_key"], sample["target_key"], real], dim=1)
         return cls(sources, targets, keys)
 
+    def detached(self) -> Pairs:
+        """Without gradient."""
+        return Pairs(self.sources.detach(), self.targets.detach(), self.keys)
+
     @classmethod
     def joined(cls, parts: Sequence[Pairs]) -> Pairs:
         """All pairs of several, in order."""
@@ -61,25 +65,36 @@ class Choice(NamedTuple):
         return self.anchors.keys[:, 2].float()
 
 
-def choice(steps: Sequence[tuple[Pairs, Pairs, int]], place: int = 0) -> Choice:
-    """One choice over several steps.
+class Step(NamedTuple):
+    """A step's pairs on this rank, on all ranks, and where the former begin in the latter."""
 
-    Args:
-        steps: for each its pairs on this rank, on all ranks, and where the former begin in the
-            latter.
-        place: which of the steps is the present one.
-    """
+    mine: Pairs
+    everyone: Pairs
+    offset: int
+
+    @classmethod
+    def gathered(cls, pairs: Pairs, height: int) -> Step:
+        """From this rank's pairs; ``height`` is the most pairs of any rank."""
+        return cls(pairs, *gather_pairs(pairs, height))
+
+    def detached(self) -> Step:
+        """Without gradient."""
+        return Step(self.mine.detached(), self.everyone.detached(), self.offset)
+
+
+def choice_over(steps: Sequence[Step], place: int = 0) -> Choice:
+    """What the anchors of several steps choose among; ``place`` is the present one of them."""
     positives, own, anchors_before, candidates_before = [], slice(0), 0, 0
-    for number, (mine, everyone, offset) in enumerate(steps):
-        n = mine.keys.size(0)
-        start = candidates_before + offset
-        positives.append(torch.arange(start, start + n, device=mine.keys.device))
+    for number, step in enumerate(steps):
+        n = len(step.mine.keys)
+        start = candidates_before + step.offset
+        positives.append(torch.arange(start, start + n, device=step.mine.keys.device))
         if number == place:
             own = slice(anchors_before, anchors_before + n)
         anchors_before += n
-        candidates_before += everyone.keys.size(0)
-    anchors = Pairs.joined([mine for mine, _, _ in steps])
-    candidates = Pairs.joined([everyone for _, everyone, _ in steps])
+        candidates_before += len(step.everyone.keys)
+    anchors = Pairs.joined([step.mine for step in steps])
+    candidates = Pairs.joined([step.everyone for step in steps])
     ignore = ignored(anchors.keys, candidates.keys)
     return Choice(anchors, candidates, torch.cat(positives), ignore, own)
 
@@ -95,7 +110,7 @@ class UpdatePairs:
     """The pairs of the update under way; what other steps hold is encoded at its first step."""
 
     def __init__(self) -> None:
-        self.steps: list[tuple[Pairs, Pairs, int]] = []
+        self.steps: list[Step] = []
 
     def choice(
         self,
@@ -114,25 +129,27 @@ class UpdatePairs:
         """
         update = sample["normalizers"]
         if scope == "rank" or update is None:
-            return choice([(pairs, pairs, 0)])
+            return choice_over([Step(pairs, pairs, 0)])
         place = sample.get("update_step")
         if scope == "step" or place is None:
-            return choice([(pairs, *gather_pairs(pairs, update["step_pairs"]))])
+            return choice_over([Step.gathered(pairs, update["step_pairs"])])
+        present = Step.gathered(pairs, update["update_heights"][place])
         if place == 0:
-            self._encode_ahead(sample, encode)
+            self.steps = self._encode_ahead(present, sample, encode)
         steps = list(self.steps)
-        steps[place] = (pairs, *gather_pairs(pairs, update["update_heights"][place]))
+        steps[place] = present
         if place == len(steps) - 1:
             self.steps = []
-        return choice(steps, place)
+        return choice_over(steps, place)
 
     @torch.no_grad()
-    def _encode_ahead(self, sample, encode) -> None:
+    def _encode_ahead(self, present: Step, sample, encode) -> list[Step]:
+        """The steps of the update without gradient; the first is the present one."""
+        steps = [present.detached()]
         heights = sample["normalizers"]["update_heights"]
-        self.steps = []
-        for sentences, height in zip(sample["update_sentences"], heights):
-            pairs = Pairs.of(encode(sentences), sentences)
-            self.steps.append((pairs, *gather_pairs(pairs, height)))
+        for sentences, height in zip(sample["update_sentences"][1:], heights[1:]):
+            steps.append(Step.gathered(Pairs.of(encode(sentences), sentences), height))
+        return steps
 
 
 def gather_pairs(pairs: Pairs, height: int) -> tuple[Pairs, int]:

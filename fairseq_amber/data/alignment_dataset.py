@@ -103,11 +103,12 @@ class AlignmentDataset(FairseqDataset):
         corpus, batch = samples[0]["corpus"], samples[0]["batch"]
         indices = [sample["index"] for sample in samples]
         tokens = [sample["tokens"] for sample in samples]
+        draws = indices if batch is None else batch.draws
         if corpus.parallel:
             sources, targets = zip(*tokens)
-            out = self.collate.pairs(sources, targets, indices, self.epoch)
+            out = self.collate.pairs(sources, targets, draws, self.epoch)
         else:
-            out = self.collate.sentences(tokens, indices, self.epoch)
+            out = self.collate.sentences(tokens, draws, self.epoch)
         if batch is not None and batch.update and self.collate.needs.update_candidates:
             out["update_step"] = batch.update_step
             if batch.update_step == 0:

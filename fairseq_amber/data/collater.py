@@ -69,8 +69,8 @@ class PairLayout(NamedTuple):
 
 
 class Collater:
-    """Makes batches. The masking of an example is a function of (seed, epoch, index), whichever
-    rank or batch it lands in.
+    """Makes batches. The masking of an example is a function of (seed, epoch, draw), whichever
+    rank or batch it lands in; see ``draws`` of :class:`~fairseq_amber.data.plan.MicroBatch`.
 
     Shapes: B examples; R rows of T tokens; M predicted tokens, at most Q in a row; L tokens of the
     longest sentence; P of the longest first sentence of a row, its special tokens included.
@@ -98,7 +98,7 @@ class Collater:
         self.seed = seed
 
     def sentences(
-        self, sentences: Sequence[np.ndarray], indices: Sequence[int], epoch: int
+        self, sentences: Sequence[np.ndarray], draws: Sequence[int], epoch: int
     ) -> dict[str, Any]:
         """One batch of masked sentences.
 
@@ -109,7 +109,7 @@ class Collater:
         """
         rows = pad_rows([sentence_row(x, self.specials) for x in sentences], self.specials.pad)
         lengths = np.array([len(x) for x in sentences])
-        tokens, masked, target = self._mask(rows, lengths, indices, epoch)
+        tokens, masked, target = self._mask(rows, lengths, draws, epoch)
         return {
             "net_input": {"src_tokens": tokens, "masked": masked},
             "target": target,
@@ -120,7 +120,7 @@ class Collater:
         self,
         sources: Sequence[np.ndarray],
         targets: Sequence[np.ndarray],
-        indices: Sequence[int],
+        draws: Sequence[int],
         epoch: int,
     ) -> dict[str, Any]:
         """One batch of pairs: masked rows [x;y] first, then [x;y] and [y;x] as they are.
@@ -148,7 +148,7 @@ class Collater:
         clean = pad_rows(rows, self.specials.pad)
         masked_rows = len(sources) if self.needs.tlm else 0
         tokens, masked, target = self._mask(
-            clean[:masked_rows], lengths[:masked_rows], indices[:masked_rows], epoch
+            clean[:masked_rows], lengths[:masked_rows], draws[:masked_rows], epoch
         )
         net_input: dict[str, Any] = {"src_tokens": tokens, "masked": masked}
         sample: dict[str, Any] = {"net_input": net_input, "target": target}
@@ -192,13 +192,13 @@ class Collater:
         return {"tokens": tokens, "mask": mask, "source_key": source_key, "target_key": target_key}
 
     def _mask(
-        self, rows: torch.Tensor, lengths: np.ndarray, indices: Sequence[int], epoch: int
+        self, rows: torch.Tensor, lengths: np.ndarray, draws: Sequence[int], epoch: int
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor], torch.Tensor]:
         masked = mask_rows(
             rows.numpy(),
             masked_counts(lengths, self.masking.rates),
             self.masking,
-            stream_keys(self.seed, epoch, np.asarray(indices)),
+            stream_keys(self.seed, epoch, np.asarray(draws)),
         )
         tokens, where, slots, targets = map(torch.from_numpy, masked)
         return tokens, (where, slots), targets

@@ -39,12 +39,14 @@ class MicroBatch:
     this step; it runs like any other and counts for nothing.
 
     Attributes:
+        draws: a number for each example, different for each time that it is drawn in an epoch and
+            the same however the epoch is cut; its masking is drawn for it.
         update: this rank's parallel micro-batches of the update, in order, this one included; None
             where there are fewer than two, and for monolingual ones.
         update_step: which of them this one is.
     """
 
-    __slots__ = ("indices", "parallel", "filler", "normalizers", "update", "update_step")
+    __slots__ = ("indices", "draws", "parallel", "filler", "normalizers", "update", "update_step")
 
     def __init__(
         self,
@@ -52,8 +54,10 @@ class MicroBatch:
         parallel: bool,
         filler: bool = False,
         normalizers: Normalizers | None = None,
+        draws: np.ndarray | None = None,
     ):
         self.indices = indices
+        self.draws = indices if draws is None else draws
         self.parallel = parallel
         self.filler = filler
         self.normalizers = normalizers
@@ -110,6 +114,11 @@ class EpochPlan(Sequence):
         pairs = (steps.sizes * counted).sum(axis=1)
         self._pairs = per_update(np.where(steps.parallel, pairs, 0))
 
+    @property
+    def update_freq(self) -> int:
+        """Steps that make up an update."""
+        return self._update_freq
+
     def __len__(self) -> int:
         return len(self._numbers)
 
@@ -149,9 +158,11 @@ class EpochPlan(Sequence):
     def _examples(self, step: int, rank: int, normalizers: Normalizers) -> MicroBatch:
         steps = self._steps
         start = int(steps.starts[step, rank])
+        end = start + int(steps.sizes[step, rank])
         return MicroBatch(
-            self._indices[start : start + int(steps.sizes[step, rank])],
+            self._indices[start:end],
             bool(steps.parallel[step]),
             bool(steps.fillers[step, rank]),
             normalizers,
+            draws=np.arange(start, end),
         )

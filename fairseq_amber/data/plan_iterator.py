@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import queue
 import threading
 import weakref
@@ -11,6 +12,8 @@ from typing import Any, Iterator
 from fairseq.data import iterators
 
 from fairseq_amber.data.plan import EpochPlan, MicroBatch
+
+logger = logging.getLogger(__name__)
 
 _buffered: weakref.WeakSet[Any] = weakref.WeakSet()
 _exiting = threading.Event()
@@ -36,6 +39,30 @@ class PlanIterator(iterators.EpochBatchIterator):
     def ordered_batches(self, epoch: int, fix_batches_to_gpus: bool, shuffle: bool) -> _UntilExit:
         """The micro-batches of this rank: a view of the plan."""
         return _UntilExit(self.plan[self.shard_id :: self.num_shards])
+
+    def state_dict(self) -> dict[str, Any]:
+        """fairseq's, and how the epoch is cut."""
+        cut = {"ranks": self.num_shards, "update_freq": self.plan.update_freq}
+        return {**super().state_dict(), **cut}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continues where a run stopped. Where that run had other ranks or another
+        ``--update-freq``, from the last update of this plan that is not behind it: at most one
+        update's micro-batches are run again."""
+        position = state_dict.get("iterations_in_epoch", 0)
+        ranks = state_dict.get("ranks", self.num_shards)
+        before = (ranks, state_dict.get("update_freq", self.plan.update_freq))
+        now = (self.num_shards, self.plan.update_freq)
+        if position and before != now:
+            steps = len(self.plan) // self.num_shards
+            position = min(position * ranks // self.num_shards, steps - 1)
+            position -= position % self.plan.update_freq
+            logger.info(
+                "the checkpoint's run had %d ranks and --update-freq %d, this one %d and %d: it "
+                "continues at micro-batch %d of %d of the epoch",
+                *(*before, *now, position, steps),
+            )
+        super().load_state_dict({**state_dict, "iterations_in_epoch": position})
 
     def _get_iterator_for_epoch(self, *args: Any, **settings: Any):
         iterator = super()._get_iterator_for_epoch(*args, **settings)

@@ -86,7 +86,7 @@ def plan_epoch(
     if mono:
         wanted = 1  # alone: one pass
         if pairs:
-            wanted = round(passes[0].steps * (1 - parallel_share) / parallel_share)
+            wanted = max(1, round(passes[0].steps * (1 - parallel_share) / parallel_share))
         made = 0
         while made < wanted:
             one = _sampled_pass(mono, limits, alpha, world, mono_rng)

@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from fairseq_amber.errors import UserError
 from fairseq_amber.models.attention import CrossBlock, SelfAttention, take_tokens
 from fairseq_amber.models.attention_masks import padding_mask, prefix_mask
 
@@ -157,13 +156,13 @@ class SentenceEncoder(nn.Module):
             return_all_layers: also return the embeddings and every layer's states.
 
         Raises:
-            UserError: a layer that the model does not have.
+            ValueError: a layer that the model does not have.
         """
         if return_all_layers:
             predicted = None
-        top = self._number(last_layer if predicted is None else -1, "--sa-layer")
-        attention_layer = self._number(attention_layer, "--wa-layer")
-        sentence_layer = self._number(sentence_layer, "--sa-layer")
+        top = self._number(last_layer if predicted is None else -1)
+        attention_layer = self._number(attention_layer)
+        sentence_layer = self._number(sentence_layer)
         if cross is None:
             attention_layer = sentence_layer = 0
         elif prefix_lengths is None:
@@ -208,7 +207,7 @@ class SentenceEncoder(nn.Module):
             return checkpoint(function, *args, use_reentrant=False)
         return function(*args)
 
-    def _number(self, layer: int | None, flag: str) -> int:
+    def _number(self, layer: int | None) -> int:
         """From 1; 0 is none."""
         depth = len(self.layers)
         if layer is None:
@@ -217,7 +216,7 @@ class SentenceEncoder(nn.Module):
             return depth
         if 1 <= layer <= depth:
             return layer
-        raise UserError(f"{flag} {layer}: the model's layers are 1 to {depth}")
+        raise ValueError(f"layer {layer}: the model's layers are 1 to {depth}")
 
     def _embed(
         self,
@@ -246,6 +245,7 @@ class LanguageModelHead(nn.Module):
         self.layer_norm = nn.LayerNorm(dim, eps=layer_norm_eps)
         self.weight = embedding  # a parameter: tied
         self.bias = nn.Parameter(torch.zeros(embedding.size(0)))
+        _initialize(self.dense)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """(..., D) -> (..., V)."""

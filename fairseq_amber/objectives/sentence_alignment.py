@@ -99,4 +99,5 @@ def similarities(
     anchors, candidates = anchors.float(), candidates.float()
     if normalize:
         anchors, candidates = F.normalize(anchors, dim=1), F.normalize(candidates, dim=1)
-    return anchors @ candidates.t()
+    with torch.autocast(anchors.device.type, enabled=False):
+        return anchors @ candidates.t()

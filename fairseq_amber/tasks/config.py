@@ -117,6 +117,9 @@ def check(cfg: CrossLingualAlignmentConfig) -> None:
             f"--tokens-per-sample {cfg.tokens_per_sample} is less than {SHORTEST_ROW}, the length "
             "of a pair of one token each with its special tokens"
         )
+    freqs = [cfg.update_freq] if isinstance(cfg.update_freq, int) else list(cfg.update_freq)
+    if not freqs or min(freqs) < 1:
+        raise UserError(f"--update-freq {','.join(map(str, freqs))} is not 1 or more")
     if cfg.leave_unmasked_prob + cfg.random_token_prob > 1:
         raise UserError("--leave-unmasked-prob and --random-token-prob add up to more than 1")
 

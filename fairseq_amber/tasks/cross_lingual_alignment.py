@@ -98,13 +98,18 @@ class CrossLingualAlignmentTask(FairseqTask):
         """Builds the criterion and asks it what its batches must hold.
 
         Raises:
-            UserError: the criterion needs nothing.
+            UserError: the criterion needs nothing, or predicts tokens where none are masked.
         """
         self.criterion = super().build_criterion(cfg)
         if hasattr(self.criterion, "needs"):
             self.needs = Needs(**self.criterion.needs)
         if not (self.needs.mlm or self.needs.pairs):
             raise UserError("every term of the criterion has weight 0: nothing would be learned")
+        if self.cfg.mask_prob == 0 and (self.needs.mlm or self.needs.tlm):
+            raise UserError(
+                "--mask-prob 0 leaves nothing to predict: raise it, or set --mlm-weight and "
+                "--tlm-weight to 0"
+            )
         return self.criterion
 
     def optimizer_step(self, optimizer, model, update_num):

@@ -222,7 +222,8 @@ def test_sentence_vectors_of_word_alignments_rows_are_those_of_separate_encoding
         (dict(mlm_weight=0.0, tlm_weight=0.0, wa_weight=0.0, sa_weight=0.0), "every term has"),
         (dict(tlm_weight=-1.0), "--tlm-weight -1.0 is not"),
         (dict(wa_weight=float("nan")), "--wa-weight nan is not"),
-        (dict(sa_temperature=0.0), "--sa-temperature 0.0 is not above 0"),
+        (dict(sa_temperature=0.0), "--sa-temperature 0.0 is not a finite"),
+        (dict(sa_temperature=float("nan")), "--sa-temperature nan is not a finite"),
         (dict(wa_heads="0,x"), "--wa-heads '0,x' is no list"),
         (dict(wa_heads="1,1"), "--wa-heads '1,1' is no list"),
         (dict(wa_heads="0,4"), "--wa-heads 4: the model's heads are 0 to 3"),
@@ -231,10 +232,11 @@ def test_sentence_vectors_of_word_alignments_rows_are_those_of_separate_encoding
     ],
 )
 def test_impossible_choices_end_in_one_line(make_task, make_model, flags, message):
+    """Before training begins."""
     task = make_task()
+    task.model = make_model()
     with pytest.raises(SystemExit, match=message):
-        criterion = build_criterion(task, **flags)
-        criterion(make_model(), first(batches(task), True))
+        build_criterion(task, **flags)
 
 
 def test_accumulated_micro_batches_sum_to_the_terms_over_the_whole_update(make_task, make_model):

@@ -1,7 +1,6 @@
 """The contrast against closed forms and a twin that takes one pair at a time; its momentum encoder
 and its queue."""
 
-import argparse
 import collections
 import copy
 
@@ -10,12 +9,13 @@ import torch
 import torch.nn.functional as F
 from omegaconf import OmegaConf
 
+from fairseq_amber.criterions.contrast import contrast
 from fairseq_amber.criterions.contrastive_alignment import (
     ContrastiveAlignmentConfig,
     ContrastiveAlignmentCriterion,
 )
 from fairseq_amber.criterions.pair_queue import PairQueue
-from fairseq_amber.criterions.update_pairs import Pairs
+from fairseq_amber.criterions.update_pairs import Pairs, Step, choice_over
 
 ALONE = dict(mlm_weight=0.0, tlm_weight=0.0)
 
@@ -224,8 +224,20 @@ def test_dropout_leaves_the_candidates_alone(make_task, make_model):
     sample = parallel_updates(task)[0][0]
     for _ in range(2):
         criterion(model.train(), sample)
+        criterion.past.after_update()
     first, second = criterion.past.queue.targets[: 2 * sample["nsentences"]].chunk(2)
     assert torch.equal(first, second) and first.abs().sum() > 0
+
+
+def test_an_update_that_is_given_up_leaves_the_queue_alone(make_task, make_model):
+    """As after an overflow in fp16: fairseq makes no step, hence no ``after_update``."""
+    task, model = make_task(), make_model()
+    criterion = build(task, model, contrast_momentum=0.9, contrast_queue=99)
+    first, second = (parallel_updates(task)[i][0] for i in (0, 1))
+    criterion(model, first)
+    criterion(model, second)
+    criterion.after_update()
+    assert criterion.past.queue.next == second["nsentences"]
 
 
 def test_a_filler_adds_nothing_and_does_not_enter_the_queue(make_task, make_model):
@@ -288,7 +300,10 @@ def test_the_terms_are_logged(make_task, make_model):
         ({"contrast_queue": 5}, "--contrast-queue 5 without a momentum encoder"),
         ({"contrast_momentum": 1.0}, r"--contrast-momentum 1.0 is not in \[0, 1\)"),
         ({"contrast_layer": 3}, "--contrast-layer 3: the model's layers are 1 to 2"),
-        ({"contrast_temperature": 0.0}, "--contrast-temperature 0.0 is not above 0"),
+        (
+            {"contrast_temperature": 0.0},
+            "--contrast-temperature 0.0 is not a finite",
+        ),
         ({**ALONE, "contrast_weight": 0.0}, "every term has weight 0"),
     ],
 )
@@ -318,17 +333,18 @@ def test_a_checkpoint_without_parts_of_the_state_starts_them_afresh(make_task, m
     assert len(caplog.records) == 4
 
 
-def test_a_closed_form(make_task, make_model):
+def test_a_closed_form():
     """Two pairs whose four vectors are orthonormal or equal: softplus of minus the gap."""
-    task, model = make_task(), make_model()
-    criterion = build(task, model, contrast_temperature=0.5)
-    basis = torch.eye(2)
-    none = torch.zeros(2, 2, dtype=torch.bool)
-    choice = argparse.Namespace(positives=torch.arange(2), ignore=none)
-    losses, _ = criterion._select(basis, basis, choice)
-    torch.testing.assert_close(losses, torch.full((2,), F.softplus(torch.tensor(-2.0)).item()))
-    losses, _ = criterion._select(basis, basis[[0, 0]], choice)
-    torch.testing.assert_close(losses, torch.full((2,), 0.5).log().neg())
+    basis, keys = torch.eye(2), torch.tensor([[1, 1, 1], [2, 2, 1]])
+    for targets, expected, correct in (
+        (basis, F.softplus(torch.tensor(-2.0)), 2),
+        (basis[[0, 0]], torch.tensor(2.0).log(), 0),
+    ):
+        pairs = Pairs(basis, targets, keys)
+        choice = choice_over([Step(pairs, pairs, 0)])
+        result = contrast(choice, temperature=0.5, normalize=False, symmetric=False)
+        assert result.total.item() == pytest.approx(2 * expected.item())
+        assert result.correct == correct
 
 
 @pytest.mark.parametrize("size", [1, 4, 10])

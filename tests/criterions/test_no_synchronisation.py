@@ -25,6 +25,9 @@ CONFIGS = {
     ),
     "amber without word alignment": AmberCriterionConfig(_name="amber", wa_weight=0.0),
     "contrastive": ContrastiveAlignmentConfig(_name="contrastive_alignment"),
+    "momentum": ContrastiveAlignmentConfig(
+        _name="contrastive_alignment", contrast_momentum=0.9, contrast_queue=50
+    ),
 }
 
 
@@ -43,6 +46,8 @@ def test_no_value_is_read(make_task, make_model, name, update_freq):
         for sample in samples:
             loss, _, log = criterion(model, sample)
             loss.backward()
+            if hasattr(criterion, "after_update"):
+                criterion.after_update()
             assert isinstance(loss, fake_tensor.FakeTensor)
 
 

@@ -94,9 +94,13 @@ def free_port():
 
 
 def one_large_batch(task, update):
-    parts = [batch.indices for batch in update if not batch.filler]
+    parts = [batch for batch in update if not batch.filler]
     counts = update[0].normalizers
-    whole = MicroBatch(np.concatenate(parts), True)
+    whole = MicroBatch(
+        np.concatenate([batch.indices for batch in parts]),
+        True,
+        draws=np.concatenate([batch.draws for batch in parts]),
+    )
     whole.normalizers = counts._replace(
         micro_batches=1, step_pairs=counts.pairs, update_heights=(counts.pairs,)
     )

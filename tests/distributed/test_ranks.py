@@ -80,9 +80,17 @@ def gradient_of_one_large_batch(model, task, criterion, update):
     kinds = sorted({b.parallel for b in update})
     whole = []
     for parallel in kinds:
-        parts = [b.indices for b in update if b.parallel is parallel and not b.filler]
-        normalizers = update[0].normalizers._replace(micro_batches=len(kinds), update_heights=())
-        whole.append(MicroBatch(np.concatenate(parts), parallel, normalizers=normalizers))
+        parts = [b for b in update if b.parallel is parallel and not b.filler]
+        whole.append(
+            MicroBatch(
+                np.concatenate([b.indices for b in parts]),
+                parallel,
+                normalizers=update[0].normalizers._replace(
+                    micro_batches=len(kinds), update_heights=()
+                ),
+                draws=np.concatenate([b.draws for b in parts]),
+            )
+        )
     return gradient_of(model, criterion, samples_of(task, whole)) / len(whole)
 
 

@@ -6,6 +6,7 @@ from fairseq import utils
 from omegaconf import OmegaConf
 
 from fairseq_amber.criterions.amber import AmberCriterionConfig
+from fairseq_amber.criterions.contrastive_alignment import ContrastiveAlignmentConfig
 
 pytestmark = [
     pytest.mark.gpu,
@@ -21,23 +22,35 @@ def no_synchronisation():
     torch.cuda.set_sync_debug_mode("default")
 
 
-def prepared(make_task, make_model, dtype, **flags):
-    task = make_task(update_freq=[2])
-    criterion = task.build_criterion(
-        OmegaConf.structured(AmberCriterionConfig(_name="amber", **flags))
-    )
+def prepared(make_task, make_model, dtype, config=None):
+    """Two updates, with several parallel steps in each."""
+    task = make_task(update_freq=[3], parallel_share=0.8)
+    task.model = make_model()
+    config = config or AmberCriterionConfig(_name="amber")
+    criterion = task.build_criterion(OmegaConf.structured(config))
     task.load_dataset("train")
     data = task.datasets["train"]
     plan = task.get_batch_iterator(data, max_tokens=600, seed=1).frozen_batches
-    samples = [data.collater([data[i] for i in batch]) for batch in list(plan)[:4]]
-    model = make_model().to("cuda", dtype)
+    samples = [data.collater([data[i] for i in batch]) for batch in list(plan)[:6]]
+    assert any("update_sentences" in sample for sample in samples)
+    model = task.model.to("cuda", dtype)
     return model, criterion.cuda(), [utils.move_to_cuda(sample) for sample in samples]
 
 
+CONFIGS = {
+    "amber": AmberCriterionConfig(_name="amber", sa_symmetric=True),
+    "contrastive": ContrastiveAlignmentConfig(_name="contrastive_alignment"),
+    "momentum": ContrastiveAlignmentConfig(
+        _name="contrastive_alignment", contrast_momentum=0.9, contrast_queue=50
+    ),
+}
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-def test_a_step_never_waits_for_the_gpu(make_task, make_model, no_synchronisation, dtype):
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_step_never_waits_for_the_gpu(make_task, make_model, no_synchronisation, dtype, name):
     torch.cuda.set_sync_debug_mode("default")
-    model, criterion, samples = prepared(make_task, make_model, dtype)
+    model, criterion, samples = prepared(make_task, make_model, dtype, CONFIGS[name])
     for sample in samples:  # what is loaded or tuned once
         criterion(model, sample)[0].backward()
     torch.cuda.synchronize()

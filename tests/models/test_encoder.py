@@ -234,3 +234,18 @@ def test_masked_positions_alone_are_scored(make_model, random_sentences):
         by_place, _ = model(tokens, masked=(where, torch.tensor([0, 4])))
     torch.testing.assert_close(by_mask, everything[mask])
     torch.testing.assert_close(by_place, everything[mask], atol=1e-5, rtol=1e-5)
+
+
+def test_every_weight_starts_as_berts(dictionary):
+    import argparse
+
+    from fairseq_amber.models.amber import AmberConfig, AmberModel
+
+    torch.manual_seed(0)
+    cfg = AmberConfig(encoder_layers=2, encoder_embed_dim=128, encoder_attention_heads=4)
+    model = AmberModel.build_model(cfg, argparse.Namespace(source_dictionary=dictionary))
+    for name, parameter in model.named_parameters():
+        if parameter.dim() == 2:
+            assert parameter.std().item() == pytest.approx(0.02, rel=0.1), name
+        elif name.endswith("bias"):
+            assert not parameter.any(), name

@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from fairseq_amber.data.collater import Collater, Needs
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.masking import Masking, MaskingRates
-from fairseq_amber.errors import UserError
 from fairseq_amber.models import attention as attention_module
 
 
@@ -187,8 +186,8 @@ def test_all_states_on_demand_change_no_score(make_model, make_batch):
 
 @pytest.mark.parametrize("layer", [0, 4, -2])
 def test_a_layer_that_is_not_there(make_model, make_batch, layer):
-    for flag, argument in (("--wa-layer", "attention_layer"), ("--sa-layer", "sentence_layer")):
-        with pytest.raises(UserError, match=f"^{flag} {layer}: the model's layers are 1 to 3$"):
+    for argument in ("attention_layer", "sentence_layer"):
+        with pytest.raises(ValueError, match=f"^layer {layer}: the model's layers are 1 to 3$"):
             make_model(encoder_layers=3)(**make_batch(), **{argument: layer})
 
 

@@ -35,6 +35,7 @@ def ends_with(message):
         ({"parallel_share": 0.0}, "--parallel-share 0.0 is not between 0 and 1; to leave one"),
         ({"parallel_share": float("nan")}, "--parallel-share nan is not between"),
         ({"multilang_sampling_alpha": -0.1}, "--multilang-sampling-alpha -0.1 is not between"),
+        ({"update_freq": [0]}, "--update-freq 0 is not 1 or more"),
         ({"mask_prob": 1.5}, "--mask-prob 1.5 is not between 0 and 1"),
         ({"random_token_prob": 0.95}, "add up to more than 1"),
         ({"tokens_per_sample": 0}, "--tokens-per-sample 0 is less than 5"),

@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pytest
 from torch.utils.data import DataLoader
 
 
@@ -49,6 +50,54 @@ def test_a_rank_runs_its_share_of_the_plan_from_where_it_stopped(make_task):
     resumed.load_state_dict(running.state_dict())
     rest = list(resumed.next_epoch_itr())
     assert [s["id"].tolist() for s in rest] == [s["id"].tolist() for s in own[1][3:]]
+
+
+@pytest.mark.parametrize(
+    "before, done, after, position",
+    [
+        ((1, 1), 3, (1, 4), 0),
+        ((1, 1), 9, (1, 4), 8),
+        ((1, 4), 8, (1, 3), 6),
+        ((2, 2), 4, (1, 2), 8),
+        ((1, 2), 6, (2, 2), 2),
+        ((1, 2), 6, (1, 2), 6),
+    ],
+)
+def test_a_run_continues_with_other_ranks_and_update_freq(make_task, before, done, after, position):
+    """Always at the beginning of an update, and never beyond what has been run."""
+
+    def iterator(ranks, update_freq):
+        task = make_task(update_freq=[update_freq])
+        task.load_dataset("train")
+        return task.get_batch_iterator(
+            task.datasets["train"], max_tokens=300, num_shards=ranks, shard_id=0
+        )
+
+    running = iterator(*before)
+    steps = running.next_epoch_itr()
+    for _ in range(done):
+        next(steps)
+    resumed = iterator(*after)
+    resumed.load_state_dict(running.state_dict())
+    rest = resumed.next_epoch_itr()
+    assert rest.n == position
+    ranks = after[0]
+    expected = resumed.frozen_batches[ranks * position].indices.tolist()
+    assert next(rest)["id"].tolist() == expected
+
+
+def test_an_example_drawn_again_is_masked_anew(make_task):
+    task = make_task(parallel_share=0.1, mask_prob=0.3)
+    task.load_dataset("train")
+    dataset = task.datasets["train"]
+    masked = {}
+    for batch in plan(task):
+        if not batch.parallel:
+            sample = dataset.collater([dataset[item] for item in batch])
+            for index, row in zip(sample["id"].tolist(), sample["net_input"]["src_tokens"]):
+                masked.setdefault(index, []).append(tuple(row[row != 1].tolist()))
+    long = {i: rows for i, rows in masked.items() if len(rows) > 4 and len(rows[0]) > 10}
+    assert long and all(len(set(rows)) > 2 for rows in long.values())
 
 
 def test_a_spawned_worker_receives_paths_and_its_batches_alone(make_task):

@@ -186,3 +186,12 @@ def test_update_freq_of_each_epoch(make_task):
     task = make_task(update_freq=[4, 2])
     for epoch, expected in ((1, 4), (2, 2), (3, 2)):
         assert plan(task, epoch=epoch)[0].normalizers.micro_batches == expected
+
+
+def test_predicting_tokens_where_none_are_masked(make_task):
+    task = make_task(mask_prob=0.0)
+    settings = AmberCriterionConfig(_name="amber")
+    with ends_with("--mask-prob 0 leaves nothing to predict"):
+        task.build_criterion(OmegaConf.structured(settings))
+    settings.mlm_weight = settings.tlm_weight = 0.0
+    task.build_criterion(OmegaConf.structured(settings))

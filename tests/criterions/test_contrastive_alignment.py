@@ -9,13 +9,10 @@ import torch
 import torch.nn.functional as F
 from omegaconf import OmegaConf
 
-from fairseq_amber.criterions.contrast import contrast
 from fairseq_amber.criterions.contrastive_alignment import (
     ContrastiveAlignmentConfig,
     ContrastiveAlignmentCriterion,
 )
-from fairseq_amber.criterions.pair_queue import PairQueue
-from fairseq_amber.criterions.update_pairs import Pairs, Step, choice_over
 
 ALONE = dict(mlm_weight=0.0, tlm_weight=0.0)
 
@@ -331,41 +328,6 @@ def test_a_checkpoint_without_parts_of_the_state_starts_them_afresh(make_task, m
     ]
     build(task, model, **settings).load_state_dict(None)
     assert len(caplog.records) == 4
-
-
-def test_a_closed_form():
-    """Two pairs whose four vectors are orthonormal or equal: softplus of minus the gap."""
-    basis, keys = torch.eye(2), torch.tensor([[1, 1, 1], [2, 2, 1]])
-    for targets, expected, correct in (
-        (basis, F.softplus(torch.tensor(-2.0)), 2),
-        (basis[[0, 0]], torch.tensor(2.0).log(), 0),
-    ):
-        pairs = Pairs(basis, targets, keys)
-        choice = choice_over([Step(pairs, pairs, 0)])
-        result = contrast(choice, temperature=0.5, normalize=False, symmetric=False)
-        assert result.total.item() == pytest.approx(2 * expected.item())
-        assert result.correct == correct
-
-
-@pytest.mark.parametrize("size", [1, 4, 10])
-def test_the_queue_wraps_like_a_deque(size):
-    """With batches that do not divide its size or exceed it, and pairs among them that do not
-    count."""
-    queue, twin = PairQueue(size, 0, 2), collections.deque(maxlen=size)
-    generator = torch.Generator().manual_seed(3)
-    number = 0
-    for _ in range(30):
-        n = int(torch.randint(0, 8, (), generator=generator))
-        real = torch.rand(n, generator=generator) < 0.7
-        keys = torch.stack([torch.arange(number, number + n), torch.arange(n), real.long()], dim=1)
-        number += n
-        targets = keys[:, :2].float()
-        queue.push(Pairs(targets[:, :0], targets, keys), int(real.sum()))
-        twin.extend(keys[real].tolist())
-        order = [(queue.next + i) % size for i in range(size)]
-        kept = [key for key in queue.keys[order].tolist() if key[2]]
-        assert kept == list(twin)
-        assert queue.targets[order][-len(kept) :].tolist() == [k[:2] for k in kept] or not kept
 
 
 def test_sentences_apart_count_in_the_cost_of_a_pair(make_task, make_model):

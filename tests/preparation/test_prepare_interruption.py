@@ -22,9 +22,12 @@ SMALL = VocabularySettings(vocab_size=200)
 
 # runs the command; says where it is, and stays there
 DRIVER = """
-import sys, time
+import signal, sys, time
 from fairseq_amber import cli
 from fairseq_amber.preparation import {module} as module
+
+# a job in the background of a script starts with Ctrl-C ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def stay(*arguments):
     global calls

@@ -114,10 +114,9 @@ def collater(dictionary: Dictionary, **needs: bool) -> Collater:
     return Collater(Specials.of(dictionary), Needs(**needs), masking)
 
 
-def model_of(args, dictionary: Dictionary) -> AmberModel:
-    """Ours, in the shape asked for."""
-    torch.manual_seed(1)
-    cfg = AmberConfig(
+def shape_of(args) -> dict[str, Any]:
+    """The model, in fairseq's names."""
+    return dict(
         encoder_layers=args.layers,
         encoder_embed_dim=args.dim,
         encoder_ffn_embed_dim=4 * args.dim,
@@ -125,6 +124,12 @@ def model_of(args, dictionary: Dictionary) -> AmberModel:
         dropout=args.dropout,
         attention_dropout=args.dropout,
     )
+
+
+def model_of(args, dictionary: Dictionary) -> AmberModel:
+    """Ours, in the shape asked for."""
+    torch.manual_seed(1)
+    cfg = AmberConfig(**shape_of(args))
     task = argparse.Namespace(source_dictionary=dictionary)
     return AmberModel.build_model(cfg, task).to(args.device, getattr(torch, args.dtype))
 
@@ -218,16 +223,7 @@ def stock_targets(sample) -> tuple[torch.Tensor, torch.Tensor]:
 
 def stock(args, dictionary, pairs, name: str) -> Callable[[], None]:
     """Stock fairseq's ``masked_lm`` with ``roberta`` on the same rows and masked tokens."""
-    shape = argparse.Namespace(
-        encoder_layers=args.layers,
-        encoder_embed_dim=args.dim,
-        encoder_ffn_embed_dim=4 * args.dim,
-        encoder_attention_heads=args.dim // 64,
-        dropout=args.dropout,
-        attention_dropout=args.dropout,
-        max_positions=512,
-        tokens_per_sample=512,
-    )
+    shape = argparse.Namespace(**shape_of(args), max_positions=512, tokens_per_sample=512)
     task = argparse.Namespace(
         source_dictionary=dictionary, cfg=argparse.Namespace(tokens_per_sample=512)
     )

@@ -191,7 +191,8 @@ class AmberCriterion(FairseqCriterion):
     def _word_alignment(self, cross_attention: torch.Tensor, sample) -> torch.Tensor:
         """(B,) from (2B, H, L, L): first the maps of [x;y], y to x, then those of [y;x]."""
         if self.wa_heads is not None:
-            cross_attention = cross_attention[:, self.wa_heads]
+            # Not by a list, which would be copied to the device and waited for.
+            cross_attention = torch.stack([cross_attention[:, h] for h in self.wa_heads], dim=1)
         target_to_source, source_to_target = cross_attention.chunk(2)
         return attention_symmetry_loss(
             source_to_target, target_to_source, sample["source_mask"], sample["target_mask"]

@@ -38,7 +38,7 @@ def prepared(make_task, make_model, dtype, config=None):
 
 
 CONFIGS = {
-    "amber": AmberCriterionConfig(_name="amber", sa_symmetric=True),
+    "amber": AmberCriterionConfig(_name="amber", sa_symmetric=True, wa_heads="0,2"),
     "contrastive": ContrastiveAlignmentConfig(_name="contrastive_alignment"),
     "momentum": ContrastiveAlignmentConfig(
         _name="contrastive_alignment", contrast_momentum=0.9, contrast_queue=50

@@ -1,0 +1,109 @@
+"""The arithmetic of Sinkhorn's iterations, by scalings or by their logarithms.
+
+A plan is ``P = diag(u) K diag(v)`` with the kernel ``K = exp(-cost / epsilon)``. What is named u
+and v here are these scalings, the weights a and b included, or their logarithms.
+
+Shapes: B problems of at most S source and T target points.
+"""
+
+from __future__ import annotations
+
+import torch
+
+
+class Exponential:
+    """Scalings as they are: two batched products of matrix and vector an iteration.
+
+    Args:
+        cost: (B, S, T) in units of epsilon, 0 in the padding.
+        a, b: (B, S), (B, T) weights; each side has one above 0.
+    """
+
+    def __init__(self, cost: torch.Tensor, a: torch.Tensor, b: torch.Tensor):
+        self.kernel = torch.exp(-cost)
+        self.a, self.b = a, b
+        self.transposed = self.kernel.transpose(1, 2)
+
+    def columns(self, u: torch.Tensor) -> torch.Tensor:
+        """``K^T u``: (B, S) -> (B, T)."""
+        return torch.bmm(self.transposed, u.unsqueeze(2)).squeeze(2)
+
+    def rows(self, v: torch.Tensor) -> torch.Tensor:
+        """``K v``: (B, T) -> (B, S)."""
+        return torch.bmm(self.kernel, v.unsqueeze(2)).squeeze(2)
+
+    @staticmethod
+    def scaled(weights: torch.Tensor, sums: torch.Tensor, power: float) -> torch.Tensor:
+        """``weights / sums^power``."""
+        return weights / (sums if power == 1 else sums**power)
+
+    @staticmethod
+    def capped(weights: torch.Tensor, sums: torch.Tensor) -> torch.Tensor:
+        """``weights / max(sums, 1)``."""
+        return weights / sums.clamp_min(1)
+
+    @staticmethod
+    def times(values: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+        """Their product."""
+        return values * factor
+
+    @staticmethod
+    def share(mass: float, u: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """(B, 1): what u is to be multiplied by for the plan to hold ``mass``."""
+        return mass / (u * rows).sum(dim=1, keepdim=True)
+
+    def moved(self, old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+        """(B, 1): ``sum_i a_i |old_i / new_i - 1|``."""
+        change = (old - new) / new.clamp_min(torch.finfo(new.dtype).tiny)
+        return (self.a * change.abs()).sum(dim=1, keepdim=True)
+
+    def plan(self, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """(B, S, T)."""
+        return self.kernel * u.unsqueeze(2) * v.unsqueeze(1)
+
+
+class Logarithmic:
+    """Logarithms of the scalings: for any cost. The same methods, of logarithms."""
+
+    def __init__(self, cost: torch.Tensor, a: torch.Tensor, b: torch.Tensor):
+        self.log_kernel = -cost
+        self.weights = a
+        self.a, self.b = a.log(), b.log()
+
+    def columns(self, u: torch.Tensor) -> torch.Tensor:
+        """``log K^T u``."""
+        return torch.logsumexp(self.log_kernel + u.unsqueeze(2), dim=1)
+
+    def rows(self, v: torch.Tensor) -> torch.Tensor:
+        """``log K v``."""
+        return torch.logsumexp(self.log_kernel + v.unsqueeze(1), dim=2)
+
+    @staticmethod
+    def scaled(weights: torch.Tensor, sums: torch.Tensor, power: float) -> torch.Tensor:
+        """``log(weights / sums^power)``."""
+        return weights - power * sums
+
+    @staticmethod
+    def capped(weights: torch.Tensor, sums: torch.Tensor) -> torch.Tensor:
+        """``log(weights / max(sums, 1))``."""
+        return weights - sums.clamp_min(0)
+
+    @staticmethod
+    def times(values: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+        """The logarithm of their product."""
+        return values + factor
+
+    @staticmethod
+    def share(mass: float, u: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """(B, 1): the logarithm of what u is to be multiplied by for the plan to hold ``mass``."""
+        held = torch.logsumexp(u + rows, dim=1, keepdim=True)
+        return torch.full_like(held, mass).log() - held
+
+    def moved(self, old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+        """(B, 1): ``sum_i a_i |old_i / new_i - 1|``."""
+        change = torch.where(self.weights > 0, old - new, 0).expm1()
+        return (self.weights * change.abs()).sum(dim=1, keepdim=True)
+
+    def plan(self, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """(B, S, T)."""
+        return torch.exp(self.log_kernel + u.unsqueeze(2) + v.unsqueeze(1))

@@ -1,0 +1,48 @@
+"""Exact optimal transport by POT's network simplex, problem by problem on the CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from fairseq_amber.objectives.optimal_transport.sinkhorn import Transport, transported
+
+
+def exact_transport(
+    cost: torch.Tensor, source_weights: torch.Tensor, target_weights: torch.Tensor
+) -> Transport:
+    """``min_P <P, C>`` with marginals a and b, by ``ot.emd``.
+
+    The plan is a constant, which is the exact gradient of the cost wherever the plan is unique. It
+    is made on the CPU, for which a GPU waits.
+
+    Args:
+        cost: (B, S, T).
+        source_weights, target_weights: (B, S), (B, T), each sums to 1; 0 = padding.
+
+    Raises:
+        ImportError: POT is not installed.
+        ValueError: a cost is not a finite number.
+    """
+    import ot
+
+    with torch.autocast(cost.device.type, enabled=False):
+        cost = cost.float() if cost.dtype in (torch.float16, torch.bfloat16) else cost
+        costs, a, b = (
+            tensor.detach().double().cpu().numpy()
+            for tensor in (cost, source_weights, target_weights)
+        )
+        plans = np.zeros_like(costs)
+        for plan, problem, row_weights, column_weights in zip(plans, costs, a, b):
+            rows, columns = np.flatnonzero(row_weights), np.flatnonzero(column_weights)
+            if len(rows) and len(columns):
+                inside = np.ix_(rows, columns)
+                if not np.isfinite(problem[inside]).all():
+                    raise ValueError("exact_transport: a cost is not a finite number")
+                # Weights that were rounded to fp32 do not sum to the same in fp64.
+                sides = [
+                    w[at] / w[at].sum()
+                    for w, at in ((row_weights, rows), (column_weights, columns))
+                ]
+                plan[inside] = ot.emd(*sides, np.ascontiguousarray(problem[inside]))
+        return transported(torch.from_numpy(plans).to(cost), cost)

@@ -1,0 +1,203 @@
+"""Entropic optimal transport for a batch of ragged problems: balanced, unbalanced or partial.
+
+Shapes: B problems of at most S source and T target points.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+
+from fairseq_amber.objectives.optimal_transport import triton_kernel
+from fairseq_amber.objectives.optimal_transport.domains import Exponential, Logarithmic
+
+# exp(-cost / epsilon) and what the iterations make of it stay normal numbers up to this quotient.
+_LARGEST_QUOTIENT = {torch.float32: 60.0, torch.float64: 600.0}
+
+
+class Transport(NamedTuple):
+    """plan: (B, S, T), mass that goes from i to j, 0 in the padding. cost: (B,), the sum over i and
+    j of ``plan_ij cost_ij``."""
+
+    plan: torch.Tensor
+    cost: torch.Tensor
+
+
+def sinkhorn(
+    cost: torch.Tensor,
+    source_weights: torch.Tensor,
+    target_weights: torch.Tensor,
+    *,
+    epsilon: float,
+    iterations: int = 50,
+    tolerance: float | None = None,
+    reach: float | None = None,
+    mass: float | None = None,
+    max_cost: float | None = None,
+    gradient: str = "envelope",
+    kernel: str = "torch",
+) -> Transport:
+    """``min_P <P, C> + epsilon KL(P | a (x) b)`` by Sinkhorn's iterations (Cuturi 2013).
+
+    The row and column sums of P are a and b. With ``reach`` rho they may differ, at a price of
+    ``rho KL(P 1 | a) + rho KL(P^T 1 | b)`` (Chizat et al. 2018); with ``mass`` m they are at most a
+    and b, and P sums to m (Benamou et al. 2015, section 5).
+
+    Computed in fp32, in the exponential domain, where the largest ``cost / epsilon`` is at most 60
+    (600 if the cost is fp64); elsewhere in fp64 and in the logarithmic domain. A GPU is never asked
+    which: without ``max_cost`` it takes the latter.
+
+    Args:
+        cost: (B, S, T).
+        source_weights, target_weights: (B, S), (B, T), each sums to 1; 0 = padding, where the cost
+            may be anything. A side without weight makes an empty problem, of plan and cost 0.
+        epsilon: temperature, in units of the cost.
+        iterations: updates of both potentials, at most; first the target's.
+        tolerance: a problem whose sources have moved by less in an iteration (L1 norm of the row
+            sums' error, if balanced) stops there. The others go on: a CPU until all have stopped, a
+            GPU, which is not asked, for all iterations.
+        reach: rho > 0; None for balanced.
+        mass: 0 < m <= 1; None for all.
+        max_cost: an upper bound of a cost that is nowhere negative.
+        gradient: ``envelope`` takes the plan as a constant, so that ``cost`` has the gradient of
+            the minimum above; ``unrolled`` differentiates ``<P, C>`` itself, through the
+            iterations. They are gradients of different functions. Weights have none by
+            ``envelope``.
+        kernel: ``torch``; or ``triton``, one fused GPU kernel in the logarithmic domain and fp32,
+            wherever :func:`triton_kernel.available` says so; not for ``mass`` nor ``unrolled``.
+
+    Raises:
+        ValueError: a setting out of its range.
+    """
+    _check(epsilon, iterations, reach, mass, gradient, kernel)
+    settings = _Settings(epsilon, iterations, tolerance, reach, mass)
+    with torch.autocast(cost.device.type, enabled=False):
+        cost = cost if cost.dtype == torch.float64 else cost.float()
+        a, b = source_weights.to(cost), target_weights.to(cost)
+        unrolled = gradient == "unrolled" and torch.is_grad_enabled()
+        with torch.set_grad_enabled(unrolled):
+            full = (a > 0).any(dim=1, keepdim=True) & (b > 0).any(dim=1, keepdim=True)
+            valid = (a > 0).unsqueeze(2) & (b > 0).unsqueeze(1)
+            masked = cost.masked_fill(~valid, 0) / epsilon
+            # An empty problem is solved with equal weights and costs of 0, and its plan made 0.
+            a, b = (torch.where(full, weights, 1 / weights.size(1)) for weights in (a, b))
+            fused = kernel == "triton" and mass is None and not unrolled
+            if fused and triton_kernel.available(masked):
+                plan = _fused(masked, a, b, settings)
+            else:
+                limit = None if max_cost is None else max_cost / epsilon
+                plan = _by_domain(masked, a, b, settings, limit)
+            plan = torch.where(full.unsqueeze(2), plan, 0.0)
+        return transported(plan, cost)
+
+
+def transported(plan: torch.Tensor, cost: torch.Tensor) -> Transport:
+    """The plan with its cost; where it is 0, the cost may be anything."""
+    return Transport(plan, (plan * cost.masked_fill(plan == 0, 0)).sum(dim=(1, 2)))
+
+
+class _Settings(NamedTuple):
+    epsilon: float
+    iterations: int
+    tolerance: float | None
+    reach: float | None
+    mass: float | None
+
+    @property
+    def power(self) -> float:
+        """Of the sums that weights are divided by."""
+        return 1.0 if self.reach is None else self.reach / (self.reach + self.epsilon)
+
+
+def _by_domain(
+    cost: torch.Tensor, a: torch.Tensor, b: torch.Tensor, settings: _Settings, bound: float | None
+) -> torch.Tensor:
+    """The plan, each problem in the domain that it is safe in. ``cost`` is in units of epsilon."""
+    limit = _LARGEST_QUOTIENT[cost.dtype]
+    if bound is None and cost.device.type == "cpu":
+        small = cost.detach().abs().amax(dim=(1, 2)) <= limit
+        if small.any() and not small.all():
+            plan = torch.zeros_like(cost)
+            for which, domain_bound in ((small, limit), (~small, math.inf)):
+                some = _by_domain(cost[which], a[which], b[which], settings, domain_bound)
+                plan = plan.index_put((which,), some)
+            return plan
+        bound = limit if small.all() else math.inf
+    if bound is not None and bound <= limit:
+        return _iterated(Exponential(cost, a, b), settings)
+    plan = _iterated(Logarithmic(cost.double(), a.double(), b.double()), settings)
+    return plan.to(cost.dtype)
+
+
+def _iterated(domain: Exponential | Logarithmic, settings: _Settings) -> torch.Tensor:
+    """The plan after Sinkhorn's iterations."""
+    a, b, power, mass = domain.a, domain.b, settings.power, settings.mass
+    u, v, share = a, b, a
+    if mass is not None:
+        share = domain.share(mass, a, domain.rows(b))
+        u = domain.times(a, share)
+    moving: torch.Tensor | None = None
+    for _ in range(settings.iterations):
+        if mass is None:
+            next_v = domain.scaled(b, domain.columns(u), power)
+            next_u = domain.scaled(a, domain.rows(next_v), power)
+        else:
+            next_v = domain.capped(b, domain.columns(u))
+            rows = domain.rows(next_v)
+            next_u = domain.capped(a, domain.times(rows, share))
+            next_share = domain.share(mass, next_u, rows)
+            next_u = domain.times(next_u, next_share)
+            share = next_share if moving is None else torch.where(moving, next_share, share)
+        if settings.tolerance is None:
+            u, v = next_u, next_v
+            continue
+        moved = domain.moved(u, next_u) >= settings.tolerance
+        if moving is not None:
+            next_u, next_v = torch.where(moving, next_u, u), torch.where(moving, next_v, v)
+            moved &= moving
+        u, v, moving = next_u, next_v, moved
+        if moving.device.type == "cpu" and not moving.any():
+            break
+    return domain.plan(u, v)
+
+
+def _fused(
+    cost: torch.Tensor, a: torch.Tensor, b: torch.Tensor, settings: _Settings
+) -> torch.Tensor:
+    """The plan by the GPU kernel. ``cost`` is in units of epsilon."""
+    log_a, log_b = a.log(), b.log()
+    log_u, log_v = triton_kernel.log_scalings(
+        cost,
+        log_a,
+        log_b,
+        epsilon=1.0,
+        iterations=settings.iterations,
+        power=settings.power,
+        tolerance=settings.tolerance,
+    )
+    return torch.exp((log_a + log_u).unsqueeze(2) + (log_b + log_v).unsqueeze(1) - cost)
+
+
+def _check(
+    epsilon: float,
+    iterations: int,
+    reach: float | None,
+    mass: float | None,
+    gradient: str,
+    kernel: str,
+) -> None:
+    for name, value in (("epsilon", epsilon), ("reach", reach), ("mass", mass)):
+        if value is not None and not 0 < value < math.inf:
+            raise ValueError(f"{name} {value} is not a finite number above 0")
+    if iterations < 1:
+        raise ValueError(f"iterations {iterations} is less than 1")
+    if mass is not None and mass > 1:
+        raise ValueError(f"mass {mass} is more than 1, all there is")
+    if mass is not None and reach is not None:
+        raise ValueError("a problem is either unbalanced (reach) or partial (mass)")
+    if gradient not in ("envelope", "unrolled"):
+        raise ValueError(f"gradient {gradient!r} is none of envelope, unrolled")
+    if kernel not in ("torch", "triton"):
+        raise ValueError(f"kernel {kernel!r} is none of torch, triton")

@@ -1,0 +1,133 @@
+"""Costs and weights of optimal transport against their definitions."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from fairseq_amber.objectives.anchoring import anchoring_loss
+from fairseq_amber.objectives.l2_alignment import linked_distance
+from fairseq_amber.objectives.optimal_transport import (
+    cosine_cost,
+    norm_weights,
+    position_cost,
+    squared_euclidean_cost,
+    uniform_weights,
+)
+
+
+def states(*shape, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def test_cosine_cost_equals_that_of_normalised_states_in_value_and_gradient():
+    upstream = states(3, 5, 7, seed=9)
+    results = []
+    for function in (
+        cosine_cost,
+        lambda x, y: 1 - F.normalize(x, dim=-1) @ F.normalize(y, dim=-1).transpose(1, 2),
+    ):
+        x, y = states(3, 5, 8).requires_grad_(), states(3, 7, 8, seed=1).requires_grad_()
+        value = function(x, y)
+        (value * upstream).sum().backward()
+        results.append((value, x.grad, y.grad))
+    for one, other in zip(*results):
+        torch.testing.assert_close(one, other)
+
+
+def test_cosine_cost_passes_numerical_differentiation():
+    x, y = states(2, 3, 4).requires_grad_(), states(2, 2, 4, seed=1).requires_grad_()
+    assert torch.autograd.gradcheck(cosine_cost, (x, y))
+    assert torch.autograd.gradcheck(lambda u: cosine_cost(u, y.detach()), (x,))
+
+
+def test_a_state_of_zero_is_at_cost_one_and_has_no_gradient():
+    x, y = states(1, 3, 4).float(), states(1, 2, 4).float()
+    x[0, 1] = 0
+    x.requires_grad_()
+    cost = cosine_cost(x, y)
+    cost.sum().backward()
+    assert cost[0, 1].tolist() == [1, 1]
+    assert not x.grad[0, 1].any() and torch.isfinite(x.grad).all()
+
+
+@pytest.mark.parametrize("function", [cosine_cost, squared_euclidean_cost])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_in_single(function, dtype):
+    x, y = states(2, 3, 16).to(dtype).requires_grad_(), states(2, 4, 16, seed=1).to(dtype)
+    more = () if function is cosine_cost else (torch.ones(2, 3, 4, dtype=torch.bool),)
+    with torch.autocast("cpu", torch.bfloat16):
+        cost = function(x, y, *more)
+    assert cost.dtype == torch.float32
+    torch.testing.assert_close(cost, function(x.detach().float(), y.float(), *more))
+    cost.sum().backward()
+    assert x.grad.dtype == dtype and torch.isfinite(x.grad).all()
+
+
+def test_squared_euclidean_cost_is_over_the_largest_valid_distance_of_the_problem():
+    x, y = 40 + states(3, 5, 8), 40 + states(3, 7, 8, seed=1)
+    valid = torch.ones(3, 5, 7, dtype=torch.bool)
+    valid[1, 3:], valid[1, :, 4:] = False, False
+    x[1, 3:] = 1e6
+    cost = squared_euclidean_cost(x, y, valid)
+    distances = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square()
+    distances = distances.masked_fill(~valid, 0)
+    torch.testing.assert_close(cost, distances / distances.amax((1, 2), keepdim=True))
+    assert cost.max() == pytest.approx(1)
+
+
+def test_squared_euclidean_cost_holds_its_divisor_constant():
+    x, y = states(2, 3, 4).requires_grad_(), states(2, 2, 4, seed=1)
+    valid = torch.ones(2, 3, 2, dtype=torch.bool)
+    squared_euclidean_cost(x, y, valid).sum().backward()
+    distances = (x.detach().unsqueeze(2) - y.unsqueeze(1)).square().sum(-1)
+    expected = 2 * (x.detach().unsqueeze(2) - y.unsqueeze(1)).sum(2)
+    torch.testing.assert_close(x.grad, expected / distances.amax((1, 2))[:, None, None])
+
+
+def test_identical_points_have_cost_zero_and_a_finite_gradient():
+    x = torch.ones(1, 3, 4, requires_grad=True)
+    cost = squared_euclidean_cost(x, torch.ones(1, 2, 4), torch.ones(1, 3, 2, dtype=torch.bool))
+    cost.sum().backward()
+    assert not cost.any() and torch.isfinite(x.grad).all()
+
+
+def test_position_cost_compares_relative_places():
+    source = torch.tensor([[True, True, True, True], [True, True, False, False]])
+    target = torch.tensor([[True, True], [True, False]])
+    cost = position_cost(source, target)
+    for b, (s, t) in enumerate([(4, 2), (2, 1)]):
+        for i in range(s):
+            for j in range(t):
+                wanted = abs((i + 0.5) / s - (j + 0.5) / t)
+                assert cost[b, i, j].item() == pytest.approx(wanted)
+    same = position_cost(source, source)[0]
+    assert not same.diagonal().any()
+
+
+def test_weights_sum_to_one_over_what_counts():
+    mask = torch.tensor([[True, True, False], [False, False, False]])
+    assert uniform_weights(mask).tolist() == [[0.5, 0.5, 0], [0, 0, 0]]
+    x = torch.tensor([[[3.0, 4.0], [0.0, 15.0], [9.0, 9.0]]] * 2, requires_grad=True)
+    weights = norm_weights(x, mask)
+    assert weights.tolist() == [[0.25, 0.75, 0], [0, 0, 0]]
+    assert not weights.requires_grad
+
+
+def test_anchoring_loss_is_the_squared_distance_and_moves_the_trained_states_alone():
+    x, initial = states(2, 3, 4).requires_grad_(), states(2, 3, 4, seed=1).requires_grad_()
+    loss = anchoring_loss(x, initial)
+    torch.testing.assert_close(loss, (x - initial).norm(dim=-1) ** 2)
+    loss.sum().backward()
+    torch.testing.assert_close(x.grad, 2 * (x - initial).detach())
+    assert initial.grad is None
+    assert anchoring_loss(x.bfloat16(), initial).dtype == torch.float32
+
+
+def test_linked_distance_moves_both_sides():
+    x, y = states(5, 4).requires_grad_(), states(5, 4, seed=1).requires_grad_()
+    loss = linked_distance(x, y)
+    torch.testing.assert_close(loss, (x - y).norm(dim=-1) ** 2)
+    loss.sum().backward()
+    torch.testing.assert_close(x.grad, -y.grad)
+    assert linked_distance(x.half(), y.half()).dtype == torch.float32

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ torch.set_num_threads(1)
 
 import fairseq  # noqa: E402, F401  (first, so that the plugin registers itself)
 from fairseq.data import Dictionary  # noqa: E402
-from fairseq.data.indexed_dataset import MMapIndexedDatasetBuilder  # noqa: E402
+from fairseq.data.indexed_dataset import MMapIndexedDataset, MMapIndexedDatasetBuilder  # noqa: E402
 from omegaconf import OmegaConf  # noqa: E402
 
 import fairseq_amber  # noqa: E402, F401
@@ -100,6 +101,39 @@ def data_folder(tmp_path_factory, random_sentences) -> Path:
                 folder / "parallel" / pair / f"{split}.{pair}.{language}",
                 random_sentences(count, 100 * seed + side),
             )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def word_folder(tmp_path_factory, data_folder) -> Path:
+    """The toy data folder, whose even ids begin a word as SentencePiece writes it."""
+    folder = tmp_path_factory.mktemp("words") / "data-bin"
+    shutil.copytree(data_folder, folder, ignore=shutil.ignore_patterns("dict.txt"))
+    symbols = (f"{_word_start(word)}w{word} 1\n" for word in range(WORDS))
+    (folder / "dict.txt").write_text("".join(symbols))
+    return folder
+
+
+def _word_start(word: int) -> str:
+    return "\u2581" if word % 2 == 0 else ""
+
+
+@pytest.fixture(scope="session")
+def link_folder(tmp_path_factory, word_folder) -> Path:
+    """Random links, in Pharaoh format, of the words of each pair; some of a word with several."""
+    folder = tmp_path_factory.mktemp("links")
+    rng = np.random.default_rng(0)
+    for index in sorted(word_folder.glob("parallel/*/*.idx")):
+        split, pair, language, _ = index.name.split(".")
+        if language != pair.split("-")[0]:
+            continue
+        sides = (MMapIndexedDataset(f"{index.parent}/{split}.{pair}.{x}") for x in pair.split("-"))
+        lines = []
+        for sentences in zip(*sides):
+            lengths = [1 + sum(int(token) % 2 == 0 for token in s[1:-1]) for s in sentences]
+            links = rng.integers(0, lengths, (rng.integers(0, 6), 2)).tolist()
+            lines.append(" ".join(f"{i}-{j}" for i, j in links) + "\n")
+        (folder / f"{split}.{pair}.align").write_text("".join(lines))
     return folder
 
 

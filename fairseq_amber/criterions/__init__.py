@@ -3,4 +3,9 @@
 import sys
 
 if "fairseq" in sys.modules:
-    from fairseq_amber.criterions import amber, contrastive_alignment  # noqa: F401
+    from fairseq_amber.criterions import (  # noqa: F401
+        amber,
+        contrastive_alignment,
+        l2_alignment,
+        ot_alignment,
+    )

@@ -1,111 +1,36 @@
 """The criterion ``amber``: MLM, TLM, word alignment and sentence alignment, one forward pass.
 
-AMBER (arXiv 2010.07972), section 2. The paper's loss is the plain sum of the terms.
+AMBER (arXiv 2010.07972), section 2. The paper's loss is the plain sum of the terms. Optimal
+transport (arXiv 2110.02887) may join them.
 """
 
-# No postponed annotations here: fairseq reads the types of a config's fields at run time.
-from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional
 
 import torch
 from fairseq.criterions import FairseqCriterion, register_criterion
-from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 
+from fairseq_amber.criterions.amber_config import AmberCriterionConfig
+from fairseq_amber.criterions.anchor import counted
 from fairseq_amber.criterions.contrast import contrast
+from fairseq_amber.criterions.layers import layer_number
 from fairseq_amber.criterions.terms import Terms, check_weights, log_mean, reduce_terms
+from fairseq_amber.criterions.transport import TransportTerms
+from fairseq_amber.criterions.transport_config import TransportConfig, point_settings
 from fairseq_amber.criterions.update_pairs import Pairs, UpdatePairs
+from fairseq_amber.data.points import PointSettings
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.objectives.masked_lm import masked_lm_loss
 from fairseq_amber.objectives.sentence_alignment import mean_pool
 from fairseq_amber.objectives.word_alignment import attention_symmetry_loss
 
-TERMS = ("mlm", "tlm", "wa", "sa")
-
-
-@dataclass
-class AmberCriterionConfig(FairseqDataclass):
-    """Weights of the terms, and the choices that the paper leaves open."""
-
-    mlm_weight: float = field(
-        default=1.0,
-        metadata={"help": "weight of masked language modelling; 0 leaves it out (paper: 1)"},
-    )
-    tlm_weight: float = field(
-        default=1.0,
-        metadata={"help": "weight of translation language modelling; 0 leaves it out (paper: 1)"},
-    )
-    wa_weight: float = field(
-        default=1.0,
-        metadata={"help": "weight of bidirectional word alignment; 0 leaves it out (paper: 1)"},
-    )
-    sa_weight: float = field(
-        default=1.0,
-        metadata={"help": "weight of contrastive sentence alignment; 0 leaves it out (paper: 1)"},
-    )
-    sa_temperature: float = field(
-        default=1.0,
-        metadata={"help": "divides the similarities of sentence alignment (paper: none, i.e. 1)"},
-    )
-    sa_normalize: bool = field(
-        default=False,
-        metadata={"help": "cosine in place of the paper's raw dot product in sentence alignment"},
-    )
-    sa_symmetric: bool = field(
-        default=False,
-        metadata={
-            "help": "also let targets find their sources, and take the mean of both directions "
-            "(paper: sources find their targets only)"
-        },
-    )
-    sa_pooling: ChoiceEnum(["mean", "cls"]) = field(  # type: ignore[valid-type]
-        default="mean",
-        metadata={"help": "sentence vector: mean of the states (paper), or the state of <s>"},
-    )
-    sa_skip_special_tokens: bool = field(
-        default=False,
-        metadata={"help": "leave <s> and </s> out of a sentence's mean (paper: not known)"},
-    )
-    sa_layer: int = field(
-        default=-1,
-        metadata={"help": "layer of the sentence vectors, from 1; -1 = the last (paper: last)"},
-    )
-    sa_candidates: ChoiceEnum(["update", "step", "rank"]) = field(  # type: ignore[valid-type]
-        default="update",
-        metadata={
-            "help": "targets that a source chooses among: those of the whole update, over all GPUs "
-            "and --update-freq, so that the cut changes nothing; of one step of all GPUs; or of "
-            "one GPU's step alone (paper: the mini-batch)"
-        },
-    )
-    wa_layer: int = field(
-        default=-1,
-        metadata={"help": "layer whose attention is aligned, from 1; -1 = the last (paper: last)"},
-    )
-    wa_heads: Optional[str] = field(
-        default=None,
-        metadata={"help": "comma-separated heads to align, from 0 (default, as in the paper: all)"},
-    )
-    wa_include_special_tokens: bool = field(
-        default=False,
-        metadata={
-            "help": "count the </s> of each sentence in the trace and in the lengths of word "
-            "alignment (paper: not known)"
-        },
-    )
-    wa_include_diagonal: bool = field(
-        default=False,
-        metadata={
-            "help": "in word alignment's masked passes a token of the second sentence also attends "
-            "to itself (paper: to the tokens before it only)"
-        },
-    )
+TERMS = ("mlm", "tlm", "wa", "sa", "ot", "anchor")
 
 
 @register_criterion("amber", dataclass=AmberCriterionConfig)
 class AmberCriterion(FairseqCriterion):
     """``loss = sum_t weight_t * sum_t / count_t``, each term over its own count: predicted tokens
-    for MLM and TLM, sentence pairs for WA and SA. The counts are those of the whole update, over
-    all ranks and accumulated micro-batches."""
+    for MLM and TLM, target points for the anchor, sentence pairs for the others. The counts are
+    those of the whole update, over all ranks and accumulated micro-batches."""
 
     @exit_clearly
     def __init__(
@@ -126,9 +51,12 @@ class AmberCriterion(FairseqCriterion):
         wa_heads: Optional[str] = None,
         wa_include_special_tokens: bool = False,
         wa_include_diagonal: bool = False,
+        cfg: Optional[TransportConfig] = None,
     ):
         super().__init__(task)
-        self.weights = dict(zip(TERMS, (mlm_weight, tlm_weight, wa_weight, sa_weight)))
+        transported = (0.0, 0.0) if cfg is None else (cfg.ot_weight, cfg.anchor_weight)
+        weights = (mlm_weight, tlm_weight, wa_weight, sa_weight, *transported)
+        self.weights = dict(zip(TERMS, weights))
         check_weights(self.weights)
         if not 0 < sa_temperature < float("inf"):
             raise UserError(f"--sa-temperature {sa_temperature} is not a finite number above 0")
@@ -145,19 +73,41 @@ class AmberCriterion(FairseqCriterion):
         self.wa_include_special_tokens = wa_include_special_tokens
         self.wa_include_diagonal = wa_include_diagonal
         self.update_pairs = UpdatePairs()
+        self.transport: Optional[TransportTerms] = None
+        self.points: Optional[PointSettings] = None
+        self.counted_in: Dict[str, str] = {}
+        if cfg is not None and any(transported):
+            self.transport = TransportTerms(cfg, task.model)
+            self.points = point_settings(cfg)
+            self.counted_in = counted(cfg)
+            layers = [self.transport.layer]
+            if sa_weight:
+                layers.append(layer_number("--sa-layer", sa_layer, task.model))
+            if len(set(layers)) > 1:
+                raise UserError(
+                    "--ot-layer {} and --sa-layer {} differ: both terms read the states of one "
+                    "layer".format(*layers)
+                )
+            self.sa_layer = layers[0]
 
     @property
-    def needs(self) -> Dict[str, bool]:
+    def needs(self) -> Dict[str, Any]:
         """What the task has to put into a batch; see ``data.collater.Needs``."""
         return {
             "mlm": self.weights["mlm"] != 0,
             "tlm": self.weights["tlm"] != 0,
             "alignment": self.weights["wa"] != 0,
-            "sentences": self.weights["sa"] != 0 and self.weights["wa"] == 0,
+            "sentences": self.reads_sentences and self.weights["wa"] == 0,
             "include_specials": not self.sa_skip_special_tokens,
             "alignment_specials": self.wa_include_special_tokens,
             "update_candidates": self.weights["sa"] != 0 and self.sa_candidates == "update",
+            "points": self.points,
         }
+
+    @property
+    def reads_sentences(self) -> bool:
+        """Whether a term reads the states of separate sentences."""
+        return self.weights["sa"] != 0 or self.transport is not None
 
     @exit_clearly
     def forward(self, model, sample: Dict[str, Any], reduce: bool = True):
@@ -173,18 +123,18 @@ class AmberCriterion(FairseqCriterion):
         scores, extra = model(
             **sample["net_input"],
             attention_layer=self.wa_layer,
-            sentence_layer=self.sa_layer if self.weights["sa"] else None,
+            sentence_layer=self.sa_layer if self.reads_sentences else None,
             include_diagonal=self.wa_include_diagonal,
         )
-        terms = Terms(self.weights, sample)
+        terms = Terms(self.weights, sample, self.counted_in)
         losses = masked_lm_loss(scores, sample["target"])
         terms.add("tlm" if parallel else "mlm", losses)
         if parallel and self.weights["wa"]:
             losses = self._word_alignment(extra["cross_attention"], sample)
             terms.add("wa", losses)
             terms.log("wa_score", (1 - losses).sum())
-        if parallel and self.weights["sa"]:
-            self._sentence_alignment(model, extra["sentence_states"], sample, terms)
+        if parallel and self.reads_sentences:
+            self._sentences(model, extra["sentence_states"], sample, terms)
         log = terms.logging_output(("wa_score", "sa_correct"), per_corpus=not self.training)
         return terms.loss(), 1, log
 
@@ -198,28 +148,43 @@ class AmberCriterion(FairseqCriterion):
             source_to_target, target_to_source, sample["source_mask"], sample["target_mask"]
         )
 
-    def _sentence_alignment(
-        self, model, states: Optional[torch.Tensor], sample, terms: Terms
-    ) -> None:
+    def _sentences(self, model, states: Optional[torch.Tensor], sample, terms: Terms) -> None:
         """From (2B, P, D), the first sentence of word alignment's rows [x;y] and then [y;x].
 
         That sentence attends to itself alone, so these are the states of separate encodings.
         """
 
-        def encode(sentences: Dict[str, torch.Tensor]) -> torch.Tensor:
-            encoded, _ = model(
-                sentences["tokens"], features_only=True, sentence_layer=self.sa_layer
-            )
-            return self._pool(encoded, sentences["mask"])
+        def encode(tokens: torch.Tensor) -> torch.Tensor:
+            return model(tokens, features_only=True, sentence_layer=self.sa_layer)[0]
 
         if states is None:
-            vectors, keys = encode(sample["sentences"]), sample["sentences"]
+            sentences = sample["sentences"]
+            tokens, mask = sentences["tokens"], sentences["mask"]
+            states = encode(tokens)
         else:
-            vectors, keys = self._pool(states, sample["sentence_mask"]), sample
-        pairs = Pairs.of(vectors, {**keys, "counts": sample["counts"]})
+            sentences, tokens, mask = sample, self._first_sentences(sample), sample["sentence_mask"]
+        if self.weights["sa"]:
+            vectors = Pairs.of(self._pool(states, mask), {**sentences, "counts": sample["counts"]})
+            self._sentence_alignment(encode, vectors, sample, terms)
+        if self.transport is not None:
+            self.transport.add(terms, states, tokens, sample)
+
+    def _first_sentences(self, sample) -> torch.Tensor:
+        """(2B, P) tokens of word alignment's rows, up to the end of their first sentence."""
+        width = sample["sentence_mask"].size(1)
+        rows = slice(-sample["sentence_mask"].size(0), None)
+        tokens = sample["net_input"]["src_tokens"][rows, :width]
+        places = torch.arange(width, device=tokens.device)
+        outside = places >= sample["net_input"]["prefix_lengths"][rows].unsqueeze(1)
+        return tokens.masked_fill(outside, self.task.source_dictionary.pad())
+
+    def _sentence_alignment(self, encode, pairs: Pairs, sample, terms: Terms) -> None:
+        def vectors(sentences: Dict[str, torch.Tensor]) -> torch.Tensor:
+            return self._pool(encode(sentences["tokens"]), sentences["mask"])
+
         scope = self.sa_candidates if self.training else "rank"
         result = contrast(
-            self.update_pairs.choice(pairs, sample, encode, scope),
+            self.update_pairs.choice(pairs, sample, vectors, scope),
             temperature=self.sa_temperature,
             normalize=self.sa_normalize,
             symmetric=self.sa_symmetric,

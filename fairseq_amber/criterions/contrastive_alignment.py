@@ -15,6 +15,7 @@ from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from torch import nn
 
 from fairseq_amber.criterions.contrast import contrast
+from fairseq_amber.criterions.layers import layer_number, touch
 from fairseq_amber.criterions.momentum import MomentumContrast, MomentumEncoder, encode_pairs
 from fairseq_amber.criterions.pair_queue import PairQueue
 from fairseq_amber.criterions.terms import Terms, check_weights, log_mean, reduce_terms
@@ -135,8 +136,10 @@ class ContrastiveAlignmentCriterion(FairseqCriterion):
         self.weights = dict(zip(TERMS, (mlm_weight, tlm_weight, contrast_weight)))
         check_weights(self.weights)
         _check(contrast_temperature, contrast_projection, contrast_momentum, contrast_queue)
-        depth = len(task.model.encoder.sentence_encoder.layers)
-        self.layer = _layer(contrast_layer, depth)
+        if contrast_layer is None:
+            depth = layer_number("--contrast-layer", -1, task.model)
+            contrast_layer = (2 * depth + 2) // 3
+        self.layer = layer_number("--contrast-layer", contrast_layer, task.model)
         self.pool = {"mean": mean_pool, "cls": _first_state}[contrast_pooling]
         self.skip_special_tokens = contrast_skip_special_tokens
         self.temperature = contrast_temperature
@@ -200,9 +203,7 @@ class ContrastiveAlignmentCriterion(FairseqCriterion):
         if "sentences" in sample:
             self._contrast(model, sample, terms)
         log = terms.logging_output(("contrast_correct",), per_corpus=not self.training)
-        # 0 from each, because c10d wants every micro-batch to give every parameter a gradient.
-        nothing = sum(parameter.flatten()[:0].sum() for parameter in touched)
-        return terms.loss() + nothing, 1, log
+        return terms.loss() + touch(touched), 1, log
 
     def _contrast(self, model, sample: Dict[str, Any], terms: Terms) -> None:
         def encode(sentences: Dict[str, torch.Tensor]) -> torch.Tensor:
@@ -272,16 +273,6 @@ def _first_state(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 def _shape(value: Any) -> Optional[Tuple[int, ...]]:
     return tuple(value.shape) if torch.is_tensor(value) else None
-
-
-def _layer(layer: Optional[int], depth: int) -> int:
-    if layer is None:
-        return (2 * depth + 2) // 3
-    if layer == -1:
-        return depth
-    if not 1 <= layer <= depth:
-        raise UserError(f"--contrast-layer {layer}: the model's layers are 1 to {depth}")
-    return layer
 
 
 def _check(temperature: float, projection: int, momentum: float, queue: int) -> None:

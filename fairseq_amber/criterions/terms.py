@@ -11,7 +11,7 @@ from fairseq_amber.criterions.contrast import Contrast
 from fairseq_amber.errors import UserError
 
 # What the plan of an update (data.plan) counts for each term; the others are means over pairs.
-_COUNTED_IN = {"mlm": "mlm_tokens", "tlm": "tlm_tokens"}
+_COUNTED_IN = {"mlm": "mlm_tokens", "tlm": "tlm_tokens", "l2": "links"}
 
 
 class Terms:
@@ -24,19 +24,27 @@ class Terms:
     Args:
         weights: of all terms of the criterion, in the order of the log.
         sample: the batch.
+        counted_in: for terms that are means over something else than usual, which count of
+            :class:`~fairseq_amber.data.plan.Normalizers`.
     """
 
-    def __init__(self, weights: Mapping[str, float], sample: dict[str, Any]):
+    def __init__(
+        self,
+        weights: Mapping[str, float],
+        sample: dict[str, Any],
+        counted_in: Mapping[str, str] | None = None,
+    ):
         self.weights = weights
+        self._counted_in = {**_COUNTED_IN, **(counted_in or {})}
         self.sample = sample
         self._weighted: list[torch.Tensor] = []
         self._logged: dict[str, Any] = {}
 
-    def add(self, term: str, losses: torch.Tensor) -> None:
-        """Adds one of ``weights`` by its losses on this micro-batch, (N,); those of a filler count
-        for nothing."""
+    def add(self, term: str, losses: torch.Tensor, count: int | None = None) -> None:
+        """Adds one of ``weights`` by its losses on this micro-batch; those of a filler count for
+        nothing. Their sum is one over ``count`` things, by default over as many as there are."""
         counts = self.sample["counts"]
-        count = losses.numel()
+        count = losses.numel() if count is None else count
         scale = self._scale(term, count) if counts else 0.0
         self._add(term, losses.sum(), scale, count * counts)
 
@@ -101,7 +109,7 @@ class Terms:
         update = self.sample["normalizers"]
         if update is None:
             return 1 / max(count, 1)
-        return update["micro_batches"] / max(update[_COUNTED_IN.get(term, "pairs")], 1)
+        return update["micro_batches"] / max(update[self._counted_in.get(term, "pairs")], 1)
 
 
 def _positions(sample: dict[str, Any]) -> int:

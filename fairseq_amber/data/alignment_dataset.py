@@ -10,7 +10,7 @@ import torch
 from fairseq.data import FairseqDataset
 
 from fairseq_amber.data.collater import Collater
-from fairseq_amber.data.corpora import Corpus
+from fairseq_amber.data.corpora import Corpus, ParallelCorpus
 from fairseq_amber.data.corpus_source import CorpusSource
 from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS
 from fairseq_amber.data.masking import masked_counts
@@ -37,6 +37,7 @@ class AlignmentDataset(FairseqDataset):
         self.epoch = 1
         self.offsets = [0, *np.cumsum([len(corpus) for corpus in self.corpora]).tolist()]
         self.dropped: dict[tuple[str, str], int] = {}
+        self._counts: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:
         return self.offsets[-1]
@@ -66,6 +67,7 @@ class AlignmentDataset(FairseqDataset):
             offset,
             costs=needs.tokens_of_pair(lengths) if corpus.parallel else lengths + specials,
             predicted=masked_counts(lengths, self.collate.masking.rates) * np.int32(masked),
+            counted=self._counted(corpus) if isinstance(corpus, ParallelCorpus) else None,
         )
         for reason, count in (
             ("empty on a side" if corpus.parallel else "empty", source.empty),
@@ -74,6 +76,21 @@ class AlignmentDataset(FairseqDataset):
             if count:
                 self.dropped[corpus.name, reason] = count
         return source
+
+    def _counted(self, corpus: ParallelCorpus) -> np.ndarray | None:
+        """(N, 2) points of the target and links of each pair."""
+        points, links = self.collate.points, corpus.links
+        if points is None and links is None:
+            return None
+        if corpus.name not in self._counts:
+            counts = np.zeros((len(corpus), 2), dtype=np.int32)
+            if points is not None:
+                sides = corpus.sources, corpus.targets
+                counts[:, 0] = points.counts(sides[points.settings.target_side(corpus.name)])
+            if links is not None:
+                counts[:, 1] = links.counts
+            self._counts[corpus.name] = counts
+        return self._counts[corpus.name]
 
     def __getitem__(self, item) -> dict[str, Any]:
         index, batch = item if isinstance(item, tuple) else (item, None)
@@ -106,7 +123,11 @@ class AlignmentDataset(FairseqDataset):
         draws = indices if batch is None else batch.draws
         if corpus.parallel:
             sources, targets = zip(*tokens)
-            out = self.collate.pairs(sources, targets, draws, self.epoch)
+            links: Sequence[np.ndarray] = ()
+            if isinstance(corpus, ParallelCorpus) and corpus.links is not None:
+                offset = self.offsets[self.corpora.index(corpus)]
+                links = [corpus.links[index - offset] for index in indices]
+            out = self.collate.pairs(sources, targets, draws, self.epoch, corpus.name, links)
         else:
             out = self.collate.sentences(tokens, draws, self.epoch)
         if batch is not None and batch.update and self.collate.needs.update_candidates:

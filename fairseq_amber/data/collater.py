@@ -20,7 +20,9 @@ from fairseq_amber.data.layout import (
     reset_positions,
     sentence_row,
 )
+from fairseq_amber.data.linked_words import LinkedWords
 from fairseq_amber.data.masking import Masking, mask_rows, masked_counts
+from fairseq_amber.data.points import PointFinder, PointSettings
 
 
 class Needs(NamedTuple):
@@ -30,7 +32,9 @@ class Needs(NamedTuple):
     also yield both sentence vectors. sentences: the two sentences of a pair apart, for sentence
     vectors without word alignment. include_specials: special tokens count in a sentence's mean.
     alignment_specials: the ``</s>`` of each sentence counts in word alignment. update_candidates:
-    the sentences of all steps of the update.
+    the sentences of all steps of the update. points: the points of each sentence; links: the folder
+    of the pairs' word links; link_units: what they number, words or subwords. Both say where they
+    lie in the rows of ``sentences``, or of ``sentence_states`` of word alignment.
     """
 
     mlm: bool = True
@@ -40,6 +44,9 @@ class Needs(NamedTuple):
     include_specials: bool = True
     alignment_specials: bool = False
     update_candidates: bool = False
+    points: PointSettings | None = None
+    links: str | None = None
+    link_units: str = "words"
 
     @property
     def rows_per_pair(self) -> int:
@@ -81,6 +88,8 @@ class Collater:
         masking: how rows are corrupted.
         layout: of pairs; None for the default.
         seed: of the masking.
+        points: finds them, where they are needed.
+        linked: finds linked words, likewise.
     """
 
     def __init__(
@@ -90,12 +99,16 @@ class Collater:
         masking: Masking,
         layout: PairLayout | None = None,
         seed: int = 1,
+        points: PointFinder | None = None,
+        linked: LinkedWords | None = None,
     ):
         self.specials = specials
         self.needs = needs
         self.masking = masking
         self.layout = layout or PairLayout()
         self.seed = seed
+        self.points = points
+        self.linked = linked
 
     def sentences(
         self, sentences: Sequence[np.ndarray], draws: Sequence[int], epoch: int
@@ -122,6 +135,8 @@ class Collater:
         targets: Sequence[np.ndarray],
         draws: Sequence[int],
         epoch: int,
+        corpus: str = "",
+        links: Sequence[np.ndarray] = (),
     ) -> dict[str, Any]:
         """One batch of pairs: masked rows [x;y] first, then [x;y] and [y;x] as they are.
 
@@ -133,7 +148,9 @@ class Collater:
             Beside it: ``source_mask``, ``target_mask`` (B, L) bool, tokens that count in word
             alignment; ``sentence_mask`` (2B, P) bool, those that count in the means of x and of y;
             ``source_key``, ``target_key`` (B,) int64, equal for equal sentences. ``sentences``,
-            where they are needed apart: what :meth:`separate` returns.
+            where they are needed apart: what :meth:`separate` returns. ``points``: what
+            :meth:`PointFinder.batch` returns for the ``corpus``; ``links``: what
+            :meth:`LinkedWords.batch` does for the (m, 2) ``links`` of each pair.
         """
         first = np.array([len(x) for x in sources])
         lengths = first + np.array([len(y) for y in targets])  # of pairs, without special tokens
@@ -173,6 +190,10 @@ class Collater:
             net_input["positions"] = reset_positions(first_lengths, row_width)
         if self.needs.sentences:
             sample["sentences"] = self.separate(sources, targets)
+        if self.points is not None:
+            sample["points"] = self.points.batch(corpus, sources, targets)
+        if self.linked is not None:
+            sample["links"] = self.linked.batch(sources, targets, links)
         sample["ntokens"] = int(self.needs.tokens_of_pair(lengths).sum())
         return sample
 

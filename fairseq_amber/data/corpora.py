@@ -15,6 +15,7 @@ from typing import Sequence, Union
 import numpy as np
 from fairseq.data import Dictionary
 
+from fairseq_amber.data.link_file import LinkFile
 from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.errors import UserError
 
@@ -48,14 +49,22 @@ class MonolingualCorpus:
 
 
 class ParallelCorpus:
-    """Sentence pairs, without the ``</s>`` that each sentence is stored with."""
+    """Sentence pairs, without the ``</s>`` that each sentence is stored with, and where they are
+    wanted the ``links`` of their words."""
 
     parallel = True
 
-    def __init__(self, name: str, sources: TokenFile, targets: TokenFile):
+    def __init__(
+        self,
+        name: str,
+        sources: TokenFile,
+        targets: TokenFile,
+        links: LinkFile | None = None,
+    ):
         self.name = name
         self.sources = sources
         self.targets = targets
+        self.links = links
 
     @property
     def lengths(self) -> np.ndarray:

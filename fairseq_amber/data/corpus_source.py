@@ -19,18 +19,27 @@ class CorpusSource:
         costs: (K + 1,) by length: tokens over all passes of an example of so many. Examples longer
             than K are cut if sentences, and left out if pairs.
         predicted: (K + 1,) by length: how many tokens are predicted.
+        counted: (N, 2) of all examples, see :class:`~fairseq_amber.data.sampling.Source`.
 
     Attributes:
         size: number of usable examples. empty, too_long: how many others there are.
     """
 
-    def __init__(self, corpus: Corpus, offset: int, costs: np.ndarray, predicted: np.ndarray):
+    def __init__(
+        self,
+        corpus: Corpus,
+        offset: int,
+        costs: np.ndarray,
+        predicted: np.ndarray,
+        counted: np.ndarray | None = None,
+    ):
         self.parallel = corpus.parallel
         self._corpus = corpus
         self._offset = offset
         self._longest = len(costs) - 1
         self._costs = costs
         self._predicted = predicted
+        self._counted = counted
         empty = corpus.empty
         left_out = empty | (corpus.lengths > self._longest) if corpus.parallel else empty
         self.empty = int(empty.sum())
@@ -54,6 +63,11 @@ class CorpusSource:
     def predicted(self) -> np.ndarray:
         """(size,) tokens predicted in each."""
         return self._predicted[self._lengths()]
+
+    @property
+    def counted(self) -> np.ndarray | None:
+        """(size, 2) points of the target and links of each."""
+        return None if self._counted is None else self._of_usable(self._counted)
 
     def _lengths(self) -> np.ndarray:
         return np.minimum(self._of_usable(self._corpus.lengths), self._longest)

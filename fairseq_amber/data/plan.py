@@ -18,7 +18,8 @@ class Normalizers(NamedTuple):
     """Counts over one update: all ranks, all accumulated micro-batches.
 
     micro_batches: how many make up the update. mlm_tokens, tlm_tokens: predicted tokens of
-    monolingual sentences and of pairs. pairs: sentence pairs. step_pairs: the most pairs that any
+    monolingual sentences and of pairs. pairs: sentence pairs. points, links: points of target
+    sentences, and word links, where they are counted. step_pairs: the most pairs that any
     rank holds at this micro-batch's step. update_heights: the ``step_pairs`` of all parallel steps
     of the update, in order.
     """
@@ -29,6 +30,8 @@ class Normalizers(NamedTuple):
     pairs: int
     step_pairs: int
     update_heights: tuple[int, ...] = ()
+    points: int = 0
+    links: int = 0
 
 
 class MicroBatch:
@@ -75,7 +78,8 @@ class Steps(NamedTuple):
     """A table of micro-batches: S steps of W ranks, every step of one kind.
 
     starts, sizes: (S, W) where in the plan's ``indices`` the examples of each lie. predicted:
-    (S, W) tokens predicted in each. fillers: (S, W) bool. parallel: (S,) bool.
+    (S, W) tokens predicted in each. fillers: (S, W) bool. parallel: (S,) bool. counted: (S, W, 2)
+    points and links in each.
     """
 
     starts: np.ndarray
@@ -83,6 +87,7 @@ class Steps(NamedTuple):
     predicted: np.ndarray
     fillers: np.ndarray
     parallel: np.ndarray
+    counted: np.ndarray
 
 
 class EpochPlan(Sequence):
@@ -113,6 +118,7 @@ class EpochPlan(Sequence):
         self._tlm_tokens = per_update(np.where(steps.parallel, tokens, 0))
         pairs = (steps.sizes * counted).sum(axis=1)
         self._pairs = per_update(np.where(steps.parallel, pairs, 0))
+        self._counted = per_update((steps.counted * counted[:, :, None]).sum(axis=1))
 
     @property
     def update_freq(self) -> int:
@@ -142,6 +148,8 @@ class EpochPlan(Sequence):
             pairs=int(self._pairs[update]),
             step_pairs=int(heights[position]),
             update_heights=tuple(heights[parallel].tolist()),
+            points=int(self._counted[update, 0]),
+            links=int(self._counted[update, 1]),
         )
         if not parallel[position] or len(normalizers.update_heights) < 2:
             return self._examples(step, rank, normalizers)

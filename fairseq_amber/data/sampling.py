@@ -30,6 +30,10 @@ class Source(Protocol):
     def predicted(self) -> np.ndarray:
         """(size,) tokens predicted in each."""
 
+    @property
+    def counted(self) -> np.ndarray | None:
+        """(size, 2) points of the target and links of each; None where they are not needed."""
+
 
 class BatchLimits(NamedTuple):
     """fairseq's ``--max-tokens``, ``--batch-size`` and ``--required-batch-size-multiple``."""
@@ -141,7 +145,7 @@ def _pass(
     """``draws`` examples of each corpus, batched; in random order if there is an ``rng``."""
     dtype = np.result_type(*(source.indices.dtype for source in sources))
     indices = np.empty(sum(map(int, draws)), dtype)
-    starts, sizes, predicted = [], [], []
+    starts, sizes, predicted, counted = [], [], [], []
     filled = 0
     for source, count in zip(sources, draws):
         chosen, ends = _batches(source.costs, int(count), limits, rng)
@@ -150,18 +154,25 @@ def _pass(
         starts.append(begins + filled)
         sizes.append(ends - begins)
         predicted.append(np.add.reduceat(source.predicted[chosen], begins, dtype=np.int64))
+        per_example = source.counted
+        if per_example is None:
+            counted.append(np.zeros((len(ends), 2), dtype=np.int64))
+        else:
+            counted.append(np.add.reduceat(per_example[chosen], begins, axis=0, dtype=np.int64))
         filled += len(chosen)
-    columns = [np.concatenate(column) for column in (starts, sizes, predicted)]
+    columns = [np.concatenate(column) for column in (starts, sizes, predicted, counted)]
     count = len(columns[0])
     order = np.arange(count) if rng is None else rng.permutation(count)
     # Ranks that the last step has no batch for repeat an example of its first.
     fillers = np.arange(-(-count // world) * world) >= count
     order = np.concatenate([order, np.repeat(order[(count - 1) // world * world], fillers.sum())])
-    start, size, tokens = (column[order].reshape(-1, world) for column in columns)
+    start, size, tokens, others = (
+        column[order].reshape(-1, world, *column.shape[1:]) for column in columns
+    )
     fillers = fillers.reshape(-1, world)
     size[fillers] = 1
     parallel = np.full(len(size), sources[0].parallel)
-    return _Pass(indices, Steps(start, size.astype(np.int32), tokens, fillers, parallel))
+    return _Pass(indices, Steps(start, size.astype(np.int32), tokens, fillers, parallel, others))
 
 
 def _batches(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import Callable
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from fairseq_amber.errors import UserError
 
 _MAGIC = b"MMIDIDX\x00\x00"
 _HEADER = struct.Struct("<QBQ")
+_AT_ONCE = 100_000  # sentences that are read together
 _TYPES = {4: np.int32, 5: np.int64, 8: np.uint16, 9: np.uint32}  # those that hold token ids
 
 
@@ -70,6 +72,22 @@ class TokenFile:
         """The ids of the first sentences end to end, and where each sentence ends."""
         ends = np.cumsum(self.sizes[:sentences], dtype=np.int64)
         return self._tokens[: ends[-1] if len(ends) else 0], ends
+
+    def count(self, flags: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """(N,) int32: how many ids of each sentence are flagged.
+
+        Args:
+            flags: of ids of sentences end to end, (n,) -> (n,) bool.
+        """
+        counts = np.empty(len(self), dtype=np.int32)
+        for first in range(0, len(self), _AT_ONCE):
+            starts = self._starts[first : first + _AT_ONCE] // self._tokens.itemsize
+            end = int(starts[-1]) + int(self.sizes[first + len(starts) - 1])
+            flagged = flags(self._tokens[starts[0] : end])
+            counts[first : first + len(starts)] = np.add.reduceat(
+                flagged, starts - starts[0], dtype=np.int32
+            )
+        return counts
 
     def __getstate__(self) -> Path:
         return self.prefix

@@ -36,7 +36,13 @@ class WordBoundaries(NamedTuple):
         return out
 
 
-def word_boundaries(symbols: Sequence[str], specials: Specials) -> WordBoundaries:
+def word_boundaries(
+    symbols: Sequence[str],
+    specials: Specials,
+    *,
+    flag: str = "--whole-word-masking",
+    split_unspaced: bool = True,
+) -> WordBoundaries:
     """Tables for a vocabulary.
 
     A SentencePiece vocabulary marks the pieces that begin a word (by U+2581), a WordPiece
@@ -48,6 +54,8 @@ def word_boundaries(symbols: Sequence[str], specials: Specials) -> WordBoundarie
     Args:
         symbols: the vocabulary's V symbols.
         specials: ids of the special tokens.
+        flag: what asks for words, for the error.
+        split_unspaced: False for words between spaces in every script.
 
     Raises:
         UserError: the vocabulary follows neither convention.
@@ -56,9 +64,9 @@ def word_boundaries(symbols: Sequence[str], specials: Specials) -> WordBoundarie
     continued = [s.startswith(_WORDPIECE_CONTINUATION) and len(s) > 2 for s in symbols]
     if not any(marked) and not any(continued):
         raise UserError(
-            "--whole-word-masking: dict.txt has neither SentencePiece's word starts "
+            f"{flag}: dict.txt has neither SentencePiece's word starts "
             f"({_SENTENCEPIECE_START!r}) nor WordPiece's continuations ('##'), so that words "
-            "cannot be told apart; train without the flag, or prepare the text with SentencePiece"
+            "cannot be told apart; train without words, or prepare the text with SentencePiece"
         )
     if sum(marked) >= sum(continued):
         begins = np.array(marked)
@@ -66,8 +74,10 @@ def word_boundaries(symbols: Sequence[str], specials: Specials) -> WordBoundarie
     else:
         begins = ~np.array(continued)
         stems = [s[2:] if c else s for s, c in zip(symbols, continued)]
-    begins |= np.array([bool(_UNSPACED.match(stem[:1])) for stem in stems])
-    ends = np.array([bool(_UNSPACED.match(stem[-1:])) for stem in stems])
+    ends = np.zeros(len(stems), dtype=bool)
+    if split_unspaced:
+        begins |= np.array([bool(_UNSPACED.match(stem[:1])) for stem in stems])
+        ends |= np.array([bool(_UNSPACED.match(stem[-1:])) for stem in stems])
     for table in (begins, ends):
         table[list(specials)] = True
     return WordBoundaries(begins, ends)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 from fairseq.data import Dictionary
 from fairseq.tasks import FairseqTask, register_task
@@ -14,6 +14,7 @@ from fairseq.tasks import FairseqTask, register_task
 from fairseq_amber.data.alignment_dataset import AlignmentDataset
 from fairseq_amber.data.collater import Collater, Needs, PairLayout
 from fairseq_amber.data.corpora import (
+    Corpus,
     available,
     check_same_dictionary,
     load_corpora,
@@ -21,10 +22,12 @@ from fairseq_amber.data.corpora import (
 )
 from fairseq_amber.data.corpus_source import CorpusSource
 from fairseq_amber.data.layout import Specials
+from fairseq_amber.data.linked_words import LinkedWords
 from fairseq_amber.data.masking import Masking, MaskingRates
 from fairseq_amber.data.plan_iterator import PlanIterator
+from fairseq_amber.data.points import PointFinder
 from fairseq_amber.data.sampling import BatchLimits, plan_epoch, plan_validation
-from fairseq_amber.data.whole_words import word_boundaries
+from fairseq_amber.data.whole_words import WordBoundaries, word_boundaries
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.tasks.config import (
     CrossLingualAlignmentConfig,
@@ -32,6 +35,7 @@ from fairseq_amber.tasks.config import (
     of_epoch,
     shards_of,
 )
+from fairseq_amber.tasks.pair_extras import attach_links, document_frequencies
 from fairseq_amber.tasks.text_checks import check_training_corpora, log_lost_text
 
 logger = logging.getLogger(__name__)
@@ -152,9 +156,12 @@ class CrossLingualAlignmentTask(FairseqTask):
             check_training_corpora(data, corpora, languages, pairs, self.cfg, self.needs)
         for corpus in corpora:
             logger.info("%s %s: %s examples", split, corpus.name, f"{len(corpus):,}")
-        return AlignmentDataset(corpora, self._collater(), self.max_length)
+        collater = self._collater(corpora)
+        if self.needs.links is not None and collater.linked is not None:
+            attach_links(corpora, Path(self.needs.links), split, collater.linked)
+        return AlignmentDataset(corpora, collater, self.max_length)
 
-    def _collater(self) -> Collater:
+    def _collater(self, corpora: Sequence[Corpus]) -> Collater:
         cfg, specials, size = self.cfg, Specials.of(self.dictionary), len(self.dictionary)
         # <mask> is the last symbol, unless dict.txt has it elsewhere.
         ordinary = (self.dictionary.nspecial, size - (specials.mask == size - 1))
@@ -165,7 +172,22 @@ class CrossLingualAlignmentTask(FairseqTask):
             word_boundaries(self.dictionary.symbols, specials) if cfg.whole_word_masking else None,
         )
         layout = PairLayout(cfg.pair_segments == "auto", cfg.pair_positions == "reset")
-        return Collater(specials, self.needs, masking, layout, cfg.seed)
+        points = linked = None
+        if self.needs.points is not None:
+            points = PointFinder(
+                self.needs.points,
+                self._words("points that are words", specials) if self.needs.points.words else None,
+                document_frequencies(corpora, size) if self.needs.points.idf else None,
+            )
+        if self.needs.links is not None:
+            words = self.needs.link_units == "words"
+            linked = LinkedWords(self._words("links of words", specials, False) if words else None)
+        return Collater(specials, self.needs, masking, layout, cfg.seed, points, linked)
+
+    def _words(self, what: str, specials: Specials, split_unspaced: bool = True) -> WordBoundaries:
+        return word_boundaries(
+            self.dictionary.symbols, specials, flag=what, split_unspaced=split_unspaced
+        )
 
     @exit_clearly
     def get_batch_iterator(

@@ -22,7 +22,7 @@ n = 100_000
 steps = Steps(
     starts=numpy.arange(n)[:, None], sizes=numpy.ones((n, 1), int),
     predicted=numpy.ones((n, 1), int), fillers=numpy.zeros((n, 1), bool),
-    parallel=numpy.ones(n, bool),
+    parallel=numpy.ones(n, bool), counted=numpy.zeros((n, 1, 2), int),
 )
 data = Dataset()
 epoch = plan_iterator.PlanIterator(

@@ -1,5 +1,5 @@
 import pickle
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ class Source(NamedTuple):
     indices: np.ndarray
     costs: np.ndarray
     predicted: np.ndarray
+    counted: Optional[np.ndarray] = None
 
     @property
     def size(self):

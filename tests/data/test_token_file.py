@@ -5,6 +5,7 @@ import pytest
 import torch
 from fairseq.data.indexed_dataset import MMapIndexedDataset, MMapIndexedDatasetBuilder
 
+from fairseq_amber.data import token_file
 from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.errors import UserError
 
@@ -30,6 +31,18 @@ def test_it_reads_what_fairseq_reads(tmp_path, dtype):
     tokens, ends = ours.head(3)
     assert tokens.tolist() == sum(SENTENCES[:3], [])
     assert ends.tolist() == [4, 5, 7]
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 4, 100_000])
+@pytest.mark.parametrize("dtype", [np.uint16, np.int64])
+def test_ids_are_counted_by_sentence(tmp_path, monkeypatch, dtype, at_once):
+    monkeypatch.setattr(token_file, "_AT_ONCE", at_once)
+    sentences = TokenFile(write(tmp_path / "train", dtype, SENTENCES * 3))
+    counts = sentences.count(lambda ids: ids > 6)
+    assert counts.dtype == np.int32
+    assert counts.tolist() == [sum(i > 6 for i in sentence) for sentence in SENTENCES] * 3
+    empty = TokenFile(write(tmp_path / "empty", sentences=[]))
+    assert empty.count(lambda ids: ids > 6).shape == (0,)
 
 
 def test_a_process_receives_the_path_alone(tmp_path):

@@ -1,0 +1,146 @@
+"""The criterion ``l2_alignment``: linked words of a sentence and its translation come together.
+
+Cao et al. 2020 (arXiv 2002.03518), section 2.2: the baseline that optimal transport, which needs no
+word links, is compared with.
+"""
+
+# No postponed annotations here: fairseq reads the types of a config's fields at run time.
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional
+
+from fairseq.criterions import FairseqCriterion, register_criterion
+from fairseq.dataclass import ChoiceEnum
+
+from fairseq_amber.criterions import anchor
+from fairseq_amber.criterions.layers import layer_number, touch
+from fairseq_amber.criterions.terms import Terms, check_weights, reduce_terms
+from fairseq_amber.criterions.transport import take_points
+from fairseq_amber.data.points import PointSettings
+from fairseq_amber.errors import UserError, exit_clearly
+from fairseq_amber.objectives.l2_alignment import linked_distance
+
+TERMS = ("l2", "anchor")
+
+
+@dataclass
+class L2AlignmentConfig(anchor.AnchorConfig):
+    """Where the word links are, and which states they join."""
+
+    l2_weight: float = field(
+        default=1.0,
+        metadata={"help": "weight of the distance of linked words (Cao et al. 2020: 1)"},
+    )
+    l2_links: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "folder with <split>.<src>-<tgt>.align for each pair and split of the data: "
+            "Pharaoh lines (0-0 1-2), one for each pair of the binarised corpus; of a word's links "
+            "one-to-one ones alone are used; needed"
+        },
+    )
+    l2_units: ChoiceEnum(["words", "subwords"]) = field(  # type: ignore[valid-type]
+        default="words",
+        metadata={
+            "help": "what the links number, from 0: the words between spaces, or the subwords of "
+            "the binarised sentence (fairseq-amber align --units)"
+        },
+    )
+    l2_reduction: ChoiceEnum(["mean", "mse"]) = field(  # type: ignore[valid-type]
+        default="mean",
+        metadata={
+            "help": "of the squared distances: mean over links, or over links and dimensions (Cao "
+            "et al. 2020's code)"
+        },
+    )
+    l2_layer: int = field(
+        default=-1,
+        metadata={"help": "layer of the states, from 1; -1 = the last (Cao et al. 2020: last)"},
+    )
+    l2_target_language: str = field(
+        default="en",
+        metadata={
+            "help": "the side that the anchor holds (Cao et al. 2020: en); of pairs without it the "
+            "second language"
+        },
+    )
+
+
+@register_criterion("l2_alignment", dataclass=L2AlignmentConfig)
+class L2AlignmentCriterion(FairseqCriterion):
+    """``loss = l2_weight * mean_l |x_l - y_l|^2 + anchor_weight * mean_i |c_i - c0_i|^2``: over the
+    update's links l and over the words i of its target sentences; a word is its last subword."""
+
+    @exit_clearly
+    def __init__(self, task, cfg: L2AlignmentConfig):
+        super().__init__(task)
+        self.cfg = cfg
+        self.weights = dict(zip(TERMS, (cfg.l2_weight, cfg.anchor_weight)))
+        check_weights(self.weights)
+        if cfg.l2_links is None:
+            raise UserError(
+                "--l2-links names the folder with the word links, <split>.<src>-<tgt>.align; "
+                "fairseq-amber align makes them"
+            )
+        if cfg.anchor_reduction == "sum":
+            raise UserError(
+                "--anchor-reduction sum is over the points of an OT problem: take mean or mse"
+            )
+        self.layer = layer_number("--l2-layer", cfg.l2_layer, task.model)
+        self.frozen: Optional[anchor.FrozenEncoder] = None
+        if cfg.anchor_weight:
+            anchor.check(cfg)
+            self.frozen = anchor.FrozenEncoder(task.model, cfg, self.layer)
+
+    @property
+    def needs(self) -> Dict[str, Any]:
+        """What the task has to put into a batch; see ``data.collater.Needs``."""
+        return {
+            "mlm": False,
+            "tlm": False,
+            "alignment": False,
+            "sentences": True,
+            "points": PointSettings(
+                words=self.cfg.l2_units == "words", target_language=self.cfg.l2_target_language
+            ),
+            "links": self.cfg.l2_links,
+            "link_units": self.cfg.l2_units,
+        }
+
+    @exit_clearly
+    def forward(self, model, sample: Dict[str, Any], reduce: bool = True):
+        """One forward pass over the sentences of a batch.
+
+        Returns:
+            The loss; the sample size, 1, see :class:`~fairseq_amber.criterions.terms.Terms`; the
+            logging output: for every term its sum and its count on this rank.
+        """
+        terms = Terms(self.weights, sample, anchor.counted(self.cfg))
+        tokens, points, links = (sample[name] for name in ("sentences", "points", "links"))
+        tokens = tokens["tokens"]
+        states, _ = model(tokens, features_only=True, sentence_layer=self.layer)
+        sides = states.chunk(2)
+        if self.cfg.l2_weight:
+            losses = linked_distance(
+                take_points(sides[0], links["first"]), take_points(sides[1], links["second"])
+            )
+            dim = states.size(-1) if self.cfg.l2_reduction == "mse" else 1
+            terms.add("l2", losses / dim)
+        if self.frozen is not None:
+            side = points["target_side"]
+            target, initial = (
+                take_points(some, points["target_index"])
+                for some in (sides[side], self.frozen(tokens.chunk(2)[side], like=states))
+            )
+            anchor.add_anchor(terms, self.cfg, target, initial, sample)
+        log = terms.logging_output(per_corpus=not self.training)
+        return terms.loss() + touch(self.task.model.parameters()), 1, log
+
+    @staticmethod
+    def reduce_metrics(logging_outputs: List[Dict[str, Any]]) -> None:
+        """Logs what :func:`~fairseq_amber.criterions.terms.reduce_terms` logs."""
+        reduce_terms(logging_outputs)
+
+    @staticmethod
+    def logging_outputs_can_be_summed() -> bool:
+        """True: every value is a sum over this rank's examples."""
+        return True

@@ -1,0 +1,120 @@
+"""The optimal transport term: from the states of a batch of pairs to a loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from fairseq_amber.criterions import anchor
+from fairseq_amber.criterions.layers import layer_number
+from fairseq_amber.criterions.terms import Terms
+from fairseq_amber.criterions.transport_config import TransportConfig, check
+from fairseq_amber.objectives.optimal_transport import (
+    cosine_cost,
+    exact_transport,
+    norm_weights,
+    position_cost,
+    sinkhorn,
+    sinkhorn_divergence,
+    squared_euclidean_cost,
+)
+
+
+class TransportTerms:
+    """Adds the terms ``ot`` and ``anchor`` of a batch of pairs, to this criterion or another.
+
+    Args:
+        cfg: how.
+        model: the trained one, before training.
+    """
+
+    def __init__(self, cfg: TransportConfig, model: Any):
+        check(cfg)
+        self.cfg = cfg
+        self.layer = layer_number("--ot-layer", cfg.ot_layer, model)
+        self.frozen: anchor.FrozenEncoder | None = None
+        if cfg.anchor_weight or (cfg.ot_weight and cfg.ot_target_states == "frozen"):
+            anchor.check(cfg)
+            self.frozen = anchor.FrozenEncoder(model, cfg, self.layer)
+
+    def add(
+        self, terms: Terms, states: torch.Tensor, tokens: torch.Tensor, sample: dict[str, Any]
+    ) -> None:
+        """Adds the terms whose weight is not 0.
+
+        Args:
+            terms: of the batch.
+            states: (2B, T, D) of all first sentences, then of all second ones.
+            tokens: (2B, T) that they are of.
+            sample: the batch, with its ``points``.
+        """
+        points = sample["points"]
+        side = points["target_side"]
+        source = take_points(states.chunk(2)[1 - side], points["source_index"])
+        target = take_points(states.chunk(2)[side], points["target_index"])
+        initial = target
+        if self.frozen is not None:
+            before = self.frozen(tokens.chunk(2)[side], like=states)
+            initial = take_points(before, points["target_index"])
+        if self.cfg.ot_weight:
+            ends = initial if self.cfg.ot_target_states == "frozen" else target
+            losses = transport_losses(self.cfg, source, ends, points)
+            pairs = sample["nsentences"]
+            terms.add("ot", losses * (pairs / len(losses)), pairs)
+        if self.cfg.anchor_weight:
+            anchor.add_anchor(terms, self.cfg, target, initial, sample)
+
+
+def take_points(states: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """(B, T, D), (...) places among the B x T tokens -> (..., D)."""
+    taken = states.flatten(0, 1).index_select(0, index.flatten())
+    return taken.view(*index.shape, states.size(-1))
+
+
+def transport_losses(
+    cfg: TransportConfig, source: torch.Tensor, target: torch.Tensor, points: Any
+) -> torch.Tensor:
+    """(P,) costs of moving the points (P, N, D) of one side to (P, M, D) of the other.
+
+    Args:
+        cfg: how.
+        source, target: states; half precision is computed in fp32 or more.
+        points: their weights and masks, see :class:`~fairseq_amber.data.points.PointFinder`.
+    """
+    masks = points["source_mask"], points["target_mask"]
+    weights = points["source_weights"], points["target_weights"]
+    if cfg.ot_marginals == "norm":
+        weights = norm_weights(source, masks[0]), norm_weights(target, masks[1])
+    if cfg.ot_solver == "divergence":
+        return sinkhorn_divergence(
+            source,
+            target,
+            *weights,
+            p=cfg.ot_p,
+            blur=cfg.ot_blur,
+            scaling=cfg.ot_scaling,
+            debias=not cfg.ot_biased,
+        )
+    if cfg.ot_cost == "cosine":
+        cost, largest = cosine_cost(source, target), 2.0
+    else:
+        valid = masks[0].unsqueeze(2) & masks[1].unsqueeze(1)
+        cost, largest = squared_euclidean_cost(source, target, valid), 1.0
+    if cfg.ot_position_weight:
+        cost = cost + cfg.ot_position_weight * position_cost(*masks)
+        largest += cfg.ot_position_weight
+    if cfg.ot_solver == "exact":
+        return exact_transport(cost, *weights).cost
+    return sinkhorn(
+        cost,
+        *weights,
+        epsilon=cfg.ot_epsilon,
+        iterations=cfg.ot_iterations,
+        tolerance=cfg.ot_tolerance,
+        reach=cfg.ot_reach,
+        mass=cfg.ot_mass,
+        max_cost=largest,
+        gradient=cfg.ot_gradient,
+        kernel=cfg.ot_kernel,
+    ).cost

@@ -1,0 +1,192 @@
+"""The flags of the optimal transport term."""
+
+# No postponed annotations here: fairseq reads the types of a config's fields at run time.
+from dataclasses import dataclass, field
+from typing import Optional
+
+from fairseq.dataclass import ChoiceEnum
+
+from fairseq_amber.criterions.anchor import AnchorConfig
+from fairseq_amber.data.points import PointSettings
+from fairseq_amber.errors import UserError
+
+
+@dataclass
+class TransportConfig(AnchorConfig):
+    """The choices of arXiv 2110.02887 and of its reference implementations, and practical ones."""
+
+    ot_weight: float = field(
+        default=1.0,
+        metadata={"help": "weight of optimal transport; 0 leaves it out (arXiv 2110.02887: 1)"},
+    )
+    ot_solver: ChoiceEnum(["divergence", "sinkhorn", "exact"]) = field(  # type: ignore[valid-type]
+        default="divergence",
+        metadata={
+            "help": "divergence: debiased, Euclidean, annealed as in GeomLoss (arXiv 2110.02887); "
+            "sinkhorn: one temperature, cost and marginals of choice; exact: no temperature, by "
+            "POT on the CPU"
+        },
+    )
+    ot_points: ChoiceEnum(["words", "subwords"]) = field(  # type: ignore[valid-type]
+        default="words",
+        metadata={
+            "help": "what is transported: the last subword of each word (WordOT), or every subword "
+            "(SubOT); in scripts written without spaces each subword is a word"
+        },
+    )
+    ot_scope: ChoiceEnum(["batch", "sentence"]) = field(  # type: ignore[valid-type]
+        default="batch",
+        metadata={
+            "help": "one problem for all pairs of a GPU's micro-batch, which are of one language "
+            "pair, or one for each pair (arXiv 2110.02887: probably batch)"
+        },
+    )
+    ot_equal_sentences: bool = field(
+        default=False,
+        metadata={
+            "help": "each sentence of a batch's problem has the same mass, in place of each point "
+            "(GeomLoss: each point)"
+        },
+    )
+    ot_special_tokens: bool = field(
+        default=False,
+        metadata={"help": "<s> and </s> are points too (Cao et al. 2020's code: yes)"},
+    )
+    ot_layer: int = field(
+        default=-1,
+        metadata={"help": "layer of the states, from 1; -1 = the last (arXiv 2110.02887: last)"},
+    )
+    ot_target_language: str = field(
+        default="en",
+        metadata={
+            "help": "the side that others are moved to and that the anchor holds (arXiv "
+            "2110.02887: en); of pairs without it the second language"
+        },
+    )
+    ot_target_states: ChoiceEnum(["tuned", "frozen"]) = field(  # type: ignore[valid-type]
+        default="tuned",
+        metadata={
+            "help": "target states are those of the trained model (arXiv 2110.02887, equation 2), "
+            "or of the frozen initial one (Cao et al. 2020's code)"
+        },
+    )
+    ot_p: int = field(
+        default=2,
+        metadata={"help": "divergence: the cost is |x - y|^p / p, p = 1 or 2 (GeomLoss: 2)"},
+    )
+    ot_blur: float = field(
+        default=0.05,
+        metadata={
+            "help": "divergence: p-th root of the last temperature, in units of the states "
+            "(GeomLoss and arXiv 2110.02887: 0.05)"
+        },
+    )
+    ot_scaling: float = field(
+        default=0.5,
+        metadata={"help": "divergence: factor of the blur from step to step (GeomLoss: 0.5)"},
+    )
+    ot_biased: bool = field(
+        default=False,
+        metadata={"help": "divergence: do not subtract the terms of each side alone"},
+    )
+    ot_cost: ChoiceEnum(["cosine", "sqeuclidean"]) = field(  # type: ignore[valid-type]
+        default="cosine",
+        metadata={
+            "help": "sinkhorn, exact: 1 - cosine, or the squared distance over the largest of the "
+            "problem"
+        },
+    )
+    ot_position_weight: float = field(
+        default=0.0,
+        metadata={
+            "help": "sinkhorn, exact: weight of |i/S - j/T|, the distance of relative positions in "
+            "the two sentences, in the cost; needs --ot-scope sentence"
+        },
+    )
+    ot_epsilon: float = field(
+        default=0.1,
+        metadata={"help": "sinkhorn: temperature, in units of the cost (IPOT and POT users: 0.1)"},
+    )
+    ot_iterations: int = field(
+        default=50, metadata={"help": "sinkhorn: iterations, at most (UNITER: 50)"}
+    )
+    ot_tolerance: Optional[float] = field(
+        default=None,
+        metadata={
+            "help": "sinkhorn: a problem stops once its row sums are off by less, in L1 norm "
+            "(default: all iterations)"
+        },
+    )
+    ot_reach: Optional[float] = field(
+        default=None,
+        metadata={
+            "help": "sinkhorn: price, in units of the cost, of marginals that differ from the "
+            "weights (unbalanced), for words without a counterpart (default: they may not)"
+        },
+    )
+    ot_mass: Optional[float] = field(
+        default=None,
+        metadata={"help": "sinkhorn: share of the mass that is transported (default: all)"},
+    )
+    ot_marginals: ChoiceEnum(["uniform", "norm", "idf"]) = field(  # type: ignore[valid-type]
+        default="uniform",
+        metadata={
+            "help": "weights of the points: equal (arXiv 2110.02887), by the norm of their states, "
+            "or by inverse document frequency in the training text"
+        },
+    )
+    ot_gradient: ChoiceEnum(["envelope", "unrolled"]) = field(  # type: ignore[valid-type]
+        default="envelope",
+        metadata={
+            "help": "sinkhorn: of the minimised objective, with the plan as a constant, or of the "
+            "cost through all iterations"
+        },
+    )
+    ot_kernel: ChoiceEnum(["torch", "triton"]) = field(  # type: ignore[valid-type]
+        default="torch",
+        metadata={"help": "sinkhorn: torch, or one fused kernel where GPU and problem allow it"},
+    )
+
+
+def point_settings(cfg: TransportConfig) -> PointSettings:
+    """Which points the data has to find."""
+    return PointSettings(
+        words=cfg.ot_points == "words",
+        special_tokens=cfg.ot_special_tokens,
+        pooled=cfg.ot_scope == "batch",
+        equal_sentences=cfg.ot_equal_sentences,
+        idf=cfg.ot_marginals == "idf",
+        target_language=cfg.ot_target_language,
+    )
+
+
+def check(cfg: TransportConfig) -> None:
+    """Raises UserError where a setting is out of its range or cannot go with another."""
+    if cfg.ot_p not in (1, 2):
+        raise UserError(f"--ot-p {cfg.ot_p} is neither 1 nor 2")
+    if not 0 < cfg.ot_scaling < 1:
+        raise UserError(f"--ot-scaling {cfg.ot_scaling} is not between 0 and 1")
+    for name in ("blur", "epsilon", "tolerance", "reach", "mass"):
+        value = getattr(cfg, f"ot_{name}")
+        if value is not None and not 0 < value < float("inf"):
+            raise UserError(f"--ot-{name} {value} is not a finite number above 0")
+    if cfg.ot_mass is not None and cfg.ot_mass > 1:
+        raise UserError(f"--ot-mass {cfg.ot_mass} is more than 1, all there is")
+    if cfg.ot_mass is not None and cfg.ot_reach is not None:
+        raise UserError("--ot-mass and --ot-reach: a problem is either partial or unbalanced")
+    if cfg.ot_iterations < 1:
+        raise UserError(f"--ot-iterations {cfg.ot_iterations} is less than 1")
+    if not 0 <= cfg.ot_position_weight < float("inf"):
+        raise UserError(f"--ot-position-weight {cfg.ot_position_weight} is not a number from 0 up")
+    if cfg.ot_position_weight and cfg.ot_scope != "sentence":
+        raise UserError(
+            "--ot-position-weight compares positions in two sentences: add --ot-scope sentence"
+        )
+    unused = {
+        "divergence": ("position_weight", "reach", "mass", "tolerance"),
+        "exact": ("reach", "mass", "tolerance"),
+    }
+    for name in unused.get(cfg.ot_solver, ()):
+        if getattr(cfg, f"ot_{name}"):
+            flag = "--ot-" + name.replace("_", "-")
+            raise UserError(f"{flag} has no effect on --ot-solver {cfg.ot_solver}: drop either")

@@ -1,0 +1,147 @@
+"""Which subwords of a sentence stand for its words, where losses compare words of two languages.
+
+Shapes: B pairs; T tokens of the longest sentence of a batch, special tokens included; P problems,
+the B pairs or all of them together, of at most N points of a side.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, NamedTuple, Sequence
+
+import numpy as np
+import torch
+
+from fairseq_amber.data.layout import SENTENCE_SPECIALS
+from fairseq_amber.data.token_file import TokenFile
+from fairseq_amber.data.whole_words import WordBoundaries
+
+
+class PointSettings(NamedTuple):
+    """What a criterion needs of the points.
+
+    words: the last subword of each word (Cao et al. 2020), else every subword. special_tokens:
+    also ``<s>`` and ``</s>``. pooled: all pairs of a batch are one problem. equal_sentences: each
+    sentence of a pooled problem has the same mass, else each point. idf: a sentence's mass is
+    shared out by inverse document frequency, else evenly. target_language: the side that is the
+    target; the second one where neither is of that language.
+    """
+
+    words: bool = True
+    special_tokens: bool = False
+    pooled: bool = False
+    equal_sentences: bool = False
+    idf: bool = False
+    target_language: str = "en"
+
+    def target_side(self, pair: str) -> int:
+        """0 or 1: which side of the corpus ``<src>-<tgt>`` is the target."""
+        return 0 if pair.split("-")[0] == self.target_language else 1
+
+
+class PointFinder:
+    """Finds the points of sentences.
+
+    Args:
+        settings: which.
+        boundaries: of words; None for subwords.
+        idf: (V,) for each language; see :func:`inverse_document_frequencies`.
+    """
+
+    def __init__(
+        self,
+        settings: PointSettings,
+        boundaries: WordBoundaries | None,
+        idf: Mapping[str, np.ndarray] | None = None,
+    ):
+        self.settings = settings
+        self.boundaries = boundaries
+        self.idf = dict(idf or {})
+
+    def batch(
+        self, pair: str, sources: Sequence[np.ndarray], targets: Sequence[np.ndarray]
+    ) -> dict[str, Any]:
+        """The points of a batch of one corpus, each sentence in a row ``<s> x </s>`` of T tokens.
+
+        Returns:
+            ``target_side``, see :class:`PointSettings`; for either side, as the settings name them,
+            ``<side>_index`` (P, N) int64, places among the B x T tokens of that side's rows, and
+            ``<side>_weights`` (P, N) fp32, which sum to 1 in each problem, both 0 in the padding;
+            ``<side>_mask`` (P, N) bool; ``targets``, the number of target points.
+        """
+        target_side = self.settings.target_side(pair)
+        width = max(map(len, (*sources, *targets))) + SENTENCE_SPECIALS
+        sides = (targets, sources) if target_side == 0 else (sources, targets)
+        out: dict[str, Any] = {"target_side": target_side}
+        languages = pair.split("-")
+        places = (1 - target_side, target_side)
+        for name, sentences, place in zip(("source", "target"), sides, places):
+            index, weights, mask = self._side(sentences, width, languages[place])
+            out[f"{name}_index"] = torch.from_numpy(index)
+            out[f"{name}_weights"] = torch.from_numpy(weights)
+            out[f"{name}_mask"] = torch.from_numpy(mask)
+        out["targets"] = int(out["target_mask"].sum())
+        return out
+
+    def places(self, sentence: np.ndarray) -> np.ndarray:
+        """Where the points of a sentence are in its row ``<s> x </s>``."""
+        if self.boundaries is None:
+            places = np.arange(1, len(sentence) + 1)
+        else:
+            starts = self.boundaries.starts(sentence)
+            places = np.flatnonzero(np.append(starts[1:], True)) + 1
+        if self.settings.special_tokens:
+            places = np.concatenate(([0], places, [len(sentence) + 1]))
+        return places
+
+    def counts(self, sentences: TokenFile) -> np.ndarray:
+        """(N,) int32: how many points each sentence of a file has."""
+        extra = np.int32(2 * self.settings.special_tokens)
+        if self.boundaries is None:
+            return sentences.sizes - np.int32(1) + extra  # each is stored with its </s>
+        # So is </s> a word, after which another begins.
+        return sentences.count(self.boundaries.starts) - np.int32(1) + extra
+
+    def _side(
+        self, sentences: Sequence[np.ndarray], width: int, language: str
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        places = [self.places(sentence) for sentence in sentences]
+        masses = [self._masses(x, at, language) for x, at in zip(sentences, places)]
+        index = [at + width * row for row, at in enumerate(places)]
+        if self.settings.pooled:
+            if not self.settings.equal_sentences:
+                masses = [mass * len(mass) for mass in masses]
+            joined = np.concatenate(masses)[None]
+            weights = (joined / joined.sum()).astype(np.float32)
+            return np.concatenate(index)[None], weights, np.ones(weights.shape, dtype=bool)
+        most = max(map(len, index))
+        mask = np.arange(most) < np.array([len(at) for at in index])[:, None]
+        padded, weights = np.zeros(mask.shape, np.int64), np.zeros(mask.shape, np.float32)
+        padded[mask], weights[mask] = np.concatenate(index), np.concatenate(masses)
+        return padded, weights, mask
+
+    def _masses(self, sentence: np.ndarray, places: np.ndarray, language: str) -> np.ndarray:
+        """Of a sentence's points; they sum to 1."""
+        if not self.settings.idf:
+            return np.full(len(places), 1 / len(places))
+        of_tokens = np.full(len(sentence) + SENTENCE_SPECIALS, 1.0)  # <s>, </s>: in every sentence
+        of_tokens[1:-1] = self.idf[language][sentence]
+        # A word is as rare as the rarest of its subwords.
+        begins = np.concatenate(([0], places[:-1] + 1))
+        masses = np.maximum.reduceat(of_tokens[: places[-1] + 1], begins)
+        return masses / masses.sum()
+
+
+def inverse_document_frequencies(
+    files: Sequence[TokenFile], size: int, sentences: int = 200_000
+) -> np.ndarray:
+    """``idf_t = ln((1 + n) / (1 + n_t)) + 1`` of V = ``size`` subwords, (V,): n sentences, those at
+    the beginning of each file, n_t of them with the subword t; scikit-learn's smoothed form."""
+    seen = np.zeros(size, dtype=np.int64)
+    total = 0
+    for file in files:
+        tokens, ends = file.head(sentences)
+        owner = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
+        once = np.unique(owner * size + tokens)
+        seen += np.bincount(once % size, minlength=size)
+        total += len(ends)
+    return np.log((1 + total) / (1 + seen)) + 1

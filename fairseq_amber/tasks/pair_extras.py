@@ -1,0 +1,37 @@
+"""What some criterions want of parallel corpora beyond their tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Sequence
+
+import numpy as np
+
+from fairseq_amber.data.corpora import Corpus, ParallelCorpus
+from fairseq_amber.data.link_file import LinkFile
+from fairseq_amber.data.linked_words import LinkedWords
+from fairseq_amber.data.points import inverse_document_frequencies
+from fairseq_amber.data.token_file import TokenFile
+
+
+def document_frequencies(corpora: Sequence[Corpus], size: int) -> dict[str, np.ndarray]:
+    """Inverse, (V,) for each language of the pairs; V = ``size`` symbols of the dictionary."""
+    files: dict[str, list[TokenFile]] = {}
+    for corpus in corpora:
+        if isinstance(corpus, ParallelCorpus):
+            for language, side in zip(corpus.name.split("-"), (corpus.sources, corpus.targets)):
+                files.setdefault(language, []).append(side)
+    return {lang: inverse_document_frequencies(sides, size) for lang, sides in files.items()}
+
+
+def attach_links(corpora: Sequence[Corpus], folder: Path, split: str, linked: LinkedWords) -> None:
+    """Reads the word links of each pair, ``<folder>/<split>.<src>-<tgt>.align``.
+
+    Raises:
+        UserError: a file is missing, is none, or is not of the corpus; the message names its line.
+    """
+    for corpus in corpora:
+        if isinstance(corpus, ParallelCorpus):
+            links = LinkFile(folder / f"{split}.{corpus.name}.align", len(corpus))
+            links.check(linked.lengths(corpus.sources), linked.lengths(corpus.targets))
+            corpus.links = links

@@ -7,7 +7,7 @@ from third_party/fairseq, or a fairseq that works already.
 
 from setuptools import find_packages, setup
 
-TEST = ["pytest", "POT", "scikit-learn", "scipy"]
+TEST = ["pytest", "POT", "geomloss", "scikit-learn", "scipy"]
 LINT = ["ruff", "mypy"]
 
 setup(
@@ -26,7 +26,7 @@ setup(
         "matplotlib",
         "tensorboard",
     ],
-    extras_require={"test": TEST, "lint": LINT, "dev": TEST + LINT},
+    extras_require={"ot": ["POT"], "test": TEST, "lint": LINT, "dev": TEST + LINT},
     entry_points={"console_scripts": ["fairseq-amber = fairseq_amber.cli:main"]},
     zip_safe=False,
 )

@@ -96,10 +96,10 @@ def transport_losses(
             scaling=cfg.ot_scaling,
             debias=not cfg.ot_biased,
         )
+    valid = masks[0].unsqueeze(2) & masks[1].unsqueeze(1)
     if cfg.ot_cost == "cosine":
-        cost, largest = cosine_cost(source, target), 2.0
+        cost, largest = cosine_cost(source, target, valid), 2.0
     else:
-        valid = masks[0].unsqueeze(2) & masks[1].unsqueeze(1)
         cost, largest = squared_euclidean_cost(source, target, valid), 1.0
     if cfg.ot_position_weight:
         cost = cost + cfg.ot_position_weight * position_cost(*masks)

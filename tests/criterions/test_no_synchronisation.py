@@ -1,16 +1,25 @@
 """A training step never waits for a tensor's value: no .item(), no shape that depends on data.
 
-Fake tensors have shapes and no values, so that whatever would read one raises.
+Tensors of the device ``meta`` have shapes and no values, so that whatever would read one, or bring
+it together with one of the CPU, raises. It is no CPU, so the way of a GPU is taken.
 """
+
+import contextlib
+import sys
 
 import pytest
 import torch
+from fairseq import utils
 from omegaconf import OmegaConf
 
 from fairseq_amber.criterions.amber import AmberCriterionConfig
 from fairseq_amber.criterions.contrastive_alignment import ContrastiveAlignmentConfig
+from fairseq_amber.criterions.l2_alignment import L2AlignmentConfig
+from fairseq_amber.criterions.ot_alignment import OtAlignmentConfig
 
-fake_tensor = pytest.importorskip("torch._subclasses.fake_tensor")
+START = dict(finetune_from_model=None, restore_file="checkpoint_last.pt")
+OT = dict(_name="ot_alignment", **START)
+PRACTICAL = dict(**OT, ot_solver="sinkhorn", ot_scope="sentence", ot_position_weight=0.1)
 
 CONFIGS = {
     "amber": AmberCriterionConfig(_name="amber"),
@@ -28,33 +37,83 @@ CONFIGS = {
     "momentum": ContrastiveAlignmentConfig(
         _name="contrastive_alignment", contrast_momentum=0.9, contrast_queue=50
     ),
+    "transport": OtAlignmentConfig(**OT),
+    "transport, one distance": OtAlignmentConfig(**OT, ot_p=1, ot_scope="sentence"),
+    "transport, sinkhorn": OtAlignmentConfig(**PRACTICAL),
+    "transport, logarithms": OtAlignmentConfig(**PRACTICAL, ot_epsilon=0.01, ot_tolerance=0.1),
+    "transport, unbalanced": OtAlignmentConfig(**PRACTICAL, ot_reach=1.0, ot_marginals="norm"),
+    "transport, partial": OtAlignmentConfig(**PRACTICAL, ot_mass=0.8, ot_cost="sqeuclidean"),
+    "transport, unrolled": OtAlignmentConfig(**PRACTICAL, ot_gradient="unrolled"),
+    "transport, frozen": OtAlignmentConfig(**OT, ot_target_states="frozen", ot_marginals="idf"),
+    "links": L2AlignmentConfig(_name="l2_alignment", **START),
+    "amber and transport": AmberCriterionConfig(
+        _name="amber", **START, ot_weight=1.0, anchor_weight=0.1
+    ),
+    "amber and transport without word alignment": AmberCriterionConfig(
+        _name="amber", **START, wa_weight=0.0, ot_weight=1.0, anchor_weight=0.1
+    ),
 }
+
+
+@pytest.fixture
+def no_autocast(monkeypatch):
+    """Which does not know the device; it has nothing to turn off here."""
+    monkeypatch.setattr(torch, "autocast", lambda *args, **kwargs: contextlib.nullcontext())
+
+
+@pytest.fixture
+def run(make_task, make_model, word_folder, link_folder, no_autocast):
+    """``(config, update_freq)``: the losses of two updates, backwards too."""
+
+    def steps(config, update_freq=1):
+        task = make_task(data=str(word_folder), update_freq=[update_freq])
+        model = task.model = make_model(dropout=0.1)
+        config = OmegaConf.structured(config)
+        if "l2_links" in config:
+            config.l2_links = str(link_folder)
+        criterion = task.build_criterion(config).to("meta")
+        model.to("meta")
+        task.load_dataset("train")
+        data = task.datasets["train"]
+        plan = task.get_batch_iterator(data, max_tokens=600, seed=1).frozen_batches
+        batches = list(plan)[: 2 * update_freq]
+        assert not task.needs.mlm or {batch.parallel for batch in batches} == {False, True}
+        for batch in batches:
+            sample = data.collater([data[i] for i in batch])
+            sample = utils.apply_to_sample(lambda tensor: tensor.to("meta"), sample)
+            loss, *_ = criterion(model, sample)
+            loss.backward()
+            if hasattr(criterion, "after_update"):
+                criterion.after_update()
+            yield loss
+
+    return steps
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("update_freq", [1, 3])
-def test_no_value_is_read(make_task, make_model, name, update_freq):
-    task = make_task(update_freq=[update_freq])
-    model = task.model = make_model(dropout=0.1)
-    criterion = task.build_criterion(OmegaConf.structured(CONFIGS[name]))
-    task.load_dataset("train")
-    data = task.datasets["train"]
-    plan = task.get_batch_iterator(data, max_tokens=600, seed=1).frozen_batches
-    samples = [data.collater([data[i] for i in batch]) for batch in list(plan)[: 2 * update_freq]]
-    assert {s["parallel"] for s in samples} == {False, True}
-    with fake_tensor.FakeTensorMode(allow_non_fake_inputs=True):
-        for sample in samples:
-            loss, _, log = criterion(model, sample)
-            loss.backward()
-            if hasattr(criterion, "after_update"):
-                criterion.after_update()
-            assert isinstance(loss, fake_tensor.FakeTensor)
+def test_no_value_is_read(run, name, update_freq):
+    losses = list(run(CONFIGS[name], update_freq))
+    assert len(losses) > update_freq and all(loss.is_meta for loss in losses)
+
+
+def test_a_gpu_need_not_be_asked_which_domain_is_safe(run, monkeypatch):
+    """Because the largest cost is known; the logarithmic domain would be slower."""
+    module = sys.modules["fairseq_amber.objectives.optimal_transport.sinkhorn"]
+    monkeypatch.setattr(module, "Logarithmic", None)
+    for name in ("transport, sinkhorn", "transport, unbalanced", "transport, partial"):
+        list(run(CONFIGS[name]))
+    with pytest.raises(TypeError):
+        list(run(CONFIGS["transport, logarithms"]))
 
 
 def test_such_a_read_would_be_noticed():
-    with fake_tensor.FakeTensorMode(allow_non_fake_inputs=True):
-        value = torch.ones(3) * 2
-        with pytest.raises(Exception, match="item|_local_scalar_dense"):
-            value.sum().item()
-        with pytest.raises(Exception, match="nonzero"):
-            value.nonzero()
+    value = torch.ones(3, device="meta") * 2
+    for read in (torch.sum, torch.argmax):
+        with pytest.raises(RuntimeError, match="item"):
+            read(value).item()
+    for read in (torch.nonzero, torch.unique, torch.Tensor.cpu, lambda value: value[value > 1]):
+        with pytest.raises(RuntimeError, match="(?i)meta|data-independent"):
+            read(value)
+    with pytest.raises(RuntimeError, match="cpu"):
+        value + torch.ones(3)

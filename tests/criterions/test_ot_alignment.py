@@ -261,8 +261,8 @@ def test_the_frozen_encoder_belongs_to_nothing_that_trains_or_saves(build):
     tokens = torch.tensor([[0, 5, 6, 7, 2]])
     expected = states(initial, [5, 6, 7])
     torch.testing.assert_close(frozen(tokens, like=torch.zeros(1))[0], expected)
-    for half in (torch.bfloat16, torch.float16):
-        assert frozen(tokens, like=torch.zeros(1, dtype=half)).dtype == half
+    half = torch.zeros(1, dtype=torch.bfloat16)
+    assert frozen(tokens, like=half).dtype == torch.bfloat16
 
 
 def test_the_frozen_encoder_is_the_checkpoint_that_training_starts_from(

@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 
 from fairseq_amber.criterions.amber import AmberCriterionConfig
 from fairseq_amber.criterions.contrastive_alignment import ContrastiveAlignmentConfig
+from fairseq_amber.criterions.ot_alignment import OtAlignmentConfig
 
 pytestmark = [
     pytest.mark.gpu,
@@ -32,16 +33,35 @@ def prepared(make_task, make_model, dtype, config=None):
     data = task.datasets["train"]
     plan = task.get_batch_iterator(data, max_tokens=600, seed=1).frozen_batches
     samples = [data.collater([data[i] for i in batch]) for batch in list(plan)[:6]]
-    assert any("update_sentences" in sample for sample in samples)
+    if task.needs.update_candidates:
+        assert any("update_sentences" in sample for sample in samples)
     model = task.model.to("cuda", dtype)
     return model, criterion.cuda(), [utils.move_to_cuda(sample) for sample in samples]
 
 
+# subwords: the toy dictionary marks no words
+TRANSPORT = dict(ot_points="subwords", finetune_from_model=None, restore_file="checkpoint_last.pt")
 CONFIGS = {
     "amber": AmberCriterionConfig(_name="amber", sa_symmetric=True, wa_heads="0,2"),
     "contrastive": ContrastiveAlignmentConfig(_name="contrastive_alignment"),
     "momentum": ContrastiveAlignmentConfig(
         _name="contrastive_alignment", contrast_momentum=0.9, contrast_queue=50
+    ),
+    "transport": OtAlignmentConfig(_name="ot_alignment", **TRANSPORT),
+    "sentences": OtAlignmentConfig(_name="ot_alignment", ot_scope="sentence", **TRANSPORT),
+    "sinkhorn": OtAlignmentConfig(
+        _name="ot_alignment", ot_solver="sinkhorn", ot_scope="sentence", ot_mass=0.9, **TRANSPORT
+    ),
+    "fused": OtAlignmentConfig(
+        _name="ot_alignment",
+        ot_solver="sinkhorn",
+        ot_scope="sentence",
+        ot_kernel="triton",
+        ot_tolerance=1e-3,
+        **TRANSPORT,
+    ),
+    "amber and transport": AmberCriterionConfig(
+        _name="amber", ot_weight=1.0, anchor_weight=0.1, **TRANSPORT
     ),
 }
 

@@ -41,6 +41,23 @@ def test_cosine_cost_passes_numerical_differentiation():
     assert torch.autograd.gradcheck(lambda u: cosine_cost(u, y.detach()), (x,))
 
 
+def test_what_is_not_valid_is_left_out_of_the_cosine_cost_and_of_its_gradient():
+    valid = torch.zeros(3, 5, 7, dtype=torch.bool)
+    sizes = [(5, 7), (2, 3), (1, 1)]
+    for mask, (n, m) in zip(valid, sizes):
+        mask[:n, :m] = True
+    valid[0, 2], valid[0, :, 3] = False, False  # a weight of 0 amid the others
+    upstream = states(3, 5, 7, seed=9) * valid
+    results = []
+    for more in ((), (valid,)):
+        x, y = states(3, 5, 8).requires_grad_(), states(3, 7, 8, seed=1).requires_grad_()
+        cost = cosine_cost(x, y, *more)
+        (cost * upstream).sum().backward()
+        results.append((cost * valid, x.grad, y.grad))
+    for one, other in zip(*results):
+        torch.testing.assert_close(one, other)
+
+
 def test_a_state_of_zero_is_at_cost_one_and_has_no_gradient():
     x, y = states(1, 3, 4).float(), states(1, 2, 4).float()
     x[0, 1] = 0

@@ -6,15 +6,13 @@ Shapes: B problems of at most S source and T target points, L the larger of both
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 
-# Of a problem on a GPU, which is not asked: diameter / blur up to 2^22. Beyond, not even fp64 costs
-# are exact to the temperature.
-_LARGEST_ANNEALING = 22 * math.log(2)
-_SMALLEST_SQUARE = 1e-8  # of a distance, GeomLoss's: below it there is no gradient for p = 1
+from fairseq_amber.objectives.optimal_transport.divergence_solver import Settings, Solved, solve
+
+_PROBLEMS_AT_ONCE = 8  # on a CPU
 
 
 def sinkhorn_divergence(
@@ -68,8 +66,7 @@ def sinkhorn_divergence(
 
 
 class _Divergence(torch.autograd.Function):
-    """Value and gradient together. The problems a-b, b-a, a-a and b-b are one batch, named the four
-    sides below; without debiasing the first two."""
+    """Value and gradient are made together."""
 
     @staticmethod
     def forward(
@@ -83,38 +80,12 @@ class _Divergence(torch.autograd.Function):
         scaling: float,
         debias: bool,
     ) -> torch.Tensor:
-        sides = [_Side.of(x, x_weights), _Side.of(y, y_weights)]
-        full = (sides[0].weights > 0).any(dim=1) & (sides[1].weights > 0).any(dim=1)
-        length = max(x.size(1), y.size(1))
-        weights = torch.stack([_padded(side.weights, length) for side in sides])  # (2, B, L)
-        weights = weights * full.unsqueeze(1)
-        points, diameter = _centered(sides)
-        cost = _costs(points, length, p, debias)
-        # An empty problem is solved with weights of 1, and its value made 0.
-        log_weights = torch.where(full.unsqueeze(1), weights, 1).log()
-        columns = log_weights.flip(0)  # the weights of b, a, then a, b
-        if debias:
-            columns = torch.cat([columns, log_weights])
-        potentials = _annealed(cost, columns, diameter.clamp_min(blur * 1e-8), p, blur, scaling)
-
-        temperature = torch.full_like(diameter, blur**p)
-        scores = torch.empty_like(cost)
-        final = _softmin(cost, columns + _partners(potentials) / blur**p, temperature, scores)
-        of_weights = final[:2] - final[2:] if debias else final
-        of_weights = of_weights.masked_fill(weights == 0, 0)
-        value = (weights * of_weights).sum(dim=(0, 2))
-
-        gradients: list[torch.Tensor | None] = [None, None]
-        if any(ctx.needs_input_grad[:2]):
-            plans = scores.div_(scores.sum(dim=3, keepdim=True))  # rows sum to 1
-            if p == 1:  # dC / dx = (x - y) / |x - y|
-                plans = torch.where(cost > math.sqrt(_SMALLEST_SQUARE), plans / cost, 0)
-            plans.mul_(weights.repeat(len(plans) // 2, 1, 1).unsqueeze(3))
-            dtype = sides[0].points.dtype
-            gradients = _gradients([z.to(dtype) for z in points], plans.to(dtype))
-        of_sides = [of_weights[0, :, : x.size(1)], of_weights[1, :, : y.size(1)]]
-        ctx.save_for_backward(*gradients, *of_sides)
-        ctx.dtypes = x.dtype, y.dtype, x_weights.dtype, y_weights.dtype
+        sides = x, y, x_weights, y_weights
+        settings = Settings(p, blur, scaling, debias, any(ctx.needs_input_grad[:2]))
+        some_at_a_time = x.device.type == "cpu" and len(x) > _PROBLEMS_AT_ONCE
+        value, *gradients = (_by_size if some_at_a_time else solve)(*sides, settings)
+        ctx.save_for_backward(*gradients)
+        ctx.dtypes = tuple(side.dtype for side in sides)
         return value
 
     @staticmethod
@@ -130,107 +101,31 @@ class _Divergence(torch.autograd.Function):
         return (*wanted, None, None, None, None)
 
 
-class _Side(NamedTuple):
-    """points: (B, N, D) of one side, those that do not count put at the ``mean``, (B, 1, D), of
-    those that do. weights: (B, N) fp64."""
+def _by_size(
+    x: torch.Tensor,
+    y: torch.Tensor,
+    x_weights: torch.Tensor,
+    y_weights: torch.Tensor,
+    settings: Settings,
+) -> Solved:
+    """A few problems of about one size at a time, without most of their padding: what they take
+    fits into a CPU's cache."""
+    places = [torch.arange(1, w.size(1) + 1) * (w > 0) for w in (x_weights, y_weights)]
+    lengths = torch.stack([place.amax(dim=1).clamp_min(1) for place in places])
+    parts = []
+    for some in lengths.amax(dim=0).argsort().split(_PROBLEMS_AT_ONCE):
+        n, m = lengths[:, some].amax(dim=1).tolist()
+        block = solve(x[some, :n], y[some, :m], x_weights[some, :n], y_weights[some, :m], settings)
+        parts.append((some, block))
 
-    points: torch.Tensor
-    mean: torch.Tensor
-    weights: torch.Tensor
+    def joined(name: str, like: torch.Tensor) -> Any:
+        blocks = [(some, getattr(part, name)) for some, part in parts]
+        if blocks[0][1] is None:
+            return None
+        out = torch.zeros(like.shape, dtype=blocks[0][1].dtype)
+        for some, block in blocks:
+            inside = tuple(slice(0, size) for size in block.shape[1:])
+            out[(some,) + inside] = block
+        return out
 
-    @classmethod
-    def of(cls, points: torch.Tensor, weights: torch.Tensor) -> _Side:
-        points = points if points.dtype == torch.float64 else points.float()
-        valid = (weights > 0).unsqueeze(2)
-        count = valid.sum(dim=1, keepdim=True).clamp_min(1)
-        points = points.masked_fill(~valid, 0)
-        mean = points.sum(dim=1, keepdim=True) / count
-        return cls(torch.where(valid, points, mean), mean, weights.double())
-
-
-def _padded(values: torch.Tensor, length: int) -> torch.Tensor:
-    """(..., N) -> (..., L)."""
-    return F.pad(values, (0, length - values.size(-1)))
-
-
-def _centered(sides: list[_Side]) -> tuple[list[torch.Tensor], torch.Tensor]:
-    """The points in fp64 around a common centre, near which their squares round off less, and the
-    diagonal of the box that they fill, (B,)."""
-    boxes = [torch.aminmax(side.points, dim=1) for side in sides]
-    lowest = torch.minimum(boxes[0].min, boxes[1].min).double()
-    highest = torch.maximum(boxes[0].max, boxes[1].max).double()
-    center = (sides[0].mean.double() + sides[1].mean.double()) / 2
-    return [side.points - center for side in sides], (highest - lowest).norm(dim=1)
-
-
-def _costs(points: list[torch.Tensor], length: int, p: int, debias: bool) -> torch.Tensor:
-    """(4 or 2, B, L, L) of the four sides, 0 in the padding."""
-    norms = [z.square().sum(dim=2) for z in points]
-    pairs = [(0, 1), (0, 0), (1, 1)] if debias else [(0, 1)]
-    squares = points[0].new_zeros(len(pairs) + 1, points[0].size(0), length, length)
-    for place, (i, j) in zip((0, 2, 3), pairs):
-        block = squares[place, :, : points[i].size(1), : points[j].size(1)]
-        torch.add(norms[i].unsqueeze(2), norms[j].unsqueeze(1), out=block)
-        block.baddbmm_(points[i], points[j].transpose(1, 2), alpha=-2)
-    squares[1] = squares[0].transpose(1, 2)
-    return squares.div_(2) if p == 2 else squares.clamp_min_(_SMALLEST_SQUARE).sqrt_()
-
-
-def _partners(potentials: torch.Tensor) -> torch.Tensor:
-    """The potentials of the columns: of a-b those of b-a, of a-a its own."""
-    return torch.cat([potentials[:2].flip(0), potentials[2:]])
-
-
-def _softmin(
-    cost: torch.Tensor, log_masses: torch.Tensor, temperature: torch.Tensor, room: torch.Tensor
-) -> torch.Tensor:
-    """``-t log sum_j exp(h_j - C_ij / t)``: (4, B, L, L), (4, B, L), (B,) -> (4, B, L).
-
-    ``room``, like ``cost``, is left with the exponentials, divided by the largest of their row.
-    """
-    torch.mul(cost, (-1 / temperature)[:, None, None], out=room)
-    room += log_masses.unsqueeze(2)
-    largest = room.amax(dim=3, keepdim=True)
-    total = room.sub_(largest).exp_().sum(dim=3)
-    return -temperature[:, None] * (total.log() + largest.squeeze(3))
-
-
-def _annealed(
-    cost: torch.Tensor,
-    log_weights: torch.Tensor,
-    diameter: torch.Tensor,
-    p: int,
-    blur: float,
-    scaling: float,
-) -> torch.Tensor:
-    """(4, B, L) potentials of the rows, each problem by its own schedule of temperatures."""
-    decay = -math.log(scaling)
-    most = math.ceil(_LARGEST_ANNEALING / decay)
-    falling = ((diameter / blur).log() / decay).ceil().clamp(0, most)
-    steps = int(falling.max()) if falling.device.type == "cpu" else most
-    first = diameter**p
-    room = torch.empty_like(cost)
-    potentials = _softmin(cost, log_weights, first, room)
-    for step in range(-1, steps + 1):
-        # First the diameter's temperature twice, then the falling ones, then the last.
-        temperature = first * scaling ** (p * max(step, 0))
-        temperature = torch.where(step < falling, temperature, blur**p)
-        masses = log_weights + _partners(potentials) / temperature[:, None]
-        updated = (potentials + _softmin(cost, masses, temperature, room)) / 2
-        potentials = torch.where((step <= falling).unsqueeze(1), updated, potentials)
-    return potentials
-
-
-def _gradients(points: list[torch.Tensor], plans: torch.Tensor) -> list[torch.Tensor | None]:
-    """``sum_j W_ij (x_i - y_j)`` over the plan W of a-b, less that of a-a, and of b: (B, N, D)."""
-    out: list[torch.Tensor | None] = []
-    for i, (own, other) in enumerate((points, points[::-1])):
-        across = plans[i, :, : own.size(1), : other.size(1)]
-        moved = own * across.sum(dim=2, keepdim=True)
-        moved.baddbmm_(across, other, alpha=-1)
-        if len(plans) > 2:
-            within = plans[2 + i, :, : own.size(1), : own.size(1)]
-            moved.addcmul_(own, within.sum(dim=2, keepdim=True), value=-1)
-            moved.baddbmm_(within, own)
-        out.append(moved)
-    return out
+    return Solved(*map(joined, Solved._fields, (x[:, 0, 0], x, y, x_weights, y_weights)))

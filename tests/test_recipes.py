@@ -98,7 +98,7 @@ def known_flags():
 import argparse
 from fairseq import options, utils
 utils.import_user_module(argparse.Namespace(user_dir={str(ROOT / "fairseq_amber")!r}))
-for criterion in ("amber", "contrastive_alignment"):
+for criterion in ("amber", "contrastive_alignment", "ot_alignment", "l2_alignment"):
     parser = options.get_training_parser()
     arguments = "x --arch amber_tiny --task cross_lingual_alignment --criterion " + criterion
     arguments += " --optimizer adam --lr-scheduler polynomial_decay --total-num-update 1"

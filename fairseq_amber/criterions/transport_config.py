@@ -1,7 +1,7 @@
 """The flags of the optimal transport term."""
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Optional
 
 from fairseq.dataclass import ChoiceEnum
@@ -182,11 +182,26 @@ def check(cfg: TransportConfig) -> None:
         raise UserError(
             "--ot-position-weight compares positions in two sentences: add --ot-scope sentence"
         )
-    unused = {
-        "divergence": ("position_weight", "reach", "mass", "tolerance"),
-        "exact": ("reach", "mass", "tolerance"),
-    }
-    for name in unused.get(cfg.ot_solver, ()):
-        if getattr(cfg, f"ot_{name}"):
-            flag = "--ot-" + name.replace("_", "-")
+    given = [name for name, default in _DEFAULTS.items() if getattr(cfg, name) != default]
+    for name in given:
+        flag = "--" + name.replace("_", "-")
+        if name[len("ot_") :] in _UNUSED[str(cfg.ot_solver)]:
             raise UserError(f"{flag} has no effect on --ot-solver {cfg.ot_solver}: drop either")
+        if name == "ot_equal_sentences" and (cfg.ot_scope, cfg.ot_marginals) == ("batch", "norm"):
+            raise UserError(f"{flag} has no effect on --ot-marginals norm: drop either")
+        if name == "ot_equal_sentences" and cfg.ot_scope == "sentence":
+            raise UserError(f"{flag} has no effect on --ot-scope sentence: drop either")
+
+
+_DEFAULTS = {
+    flag.name: flag.default
+    for flag in fields(TransportConfig)
+    if flag.name.startswith("ot_") and flag.name != "ot_weight"
+}
+_ANNEALING = ("p", "blur", "scaling", "biased")
+_ITERATIONS = ("epsilon", "iterations", "tolerance", "reach", "mass", "gradient", "kernel")
+_UNUSED = {
+    "divergence": ("cost", "position_weight", *_ITERATIONS),
+    "sinkhorn": _ANNEALING,
+    "exact": (*_ANNEALING, *_ITERATIONS),
+}

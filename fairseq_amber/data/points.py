@@ -65,7 +65,7 @@ class PointFinder:
         Returns:
             ``target_side``, see :class:`PointSettings`; for either side, as the settings name them,
             ``<side>_index`` (P, N) int64, places among the B x T tokens of that side's rows, and
-            ``<side>_weights`` (P, N) fp32, which sum to 1 in each problem, both 0 in the padding;
+            ``<side>_weights`` (P, N) fp64, which sum to 1 in each problem, both 0 in the padding;
             ``<side>_mask`` (P, N) bool; ``targets``, the number of target points.
         """
         target_side = self.settings.target_side(pair)
@@ -111,11 +111,12 @@ class PointFinder:
             if not self.settings.equal_sentences:
                 masses = [mass * len(mass) for mass in masses]
             joined = np.concatenate(masses)[None]
-            weights = (joined / joined.sum()).astype(np.float32)
+            weights = joined / joined.sum()
             return np.concatenate(index)[None], weights, np.ones(weights.shape, dtype=bool)
         most = max(map(len, index))
         mask = np.arange(most) < np.array([len(at) for at in index])[:, None]
-        padded, weights = np.zeros(mask.shape, np.int64), np.zeros(mask.shape, np.float32)
+        # fairseq halves what is fp32 in a batch, and halves would not sum to 1.
+        padded, weights = np.zeros(mask.shape, np.int64), np.zeros(mask.shape, np.float64)
         padded[mask], weights[mask] = np.concatenate(index), np.concatenate(masses)
         return padded, weights, mask
 

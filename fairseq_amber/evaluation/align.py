@@ -6,7 +6,7 @@ import argparse
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, ContextManager, TextIO
+from typing import TYPE_CHECKING, Any, ContextManager, Iterable, Iterator, Sequence, TextIO
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.flags import (
@@ -16,12 +16,13 @@ from fairseq_amber.evaluation.flags import (
     parallel_files,
 )
 from fairseq_amber.evaluation.pictures import check_format
-from fairseq_amber.evaluation.text_files import ParallelFiles, atomic_writer, read_parallel
+from fairseq_amber.evaluation.text_files import atomic_writer, read_parallel
+from fairseq_amber.evaluation.transport_flags import add_transport_arguments, transport_settings
 from fairseq_amber.evaluation.word_alignment import Link, format_pharaoh
 
 if TYPE_CHECKING:
     from fairseq_amber.evaluation.aligner import Aligner
-    from fairseq_amber.evaluation.encoder import Encoder
+    from fairseq_amber.evaluation.tokenizer import Tokenizer, WordPieces
 
 SUMMARY = "word alignments of sentence pairs in Pharaoh format (0-0 1-2), one pair a line"
 EXAMPLE = (
@@ -29,32 +30,54 @@ EXAMPLE = (
     "--output de-en.align"
 )
 
+_SCALES = {
+    "attention": "product of the two attention maps",
+    "similarity": "cosine",
+    "transport": "mass, as a share of the smaller word's",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the flags."""
     add_encoder_arguments(parser)
     add_text_arguments(parser)
     parser.add_argument(
+        "--corpus",
+        metavar="DATA_BIN",
+        type=Path,
+        help="in place of text: the binarised pairs of a folder that fairseq-amber prepare has "
+        "written, of --split and --pairs; the links are, line by line, of what training reads",
+    )
+    parser.add_argument(
         "--method",
-        choices=("similarity", "attention"),
+        choices=("similarity", "attention", "transport"),
         default="similarity",
         help="similarity: mutual best matches under the cosine of states at --layer, for any "
         "encoder; attention: under the product of the two attention maps that AMBER's word "
-        "alignment trains",
+        "alignment trains; transport: under the optimal transport plan between the states at "
+        "--layer",
     )
     parser.add_argument(
         "--layer",
         type=int,
         default=-1,
-        help="layer of the states for similarity: 1 is the first, -1 the last, 0 the embeddings; "
-        "attention has the last alone",
+        help="layer of the states for similarity and transport: 1 is the first, -1 the last, 0 the "
+        "embeddings; attention has the last alone",
+    )
+    parser.add_argument(
+        "--units",
+        choices=("words", "subwords"),
+        default="words",
+        help="what the links number: words between white space, or the subwords that "
+        "fairseq-amber prepare makes of a line, as for text without spaces; the --l2-units of "
+        "training",
     )
     parser.add_argument(
         "--output",
         metavar="FILE",
         type=Path,
-        help="write here in place of the standard output; with --folder, a folder that gets "
-        "<split>.<src>-<tgt>.align for each pair",
+        help="write here in place of the standard output; with --folder or --corpus, a folder "
+        "that gets <split>.<src>-<tgt>.align for each pair",
     )
     parser.add_argument(
         "--plot",
@@ -63,65 +86,99 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="draw the scores of the N-th sentence pair (from 1) as a picture; with --folder, of "
         "the first language pair",
     )
+    add_transport_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Aligns every pair of files; writes Pharaoh lines and, if asked for, one picture."""
+    """Aligns every pair; writes Pharaoh lines and, if asked for, one picture."""
+    transport = transport_settings(args)
+    if args.corpus is None:
+        _align_texts(args, transport)
+    else:
+        _align_corpora(args, transport)
+
+
+def _align_texts(args: argparse.Namespace, transport: dict[str, Any]) -> None:
     files = parallel_files(args)
     if args.folder is not None and args.output is None:
         raise UserError("--folder needs --output FOLDER, which gets one file for each pair")
-    texts = [
-        tuple([line.split() for line in side] for side in read_parallel(pair.source, pair.target))
-        for pair in files
-    ]
+    texts = [read_parallel(pair.source, pair.target) for pair in files]
     line = None
     if args.plot is not None:
+        if args.units != "words":
+            raise UserError("--plot draws words; leave --units out")
         line = _line_number(args.plot[0], len(texts[0][0]))
         check_format(args.plot[1])
 
     encoder = load_encoder(args)
-    from fairseq_amber.evaluation.aligner import Aligner
+    from fairseq_amber.evaluation.aligner import Aligner, encode_units
 
-    aligner = Aligner(encoder, method=args.method, layer=args.layer)
-    for number, (pair, (sources, targets)) in enumerate(zip(files, texts)):
-        with _output(args, pair) as file:
-            links = _align(encoder, aligner, pair, sources, targets, args.batch_tokens)
+    tokenizer = encoder.tokenizer
+    aligner = Aligner(encoder, method=args.method, layer=args.layer, **transport)
+    for number, (pair, text) in enumerate(zip(files, texts)):
+        with _output(args, pair.name) as file:
+            pieces = [encode_units(tokenizer, side, args.units) for side in text]
+            links = list(_links(aligner, [pieces], len(text[0]), pair.name, args))
             file.writelines(format_pharaoh(found) + "\n" for found in links)
         if number == 0 and line is not None:
-            _plot(encoder, aligner, sources[line], targets[line], links[line], args.plot[1])
+            source, target = (side[line].split() for side in text)
+            _plot(tokenizer, aligner, source, target, links[line], args.plot[1])
 
 
-def _align(
-    encoder: Encoder,
+def _align_corpora(args: argparse.Namespace, transport: dict[str, Any]) -> None:
+    if any(path is not None for path in (args.folder, args.source, args.target)):
+        raise UserError("--corpus is in place of --folder and of --source and --target")
+    if args.output is None:
+        raise UserError("--corpus needs --output FOLDER, which gets one file for each pair")
+    if args.plot is not None:
+        raise UserError("--plot draws the words of a text; leave it out with --corpus")
+
+    encoder = load_encoder(args)
+    from fairseq_amber.evaluation.aligner import Aligner
+    from fairseq_amber.evaluation.prepared_pairs import boundaries_of, open_pairs, read_pairs
+
+    aligner = Aligner(encoder, method=args.method, layer=args.layer, **transport)
+    boundaries = boundaries_of(args.units, encoder)
+    for corpus in open_pairs(args.corpus, args.split, args.pairs, encoder):
+        with _output(args, corpus.name) as file:
+            pieces = read_pairs(corpus, boundaries)
+            links = _links(aligner, pieces, len(corpus), corpus.name, args)
+            file.writelines(format_pharaoh(found) + "\n" for found in links)
+
+
+def _links(
     aligner: Aligner,
-    pair: ParallelFiles,
-    sources: list[list[str]],
-    targets: list[list[str]],
-    batch_tokens: int,
-) -> list[list[Link]]:
+    chunks: Iterable[Sequence[Sequence[WordPieces]]],
+    total: int,
+    name: str,
+    args: argparse.Namespace,
+) -> Iterator[list[Link]]:
+    """Of every pair in its order, from chunks of sources and targets, `total` pairs together."""
     from tqdm import tqdm
 
-    x, y = (encoder.tokenizer.encode_words(side) for side in (sources, targets))
-    cut = sum(map(aligner.cut_words, x, y))
+    cut = 0
+    with tqdm(total=total, unit=" pairs", leave=False, disable=None) as progress:
+        for sources, targets in chunks:
+            cut += sum(map(aligner.cut_words, sources, targets))
+            links: list[list[Link]] = [[] for _ in sources]
+            for index, found in aligner.align(sources, targets, batch_tokens=args.batch_tokens):
+                links[index] = found
+                progress.update()
+            yield from links
     if cut:
         print(
-            f"fairseq-amber: warning: {cut} words of {pair.name} lie beyond the model's "
-            f"{encoder.max_tokens} subwords and stay without links",
+            f"fairseq-amber: warning: {cut} {args.units} of {name} lie beyond the model's "
+            f"{aligner.max_tokens} subwords and stay without links",
             file=sys.stderr,
         )
-    links: list[list[Link]] = [[] for _ in sources]
-    aligned = aligner.align(x, y, batch_tokens=batch_tokens)
-    for index, found in tqdm(aligned, total=len(x), unit=" pairs", leave=False, disable=None):
-        links[index] = found
-    return links
 
 
-def _output(args: argparse.Namespace, pair: ParallelFiles) -> ContextManager[TextIO]:
+def _output(args: argparse.Namespace, name: str) -> ContextManager[TextIO]:
     if args.output is None:
         return nullcontext(sys.stdout)
-    if args.folder is None:
+    if args.folder is None and args.corpus is None:
         return atomic_writer(args.output)
-    return atomic_writer(args.output / f"{args.split}.{pair.name}.align")
+    return atomic_writer(args.output / f"{args.split}.{name}.align")
 
 
 def _line_number(text: str, lines: int) -> int:
@@ -132,7 +189,7 @@ def _line_number(text: str, lines: int) -> int:
 
 
 def _plot(
-    encoder: Encoder,
+    tokenizer: Tokenizer,
     aligner: Aligner,
     source: list[str],
     target: list[str],
@@ -141,6 +198,6 @@ def _plot(
 ) -> None:
     from fairseq_amber.evaluation.alignment_plot import plot_alignment
 
-    x, y = encoder.tokenizer.encode_words([source, target])
+    x, y = tokenizer.encode_words([source, target])
     scores = aligner.word_scores(x, y, (len(source), len(target)))
-    plot_alignment(scores, source, target, links, path)
+    plot_alignment(scores, source, target, links, path, scale=_SCALES[aligner.method])

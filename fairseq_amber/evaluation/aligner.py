@@ -1,7 +1,8 @@
-"""Word links of sentence pairs from an encoder's attention maps or states."""
+"""Links of sentence pairs, between words or subwords, from an encoder's attention or states."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Iterator, NamedTuple, Sequence
 
 import numpy as np
@@ -15,12 +16,21 @@ from fairseq_amber.evaluation.link_extraction import (
     cosine_similarity,
     mutual_argmax,
     mutual_attention,
+    transport_plan,
     word_links,
 )
-from fairseq_amber.evaluation.tokenizer import WordPieces
+from fairseq_amber.evaluation.tokenizer import Tokenizer, WordPieces
 from fairseq_amber.evaluation.word_alignment import Link
 
-METHODS = ("attention", "similarity")
+METHODS = ("attention", "similarity", "transport")
+
+
+def encode_units(tokenizer: Tokenizer, lines: Sequence[str], units: str) -> list[WordPieces]:
+    """Sentences for an `Aligner`, whose links then number their `words`, between white space, or
+    their `subwords`, as binarised text has them, without special tokens."""
+    if units == "words":
+        return tokenizer.encode_words([line.split() for line in lines])
+    return [WordPieces(ids, np.arange(len(ids))) for ids in tokenizer.encode(lines)]
 
 
 class _TokenScores(NamedTuple):
@@ -32,15 +42,28 @@ class _TokenScores(NamedTuple):
 
 
 class Aligner:
-    """Links words whose subwords are each other's best match.
+    """Links words (or what else `encode_units` numbers) whose subwords are each other's best match.
 
     `attention` scores two subwords by the head-mean of the product of the two attention maps that
     word alignment training makes agree (top layer). `similarity` scores them by the cosine of their
-    states at a layer, each sentence encoded alone (Jalili Sabet et al., 2020).
+    states at a layer, each sentence encoded alone (Jalili Sabet et al., 2020). `transport` scores
+    them by the mass that goes from one to the other in the transport plan between these states.
     """
 
-    def __init__(self, encoder: Encoder, *, method: str = "attention", layer: int = -1):
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        method: str = "attention",
+        layer: int = -1,
+        epsilon: float = 0.1,
+        iterations: int = 50,
+        reach: float | None = None,
+    ):
         """Takes the layer of the states; attention has only the last.
+
+        Args:
+            epsilon, iterations, reach: of transport alone; see `transport_plan`.
 
         Raises:
             UserError: there is no such method or layer.
@@ -48,13 +71,17 @@ class Aligner:
         if method not in METHODS:
             raise UserError(f"--method {method} is none of {', '.join(METHODS)}")
         self._encoder = encoder
+        self.max_tokens = encoder.max_tokens
         self.method = method
         self.layer = encoder.resolve_layer(layer)
         if method == "attention" and self.layer != encoder.num_layers:
             raise UserError(
                 f"--layer {layer}: --method attention reads the last layer, the one that is "
-                "trained; other layers go with --method similarity"
+                "trained; other layers go with --method similarity or transport"
             )
+        self._transport = partial(
+            transport_plan, epsilon=epsilon, iterations=iterations, reach=reach
+        )
 
     def align(
         self,
@@ -96,14 +123,25 @@ class Aligner:
             shape: how many words the two sentences have.
 
         Returns:
-            float array of that shape: the highest score of any of their subwords.
+            float array of that shape: the highest score of any of their subwords; for transport the
+            mass that goes between the two, as a share of the mass of the smaller one.
         """
         result = np.zeros(shape, dtype=np.float32)
         x, y = self._fit(source, target)
-        if len(x.ids) and len(y.ids):
-            scores = self._score([(x, y)]).scores[0, : len(x.ids), : len(y.ids)].cpu().numpy()
-            np.maximum.at(result, (x.words[:, None], y.words[None, :]), scores)
-        return result
+        if not len(x.ids) or not len(y.ids):
+            return result
+        scores = self._score([(x, y)]).scores[0, : len(x.ids), : len(y.ids)].cpu().numpy()
+        words = x.words[:, None], y.words[None, :]
+        if self.method != "transport":
+            np.maximum.at(result, words, scores)
+            return result
+        np.add.at(result, words, scores)
+        source_mass, target_mass = (
+            np.bincount(side.words, minlength=size) / len(side.ids)
+            for side, size in zip((x, y), shape)
+        )
+        smaller = np.minimum.outer(source_mass, target_mass)
+        return np.divide(result, smaller, out=result, where=smaller > 0)
 
     def _fit(self, source: WordPieces, target: WordPieces) -> tuple[WordPieces, WordPieces]:
         if self.method == "attention":
@@ -123,5 +161,8 @@ class Aligner:
             scores = mutual_attention(maps.source_to_target, maps.target_to_source)
             return _TokenScores(scores, maps.source_mask, maps.target_mask)
         states = self._encoder.pair_states(sources, targets, layer=self.layer)
-        scores = cosine_similarity(states.source, states.target)
+        if self.method == "transport":
+            scores = self._transport(*states)
+        else:
+            scores = cosine_similarity(states.source, states.target)
         return _TokenScores(scores, states.source_mask, states.target_mask)

@@ -22,11 +22,13 @@ def plot_alignment(
     target: Sequence[str],
     links: Collection[Link],
     path: str | Path,
+    *,
+    scale: str = "",
 ) -> None:
     """Draws scores (S, T) of S source words (rows) and T target words (columns) as a PNG or SVG.
 
-    Darker means a higher score; a ring marks a link. Labels use installed fonts that have the
-    words' characters.
+    Darker means a higher score, and `scale` says of what; a ring marks a link. Labels use installed
+    fonts that have the words' characters.
 
     Raises:
         UserError: matplotlib is missing, a side has no words, or the file cannot be written.
@@ -61,8 +63,9 @@ def plot_alignment(
             axes.scatter(
                 columns, rows, s=90, facecolors="none", edgecolors="#d9480f", linewidths=1.8
             )
-        scale = figure.add_axes((1 + 0.15 / width, 0, 0.1 / width, 1))
-        bar = figure.colorbar(image, cax=scale)
+        bar_axes = figure.add_axes((1 + 0.15 / width, 0, 0.1 / width, 1))
+        bar = figure.colorbar(image, cax=bar_axes)
+        bar.set_label(scale, fontsize=8)
         bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=8, length=2)
         save_picture(figure, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Iterator, NamedTuple, Sequence
 
@@ -56,17 +57,18 @@ class Encoder:
     """A trained encoder with its tokenizer.
 
     Attributes:
-        tokenizer: text to ids.
+        dictionary: of fairseq, with `<mask>`.
         num_layers: L; layer 0 is the embeddings, layer L the last.
         max_tokens: longest row the model takes, special tokens included.
         config: what identifies the model, for the JSON of a result.
     """
 
-    def __init__(self, model: Any, dictionary: Any, tokenizer: Tokenizer, config: dict[str, Any]):
+    def __init__(self, model: Any, dictionary: Any, data: Path, config: dict[str, Any]):
         self._model = model
+        self._data = data
         self._device = next(model.parameters()).device
         self._specials = Specials.of(dictionary)
-        self.tokenizer = tokenizer
+        self.dictionary = dictionary
         self.num_layers = len(model.encoder.sentence_encoder.layers)
         self.max_tokens = model.max_positions()
         self.config = config
@@ -80,7 +82,7 @@ class Encoder:
         device: str | None = None,
         reinitialize: int | None = None,
     ) -> Encoder:
-        """Loads a checkpoint of fairseq-train and the tokenizer of its data folder.
+        """Loads a checkpoint of fairseq-train and the dictionary of its data folder.
 
         Args:
             checkpoint, data, reinitialize: see `load_model`.
@@ -91,8 +93,12 @@ class Encoder:
         """
         where = _device(device)
         loaded = load_model(checkpoint, data=data, reinitialize=reinitialize)
-        tokenizer = Tokenizer.load(loaded.data, loaded.dictionary)
-        return cls(loaded.model.to(where), loaded.dictionary, tokenizer, loaded.config)
+        return cls(loaded.model.to(where), loaded.dictionary, loaded.data, loaded.config)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """Text to ids, by the SentencePiece model of the data folder; see `Tokenizer.load`."""
+        return Tokenizer.load(self._data, self.dictionary)
 
     def resolve_layer(self, layer: int) -> int:
         """A layer in 0..L from one that may count from the end (-1 is the last).
@@ -213,7 +219,12 @@ class Encoder:
     def _states(self, rows: Sequence[np.ndarray], layer: int) -> tuple[Tensor, Tensor]:
         """States (B, T, D) of a layer and the mask (B, T) of real tokens."""
         tokens = pad_rows(rows, self._specials.pad).to(self._device)
-        _, extra = self._model(tokens, features_only=True, return_all_hiddens=True)
+        _, extra = self._model(
+            tokens,
+            features_only=True,
+            return_all_hiddens=True,
+            sentence_layer=max(layer, 1),  # the last to run
+        )
         return extra["inner_states"][layer], tokens.ne(self._specials.pad)
 
 

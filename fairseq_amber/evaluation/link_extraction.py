@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fairseq_amber.objectives.optimal_transport import cosine_cost, sinkhorn, uniform_weights
+
 NO_WORD = -1
 
 
@@ -36,6 +38,45 @@ def cosine_similarity(source: Tensor, target: Tensor) -> Tensor:
     x = torch.nn.functional.normalize(source.float(), dim=-1)
     y = torch.nn.functional.normalize(target.float(), dim=-1)
     return x @ y.transpose(1, 2)
+
+
+def transport_plan(
+    source: Tensor,
+    target: Tensor,
+    source_mask: Tensor,
+    target_mask: Tensor,
+    *,
+    epsilon: float,
+    iterations: int,
+    reach: float | None = None,
+) -> Tensor:
+    """How much mass goes from each source state to each target state.
+
+    The entropic transport plan (Cuturi, 2013) between the two sentences at a cost of 1 - cosine,
+    where each state holds an equal share of its sentence's mass of 1.
+
+    Args:
+        source: (B, S, D) states.
+        target: (B, T, D).
+        source_mask: (B, S) bool, True = counts.
+        target_mask: (B, T) bool.
+        epsilon: temperature, in units of the cost, which lies in [0, 2].
+        iterations: of Sinkhorn's algorithm, all of which are done.
+        reach: weight of the KL divergences that keep each state's mass equal, so that a state may
+            have no partner (unbalanced transport; Chizat et al., 2018); None: all mass goes.
+
+    Returns:
+        (B, S, T) float32, 0 in the padding.
+    """
+    return sinkhorn(
+        cosine_cost(source, target),
+        uniform_weights(source_mask),
+        uniform_weights(target_mask),
+        epsilon=epsilon,
+        iterations=iterations,
+        reach=reach,
+        max_cost=2.0,
+    ).plan
 
 
 def mutual_argmax(scores: Tensor, source_mask: Tensor, target_mask: Tensor) -> Tensor:

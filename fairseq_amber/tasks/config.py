@@ -91,6 +91,7 @@ class CrossLingualAlignmentConfig(FairseqDataclass):
     seed: int = II("common.seed")
     update_freq: Any = II("optimization.update_freq")
     train_subset: str = II("dataset.train_subset")
+    disable_validation: bool = II("dataset.disable_validation")
 
 
 def check(cfg: CrossLingualAlignmentConfig) -> None:

@@ -6,15 +6,15 @@ from __future__ import annotations
 import hashlib
 import logging
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
+import numpy as np
 from fairseq.data import Dictionary
 from fairseq.tasks import FairseqTask, register_task
 
 from fairseq_amber.data.alignment_dataset import AlignmentDataset
 from fairseq_amber.data.collater import Collater, Needs, PairLayout
 from fairseq_amber.data.corpora import (
-    Corpus,
     available,
     check_same_dictionary,
     load_corpora,
@@ -57,6 +57,7 @@ class CrossLingualAlignmentTask(FairseqTask):
         self.max_length = cfg.tokens_per_sample
         self._train_shards: list[AlignmentDataset] = []
         self._checked: set[AlignmentDataset] = set()  # whose left-out examples are logged
+        self._idf: dict[str, np.ndarray] | None = None
 
     @classmethod
     @exit_clearly
@@ -125,7 +126,8 @@ class CrossLingualAlignmentTask(FairseqTask):
     @exit_clearly
     def load_dataset(self, split: str, combine: bool = False, epoch: int = 1, **kwargs: Any):
         """Opens a split of every wanted corpus. Epoch e trains on data folder (e - 1) mod their
-        number; other splits are those of the first folder. All are opened at the start.
+        number; other splits are those of the first folder, and none with ``--disable-validation``.
+        All are opened at the start.
 
         Raises:
             UserError: an unknown language or pair, a corpus that is damaged or of another
@@ -133,6 +135,8 @@ class CrossLingualAlignmentTask(FairseqTask):
         """
         folders = shards_of(self.cfg)
         if split != self.cfg.train_subset:
+            if self.cfg.disable_validation:  # fairseq asks for the text all the same
+                return
             self.datasets[split] = self._open(folders[0], split)
             return
         if not self._train_shards:
@@ -156,12 +160,14 @@ class CrossLingualAlignmentTask(FairseqTask):
             check_training_corpora(data, corpora, languages, pairs, self.cfg, self.needs)
         for corpus in corpora:
             logger.info("%s %s: %s examples", split, corpus.name, f"{len(corpus):,}")
-        collater = self._collater(corpora)
+        collater = self._collater()
         if self.needs.links is not None and collater.linked is not None:
+            if len(shards_of(self.cfg)) > 1:
+                raise UserError("word links go with one data folder, not with several")
             attach_links(corpora, Path(self.needs.links), split, collater.linked)
         return AlignmentDataset(corpora, collater, self.max_length)
 
-    def _collater(self, corpora: Sequence[Corpus]) -> Collater:
+    def _collater(self) -> Collater:
         cfg, specials, size = self.cfg, Specials.of(self.dictionary), len(self.dictionary)
         # <mask> is the last symbol, unless dict.txt has it elsewhere.
         ordinary = (self.dictionary.nspecial, size - (specials.mask == size - 1))
@@ -177,12 +183,21 @@ class CrossLingualAlignmentTask(FairseqTask):
             points = PointFinder(
                 self.needs.points,
                 self._words("points that are words", specials) if self.needs.points.words else None,
-                document_frequencies(corpora, size) if self.needs.points.idf else None,
+                self._document_frequencies() if self.needs.points.idf else None,
             )
         if self.needs.links is not None:
             words = self.needs.link_units == "words"
             linked = LinkedWords(self._words("links of words", specials, False) if words else None)
         return Collater(specials, self.needs, masking, layout, cfg.seed, points, linked)
+
+    def _document_frequencies(self) -> dict[str, np.ndarray]:
+        """Inverse, by language, of the training text of the first folder, for every split."""
+        if self._idf is None:
+            data = shards_of(self.cfg)[0]
+            pairs = available(data, "parallel", self.cfg.pairs)
+            corpora = load_corpora(data, self.cfg.train_subset, [], pairs, self.dictionary)
+            self._idf = document_frequencies(corpora, len(self.dictionary))
+        return self._idf
 
     def _words(self, what: str, specials: Specials, split_unspaced: bool = True) -> WordBoundaries:
         return word_boundaries(

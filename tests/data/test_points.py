@@ -152,7 +152,7 @@ def test_a_batch_equals_the_slow_twin(sentences, pieces, settings, scope):
             index, weights, mask = (
                 batch[f"{side}_{name}"].numpy() for name in ("index", "weights", "mask")
             )
-            assert index.dtype == np.int64 and weights.dtype == np.float32 and mask.dtype == bool
+            assert index.dtype == np.int64 and weights.dtype.kind == "f" and mask.dtype == bool
             assert index.shape == weights.shape == mask.shape
             assert mask.shape == (len(expected), max(len(places) for places, _ in expected))
             assert not index[~mask].any() and not weights[~mask].any()

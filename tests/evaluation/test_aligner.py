@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.aligner import Aligner
+from fairseq_amber.evaluation.aligner import Aligner, encode_units
 
 SOURCES = ["ein rotes Haus steht am See .", "", "ja", "der Hund schläft heute"]
 TARGETS = ["a red house stands by the lake .", "yes", "yes", "the dog sleeps today"]
@@ -22,7 +22,7 @@ def align(aligner, pieces, **kwargs):
     return [found[i] for i in range(len(SOURCES))]
 
 
-@pytest.mark.parametrize("method, layer", [("attention", -1), ("similarity", 2)])
+@pytest.mark.parametrize("method, layer", [("attention", -1), ("similarity", 2), ("transport", 0)])
 def test_batches_agree_with_one_pair_at_a_time(encoder, pieces, method, layer):
     aligner = Aligner(encoder, method=method, layer=layer)
     together = align(aligner, pieces)
@@ -34,9 +34,10 @@ def test_batches_agree_with_one_pair_at_a_time(encoder, pieces, method, layer):
             assert 0 <= i < len(source.split()) and 0 <= j < len(target.split())
 
 
-def test_equal_sentences_align_to_themselves_by_similarity(encoder):
+@pytest.mark.parametrize("method", ["similarity", "transport"])
+def test_equal_sentences_align_to_themselves(encoder, method):
     words = encoder.tokenizer.encode_words(["wir sehen zwei alte Bäume".split()])
-    [(_, links)] = Aligner(encoder, method="similarity", layer=1).align(words, words)
+    [(_, links)] = Aligner(encoder, method=method, layer=1).align(words, words)
     assert links == [(i, i) for i in range(5)]
 
 
@@ -49,6 +50,52 @@ def test_word_scores_are_the_highest_of_their_subwords(encoder, pieces, method, 
     i, j = pieces[0][0].words, pieces[1][0].words
     block = token_scores[: len(i), : len(j)].numpy()
     assert scores[1, 3] == pytest.approx(block[np.ix_(i == 1, j == 3)].max())
+
+
+@pytest.mark.parametrize("reach", [None, 0.2])
+def test_transport_scores_of_words_are_shares_of_their_mass(encoder, pieces, reach):
+    aligner = Aligner(
+        encoder, method="transport", layer=2, epsilon=0.3, iterations=200, reach=reach
+    )
+    x, y = pieces[0][0], pieces[1][0]
+    scores = aligner.word_scores(x, y, (8, 8))  # the seventh and eighth source word have no subword
+    plan = aligner._score([(x, y)]).scores[0].double().numpy()
+    for i in range(8):
+        for j in range(8):
+            mass = sum(
+                plan[p, q]
+                for p in range(len(x.ids))
+                for q in range(len(y.ids))
+                if (x.words[p], y.words[q]) == (i, j)
+            )
+            smaller = min(np.mean(x.words == i), np.mean(y.words == j))
+            assert scores[i, j] == pytest.approx(mass / smaller if smaller else 0, abs=1e-6)
+    rows = plan[: len(x.ids)].sum(1) * len(x.ids)
+    assert (rows == pytest.approx(np.ones(len(x.ids)), abs=1e-4)) == (reach is None)
+
+
+def test_subwords_are_numbered_as_prepare_stores_them(encoder, data_folder):
+    from fairseq_amber.preparation.encode import Encoder as PreparationEncoder
+    from fairseq_amber.preparation.settings import FilterSettings
+    from fairseq_amber.preparation.vocabulary import EOS, load_vocabulary
+
+    lines = [*SOURCES, "ein  Haus\u3000am\tSee", "木が見える。ein", "schläft\u2028heute"]
+    files = "sentencepiece.bpe.model", "dict.txt"
+    vocabulary = load_vocabulary(*((data_folder / name).read_bytes() for name in files))
+    stored = PreparationEncoder(vocabulary, FilterSettings()).encode_aligned([lines], "test")
+    ends = np.flatnonzero(stored.ids[0] == EOS)
+    expected = np.split(stored.ids[0], ends + 1)[:-1]
+    units = encode_units(encoder.tokenizer, lines, "subwords")
+    assert [unit.ids.tolist() for unit in units] == [row[:-1].tolist() for row in expected]
+    assert [unit.words.tolist() for unit in units] == [list(range(len(u.ids))) for u in units]
+
+
+def test_links_of_subwords_are_those_of_words_before_they_are_joined(encoder, pieces):
+    aligner = Aligner(encoder, method="similarity", layer=2)
+    units = [encode_units(encoder.tokenizer, side, "subwords") for side in (SOURCES, TARGETS)]
+    by_subword, by_word = align(aligner, units), align(aligner, pieces)
+    for links, words, x, y in zip(by_subword, by_word, *pieces):
+        assert sorted({(x.words[i], y.words[j]) for i, j in links}) == words
 
 
 def test_words_beyond_the_longest_row_are_counted_and_unlinked(encoder):

@@ -2,6 +2,8 @@ import json
 
 import pytest
 
+from fairseq_amber.evaluation.align import _SCALES
+
 
 def test_retrieve_prints_and_writes_both_directions(
     fairseq_amber_command, checkpoint, corpus, tmp_path
@@ -71,12 +73,47 @@ def test_align_then_aer_against_its_own_output_is_perfect(
 
 def test_align_prints_what_it_would_write(fairseq_amber_command, checkpoint, corpus, tmp_path):
     sides = ["--source", corpus / "test.de-en.de", "--target", corpus / "test.de-en.en"]
-    for method in ("attention", "similarity"):
-        arguments = ["align", checkpoint, *sides, "--method", method]
+    outputs = set()
+    for flags in (
+        ["--method", "attention"],
+        ["--method", "similarity"],
+        ["--method", "transport"],
+        ["--method", "transport", "--epsilon", 1, "--reach", 0.1, "--iterations", 3, "--layer", 1],
+        ["--units", "subwords"],
+    ):
+        arguments = ["align", checkpoint, *sides, *flags]
         status, text, _ = fairseq_amber_command(*arguments)
         assert status == 0
         assert fairseq_amber_command(*arguments, "--output", tmp_path / "out")[0] == 0
         assert (tmp_path / "out").read_text() == text
+        outputs.add(text)
+    assert len(outputs) == 5
+
+
+@pytest.mark.parametrize("method", ["attention", "similarity", "transport"])
+def test_align_draws_what_each_method_scores(
+    fairseq_amber_command, checkpoint, corpus, tmp_path, method
+):
+    sides = ["--source", corpus / "test.de-en.de", "--target", corpus / "test.de-en.en"]
+    picture = tmp_path / "a.svg"
+    status, _, err = fairseq_amber_command(
+        "align", checkpoint, *sides, "--method", method, "--plot", 3, picture
+    )
+    assert status == 0, err
+    assert _SCALES[method] in picture.read_text()
+
+
+@pytest.mark.parametrize(
+    "flag, value",
+    [("--epsilon", "0"), ("--epsilon", "nan"), ("--iterations", "0"), ("--reach", "-1")],
+)
+def test_a_transport_setting_out_of_its_range_is_refused(
+    fairseq_amber_command, capsys, flag, value
+):
+    with pytest.raises(SystemExit) as stopped:
+        fairseq_amber_command("align", "c.pt", "--method", "transport", flag, value)
+    assert stopped.value.code == 2
+    assert f"argument {flag}: must be" in capsys.readouterr().err
 
 
 def test_aer_counts_from_one_and_notices_swapped_indices(fairseq_amber_command, tmp_path):
@@ -135,6 +172,16 @@ def test_report_shows_systems_side_by_side(fairseq_amber_command, checkpoint, co
         (["align", "{ck}", "--folder", "{dir}"], "--folder needs --output"),
         (["align", "{ck}", "--folder", "{dir}", "--output", "o", "--plot", "9", "a.png"], "1 to 8"),
         (["align", "{ck}", "--folder", "{dir}", "--output", "o", "--plot", "1", "a.txt"], ".png"),
+        (["align", "{ck}", "--folder", "{dir}", "--reach", "1"], "--reach: for --method transport"),
+        (
+            ["align", "{ck}", "--method", "attention", "--epsilon", "1", "--iterations", "9"],
+            "--epsilon and --iterations: for --method transport alone, but the method is attention",
+        ),
+        (
+            ["align", "{ck}", "--folder", "{dir}", "--output", "o", "--plot", "1", "a.png"]
+            + ["--units", "subwords"],
+            "--plot draws words",
+        ),
         (["aer", "{x}", "{dir}"], "two files or two folders"),
         (["retrieve", "{ck}", "--folder", "{dir}", "--pairs", "de-en,xx-yy"], "no pair 'xx-yy'"),
         (["aer", "{dir}", "{dir}"], "no files <name>.align"),

@@ -6,6 +6,7 @@ from fairseq_amber.evaluation.link_extraction import (
     cosine_similarity,
     mutual_argmax,
     mutual_attention,
+    transport_plan,
     word_links,
 )
 from fairseq_amber.objectives.word_alignment import attention_symmetry_loss
@@ -76,6 +77,34 @@ def test_cosine_similarity_agrees_with_torch_pair_by_pair():
     assert scores.dtype == torch.float32
     expected = torch.cosine_similarity(x[1, 2].float(), y[1, 3].float(), dim=0)
     assert float(scores[1, 2, 3]) == pytest.approx(float(expected), abs=1e-6)
+
+
+@pytest.mark.parametrize("epsilon", [0.5, 0.1, 0.02])
+@pytest.mark.parametrize("reach", [None, 0.3])
+def test_transport_plan_is_that_of_pot_pair_by_pair(epsilon, reach):
+    import ot
+
+    torch.manual_seed(0)
+    states, (source_mask, target_mask) = (torch.randn(4, 4, 6), torch.randn(4, 5, 6)), masks()
+    settings = {"epsilon": epsilon, "iterations": 500, "reach": reach}
+    plans = transport_plan(*states, source_mask, target_mask, **settings)
+    assert plans.shape == (4, 4, 5) and plans.dtype == torch.float32
+    for b, lengths in enumerate(zip(SOURCE_LENGTHS, TARGET_LENGTHS)):
+        assert plans[b, lengths[0] :].eq(0).all() and plans[b, :, lengths[1] :].eq(0).all()
+        if 0 in lengths:
+            continue
+        x, y = (side[b, :length].double() for side, length in zip(states, lengths))
+        cost = 1 - torch.cosine_similarity(x[:, None], y[None], dim=2).numpy()
+        weights = [torch.full((length,), 1 / length).double().numpy() for length in lengths]
+        options = {"numItermax": 500, "stopThr": 0, "warn": False}
+        if reach is None:
+            expected = ot.sinkhorn(*weights, cost, epsilon, method="sinkhorn_log", **options)
+        else:
+            expected = ot.unbalanced.sinkhorn_unbalanced(
+                *weights, cost, epsilon, reach, reg_type="kl", **options
+            )
+        plan = plans[b, : lengths[0], : lengths[1]]
+        assert plan.numpy() == pytest.approx(expected, abs=1e-5)
 
 
 def test_words_are_linked_if_any_of_their_tokens_are():

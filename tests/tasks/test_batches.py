@@ -116,3 +116,14 @@ def test_a_spawned_worker_receives_paths_and_its_batches_alone(make_task):
         here = dataset.collater([dataset[item] for item in batch])
         assert sample["normalizers"] == here["normalizers"]
         assert sample["net_input"]["src_tokens"].equal(here["net_input"]["src_tokens"])
+
+
+def test_without_validation_its_text_is_not_asked_for(make_task, folder):
+    for path in folder.glob("**/valid*"):
+        path.unlink()
+    with pytest.raises(SystemExit, match="train without validation by --disable-validation"):
+        make_task(data=str(folder)).load_dataset("valid")
+    task = make_task(data=str(folder), disable_validation=True)
+    task.load_dataset("valid")
+    task.load_dataset("train")
+    assert set(task.datasets) == {"train"}

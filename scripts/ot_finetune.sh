@@ -1,0 +1,170 @@
+#!/usr/bin/env bash
+# Fine-tunes an encoder on parallel text by optimal transport (arXiv 2110.02887), in several ways,
+# and by L2 on word links (Cao et al. 2020); measures Tatoeba accuracy both ways and word alignment
+# error (AER) before and after, as mean and standard deviation over seeds; draws a transport plan.
+#
+#   AMBER_DATA=... bash scripts/ot_finetune.sh                        # the development data
+#   RAW=... TATOEBA=... GOLD=... bash scripts/ot_finetune.sh          # your own; see pretrain_amber.sh
+#   CHECKPOINT=... DATA=... ARCH=... bash scripts/ot_finetune.sh      # from your own encoder and text
+#
+# Without CHECKPOINT an encoder of four layers of 256 is trained first, by MLM and TLM. Interrupted,
+# the same command continues; runs/ot holds every run and runs/ot/report the table.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+LANGUAGES=${LANGUAGES:-"de fr"}          # of the development data, each paired with English
+export CORPORA=${CORPORA:-tatoeba-anki}
+RAW=${RAW:-}                             # text of your own, in place of the development data
+TATOEBA=${TATOEBA:-${AMBER_DATA:-}/retrieval/tatoeba}
+TATOEBA_PAIRS=${TATOEBA_PAIRS-deu-eng,fra-eng}
+GOLD=${GOLD:-${AMBER_DATA:-}/align_gold/awesome-align-examples}
+GOLD_PAIRS=${GOLD_PAIRS-en-fr}
+
+OUT=runs/ot
+DATA=${DATA:-data-bin/ot}                # prepared from the text, unless it is there
+TUNE=${TUNE:-}                           # what is fine-tuned on; default: TUNE_PAIRS of each pair's
+TUNE_PAIRS=${TUNE_PAIRS:-10000}          # text, or DATA if that was there (arXiv 2110.02887: 250,000)
+CHECKPOINT=${CHECKPOINT:-$OUT/base/checkpoint_last.pt}
+ARCH=${ARCH:-amber_tiny}
+MODEL_FLAGS=${MODEL_FLAGS-"--encoder-layers 4 --encoder-embed-dim 256 --encoder-ffn-embed-dim 1024"}
+VOCAB_SIZE=${VOCAB_SIZE:-12000}
+BASE_UPDATES=${BASE_UPDATES:-1500}       # of the first encoder, 48 sentences or pairs each
+
+SYSTEMS=${SYSTEMS:-"word-batch word-sentence subword-batch subword-sentence practical l2"}
+SEEDS=${SEEDS:-"1 2 3"}
+JOBS=${JOBS:-$(getconf _NPROCESSORS_ONLN)} # runs at once, one thread each; 1 on a GPU
+UPDATES=${UPDATES:-150}                  # arXiv 2110.02887: one epoch of 250,000 pairs a language
+LR=${LR:-2e-4}                           # arXiv 2110.02887: 5e-5, for some 5,000 updates
+BATCH=${BATCH:-24} UPDATE_FREQ=${UPDATE_FREQ:-2} # arXiv 2110.02887
+LENGTH=${LENGTH:-128} PRECISION=${PRECISION:-} FLAGS=${FLAGS:-}
+PLOT=${PLOT:-1}                          # the pair of the first test file whose plan is drawn
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+# said by fairseq about its own code
+export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
+
+bash scripts/setup.sh
+export PATH="$PWD/.venv/bin:$PATH"
+mkdir -p "$OUT"
+trap 'echo "ot_finetune: interrupted; the same command continues" >&2; exit 130' INT TERM
+
+if [ -z "$RAW" ] && { [ ! -e "$DATA/dict.txt" ] || [ -e "$OUT/raw/complete" ]; }; then
+  : "${AMBER_DATA:?names the development data; or give RAW, TATOEBA and GOLD}"
+  RAW=$OUT/raw
+  # shellcheck disable=SC2086  # several words
+  [ -e "$RAW/complete" ] || { bash scripts/raw_from_amber_data.sh "$RAW" $LANGUAGES && touch "$RAW/complete"; }
+fi
+if [ ! -e "$DATA/dict.txt" ]; then
+  fairseq-amber prepare "$RAW" "$DATA" --vocab-size "$VOCAB_SIZE"
+fi
+if [ -z "$TUNE" ] && [ -n "$RAW" ]; then
+  TUNE=$DATA-tune
+  [ -e "$TUNE/dict.txt" ] || {
+    mkdir -p "$OUT/raw-tune"
+    for side in "$RAW"/train.*-*.*; do # lines from all over the text
+      step=$((($(wc -l <"$side") + TUNE_PAIRS - 1) / TUNE_PAIRS))
+      awk -v step="$step" 'NR % step == 0' "$side" >"$OUT/raw-tune/${side##*/}"
+    done
+    fairseq-amber prepare "$OUT/raw-tune" "$TUNE" --sentencepiece "$DATA/sentencepiece.bpe.model" \
+      --dict "$DATA/dict.txt"
+  }
+fi
+TUNE=${TUNE:-$DATA}
+device=()
+python -c 'import sys, torch; sys.exit(torch.cuda.is_available())' && device=(--cpu)
+# shellcheck disable=SC2206  # several words
+common=(--user-dir "$(fairseq-amber user-dir)" --task cross_lingual_alignment
+  --tokens-per-sample "$LENGTH" --arch "$ARCH" $MODEL_FLAGS --optimizer adam --clip-norm 1.0
+  ${device[@]+"${device[@]}"} $PRECISION --num-workers 0 --no-epoch-checkpoints
+  --disable-validation --log-format simple --log-interval 50)
+
+if [ "$CHECKPOINT" = "$OUT/base/checkpoint_last.pt" ] && [ ! -e "$OUT/base/complete" ]; then
+  echo "== the first encoder, by MLM and TLM: $OUT/base.log"
+  fairseq-train "$DATA" "${common[@]}" --criterion amber --wa-weight 0 --sa-weight 0 \
+    --dropout 0 --attention-dropout 0 --parallel-share 0.75 --batch-size 48 --adam-betas '(0.9, 0.98)' --lr 1e-3 \
+    --lr-scheduler polynomial_decay --warmup-updates $((BASE_UPDATES / 25)) \
+    --total-num-update "$BASE_UPDATES" --max-update "$BASE_UPDATES" --seed 1 \
+    --save-interval-updates 200 --keep-interval-updates 1 --save-dir "$OUT/base" >>"$OUT/base.log" 2>&1 ||
+    { tail -n 3 "$OUT/base.log" >&2; exit 1; }
+  touch "$OUT/base/complete"
+fi
+
+measure() { # checkpoint, directory, name in the table
+  [ -e "$2/aer.json" ] && return
+  # joined by &&: what calls it switches set -e off
+  fairseq-amber retrieve "$1" --data "$DATA" --folder "$TATOEBA" --split tatoeba \
+    ${TATOEBA_PAIRS:+--pairs "$TATOEBA_PAIRS"} --name "$3" --json "$2/tatoeba.json" &&
+  fairseq-amber align "$1" --data "$DATA" --folder "$GOLD" --split test \
+    ${GOLD_PAIRS:+--pairs "$GOLD_PAIRS"} --output "$2/alignments" &&
+  fairseq-amber aer "$2/alignments" "$GOLD" --name "$3" --json "$2/aer.json"
+}
+mkdir -p "$OUT/before"
+measure "$CHECKPOINT" "$OUT/before" before >"$OUT/before.log" 2>&1 ||
+  { tail -n 3 "$OUT/before.log" >&2; exit 1; }
+
+case " $SYSTEMS " in *" l2 "*)
+  # The encoder's own word links of the training text.
+  [ -e "$OUT/links/complete" ] || {
+    fairseq-amber align "$CHECKPOINT" --corpus "$TUNE" --split train --units subwords \
+      --output "$OUT/links" && touch "$OUT/links/complete"
+  } ;;
+esac
+
+flags_of() { # system -> its flags
+  case $1 in
+    word-batch) echo "--criterion ot_alignment" ;; # the paper's
+    word-sentence) echo "--criterion ot_alignment --ot-scope sentence" ;;
+    subword-batch) echo "--criterion ot_alignment --ot-points subwords" ;;
+    subword-sentence) echo "--criterion ot_alignment --ot-points subwords --ot-scope sentence" ;;
+    practical) # cosine, unbalanced, near in position, towards what English was
+      echo "--criterion ot_alignment --ot-solver sinkhorn --ot-points subwords --ot-scope sentence"
+      echo "--ot-epsilon 0.05 --ot-reach 0.3 --ot-position-weight 0.5"
+      echo "--ot-target-states frozen --anchor-weight 0.05" ;;
+    l2) echo "--criterion l2_alignment --l2-links $OUT/links --l2-units subwords" ;;
+    *) echo "ot_finetune: no such system: $1" >&2; return 2 ;;
+  esac
+}
+finetune() { # system, seed
+  local run=$OUT/$1-$2 flags
+  flags=$(flags_of "$1") || return
+  mkdir -p "$run"
+  [ -e "$run/aer.json" ] && return
+  # --finetune-from-model also names the frozen encoder, at the start and on resuming alike.
+  # shellcheck disable=SC2086  # several words
+  fairseq-train "$TUNE" "${common[@]}" $flags $FLAGS --finetune-from-model "$CHECKPOINT" \
+    --multilang-sampling-alpha 0 --batch-size "$BATCH" --update-freq "$UPDATE_FREQ" --lr "$LR" \
+    --lr-scheduler polynomial_decay --warmup-updates $((UPDATES / 8)) \
+    --total-num-update "$UPDATES" --max-update "$UPDATES" --seed "$2" --save-dir "$run" \
+    --tensorboard-logdir "$run/tensorboard" &&
+  measure "$run/checkpoint_last.pt" "$run" "$1"
+}
+export -f measure flags_of finetune
+export OUT DATA TUNE CHECKPOINT TATOEBA TATOEBA_PAIRS GOLD GOLD_PAIRS FLAGS BATCH UPDATE_FREQ LR UPDATES
+export COMMON="${common[*]}"
+for seed in $SEEDS; do
+  for system in $SYSTEMS; do
+    echo "$system $seed"
+  done
+done | xargs -P "$JOBS" -L 1 bash -c '
+  read -ra common <<<"$COMMON"
+  echo "== $0, seed $1"
+  finetune "$0" "$1" >"$OUT/$0-$1.log" 2>&1 ||
+    { echo "ot_finetune: failed: $OUT/$0-$1.log ends:" >&2; tail -n 3 "$OUT/$0-$1.log" >&2; exit 255; }'
+
+results=("$OUT"/before/{tatoeba,aer}.json)
+for system in $SYSTEMS; do
+  for seed in $SEEDS; do
+    results+=("$OUT/$system-$seed"/{tatoeba,aer}.json)
+  done
+done
+fairseq-amber report "${results[@]}" --output "$OUT/report"
+
+# one pair's transport plan, by the encoder before and after
+drawn=${GOLD_PAIRS%%,*}
+for state in before "${SYSTEMS%% *}-${SEEDS%% *}"; do
+  checkpoint=$CHECKPOINT
+  [ "$state" = before ] || checkpoint=$OUT/$state/checkpoint_last.pt
+  fairseq-amber align "$checkpoint" --data "$DATA" --method transport \
+    --source "$GOLD/test.$drawn.${drawn%-*}" --target "$GOLD/test.$drawn.${drawn#*-}" \
+    --output "$OUT/$state/plan.align" --plot "$PLOT" "$OUT/report/plan-$state.png"
+done
+echo "$OUT/report"

@@ -8,7 +8,7 @@
 #   CHECKPOINT=... DATA=... ARCH=... bash scripts/ot_finetune.sh      # from your own encoder and text
 #
 # Without CHECKPOINT an encoder of four layers of 256 is trained first, by MLM and TLM. Interrupted,
-# the same command continues; runs/ot holds every run and runs/ot/report the table.
+# the same command continues; OUT holds every run and OUT/report the table.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -20,24 +20,25 @@ TATOEBA_PAIRS=${TATOEBA_PAIRS-deu-eng,fra-eng}
 GOLD=${GOLD:-${AMBER_DATA:-}/align_gold/awesome-align-examples}
 GOLD_PAIRS=${GOLD_PAIRS-en-fr}
 
-OUT=runs/ot
+OUT=${OUT:-runs/ot}                      # one for each choice of settings
 DATA=${DATA:-data-bin/ot}                # prepared from the text, unless it is there
 TUNE=${TUNE:-}                           # what is fine-tuned on; default: TUNE_PAIRS of each pair's
 TUNE_PAIRS=${TUNE_PAIRS:-10000}          # text, or DATA if that was there (arXiv 2110.02887: 250,000)
-CHECKPOINT=${CHECKPOINT:-$OUT/base/checkpoint_last.pt}
 ARCH=${ARCH:-amber_tiny}
+[ -z "${CHECKPOINT:-}" ] || MODEL_FLAGS=${MODEL_FLAGS-} # of the first encoder's shape otherwise
+CHECKPOINT=${CHECKPOINT:-$OUT/base/checkpoint_last.pt}
 MODEL_FLAGS=${MODEL_FLAGS-"--encoder-layers 4 --encoder-embed-dim 256 --encoder-ffn-embed-dim 1024"}
 VOCAB_SIZE=${VOCAB_SIZE:-12000}
 BASE_UPDATES=${BASE_UPDATES:-1500}       # of the first encoder, 48 sentences or pairs each
 
 SYSTEMS=${SYSTEMS:-"word-batch word-sentence subword-batch subword-sentence practical l2"}
 SEEDS=${SEEDS:-"1 2 3"}
-JOBS=${JOBS:-$(getconf _NPROCESSORS_ONLN)} # runs at once, one thread each; 1 on a GPU
+JOBS=${JOBS:-}                           # runs at once; default: one for each core, 1 on a GPU
 UPDATES=${UPDATES:-150}                  # arXiv 2110.02887: one epoch of 250,000 pairs a language
 LR=${LR:-2e-4}                           # arXiv 2110.02887: 5e-5, for some 5,000 updates
 BATCH=${BATCH:-24} UPDATE_FREQ=${UPDATE_FREQ:-2} # arXiv 2110.02887
 LENGTH=${LENGTH:-128} PRECISION=${PRECISION:-} FLAGS=${FLAGS:-}
-PLOT=${PLOT:-1}                          # the pair of the first test file whose plan is drawn
+PLOT=${PLOT:-9}                          # the pair of the first test file whose plan is drawn
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 # said by fairseq about its own code
 export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
@@ -45,9 +46,14 @@ export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::Depreca
 bash scripts/setup.sh
 export PATH="$PWD/.venv/bin:$PATH"
 mkdir -p "$OUT"
+settings="$CHECKPOINT $DATA $TUNE $TUNE_PAIRS $RAW $LANGUAGES $CORPORA $ARCH $MODEL_FLAGS $BASE_UPDATES \
+$UPDATES $LR $BATCH $UPDATE_FREQ $LENGTH $PRECISION $FLAGS $TATOEBA_PAIRS $GOLD_PAIRS"
+[ -e "$OUT/settings" ] || echo "$settings" >"$OUT/settings"
+[ "$settings" = "$(cat "$OUT/settings")" ] ||
+  { echo "ot_finetune: $OUT holds runs of other settings ($OUT/settings): give another OUT" >&2; exit 2; }
 trap 'echo "ot_finetune: interrupted; the same command continues" >&2; exit 130' INT TERM
 
-if [ -z "$RAW" ] && { [ ! -e "$DATA/dict.txt" ] || [ -e "$OUT/raw/complete" ]; }; then
+if [ -z "$RAW" ] && { [ ! -e "$DATA/dict.txt" ] || [ "$DATA" = data-bin/ot ]; }; then
   : "${AMBER_DATA:?names the development data; or give RAW, TATOEBA and GOLD}"
   RAW=$OUT/raw
   # shellcheck disable=SC2086  # several words
@@ -71,6 +77,7 @@ fi
 TUNE=${TUNE:-$DATA}
 device=()
 python -c 'import sys, torch; sys.exit(torch.cuda.is_available())' && device=(--cpu)
+JOBS=${JOBS:-$([ ${#device[@]} -gt 0 ] && getconf _NPROCESSORS_ONLN || echo 1)}
 # shellcheck disable=SC2206  # several words
 common=(--user-dir "$(fairseq-amber user-dir)" --task cross_lingual_alignment
   --tokens-per-sample "$LENGTH" --arch "$ARCH" $MODEL_FLAGS --optimizer adam --clip-norm 1.0
@@ -160,10 +167,10 @@ fairseq-amber report "${results[@]}" --output "$OUT/report"
 
 # one pair's transport plan, by the encoder before and after
 drawn=${GOLD_PAIRS%%,*}
-for state in before "${SYSTEMS%% *}-${SEEDS%% *}"; do
+for state in before $(for system in $SYSTEMS; do echo "$system-${SEEDS%% *}"; done); do
   checkpoint=$CHECKPOINT
   [ "$state" = before ] || checkpoint=$OUT/$state/checkpoint_last.pt
-  fairseq-amber align "$checkpoint" --data "$DATA" --method transport \
+  fairseq-amber align "$checkpoint" --data "$DATA" --method transport --epsilon 0.05 \
     --source "$GOLD/test.$drawn.${drawn%-*}" --target "$GOLD/test.$drawn.${drawn#*-}" \
     --output "$OUT/$state/plan.align" --plot "$PLOT" "$OUT/report/plan-$state.png"
 done

@@ -15,7 +15,11 @@ from fairseq_amber.criterions.contrast import contrast
 from fairseq_amber.criterions.layers import layer_number
 from fairseq_amber.criterions.terms import Terms, check_weights, log_mean, reduce_terms
 from fairseq_amber.criterions.transport import TransportTerms
-from fairseq_amber.criterions.transport_config import TransportConfig, point_settings
+from fairseq_amber.criterions.transport_config import (
+    TransportConfig,
+    check_unused,
+    point_settings,
+)
 from fairseq_amber.criterions.update_pairs import Pairs, UpdatePairs
 from fairseq_amber.data.points import PointSettings
 from fairseq_amber.errors import UserError, exit_clearly
@@ -76,6 +80,8 @@ class AmberCriterion(FairseqCriterion):
         self.transport: Optional[TransportTerms] = None
         self.points: Optional[PointSettings] = None
         self.counted_in: Dict[str, str] = {}
+        if cfg is not None and not any(transported):
+            check_unused(cfg)
         if cfg is not None and any(transported):
             self.transport = TransportTerms(cfg, task.model)
             self.points = point_settings(cfg)

@@ -71,7 +71,7 @@ class FrozenEncoder:
                 "--anchor-checkpoint: the model is kept near the random weights of its --seed"
             )
         else:
-            self.model.load_state_dict(_weights(path), strict=True)
+            self.model.load_state_dict(_weights(path, cfg), strict=True)
             logger.info("the frozen initial encoder is %s", path)
         del self.model.encoder.lm_head
         del self.model.encoder.sentence_encoder.layers[layer:]
@@ -130,10 +130,21 @@ def _checkpoint(cfg: AnchorConfig) -> Optional[str]:
     return restored
 
 
-def _weights(path: str) -> Dict[str, torch.Tensor]:
+def _weights(path: str, cfg: AnchorConfig) -> Dict[str, torch.Tensor]:
     try:
         state = checkpoint_utils.load_checkpoint_to_cpu(path)
-        return state["model"]
-    except Exception as error:  # pickle, zip and key errors of all kinds
-        reason = str(error).strip().split("\n")[0]
-        raise UserError(f"the initial encoder {path} is no checkpoint: {reason}") from None
+        weights, trained = state["model"], state.get("cfg")
+    except Exception:  # pickle, zip and key errors of all kinds, whose texts name no remedy
+        raise UserError(f"the initial encoder {path} is no checkpoint of fairseq") from None
+    if path == str(cfg.restore_file) and not cfg.anchor_checkpoint and _was_anchored(trained):
+        raise UserError(
+            f"--restore-file {path} was itself kept near an initial encoder: name that one by "
+            "--anchor-checkpoint, or this one if the anchor is to be new"
+        )
+    return weights
+
+
+def _was_anchored(cfg: Any) -> bool:
+    criterion = (cfg or {}).get("criterion") or {}
+    frozen = criterion.get("ot_target_states") == "frozen" and criterion.get("ot_weight")
+    return bool(criterion.get("anchor_weight") or frozen)

@@ -12,7 +12,7 @@ from fairseq.criterions import FairseqCriterion, register_criterion
 from fairseq.dataclass import ChoiceEnum
 
 from fairseq_amber.criterions import anchor
-from fairseq_amber.criterions.layers import layer_number, touch
+from fairseq_amber.criterions.layers import layer_number, touch, unread
 from fairseq_amber.criterions.terms import Terms, check_weights, reduce_terms
 from fairseq_amber.criterions.transport import take_points
 from fairseq_amber.data.points import PointSettings
@@ -133,7 +133,7 @@ class L2AlignmentCriterion(FairseqCriterion):
             )
             anchor.add_anchor(terms, self.cfg, target, initial, sample)
         log = terms.logging_output(per_corpus=not self.training)
-        return terms.loss() + touch(self.task.model.parameters()), 1, log
+        return terms.loss() + touch(unread(self.task.model, self.layer)), 1, log
 
     @staticmethod
     def reduce_metrics(logging_outputs: List[Dict[str, Any]]) -> None:

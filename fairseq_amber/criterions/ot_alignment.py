@@ -11,7 +11,7 @@ from typing import Any, Dict, List
 from fairseq.criterions import FairseqCriterion, register_criterion
 
 from fairseq_amber.criterions import anchor
-from fairseq_amber.criterions.layers import touch
+from fairseq_amber.criterions.layers import touch, unread
 from fairseq_amber.criterions.terms import Terms, check_weights, reduce_terms
 from fairseq_amber.criterions.transport import TransportTerms
 from fairseq_amber.criterions.transport_config import TransportConfig, point_settings
@@ -65,7 +65,7 @@ class OtAlignmentCriterion(FairseqCriterion):
         states, _ = model(tokens, features_only=True, sentence_layer=self.transport.layer)
         self.transport.add(terms, states, tokens, sample)
         log = terms.logging_output(per_corpus=not self.training)
-        return terms.loss() + touch(self.task.model.parameters()), 1, log
+        return terms.loss() + touch(unread(self.task.model, self.transport.layer)), 1, log
 
     @staticmethod
     def reduce_metrics(logging_outputs: List[Dict[str, Any]]) -> None:

@@ -38,7 +38,8 @@ class TransportConfig(AnchorConfig):
         default="batch",
         metadata={
             "help": "one problem for all pairs of a GPU's micro-batch, which are of one language "
-            "pair, or one for each pair (arXiv 2110.02887: probably batch)"
+            "pair, or one for each pair (arXiv 2110.02887: probably batch); takes memory by the "
+            "square of its points"
         },
     )
     ot_equal_sentences: bool = field(
@@ -93,7 +94,7 @@ class TransportConfig(AnchorConfig):
         default="cosine",
         metadata={
             "help": "sinkhorn, exact: 1 - cosine, or the squared distance over the largest of the "
-            "problem"
+            "problem's squared distances and norms"
         },
     )
     ot_position_weight: float = field(
@@ -182,6 +183,8 @@ def check(cfg: TransportConfig) -> None:
         raise UserError(
             "--ot-position-weight compares positions in two sentences: add --ot-scope sentence"
         )
+    if cfg.ot_kernel == "triton" and (cfg.ot_mass is not None or cfg.ot_gradient == "unrolled"):
+        raise UserError("--ot-kernel triton knows neither --ot-mass nor --ot-gradient unrolled")
     given = [name for name, default in _DEFAULTS.items() if getattr(cfg, name) != default]
     for name in given:
         flag = "--" + name.replace("_", "-")
@@ -191,6 +194,14 @@ def check(cfg: TransportConfig) -> None:
             raise UserError(f"{flag} has no effect on --ot-marginals norm: drop either")
         if name == "ot_equal_sentences" and cfg.ot_scope == "sentence":
             raise UserError(f"{flag} has no effect on --ot-scope sentence: drop either")
+
+
+def check_unused(cfg: TransportConfig) -> None:
+    """Raises UserError where the term is left out and yet described."""
+    for name, default in _DEFAULTS.items():
+        if getattr(cfg, name) != default:
+            flag = "--" + name.replace("_", "-")
+            raise UserError(f"{flag} has no effect without --ot-weight or --anchor-weight")
 
 
 _DEFAULTS = {

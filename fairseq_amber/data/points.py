@@ -125,7 +125,8 @@ class PointFinder:
         if not self.settings.idf:
             return np.full(len(places), 1 / len(places))
         of_tokens = np.full(len(sentence) + SENTENCE_SPECIALS, 1.0)  # <s>, </s>: in every sentence
-        of_tokens[1:-1] = self.idf[language][sentence]
+        if language in self.idf:  # else it is not in the training text
+            of_tokens[1:-1] = self.idf[language][sentence]
         # A word is as rare as the rarest of its subwords.
         begins = np.concatenate(([0], places[:-1] + 1))
         masses = np.maximum.reduceat(of_tokens[: places[-1] + 1], begins)

@@ -23,15 +23,20 @@ _UNSPACED = re.compile(
 
 class WordBoundaries(NamedTuple):
     """begins, ends: (V,) bool. A word begins at a token that begins one, or that follows one that
-    ends one."""
+    ends one. bare: (V,) bool, marks of a word's beginning without any of its text, after which a
+    word begins at ``marked`` tokens, (V,) bool, alone."""
 
     begins: np.ndarray
     ends: np.ndarray
+    bare: np.ndarray | None = None
+    marked: np.ndarray | None = None
 
     def starts(self, tokens: np.ndarray) -> np.ndarray:
         """(..., T) ids -> (..., T) bool, True where a word begins; every row begins one."""
         out = self.begins[tokens]
         out[..., 1:] |= self.ends[tokens[..., :-1]]
+        if self.bare is not None and self.marked is not None:
+            out[..., 1:] &= ~self.bare[tokens[..., :-1]] | self.marked[tokens[..., 1:]]
         out[..., 0] = True
         return out
 
@@ -66,7 +71,7 @@ def word_boundaries(
         raise UserError(
             f"{flag}: dict.txt has neither SentencePiece's word starts "
             f"({_SENTENCEPIECE_START!r}) nor WordPiece's continuations ('##'), so that words "
-            "cannot be told apart; train without words, or prepare the text with SentencePiece"
+            "cannot be told apart; take subwords, or prepare the text with SentencePiece"
         )
     if sum(marked) >= sum(continued):
         begins = np.array(marked)
@@ -74,10 +79,13 @@ def word_boundaries(
     else:
         begins = ~np.array(continued)
         stems = [s[2:] if c else s for s, c in zip(symbols, continued)]
+    fresh = begins.copy()
     ends = np.zeros(len(stems), dtype=bool)
     if split_unspaced:
         begins |= np.array([bool(_UNSPACED.match(stem[:1])) for stem in stems])
         ends |= np.array([bool(_UNSPACED.match(stem[-1:])) for stem in stems])
-    for table in (begins, ends):
+    for table in (begins, ends, fresh):
         table[list(specials)] = True
-    return WordBoundaries(begins, ends)
+    bare = np.array([begin and not stem for begin, stem in zip(fresh, stems)])
+    bare[list(specials)] = False
+    return WordBoundaries(begins, ends, bare, fresh)

@@ -183,7 +183,7 @@ def _output(args: argparse.Namespace, name: str) -> ContextManager[TextIO]:
 
 def _line_number(text: str, lines: int) -> int:
     """A line counted from 0, from one counted from 1."""
-    if not text.isdigit() or not 1 <= int(text) <= lines:
+    if not text.isdecimal() or not 1 <= int(text) <= lines:
         raise UserError(f"--plot {text}: expected the number of a sentence pair, 1 to {lines}")
     return int(text) - 1
 

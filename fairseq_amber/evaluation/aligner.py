@@ -104,6 +104,8 @@ class Aligner:
             token_scores = self._score(pairs)
             words = pad_rows([side.words for sides in zip(*pairs) for side in sides], NO_WORD)
             aligned = mutual_argmax(*token_scores)
+            if self.method == "transport":
+                aligned &= token_scores.scores > 0  # where no mass goes there is no link
             yield from zip(indices, word_links(aligned.cpu(), *words.chunk(2)))
         for i in sorted(set(range(len(sources))).difference(full)):
             yield i, []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, Callable
 
 from fairseq_amber.errors import UserError
 
@@ -49,14 +49,18 @@ def transport_settings(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError("must be above 0")
-    return number
+    return _number(float, text, lambda number: 0 < number < float("inf"), "a number above 0")
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
+    return _number(int, text, lambda number: number >= 1, "a whole number from 1 up")
+
+
+def _number(kind: Callable, text: str, fits: Callable[[Any], bool], wanted: str) -> Any:
+    try:
+        number = kind(text)
+    except ValueError:
+        number = None
+    if number is None or not fits(number):
+        raise argparse.ArgumentTypeError(f"expected {wanted}, not {text!r}")
     return number

@@ -35,7 +35,11 @@ from fairseq_amber.tasks.config import (
     of_epoch,
     shards_of,
 )
-from fairseq_amber.tasks.pair_extras import attach_links, document_frequencies
+from fairseq_amber.tasks.pair_extras import (
+    attach_links,
+    document_frequencies,
+    warn_of_target_language,
+)
 from fairseq_amber.tasks.text_checks import check_training_corpora, log_lost_text
 
 logger = logging.getLogger(__name__)
@@ -126,8 +130,8 @@ class CrossLingualAlignmentTask(FairseqTask):
     @exit_clearly
     def load_dataset(self, split: str, combine: bool = False, epoch: int = 1, **kwargs: Any):
         """Opens a split of every wanted corpus. Epoch e trains on data folder (e - 1) mod their
-        number; other splits are those of the first folder, and none with ``--disable-validation``.
-        All are opened at the start.
+        number; other splits are those of the first folder, and with ``--disable-validation`` none
+        in training. All are opened at the start.
 
         Raises:
             UserError: an unknown language or pair, a corpus that is damaged or of another
@@ -135,7 +139,8 @@ class CrossLingualAlignmentTask(FairseqTask):
         """
         folders = shards_of(self.cfg)
         if split != self.cfg.train_subset:
-            if self.cfg.disable_validation:  # fairseq asks for the text all the same
+            # fairseq-train asks for the text all the same; fairseq-validate wants it.
+            if self.cfg.disable_validation and getattr(self.criterion, "training", False):
                 return
             self.datasets[split] = self._open(folders[0], split)
             return
@@ -156,6 +161,8 @@ class CrossLingualAlignmentTask(FairseqTask):
                 f"{', '.join(languages) or 'none'}; pairs: {', '.join(pairs) or 'none'})"
                 + ("; train without validation by --disable-validation" if split == "valid" else "")
             )
+        if split == self.cfg.train_subset and self.needs.points is not None:
+            warn_of_target_language(pairs, self.needs.points.target_language)
         if split == self.cfg.train_subset:
             check_training_corpora(data, corpora, languages, pairs, self.cfg, self.needs)
         for corpus in corpora:
@@ -182,20 +189,25 @@ class CrossLingualAlignmentTask(FairseqTask):
         if self.needs.points is not None:
             points = PointFinder(
                 self.needs.points,
-                self._words("points that are words", specials) if self.needs.points.words else None,
+                self._words("words as points (--ot-points, --l2-units)", specials)
+                if self.needs.points.words
+                else None,
                 self._document_frequencies() if self.needs.points.idf else None,
             )
         if self.needs.links is not None:
             words = self.needs.link_units == "words"
-            linked = LinkedWords(self._words("links of words", specials, False) if words else None)
+            linked = LinkedWords(
+                self._words("links of words (--l2-units)", specials, False) if words else None
+            )
         return Collater(specials, self.needs, masking, layout, cfg.seed, points, linked)
 
     def _document_frequencies(self) -> dict[str, np.ndarray]:
-        """Inverse, by language, of the training text of the first folder, for every split."""
+        """Inverse, by language, of the training text of all folders, for every split."""
         if self._idf is None:
-            data = shards_of(self.cfg)[0]
-            pairs = available(data, "parallel", self.cfg.pairs)
-            corpora = load_corpora(data, self.cfg.train_subset, [], pairs, self.dictionary)
+            corpora = []
+            for data in shards_of(self.cfg):
+                pairs = available(data, "parallel", self.cfg.pairs)
+                corpora += load_corpora(data, self.cfg.train_subset, [], pairs, self.dictionary)
             self._idf = document_frequencies(corpora, len(self.dictionary))
         return self._idf
 

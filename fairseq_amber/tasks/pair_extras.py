@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Sequence
 
@@ -12,6 +13,9 @@ from fairseq_amber.data.link_file import LinkFile
 from fairseq_amber.data.linked_words import LinkedWords
 from fairseq_amber.data.points import inverse_document_frequencies
 from fairseq_amber.data.token_file import TokenFile
+from fairseq_amber.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 
 def document_frequencies(corpora: Sequence[Corpus], size: int) -> dict[str, np.ndarray]:
@@ -32,6 +36,23 @@ def attach_links(corpora: Sequence[Corpus], folder: Path, split: str, linked: Li
     """
     for corpus in corpora:
         if isinstance(corpus, ParallelCorpus):
-            links = LinkFile(folder / f"{split}.{corpus.name}.align", len(corpus))
+            path = folder / f"{split}.{corpus.name}.align"
+            if not path.is_file():
+                raise UserError(
+                    f"cannot read {path}, the word links of the {split} text: make them with "
+                    f"`fairseq-amber align CHECKPOINT --corpus DATA --split {split} --output "
+                    f"{folder}`" + ("" if split == "train" else ", or add --disable-validation")
+                )
+            links = LinkFile(path, len(corpus))
             links.check(linked.lengths(corpus.sources), linked.lengths(corpus.targets))
             corpus.links = links
+
+
+def warn_of_target_language(pairs: Sequence[str], language: str) -> None:
+    """If no pair has it: it may be misspelt, and the second side is the target of all."""
+    if pairs and not any(language in pair.split("-") for pair in pairs):
+        logger.warning(
+            "no pair (%s) has the target language %s: the second language of each is its target",
+            ", ".join(pairs),
+            language,
+        )

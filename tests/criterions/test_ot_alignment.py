@@ -8,6 +8,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from fairseq_amber.criterions import anchor
 from fairseq_amber.criterions.amber import AmberCriterionConfig
 from fairseq_amber.criterions.ot_alignment import OtAlignmentConfig
 from fairseq_amber.data.whole_words import WordBoundaries
@@ -196,7 +197,8 @@ def test_practical_choices(build, choice):
     for x, y, _ in points_of(task, sample, model, initial):
         if choice.get("ot_cost") == "sqeuclidean":
             cost = (x.unsqueeze(1) - y).square().sum(2)
-            cost = cost / cost.detach().max()
+            norms = [side.detach().square().sum(1).max() for side in (x, y)]
+            cost = cost / max(cost.detach().max(), *norms)
         else:
             cost = cosine(x, y)
         if "ot_position_weight" in choice:
@@ -292,6 +294,34 @@ def test_the_frozen_encoder_is_the_checkpoint_that_training_starts_from(
     assert "random weights" in caplog.text
 
 
+def test_going_on_from_an_anchored_checkpoint_asks_for_the_initial_one(
+    make_task, make_model, tmp_path, monkeypatch
+):
+    task = make_task()
+    task._words = lambda *rest: WordBoundaries(BEGINS, ENDS)
+    task.model = make_model()
+    cfg = OmegaConf.create({"criterion": {"_name": "ot_alignment", "anchor_weight": 1.0}})
+    path = str(tmp_path / "half.pt")
+    torch.save({"model": task.model.state_dict()}, path)
+
+    def load(file):
+        return {**torch.load(file), "cfg": cfg}
+
+    monkeypatch.setattr(anchor.checkpoint_utils, "load_checkpoint_to_cpu", load)
+
+    def build(**settings):
+        config = OtAlignmentConfig(_name="ot_alignment", finetune_from_model=None, **settings)
+        return task.build_criterion(OmegaConf.structured(config))
+
+    with pytest.raises(SystemExit, match="half.pt was itself kept near an initial encoder"):
+        build(restore_file=path)
+    assert build(restore_file=path, anchor_checkpoint=path).transport.frozen
+    assert build(restore_file=path, anchor_weight=0.0).transport.frozen is None
+    (tmp_path / "broken.pt").write_text("no checkpoint")
+    with pytest.raises(SystemExit, match="broken.pt is no checkpoint of fairseq$"):
+        build(restore_file=str(tmp_path / "broken.pt"))
+
+
 @pytest.mark.parametrize(
     "settings, message",
     [
@@ -305,6 +335,10 @@ def test_the_frozen_encoder_is_the_checkpoint_that_training_starts_from(
         (dict(ot_solver="sinkhorn", ot_blur=0.1), "--ot-blur has no effect"),
         (dict(ot_solver="exact", ot_iterations=9), "--ot-iterations has no effect"),
         (dict(ot_equal_sentences=True, ot_scope="sentence"), "no effect on --ot-scope sentence"),
+        (
+            dict(ot_solver="sinkhorn", ot_kernel="triton", ot_mass=0.5),
+            "--ot-kernel triton knows neither",
+        ),
         (dict(ot_layer=9), "--ot-layer 9"),
         (dict(anchor_checkpoint="nowhere.pt"), "nowhere.pt does not exist"),
         (dict(ot_weight=0.0, anchor_weight=0.0), "every term"),
@@ -341,6 +375,11 @@ def test_amber_takes_transport_beside_its_terms(build, wa_weight):
         0.5 * transport / update["pairs"] + 0.25 * anchor / update["points"]
     )
     check_same(model, loss, expected)
+
+
+def test_amber_refuses_to_describe_a_transport_that_it_leaves_out(build):
+    with pytest.raises(SystemExit, match="--ot-epsilon has no effect without --ot-weight"):
+        build(**AMBER, ot_solver="divergence", ot_epsilon=0.2)
 
 
 def test_amber_wants_one_layer_for_both_terms_that_read_sentences(build):

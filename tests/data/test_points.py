@@ -46,7 +46,7 @@ def slow_words(sentence, pieces):
         piece = symbols[token]
         letters = piece.lstrip("▁").replace("##", "")
         continues = piece.startswith("##") if pieces is WORDPIECE else not piece.startswith("▁")
-        alone = UNSPACED & {letters[:1], before[-1:]}
+        alone = before and UNSPACED & {letters[:1], before[-1:]}  # a bare mark has no letters
         if not words or not continues or alone:
             words.append([])
         words[-1].append(position)
@@ -94,7 +94,7 @@ def slow_side(sentences, pieces, settings, idf):
         (SENTENCEPIECE, "d ▁b e", [1, 3]),
         (SENTENCEPIECE, "▁a", [1]),
         (SENTENCEPIECE, "▁你 我 们 . ▁a d", [1, 2, 3, 4, 6]),
-        (SENTENCEPIECE, "▁ 我 iP d カ e", [1, 2, 4, 5, 6]),
+        (SENTENCEPIECE, "▁ 我 iP d カ e", [2, 4, 5, 6]),
         (SENTENCEPIECE, "▁a <unk> d ▁b", [3, 4]),
         (WORDPIECE, "a ##d ##e b c ##f .", [3, 4, 6, 7]),
         (WORDPIECE, "##d b ##e", [1, 3]),

@@ -41,7 +41,7 @@ def test_without_spaces_each_piece_is_a_word_and_other_scripts_are_not_joined_to
     assert words(["▁我们", "的", "iP", "hone", "手机", "。"], ["▁a"]) == [
         *["▁我们", "的", "iPhone", "手机", "。"]
     ]
-    assert words(["▁", "สวัส", "ดี"]) == ["▁", "สวัส", "ดี"]
+    assert words(["▁สวัส", "ดี"]) == ["▁", "สวัส", "ดี"]
     assert words(["▁これは", "テスト", "です"]) == ["▁これは", "テスト", "です"]
     assert words(["今", "##日", "word", "##s"]) == ["今", "##日", "word##s"]
     assert words(["▁안녕", "하세요"]) == ["▁안녕하세요"]  # Korean has spaces
@@ -60,3 +60,8 @@ def test_the_commoner_convention_holds_and_odd_symbols_do_not_confuse_it():
 def test_a_vocabulary_without_either_convention_is_refused():
     with pytest.raises(UserError, match="--whole-word-masking.*neither SentencePiece's"):
         word_boundaries([*SPECIAL, "w0", "w1", "##", "<mask>"], Specials(0, 2, 1, 7))
+
+
+def test_a_mark_of_a_word_without_its_text_belongs_to_the_piece_that_follows():
+    row = ["▁", "我", "们", "。", "▁", "▁so", "▁", "</s>"]
+    assert words(row) == ["▁我", "们", "。", "▁", "▁so", "▁", "</s>"]

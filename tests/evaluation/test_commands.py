@@ -113,7 +113,7 @@ def test_a_transport_setting_out_of_its_range_is_refused(
     with pytest.raises(SystemExit) as stopped:
         fairseq_amber_command("align", "c.pt", "--method", "transport", flag, value)
     assert stopped.value.code == 2
-    assert f"argument {flag}: must be" in capsys.readouterr().err
+    assert f"argument {flag}: expected a" in capsys.readouterr().err
 
 
 def test_aer_counts_from_one_and_notices_swapped_indices(fairseq_amber_command, tmp_path):

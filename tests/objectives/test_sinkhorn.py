@@ -284,8 +284,21 @@ def test_settings_out_of_range(settings, message):
         sinkhorn(*problems(), **settings)
 
 
-def test_exact_transport_refuses_costs_that_are_no_numbers():
+def test_exact_transport_of_costs_that_are_no_numbers_is_none():
     cost, a, b = problems()
     cost[1, 0, 0] = float("nan")
-    with pytest.raises(ValueError, match="not a finite number"):
-        exact_transport(cost, a, b)
+    result = exact_transport(cost, a, b)
+    assert result.cost.isnan().tolist() == [i == 1 for i in range(8)]
+
+
+@pytest.mark.parametrize("settings", [dict(), dict(reach=0.5)], ids=str)
+def test_an_outlier_at_a_low_temperature_leaves_the_unrolled_gradient_finite(settings):
+    """Whose backward pass squares sums that are small, though not yet too small."""
+    cost, a, b = (tensor[1:2] for tensor in problems(uniform=True))
+    cost = 0.05 * cost
+    cost[:, 0], cost[:, :, 0] = 1.0, 1.0
+    for dtype in (torch.float32, torch.float64):
+        leaf = cost.to(dtype, copy=True).requires_grad_()
+        result = sinkhorn(leaf, a, b, epsilon=0.018, max_cost=1.0, gradient="unrolled", **settings)
+        result.cost.sum().backward()
+        assert torch.isfinite(leaf.grad).all() and leaf.grad.any()

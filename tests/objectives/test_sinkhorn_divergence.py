@@ -190,6 +190,16 @@ def test_gradient_descent_brings_one_side_to_the_other():
     assert values == sorted(values, reverse=True)
 
 
+def test_states_that_are_no_numbers_have_no_value_and_leave_the_others_theirs():
+    """fairseq, which looks at the loss, then says what to do."""
+    tensors = ragged(4, 5, 6, 3, 1.0)
+    expected = sinkhorn_divergence(*tensors)
+    tensors[0][2, 0] = float("nan")
+    value = sinkhorn_divergence(*tensors)
+    assert value.isnan().tolist() == [i == 2 for i in range(4)]
+    torch.testing.assert_close(value[[0, 1, 3]], expected[[0, 1, 3]])
+
+
 @pytest.mark.parametrize(
     "settings, message",
     [(dict(p=3), "p 3"), (dict(blur=0.0), "blur 0.0"), (dict(scaling=1.0), "scaling 1.0")],

@@ -82,15 +82,30 @@ def test_half_precision_is_computed_in_single(function, dtype):
 
 
 def test_squared_euclidean_cost_is_over_the_largest_valid_distance_of_the_problem():
-    x, y = 40 + states(3, 5, 8), 40 + states(3, 7, 8, seed=1)
+    x, y = states(3, 5, 8), 0.1 * states(3, 7, 8, seed=1)
+    y -= x.mean(1, keepdim=True)
     valid = torch.ones(3, 5, 7, dtype=torch.bool)
     valid[1, 3:], valid[1, :, 4:] = False, False
     x[1, 3:] = 1e6
     cost = squared_euclidean_cost(x, y, valid)
     distances = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square()
     distances = distances.masked_fill(~valid, 0)
-    torch.testing.assert_close(cost, distances / distances.amax((1, 2), keepdim=True))
+    inside = [x[:1], y[:1]], [x[1:2, :3], y[1:2, :4]], [x[2:], y[2:]]
+    norms = [max(z.square().sum(2).max() for z in both) for both in inside]
+    largest = torch.maximum(distances.amax((1, 2)), torch.stack(norms))
+    torch.testing.assert_close(cost, distances / largest[:, None, None])
     assert cost.max() == pytest.approx(1)
+
+
+def test_points_that_are_close_are_compared_with_their_norms():
+    """Else one word and its translation would be at cost 1 however close they are."""
+    x = 3 + 0.01 * states(1, 2, 8)
+    y = (3 + 0.01 * states(1, 2, 8, seed=1)).requires_grad_()
+    cost = squared_euclidean_cost(x, y, torch.ones(1, 2, 2, dtype=torch.bool))
+    largest = max(x.square().sum(2).max().item(), y.detach().square().sum(2).max().item())
+    torch.testing.assert_close(cost, (x.unsqueeze(2) - y.unsqueeze(1)).square().sum(-1) / largest)
+    cost.sum().backward()
+    assert y.grad.norm() < 0.1
 
 
 def test_squared_euclidean_cost_holds_its_divisor_constant():
@@ -99,7 +114,9 @@ def test_squared_euclidean_cost_holds_its_divisor_constant():
     squared_euclidean_cost(x, y, valid).sum().backward()
     distances = (x.detach().unsqueeze(2) - y.unsqueeze(1)).square().sum(-1)
     expected = 2 * (x.detach().unsqueeze(2) - y.unsqueeze(1)).sum(2)
-    torch.testing.assert_close(x.grad, expected / distances.amax((1, 2))[:, None, None])
+    sizes = [z.detach().square().sum(2).amax(1) for z in (x, y)]
+    largest = torch.stack([distances.amax((1, 2)), *sizes]).amax(0)
+    torch.testing.assert_close(x.grad, expected / largest[:, None, None])
 
 
 def test_identical_points_have_cost_zero_and_a_finite_gradient():

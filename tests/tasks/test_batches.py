@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 from torch.utils.data import DataLoader
 
 
@@ -124,6 +125,9 @@ def test_without_validation_its_text_is_not_asked_for(make_task, folder):
     with pytest.raises(SystemExit, match="train without validation by --disable-validation"):
         make_task(data=str(folder)).load_dataset("valid")
     task = make_task(data=str(folder), disable_validation=True)
+    with pytest.raises(SystemExit, match="no valid text"):
+        task.load_dataset("valid")  # as fairseq-validate does
+    task.criterion = torch.nn.Module().train()
     task.load_dataset("valid")
     task.load_dataset("train")
     assert set(task.datasets) == {"train"}

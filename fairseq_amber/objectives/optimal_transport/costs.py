@@ -24,20 +24,22 @@ def cosine_cost(
 
 
 def squared_euclidean_cost(x: torch.Tensor, y: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """``|x_i - y_j|^2 / m`` in [0, 1], where the constant m is the largest that is valid in the
-    problem: (B, S, D), (B, T, D), (B, S, T) bool -> (B, S, T), 0 where not valid."""
+    """``|x_i - y_j|^2 / m`` in [0, 1], where the constant m is the largest squared distance or
+    squared norm of what is valid in the problem: (B, S, D), (B, T, D), (B, S, T) bool ->
+    (B, S, T), 0 where not valid. The norms keep the gradient bounded where all points are close."""
     with torch.autocast(x.device.type, enabled=False):
         x, y = _precise(x), _precise(y)
+        inside = valid.any(dim=2, keepdim=True), valid.any(dim=1).unsqueeze(2)
+        kept = [z.detach().masked_fill(~mask, 0) for z, mask in zip((x, y), inside)]
+        sizes = [z.square().sum(dim=2).amax(dim=1) for z in kept]
         # Any common shift leaves the distances; near the points, their squares round off less.
-        rows = valid.any(dim=2, keepdim=True)
-        center = x.detach().masked_fill(~rows, 0).sum(dim=1, keepdim=True)
-        center = center / rows.sum(dim=1, keepdim=True).clamp_min(1)
+        center = kept[0].sum(dim=1, keepdim=True) / inside[0].sum(dim=1, keepdim=True).clamp_min(1)
         x, y = x - center, y - center
         norms = x.square().sum(dim=2)[:, :, None] + y.square().sum(dim=2)[:, None, :]
         squares = torch.baddbmm(norms, x, y.transpose(1, 2), alpha=-2).clamp_min(0)
         squares = squares.masked_fill(~valid, 0)
-        largest = squares.detach().amax(dim=(1, 2), keepdim=True)
-        return squares / largest.clamp_min(torch.finfo(squares.dtype).tiny)
+        largest = torch.stack([squares.detach().amax(dim=(1, 2)), *sizes]).amax(dim=0)
+        return squares / largest.clamp_min(torch.finfo(squares.dtype).tiny)[:, None, None]
 
 
 def position_cost(source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:

@@ -159,7 +159,7 @@ def _annealed(
     decay = -math.log(scaling)
     most = math.ceil(_LARGEST_ANNEALING / decay)
     falling = ((diameter / blur).log() / decay).ceil().clamp(0, most)
-    steps = int(falling.max()) if falling.device.type == "cpu" else most
+    steps = int(falling.nan_to_num(0).max()) if falling.device.type == "cpu" else most
     first = diameter**p
     room = torch.empty_like(cost)
     potentials = _softmin(cost, log_weights, first, room)

@@ -20,9 +20,11 @@ def exact_transport(
         cost: (B, S, T).
         source_weights, target_weights: (B, S), (B, T), each sums to 1; 0 = padding.
 
+    Returns:
+        The plans and costs; NaN where a cost is not a finite number.
+
     Raises:
         ImportError: POT is not installed.
-        ValueError: a cost is not a finite number.
     """
     import ot
 
@@ -38,7 +40,8 @@ def exact_transport(
             if len(rows) and len(columns):
                 inside = np.ix_(rows, columns)
                 if not np.isfinite(problem[inside]).all():
-                    raise ValueError("exact_transport: a cost is not a finite number")
+                    plan[inside] = np.nan
+                    continue
                 # Weights that were rounded to fp32 do not sum to the same in fp64.
                 sides = [
                     w[at] / w[at].sum()

@@ -13,8 +13,10 @@ import torch
 from fairseq_amber.objectives.optimal_transport import triton_kernel
 from fairseq_amber.objectives.optimal_transport.domains import Exponential, Logarithmic
 
-# exp(-cost / epsilon) and what the iterations make of it stay normal numbers up to this quotient.
+# exp(-cost / epsilon) and what the iterations make of it stay normal numbers up to this quotient;
+# backwards through the iterations, where sums are squared, up to the other.
 _LARGEST_QUOTIENT = {torch.float32: 60.0, torch.float64: 600.0}
+_LARGEST_UNROLLED = {torch.float32: 40.0, torch.float64: 340.0}
 
 
 class Transport(NamedTuple):
@@ -46,8 +48,8 @@ def sinkhorn(
     and b, and P sums to m (Benamou et al. 2015, section 5).
 
     Computed in fp32, in the exponential domain, where the largest ``cost / epsilon`` is at most 60
-    (600 if the cost is fp64); elsewhere in fp64 and in the logarithmic domain. A GPU is never asked
-    which: without ``max_cost`` it takes the latter.
+    (40 for the unrolled gradient; 600 and 340 if the cost is fp64); elsewhere in fp64 and in the
+    logarithmic domain. A GPU is never asked which: without ``max_cost`` it takes the latter.
 
     Args:
         cost: (B, S, T).
@@ -115,7 +117,8 @@ def _by_domain(
     cost: torch.Tensor, a: torch.Tensor, b: torch.Tensor, settings: _Settings, bound: float | None
 ) -> torch.Tensor:
     """The plan, each problem in the domain that it is safe in. ``cost`` is in units of epsilon."""
-    limit = _LARGEST_QUOTIENT[cost.dtype]
+    limits = _LARGEST_UNROLLED if torch.is_grad_enabled() else _LARGEST_QUOTIENT
+    limit = limits[cost.dtype]
     if bound is None and cost.device.type == "cpu":
         small = cost.detach().abs().amax(dim=(1, 2)) <= limit
         if small.any() and not small.all():

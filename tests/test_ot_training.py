@@ -135,7 +135,11 @@ def test_it_trains(word_folder, link_folder, start, tmp_path, criterion, flags, 
         ("ot_alignment", "--anchor-checkpoint nowhere.pt", "nowhere.pt does not exist"),
         ("amber", "--ot-weight 1 --ot-layer 9", "--ot-layer 9: the model's layers are 1 to 2"),
         ("l2_alignment", "", "--l2-links names the folder with the word links"),
-        ("l2_alignment", "--l2-links nowhere", "cannot read nowhere/valid.de-en.align, the word links"),
+        (
+            "l2_alignment",
+            "--l2-links nowhere",
+            "cannot read nowhere/valid.de-en.align, the word links",
+        ),
     ],
 )
 def test_a_mistake_ends_in_one_clear_line(word_folder, tmp_path, criterion, flags, message):

@@ -41,7 +41,7 @@ def test_without_spaces_each_piece_is_a_word_and_other_scripts_are_not_joined_to
     assert words(["▁我们", "的", "iP", "hone", "手机", "。"], ["▁a"]) == [
         *["▁我们", "的", "iPhone", "手机", "。"]
     ]
-    assert words(["▁สวัส", "ดี"]) == ["▁", "สวัส", "ดี"]
+    assert words(["▁", "สวัส", "ดี"]) == ["▁สวัส", "ดี"]
     assert words(["▁これは", "テスト", "です"]) == ["▁これは", "テスト", "です"]
     assert words(["今", "##日", "word", "##s"]) == ["今", "##日", "word##s"]
     assert words(["▁안녕", "하세요"]) == ["▁안녕하세요"]  # Korean has spaces

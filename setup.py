@@ -7,7 +7,9 @@ from third_party/fairseq, or a fairseq that works already.
 
 from setuptools import find_packages, setup
 
-TEST = ["pytest", "POT", "geomloss", "scikit-learn", "scipy"]
+WORDPIECE = ["tokenizers"]
+CONVERT = ["transformers", *WORDPIECE]
+TEST = ["pytest", "POT", "geomloss", "scikit-learn", "scipy", *CONVERT]
 LINT = ["ruff", "mypy"]
 
 setup(
@@ -21,12 +23,20 @@ setup(
     install_requires=[
         "torch>=1.12",
         "numpy",
+        "safetensors",
         "sentencepiece",
         "tqdm",
         "matplotlib",
         "tensorboard",
     ],
-    extras_require={"ot": ["POT"], "test": TEST, "lint": LINT, "dev": TEST + LINT},
+    extras_require={
+        "ot": ["POT"],
+        "wordpiece": WORDPIECE,
+        "convert": CONVERT,
+        "test": TEST,
+        "lint": LINT,
+        "dev": TEST + LINT,
+    },
     entry_points={"console_scripts": ["fairseq-amber = fairseq_amber.cli:main"]},
     zip_safe=False,
 )

@@ -17,6 +17,8 @@ COMMANDS = {
     "align": "fairseq_amber.evaluation.align",
     "aer": "fairseq_amber.evaluation.aer",
     "report": "fairseq_amber.evaluation.report",
+    "convert": "fairseq_amber.convert.command",
+    "average": "fairseq_amber.convert.average",
     "user-dir": "fairseq_amber.user_dir",
 }
 

@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Callable
 
 from fairseq_amber.errors import UserError
 
@@ -49,16 +49,21 @@ def require_fairseq() -> ModuleType:
 
 
 def patch_stock_fairseq() -> None:
-    """Makes checkpoints loadable with torch >= 2.6 under a fairseq that was not made for it.
+    """Makes the checkpoints that are around loadable, by changes in the running process.
 
-    Two changes in the running process, neither of which third_party/fairseq or torch < 2.6 needs:
-    ``argparse.Namespace``, which models with legacy arguments keep in their checkpoints, is allowed
-    under ``weights_only``; and rank 0 passes objects to the other ranks through torch's own
-    ``broadcast_object_list``, because fairseq's way reads them back under ``weights_only`` too.
-    Call it after fairseq is imported.
+    Pretrained ones lack what fairseq's trainer asks every checkpoint for: the criterion's state,
+    and, stripped of all but settings and weights, that of the training.
+
+    With torch >= 2.6 and a fairseq that was not made for it, ``argparse.Namespace``, which models
+    with legacy arguments keep in their checkpoints, is allowed under ``weights_only``; and rank 0
+    passes objects to the other ranks through torch's own ``broadcast_object_list``, because
+    fairseq's way reads them back under ``weights_only`` too. Call it after fairseq is imported.
     """
     import torch
+    from fairseq import checkpoint_utils
 
+    if checkpoint_utils._upgrade_state_dict.__module__ != __name__:
+        checkpoint_utils._upgrade_state_dict = _upgrading(checkpoint_utils._upgrade_state_dict)
     if version_tuple(torch.__version__) < (2, 6):
         return
     torch.serialization.add_safe_globals([argparse.Namespace])
@@ -67,6 +72,20 @@ def patch_stock_fairseq() -> None:
 
     if "+amber" not in fairseq.__version__:
         distributed_utils._broadcast_object_slow = _broadcast_object
+
+
+def _upgrading(upgrade: Callable[[dict[str, Any]], dict[str, Any]]):
+    """fairseq's upgrade of older checkpoints, for those that were never meant to go on either."""
+
+    def complete(state: dict[str, Any]) -> dict[str, Any]:
+        if not {"optimizer_history", "best_loss"} & state.keys():
+            state["optimizer_history"] = [{"criterion_name": "", "best_loss": None}]
+        if "epoch" not in state:
+            state.setdefault("extra_state", {})
+        state.setdefault("criterion", None)
+        return upgrade(state)
+
+    return complete
 
 
 def _broadcast_object(obj: Any, src_rank: int, group: Any, dist_device: Any) -> Any:

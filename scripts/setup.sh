@@ -16,7 +16,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-extras=""
+extras="[wordpiece]"
 case "${1:-}" in
   "") ;;
   --test) extras="[test,lint]" ;;

@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-RECIPES = [f"scripts/{name}.sh" for name in ("quickstart", "pretrain_amber", "ablation_amber")]
+RECIPES = [
+    f"scripts/{name}.sh"
+    for name in (
+        "quickstart",
+        "pretrain_amber",
+        "ablation_amber",
+        "ot_finetune",
+        "continue_xlmr",
+    )
+]
 DOCUMENTS = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))]
 
 
@@ -102,6 +111,7 @@ for criterion in ("amber", "contrastive_alignment", "ot_alignment", "l2_alignmen
     parser = options.get_training_parser()
     arguments = "x --arch amber_tiny --task cross_lingual_alignment --criterion " + criterion
     arguments += " --optimizer adam --lr-scheduler polynomial_decay --total-num-update 1"
+    arguments += " --bpe amber_wordpiece"
     options.parse_args_and_arch(parser, arguments.split())
     print(*parser._option_string_actions)
 from fairseq_amber import cli

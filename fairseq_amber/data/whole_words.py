@@ -60,10 +60,11 @@ def word_boundaries(
         symbols: the vocabulary's V symbols.
         specials: ids of the special tokens.
         flag: what asks for words, for the error.
-        split_unspaced: False for words between spaces in every script.
+        split_unspaced: False for words between spaces in every script. A WordPiece vocabulary
+            has none: it splits at punctuation and at Chinese characters, too.
 
     Raises:
-        UserError: the vocabulary follows neither convention.
+        UserError: the vocabulary follows neither convention, or has no words of that kind.
     """
     marked = [s.startswith(_SENTENCEPIECE_START) for s in symbols]
     continued = [s.startswith(_WORDPIECE_CONTINUATION) and len(s) > 2 for s in symbols]
@@ -72,6 +73,11 @@ def word_boundaries(
             f"{flag}: dict.txt has neither SentencePiece's word starts "
             f"({_SENTENCEPIECE_START!r}) nor WordPiece's continuations ('##'), so that words "
             "cannot be told apart; take subwords, or prepare the text with SentencePiece"
+        )
+    if not split_unspaced and sum(continued) > sum(marked):
+        raise UserError(
+            f"{flag}: a WordPiece vocabulary does not keep the spaces of the text, so that words "
+            "between spaces cannot be counted; number the subwords instead (units: subwords)"
         )
     if sum(marked) >= sum(continued):
         begins = np.array(marked)

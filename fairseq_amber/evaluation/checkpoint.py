@@ -7,7 +7,8 @@ import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fairseq_amber.environment import patch_stock_fairseq, require_fairseq, version_tuple
+from fairseq_amber.checkpoint_file import read_checkpoint, settings
+from fairseq_amber.environment import patch_stock_fairseq, require_fairseq
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.tokenizer import DICTIONARY_NAME
 
@@ -47,8 +48,8 @@ def load_model(
 
     from fairseq_amber.models.amber import AmberModel
 
-    state = _read(checkpoint)
-    architecture, task = _settings(state)
+    state = read_checkpoint(checkpoint)
+    architecture, task = settings(state)
     name = getattr(architecture, "_name", None) or getattr(architecture, "arch", None)
     if name != "amber" and ARCH_MODEL_REGISTRY.get(name) is not AmberModel:
         known = sorted(k for k, v in ARCH_MODEL_REGISTRY.items() if v is AmberModel)
@@ -76,41 +77,6 @@ def load_model(
     else:
         config.update(updates=0, reinitialized_with_seed=reinitialize)
     return LoadedModel(model.eval(), dictionary, folder, config)
-
-
-def _read(checkpoint: str | Path) -> dict[str, Any]:
-    """The checkpoint's content. Only plain data is unpickled: with torch >= 1.13, no file runs
-    code."""
-    import torch
-
-    restricted = {"weights_only": True} if version_tuple(torch.__version__) >= (1, 13) else {}
-    try:
-        file = open(checkpoint, "rb")
-    except OSError as error:
-        raise UserError(f"cannot read {checkpoint}: {error.strerror}") from None
-    with file:
-        try:
-            state = torch.load(file, map_location="cpu", **restricted)
-        except Exception:  # what is no checkpoint fails to unpickle in any way there is
-            state = None
-    if not isinstance(state, dict) or "model" not in state:
-        raise UserError(f"{checkpoint} is no whole checkpoint of fairseq-train (checkpoint_*.pt)")
-    if not (state.get("cfg") or state.get("args")):
-        raise UserError(f"{checkpoint} holds weights but not the settings of their model")
-    return state
-
-
-def _settings(state: dict[str, Any]) -> tuple[Any, Any]:
-    """The model's and the task's settings, of a checkpoint with either of fairseq's formats."""
-    if state.get("cfg"):
-        parts = state["cfg"]["model"], state["cfg"]["task"]
-    else:
-        parts = state["args"], state["args"]
-    model, task = (
-        part if isinstance(part, argparse.Namespace) else argparse.Namespace(**(part or {}))
-        for part in parts
-    )
-    return model, task
 
 
 def _data_folder(checkpoint: str | Path, given: str | Path | None, trained_on: str) -> Path:

@@ -97,7 +97,7 @@ class Encoder:
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """Text to ids, by the SentencePiece model of the data folder; see `Tokenizer.load`."""
+        """Text to ids, by the tokenizer of the data folder; see `Tokenizer.load`."""
         return Tokenizer.load(self._data, self.dictionary)
 
     def resolve_layer(self, layer: int) -> int:

@@ -22,8 +22,8 @@ def add_encoder_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         metavar="DATA_BIN",
         type=Path,
-        help="folder with dict.txt and sentencepiece.bpe.model; without it, the one that the "
-        "checkpoint was trained on",
+        help="folder with dict.txt and sentencepiece.bpe.model or vocab.txt; without it, the one "
+        "that the checkpoint was trained on",
     )
     parser.add_argument(
         "--device", help="cpu, cuda, cuda:1, ...; without it, a GPU if there is one"

@@ -1,6 +1,7 @@
-"""From raw text to the token ids a model was trained on: SentencePiece, then fairseq's dictionary.
+"""From raw text to the token ids a model was trained on: SentencePiece or WordPiece, then fairseq's
+dictionary.
 
-The result equals what ``fairseq-preprocess`` stores for SentencePiece-encoded text, without the
+The result equals what ``fairseq-preprocess`` stores for text that is encoded so, without the
 closing ``</s>``.
 """
 
@@ -11,10 +12,9 @@ from typing import NamedTuple, Sequence
 
 import numpy as np
 
-from fairseq_amber.errors import UserError
+from fairseq_amber.preparation.subwords import DICTIONARY_NAME, Subwords, find_tokenizer
 
-MODEL_NAME = "sentencepiece.bpe.model"
-DICTIONARY_NAME = "dict.txt"
+__all__ = ["DICTIONARY_NAME", "Tokenizer", "WordPieces"]
 
 
 class WordPieces(NamedTuple):
@@ -25,47 +25,33 @@ class WordPieces(NamedTuple):
 
 
 class Tokenizer:
-    """Encodes text with one SentencePiece model and looks the pieces up in a dictionary."""
+    """Encodes text into subwords and looks them up in a dictionary."""
 
-    def __init__(self, processor, dictionary):
-        """Takes a loaded SentencePieceProcessor and a fairseq Dictionary."""
-        self._processor = processor
-        pieces = (processor.IdToPiece(i) for i in range(processor.GetPieceSize()))
-        self._ids = np.array([dictionary.index(piece) for piece in pieces], dtype=np.int64)
+    def __init__(self, subwords: Subwords, dictionary):
+        """Takes what encodes text, and a fairseq Dictionary."""
+        self._subwords = subwords
+        ids = [dictionary.index(piece or "<unk>") for piece in subwords.pieces]
+        self._ids = np.array(ids, dtype=np.int64)
 
     @classmethod
     def load(cls, data: str | Path, dictionary) -> Tokenizer:
-        """Reads the SentencePiece model of a data folder.
+        """Reads the SentencePiece model or the WordPiece vocabulary of a data folder.
 
         Raises:
-            UserError: the package or the model is missing, or the file is no SentencePiece model.
+            UserError: a package or both files are missing, or a file is not what its name says.
         """
-        try:
-            import sentencepiece
-        except ImportError:
-            raise UserError("SentencePiece is missing; pip install sentencepiece") from None
-        path = Path(data, MODEL_NAME)
-        if not path.is_file():
-            raise UserError(
-                f"{path} is missing; give the folder of the model's {DICTIONARY_NAME} and "
-                f"{MODEL_NAME} with --data"
-            )
-        try:
-            processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
-        except (OSError, RuntimeError):
-            raise UserError(f"{path} is no SentencePiece model") from None
-        return cls(processor, dictionary)
+        return cls(find_tokenizer(Path(data)).load(), dictionary)
 
     def encode(self, sentences: Sequence[str]) -> list[np.ndarray]:
         """The ids of each sentence, without special tokens."""
-        encoded = self._processor.Encode(list(sentences), out_type=int)
-        return [self._ids[np.array(ids, dtype=np.int64)] for ids in encoded]
+        numbers, lengths = self._subwords.encode(sentences)
+        return np.split(self._ids[numbers], np.cumsum(lengths)[:-1]) if len(lengths) else []
 
     def encode_words(self, sentences: Sequence[Sequence[str]]) -> list[WordPieces]:
         """The ids of sentences given as words, and the word of each id.
 
         A piece never spans two words of a whitespace-split text, so the ids are those of `encode`
-        on the words joined by spaces; a word that SentencePiece drops has no ids.
+        on the words joined by spaces; a word that is dropped, as a control character, has no ids.
         """
         flat = self.encode([word for words in sentences for word in words])
         result = []

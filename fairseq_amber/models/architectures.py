@@ -5,18 +5,14 @@ A flag such as ``--encoder-layers 6`` overrides what an architecture sets.
 
 from __future__ import annotations
 
+from typing import Any
+
 from fairseq.models import register_model_architecture
 
+from fairseq_amber.models.shapes import SHAPES
 
-def _architecture(name: str, layers: int, dim: int, heads: int, **others: float) -> None:
-    shape = dict(
-        encoder_layers=layers,
-        encoder_embed_dim=dim,
-        encoder_ffn_embed_dim=4 * dim,
-        encoder_attention_heads=heads,
-        **others,
-    )
 
+def _register(name: str, shape: dict[str, Any]) -> None:
     def fill(args) -> None:
         for key, value in shape.items():
             setattr(args, key, getattr(args, key, value))
@@ -25,21 +21,5 @@ def _architecture(name: str, layers: int, dim: int, heads: int, **others: float)
     register_model_architecture("amber", name)(fill)
 
 
-# For tests and the quickstart.
-_architecture("amber_tiny", layers=2, dim=128, heads=4, max_positions=128)
-# The shape of multilingual MiniLM's 6-layer students (arXiv 2012.15828).
-_architecture("amber_small", layers=6, dim=384, heads=12, max_positions=512)
-# XLM-R base and large (arXiv 1911.02116).
-_architecture("amber_base", layers=12, dim=768, heads=12, max_positions=512)
-_architecture("amber_large", layers=24, dim=1024, heads=16, max_positions=512)
-# Multilingual BERT, the shape of the AMBER paper (arXiv 2010.07972, section 2): BERT base
-# (arXiv 1810.04805) with its two segments.
-_architecture(
-    "amber_mbert",
-    layers=12,
-    dim=768,
-    heads=12,
-    max_positions=512,
-    token_types=2,
-    layer_norm_eps=1e-12,
-)
+for _name, _shape in SHAPES.items():
+    _register(_name, _shape)

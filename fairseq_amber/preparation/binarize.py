@@ -12,9 +12,9 @@ import numpy as np
 from fairseq_amber.errors import UserError
 from fairseq_amber.preparation.corpus import Corpus
 from fairseq_amber.preparation.encode import DUPLICATE, EncodedBlock, encode_block, select
+from fairseq_amber.preparation.fairseq_order import UNKNOWN
 from fairseq_amber.preparation.indexed_dataset import DatasetWriter, token_dtype
 from fairseq_amber.preparation.text_file import TextFile, blocks
-from fairseq_amber.preparation.vocabulary import UNKNOWN
 from fairseq_amber.preparation.workers import WorkerPool
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from itertools import chain
 from typing import NamedTuple, Sequence
 
 import numpy as np
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.preparation.fairseq_order import EOS
 from fairseq_amber.preparation.indexed_dataset import token_dtype
 from fairseq_amber.preparation.settings import FilterSettings
 from fairseq_amber.preparation.text_file import Block, read_block
-from fairseq_amber.preparation.vocabulary import EOS, Vocabulary
+from fairseq_amber.preparation.vocabulary import Vocabulary
 
 EMPTY, TOO_LONG, RATIO, DUPLICATE = REASONS = ("empty", "too long", "ratio", "duplicate")
 RATIO_FLOOR = 5  # "Go!" may well be a sentence of 15 subwords in another language
@@ -36,19 +36,13 @@ class Encoder:
     """Encodes blocks of lines with one vocabulary and one set of filters."""
 
     def __init__(self, vocabulary: Vocabulary, filters: FilterSettings):
-        import sentencepiece
-
-        self._processor = sentencepiece.SentencePieceProcessor()
-        self._processor.LoadFromSerializedProto(vocabulary.model)
+        self._subwords = vocabulary.tokenizer.load()
         self._ids = vocabulary.ids.astype(token_dtype(vocabulary.size))
         self._filters = filters
 
     def encode(self, lines: list[str]) -> tuple[np.ndarray, np.ndarray]:
         """Token ids of all lines without special tokens, and (lines,) int64 how many each has."""
-        encoded = self._processor.Encode(lines, out_type=int, num_threads=1)
-        lengths = np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded))
-        flat = chain.from_iterable(encoded)
-        pieces = np.fromiter(flat, dtype=np.int32, count=lengths.sum())
+        pieces, lengths = self._subwords.encode(lines)
         return self._ids[pieces], lengths
 
     def encode_aligned(self, texts: Sequence[list[str]], split: str) -> EncodedBlock:

@@ -47,7 +47,7 @@ class Manifest:
             if wanted.digests != self.digests:
                 return "another vocabulary than the one given"
         elif not self.vocabulary:
-            return "a vocabulary that was given (go on with it: --sentencepiece and its model)"
+            return "a vocabulary that was given (go on with it: --tokenizer DATA_BIN)"
         else:
             learnt, now = self.vocabulary, wanted.vocabulary
             if learnt["settings"] != now["settings"]:
@@ -56,7 +56,7 @@ class Manifest:
                 files = _differing(learnt["text"], now["text"])
                 return (
                     f"a vocabulary learnt from other text (differs: {', '.join(files)}; to keep "
-                    "that vocabulary, give its model with --sentencepiece)"
+                    "that vocabulary: --tokenizer DATA_BIN)"
                 )
         if self.filters != wanted.filters:
             return _changes(self.filters, wanted.filters)

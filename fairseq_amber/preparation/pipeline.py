@@ -18,14 +18,9 @@ from fairseq_amber.preparation.encode import start_encoder
 from fairseq_amber.preparation.indexed_dataset import SUFFIXES, DatasetWriter
 from fairseq_amber.preparation.manifest import Manifest, read_manifest
 from fairseq_amber.preparation.settings import FilterSettings, VocabularySettings
+from fairseq_amber.preparation.subwords import DICTIONARY_NAME, TokenizerFiles, find_tokenizer
 from fairseq_amber.preparation.text_file import TextFile, check_alignment, check_file
-from fairseq_amber.preparation.vocabulary import (
-    DICTIONARY_NAME,
-    MODEL_NAME,
-    Vocabulary,
-    learn_model,
-    load_vocabulary,
-)
+from fairseq_amber.preparation.vocabulary import Vocabulary, learn_model, load_vocabulary
 from fairseq_amber.preparation.workers import WorkerPool, available_cores, call_in_process
 
 
@@ -44,7 +39,7 @@ def prepare(
     data_bin: Path,
     *,
     vocabulary: VocabularySettings | None = None,
-    sentencepiece: Path | None = None,
+    tokenizer: Path | None = None,
     dictionary: Path | None = None,
     filters: FilterSettings | None = None,
     languages: Sequence[str] | None = None,
@@ -57,8 +52,8 @@ def prepare(
 
     Args:
         raw, languages, pairs, mono_from_parallel: see `find_corpora`.
-        vocabulary: how to learn one, unless a `sentencepiece` model is given, with or without
-            its fairseq `dictionary`.
+        vocabulary: how to learn one, unless a `tokenizer` is given (see `find_tokenizer`), with
+            or without its fairseq `dictionary`.
         workers: processes; by default one for each core. They change the speed, not the result.
         overwrite: replace what `data_bin` holds where it was made from other text or settings.
 
@@ -70,12 +65,12 @@ def prepare(
     filters = filters or FilterSettings()
     workers = workers or available_cores()
     corpora = find_corpora(raw, languages, pairs, mono_from_parallel)
-    given = _read_vocabulary(sentencepiece, dictionary)
+    given = _read_vocabulary(tokenizer, dictionary)
     read_manifest(data_bin)  # complains before the text is read
     texts = _check(corpora, workers)
     training_text = _training_text(corpora, texts)
     if given is None and not training_text:
-        raise UserError(f"{raw} has no training text to learn from; give --sentencepiece MODEL")
+        raise UserError(f"{raw} has no training text to learn from; give --tokenizer PATH")
 
     wanted = Manifest(
         vocabulary={} if given else _learning_record(vocabulary, training_text),
@@ -96,18 +91,16 @@ def prepare(
     return Preparation(counts, chosen, sentences, seconds)
 
 
-def _read_vocabulary(model: Path | None, dictionary: Path | None) -> Vocabulary | None:
-    if model is None:
+def _read_vocabulary(path: Path | None, dictionary: Path | None) -> Vocabulary | None:
+    if path is None:
         if dictionary is not None:
-            raise UserError("--dict needs the model it belongs to; add --sentencepiece MODEL")
+            raise UserError("--dict needs the tokenizer it belongs to; add --tokenizer PATH")
         return None
+    tokenizer = find_tokenizer(path)
+    dictionary = dictionary or tokenizer.dictionary
     try:
-        return load_vocabulary(
-            model.read_bytes(),
-            dictionary.read_bytes() if dictionary else None,
-            model_name=str(model),
-            dictionary_name=str(dictionary),
-        )
+        contents = dictionary.read_bytes() if dictionary else None
+        return load_vocabulary(tokenizer, contents, str(dictionary))
     except OSError as error:
         raise UserError(f"cannot read {error.filename}: {error.strerror}") from None
 
@@ -156,7 +149,7 @@ def _continued(folder: DataFolder, wanted: Manifest, overwrite: bool) -> Manifes
         return None
     reason = manifest.conflict(wanted)
     if reason is None and manifest.corpora and not _saved_vocabulary(folder.path, manifest):
-        reason = f"another {MODEL_NAME} or {DICTIONARY_NAME} than is there now"
+        reason = f"another {' or '.join(manifest.digests)} than is there now"
     changed = manifest.changed_corpora(wanted)
     if not overwrite and (reason or changed):
         reason = reason or f"other text ({', '.join(changed)} changed)"
@@ -175,10 +168,10 @@ def _continued(folder: DataFolder, wanted: Manifest, overwrite: bool) -> Manifes
 def _saved_vocabulary(data_bin: Path, manifest: Manifest) -> Vocabulary | None:
     """The vocabulary of a data folder, None where it is not the one that was recorded."""
     try:
-        model = (data_bin / MODEL_NAME).read_bytes()
-        dictionary = (data_bin / DICTIONARY_NAME).read_bytes()
-        vocabulary = load_vocabulary(model, dictionary)
-    except (OSError, UserError):
+        files = {name: (data_bin / name).read_bytes() for name in manifest.digests}
+        dictionary = files.pop(DICTIONARY_NAME)
+        vocabulary = load_vocabulary(TokenizerFiles(files, str(data_bin)), dictionary)
+    except (OSError, KeyError, UserError):
         return None
     return vocabulary if vocabulary.digests() == manifest.digests else None
 
@@ -198,8 +191,8 @@ def _learn(training_text: dict[str, list[TextFile]], settings: VocabularySetting
 def _begin(folder: DataFolder, wanted: Manifest, vocabulary: Vocabulary) -> Manifest:
     manifest = Manifest(wanted.vocabulary, vocabulary.digests(), wanted.filters)
     folder.save(manifest)
-    folder.put(MODEL_NAME, vocabulary.model)
-    folder.put(DICTIONARY_NAME, vocabulary.dictionary)
+    for name, data in vocabulary.files.items():
+        folder.put(name, data)
     return manifest
 
 

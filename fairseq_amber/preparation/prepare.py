@@ -9,7 +9,7 @@ from typing import Any
 
 from fairseq_amber.preparation.settings import FilterSettings, VocabularySettings
 
-SUMMARY = "learn or take a SentencePiece model; check, filter and binarise text for fairseq"
+SUMMARY = "learn or take a vocabulary; check, filter and binarise text for fairseq"
 EXAMPLE = "fairseq-amber prepare raw data-bin/de-en --vocab-size 8000"
 
 
@@ -51,26 +51,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_vocabulary_arguments(group) -> None:
     defaults = VocabularySettings()
-    size_or_model = group.add_mutually_exclusive_group()
-    size_or_model.add_argument(
+    size_or_path = group.add_mutually_exclusive_group()
+    size_or_path.add_argument(
         "--vocab-size",
         type=_positive,
         default=defaults.vocab_size,
         help="SentencePiece pieces to learn, at most; 32000 is customary for a few languages, "
         "XLM-R has 250000 for a hundred",
     )
-    size_or_model.add_argument(
+    size_or_path.add_argument(
+        "--tokenizer",
         "--sentencepiece",
         type=Path,
-        metavar="MODEL",
-        help="take this model and learn none, such as XLM-R's sentencepiece.bpe.model",
+        metavar="PATH",
+        help="take this and learn none: a SentencePiece model, such as XLM-R's "
+        "sentencepiece.bpe.model; a WordPiece vocabulary, BERT's vocab.txt (with the "
+        "tokenizer_config.json beside it); or a folder that holds one of them, perhaps with its "
+        "dict.txt, such as a DATA_BIN",
     )
     group.add_argument(
         "--dict",
         type=Path,
         metavar="DICT",
         dest="dictionary",
-        help="fairseq dictionary of MODEL (default: the pieces of MODEL in their order, as XLM-R)",
+        help="fairseq dictionary of PATH (default: the one in the folder PATH, else the pieces of "
+        "PATH in their order, as XLM-R)",
     )
     group.add_argument("--model-type", choices=("unigram", "bpe"), default=defaults.model_type)
     group.add_argument(
@@ -129,7 +134,7 @@ def run(args: argparse.Namespace) -> None:
         args.raw,
         args.data_bin,
         vocabulary=VocabularySettings(**_values(args, VocabularySettings)),
-        sentencepiece=args.sentencepiece,
+        tokenizer=args.tokenizer,
         dictionary=args.dictionary,
         filters=FilterSettings(**_values(args, FilterSettings)),
         languages=args.languages,

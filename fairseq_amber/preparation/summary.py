@@ -18,8 +18,8 @@ def describe(result: Preparation, data_bin: Path) -> str:
     lines = [format_counts(result.corpora), "", *warnings(result.corpora)]
     if vocabulary.unlisted:
         lines.append(
-            f"warning: {vocabulary.unlisted:,} pieces of the model are not in the dictionary: they "
-            "become <unk>"
+            f"warning: {vocabulary.unlisted:,} pieces of the tokenizer are not in the dictionary: "
+            "they become <unk>"
         )
     if result.sentences:
         speed = result.sentences / result.seconds
@@ -54,7 +54,7 @@ def warnings(corpora: dict[str, Counts]) -> list[str]:
     fairseq could not validate on."""
     found = [
         f"warning: {name}: {max(unknown_rates(counts)):.1%} of the subwords are <unk>; raise "
-        "--character-coverage, or give a --sentencepiece model that knows this script"
+        "--character-coverage, or give a --tokenizer that knows this script"
         for name, counts in corpora.items()
         if max(unknown_rates(counts)) > _HIGH_UNKNOWN
     ]

@@ -1,4 +1,4 @@
-"""The vocabulary: a SentencePiece model, and the fairseq dictionary that numbers its pieces."""
+"""The vocabulary: what encodes text, and the fairseq dictionary that numbers its pieces."""
 
 from __future__ import annotations
 
@@ -11,79 +11,71 @@ from typing import Iterator, NamedTuple, Sequence
 import numpy as np
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.preparation.fairseq_order import SPECIALS, UNKNOWN
 from fairseq_amber.preparation.settings import VocabularySettings
+from fairseq_amber.preparation.subwords import (
+    DICTIONARY_NAME,
+    MODEL_NAME,
+    TokenizerFiles,
+    import_sentencepiece,
+)
 from fairseq_amber.preparation.text_file import TextFile, blocks, read_block
-
-MODEL_NAME = "sentencepiece.bpe.model"
-DICTIONARY_NAME = "dict.txt"
-
-# fairseq.data.Dictionary puts these in front of what dict.txt lists; tasks append <mask>
-SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
-EOS = SPECIALS.index("</s>")
-UNKNOWN = SPECIALS.index("<unk>")
 
 
 class Vocabulary(NamedTuple):
-    """model, dictionary: what the two files hold. size: fairseq's ``len(dictionary)``.
-    ids: (pieces of the model,) int64, the fairseq id of each piece. unlisted: pieces that the
+    """tokenizer, dictionary: what their files hold. size: fairseq's ``len(dictionary)``.
+    ids: (pieces of the tokenizer,) int64, the fairseq id of each piece. unlisted: pieces that the
     dictionary does not have, so that they become ``<unk>``."""
 
-    model: bytes
+    tokenizer: TokenizerFiles
     dictionary: bytes
     size: int
     ids: np.ndarray
     unlisted: int
 
+    @property
+    def files(self) -> dict[str, bytes]:
+        """All contents, by the names that they have in a data folder."""
+        return {**self.tokenizer.files, DICTIONARY_NAME: self.dictionary}
+
     def digests(self) -> dict[str, str]:
-        """Of the two files, by name."""
+        """Of the files, by name."""
         return {
             name: hashlib.blake2b(data, digest_size=16).hexdigest()
-            for name, data in ((MODEL_NAME, self.model), (DICTIONARY_NAME, self.dictionary))
+            for name, data in self.files.items()
         }
 
 
 def load_vocabulary(
-    model: bytes,
+    tokenizer: TokenizerFiles,
     dictionary: bytes | None = None,
-    *,
-    model_name: str = MODEL_NAME,
     dictionary_name: str = DICTIONARY_NAME,
 ) -> Vocabulary:
     """A vocabulary from the contents of its files.
 
-    Without a dictionary, it lists the model's pieces in the model's order without ``<unk>``,
-    ``<s>``, ``</s>`` and other control symbols: XLM-R's recipe.
+    Without a dictionary, it lists the tokenizer's pieces in their order without the special ones.
 
     Raises:
-        UserError: no SentencePiece model, no fairseq dictionary, or two that do not belong
-            together.
+        UserError: no tokenizer, no fairseq dictionary, or two that do not belong together.
     """
-    processor = _sentencepiece().SentencePieceProcessor()
-    try:
-        processor.LoadFromSerializedProto(model)
-    except RuntimeError:
-        raise UserError(f"{model_name} is no SentencePiece model") from None
-    pieces = [
-        None if processor.IsUnknown(i) or processor.IsControl(i) else processor.IdToPiece(i)
-        for i in range(processor.GetPieceSize())
-    ]
+    subwords = tokenizer.load()
+    pieces = subwords.pieces
     if dictionary is None:
-        # fairseq requires a count; nothing is known about those of a model
-        listed = (piece for piece in pieces if piece is not None and piece not in SPECIALS)
-        dictionary = "".join(f"{piece} 1\n" for piece in listed).encode("utf-8")
-    indices, size = _parse_dictionary(dictionary, dictionary_name)
+        # fairseq requires a count; nothing is known about those of a tokenizer
+        dictionary = "".join(f"{piece} 1\n" for piece in subwords.listed).encode("utf-8")
+    indices, size = parse_dictionary(dictionary, dictionary_name)
     ids = np.array([indices.get(piece, UNKNOWN) if piece else UNKNOWN for piece in pieces])
     encodable = sum(piece is not None for piece in pieces)
     known = int((ids != UNKNOWN).sum())
     if known < encodable / 2:
         raise UserError(
-            f"{dictionary_name} lists only {known} of the {encodable} pieces of {model_name}; "
-            "give the dictionary that was made for this model"
+            f"{dictionary_name} lists only {known} of the {encodable} pieces of "
+            f"{tokenizer.origin}; give the dictionary that was made for it"
         )
-    return Vocabulary(model, dictionary, size, ids, encodable - known)
+    return Vocabulary(tokenizer, dictionary, size, ids, encodable - known)
 
 
-def _parse_dictionary(data: bytes, name: str) -> tuple[dict[str, int], int]:
+def parse_dictionary(data: bytes, name: str) -> tuple[dict[str, int], int]:
     """Reads dict.txt as fairseq.data.Dictionary does: the index of each symbol, and the size."""
     indices = {symbol: i for i, symbol in enumerate(SPECIALS)}
     size = len(SPECIALS)
@@ -130,8 +122,10 @@ def sample_lines(texts: Sequence[TextFile], wanted: int, seed: str) -> Iterator[
                     yield line
 
 
-def learn_model(texts: dict[str, Sequence[TextFile]], settings: VocabularySettings) -> bytes:
-    """Learns one SentencePiece model over the text of all languages; returns the model file.
+def learn_model(
+    texts: dict[str, Sequence[TextFile]], settings: VocabularySettings
+) -> TokenizerFiles:
+    """Learns one SentencePiece model over the text of all languages.
 
     The same text and settings give the same bytes on any machine with this version of
     SentencePiece: the number of its threads, which enters the sums, is left at its default of 16.
@@ -150,7 +144,7 @@ def learn_model(texts: dict[str, Sequence[TextFile]], settings: VocabularySettin
         raise UserError("the training text has only blank lines; give text to learn from")
     model = io.BytesIO()
     try:
-        _sentencepiece().SentencePieceTrainer.Train(
+        import_sentencepiece().SentencePieceTrainer.Train(
             sentence_iterator=sampled(),
             model_writer=model,
             vocab_size=settings.vocab_size,
@@ -161,15 +155,7 @@ def learn_model(texts: dict[str, Sequence[TextFile]], settings: VocabularySettin
         )
     except RuntimeError as error:
         raise UserError(_explain(str(error), settings)) from None
-    return model.getvalue()
-
-
-def _sentencepiece():
-    try:
-        import sentencepiece
-    except ImportError:
-        raise UserError("SentencePiece is missing; pip install sentencepiece") from None
-    return sentencepiece
+    return TokenizerFiles({MODEL_NAME: model.getvalue()}, MODEL_NAME)
 
 
 def _explain(message: str, settings: VocabularySettings) -> str:

@@ -65,3 +65,39 @@ def test_a_vocabulary_without_either_convention_is_refused():
 def test_a_mark_of_a_word_without_its_text_belongs_to_the_piece_that_follows():
     row = ["▁", "我", "们", "。", "▁", "▁so", "▁", "</s>"]
     assert words(row) == ["▁我", "们", "。", "▁", "▁so", "▁", "</s>"]
+
+
+def test_wordpieces_do_not_tell_where_spaces_were():
+    symbols = [*SPECIAL, "don", "'", "t", "##s", "<mask>"]
+    with pytest.raises(UserError, match="links: a WordPiece vocabulary does not keep the spaces"):
+        word_boundaries(symbols, Specials(0, 2, 1, 8), flag="links", split_unspaced=False)
+
+
+def test_masking_and_points_take_the_words_of_encoded_wordpiece_text():
+    """From text to words: what is masked as one, and the last subword that stands for it."""
+    pytest.importorskip("tokenizers")
+    from fairseq_amber.data.masking import Masking, MaskingRates, mask_rows
+    from fairseq_amber.data.points import PointFinder, PointSettings
+    from fairseq_amber.preparation.wordpiece import WordPiece
+    from fairseq_amber.preparation.wordpiece_files import parse_wordpiece
+
+    vocabulary = "[PAD] [unused1] [UNK] [CLS] [SEP] [MASK] un ##believ ##able don ' t 木 .".split()
+    subwords = WordPiece(parse_wordpiece("\n".join(vocabulary).encode("utf-8")))
+    symbols = subwords.order.symbols
+    numbers, _ = subwords.encode(["Unbelievable, don't 木木."])
+    ids = np.array([subwords.order.rows.index(number) for number in numbers])
+    text = "un ##believ ##able <unk> don ' t 木 木 .".split()
+    assert [symbols[i] for i in ids] == text
+    specials = Specials(0, 2, 1, len(symbols) - 1)
+    boundaries = word_boundaries(symbols, specials)
+    assert PointFinder(PointSettings(), boundaries).places(ids).tolist() == list(range(3, 11))
+    rows = np.tile([0, *ids, 2], (200, 1))
+    masking = Masking(MaskingRates(), specials.mask, (4, specials.mask), boundaries)
+    masked = mask_rows(rows, np.full(200, 4), masking, np.arange(200, dtype=np.uint64) << 32)
+    predicted = np.zeros(rows.shape, dtype=bool)
+    slots = np.zeros(masked.where.size, dtype=bool)
+    slots[masked.slots] = True
+    for row, (where, real) in enumerate(zip(masked.where, slots.reshape(masked.where.shape))):
+        predicted[row, where[real]] = True
+    whole = predicted[:, 1:4]  # un ##believ ##able
+    assert (whole.all(axis=1) == whole.any(axis=1)).all() and 20 < whole.all(axis=1).sum() < 180

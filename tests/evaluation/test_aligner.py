@@ -76,12 +76,14 @@ def test_transport_scores_of_words_are_shares_of_their_mass(encoder, pieces, rea
 
 def test_subwords_are_numbered_as_prepare_stores_them(encoder, data_folder):
     from fairseq_amber.preparation.encode import Encoder as PreparationEncoder
+    from fairseq_amber.preparation.fairseq_order import EOS
     from fairseq_amber.preparation.settings import FilterSettings
-    from fairseq_amber.preparation.vocabulary import EOS, load_vocabulary
+    from fairseq_amber.preparation.subwords import find_tokenizer
+    from fairseq_amber.preparation.vocabulary import load_vocabulary
 
     lines = [*SOURCES, "ein  Haus\u3000am\tSee", "木が見える。ein", "schläft\u2028heute"]
-    files = "sentencepiece.bpe.model", "dict.txt"
-    vocabulary = load_vocabulary(*((data_folder / name).read_bytes() for name in files))
+    dictionary = (data_folder / "dict.txt").read_bytes()
+    vocabulary = load_vocabulary(find_tokenizer(data_folder), dictionary)
     stored = PreparationEncoder(vocabulary, FilterSettings()).encode_aligned([lines], "test")
     ends = np.flatnonzero(stored.ids[0] == EOS)
     expected = np.split(stored.ids[0], ends + 1)[:-1]

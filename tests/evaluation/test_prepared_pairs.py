@@ -31,7 +31,6 @@ DROPPED = [("", "yes"), ("ja", "yes " * 30), ("Haus " * 300, "a " * 300)]
 UNSEEN = [("木が見える。 ein Haus☃", "we see 木 trees"), ("☃ ☃☃ ja", "yes\u3000☃")]
 KEPT = [*PAIRS, *UNSEEN]
 TEXT = [DROPPED[0], *KEPT[:3], DROPPED[1], *KEPT[3:5], DROPPED[2], *KEPT[5:]]
-FILES = "sentencepiece.bpe.model", "dict.txt"
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +47,7 @@ def prepared(data_folder, tmp_path_factory):
         for side, language in enumerate(pair.split("-")):
             lines = "".join(sentences[side] + "\n" for sentences in text)
             (raw / f"{split}.{pair}.{language}").write_text(lines, encoding="utf-8")
-    sentencepiece, dictionary = (data_folder / name for name in FILES)
-    prepare(raw, data, sentencepiece=sentencepiece, dictionary=dictionary, workers=1)
+    prepare(raw, data, tokenizer=data_folder, workers=1)
     return data
 
 

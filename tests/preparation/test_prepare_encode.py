@@ -8,6 +8,7 @@ import sentencepiece
 
 from fairseq_amber.preparation.encode import Encoder, outliers
 from fairseq_amber.preparation.settings import FilterSettings, VocabularySettings
+from fairseq_amber.preparation.subwords import MODEL_NAME
 from fairseq_amber.preparation.text_file import check_file
 from fairseq_amber.preparation.vocabulary import Vocabulary, learn_model, load_vocabulary
 
@@ -24,7 +25,9 @@ def unpack(ids: np.ndarray, sizes: np.ndarray) -> list[list[int]]:
 
 def test_encoding_equals_piece_by_piece_look_up(vocabulary: Vocabulary):
     lines = ["der hund schläft.", "", "  книга the dog ", "狗" * 3]
-    processor = sentencepiece.SentencePieceProcessor(model_proto=vocabulary.model)
+    processor = sentencepiece.SentencePieceProcessor(
+        model_proto=vocabulary.tokenizer.files[MODEL_NAME]
+    )
     symbols = ["<s>", "<pad>", "</s>", "<unk>"]
     symbols += [line.split(" ")[0] for line in vocabulary.dictionary.decode().splitlines()]
     index = {symbol: i for i, symbol in enumerate(symbols)}

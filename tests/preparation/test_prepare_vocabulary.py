@@ -9,6 +9,7 @@ import sentencepiece
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.preparation.settings import VocabularySettings
+from fairseq_amber.preparation.subwords import MODEL_NAME, TokenizerFiles
 from fairseq_amber.preparation.text_file import check_file
 from fairseq_amber.preparation.vocabulary import (
     learn_model,
@@ -26,7 +27,7 @@ def training_text(raw: Path):
     }
 
 
-def learn(text, **settings) -> bytes:
+def learn(text, **settings) -> TokenizerFiles:
     return learn_model(text, VocabularySettings(**{"vocab_size": 120, **settings}))
 
 
@@ -81,7 +82,9 @@ def test_the_dictionary_is_the_models_order_and_numbers_as_fairseq_does(training
     dictionary = Dictionary()
     dictionary.add_from_file(io.StringIO(vocabulary.dictionary.decode()))
     assert len(dictionary) == vocabulary.size and "<mask>" not in dictionary
-    processor = sentencepiece.SentencePieceProcessor(model_proto=vocabulary.model)
+    processor = sentencepiece.SentencePieceProcessor(
+        model_proto=vocabulary.tokenizer.files[MODEL_NAME]
+    )
     pieces = [processor.IdToPiece(i) for i in range(len(processor))]
     assert pieces[:3] == ["<unk>", "<s>", "</s>"]
     assert dictionary.symbols[4:] == pieces[3:]
@@ -110,11 +113,11 @@ def test_a_given_dictionary_decides_the_numbers(training_text):
     ],
 )
 def test_bad_dictionaries(training_text, dictionary: str, message: str):
-    model = learn(training_text)
+    model = learn(training_text)._replace(origin="m.model")
     with pytest.raises(UserError, match=message):
-        load_vocabulary(model, dictionary.encode(), model_name="m.model", dictionary_name="d.txt")
+        load_vocabulary(model, dictionary.encode(), "d.txt")
 
 
 def test_what_is_no_model():
     with pytest.raises(UserError, match="m.model is no SentencePiece model"):
-        load_vocabulary(b"just text", model_name="m.model")
+        load_vocabulary(TokenizerFiles({MODEL_NAME: b"just text"}, "m.model"))

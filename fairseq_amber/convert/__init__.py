@@ -1,0 +1,1 @@
+"""Pretrained weights and vocabularies in, ours out, for fairseq and for Hugging Face."""

@@ -1,0 +1,131 @@
+"""``fairseq-amber average``: the mean of the weights of several checkpoints."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairseq_amber.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SUMMARY = "average the weights of checkpoints: of a run's last steps, or of several seeds"
+EXAMPLE = "fairseq-amber average runs/a/checkpoint_best.pt runs/b/checkpoint_best.pt --output ab.pt"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "checkpoints",
+        type=Path,
+        nargs="+",
+        metavar="CHECKPOINT",
+        help="of one architecture and dictionary; seeds average well where they continue from the "
+        "same pretrained model",
+    )
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="OUT", help="checkpoint to write, a new file"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    from fairseq_amber.checkpoint_file import write_torch_file
+
+    if args.output.exists():
+        raise UserError(f"{args.output} exists; name another file, or remove it")
+    state = average(args.checkpoints)
+    try:
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write {args.output}: {error.strerror}") from None
+    write_torch_file(state, args.output)
+    print(f"{args.output}: the mean of {len(args.checkpoints)} checkpoints")
+
+
+def average(checkpoints: list[Path]) -> dict[str, Any]:
+    """A checkpoint to evaluate or to fine-tune from, with the settings of the first.
+
+    Weights are summed in fp64, one checkpoint in memory at a time, and kept in the precision of
+    the first. The state of optimizer and criterion is left out.
+
+    Raises:
+        UserError: there are fewer than two, one cannot be read, or they differ in the names or
+            shapes of their parameters, in the model's settings or in the dictionary.
+    """
+    from fairseq_amber.checkpoint_file import read_checkpoint
+
+    if len(checkpoints) < 2:
+        raise UserError("an average takes two checkpoints or more")
+    first = read_checkpoint(checkpoints[0])
+    identity = _identity(first)
+    tied = _tied(first["model"])
+    sums = {name: first["model"][name].double() for name in tied}
+    for path in checkpoints[1:]:
+        state = read_checkpoint(path)
+        _check(identity, _identity(state), checkpoints[0], path)
+        for name in sums:
+            sums[name] += state["model"][name]
+        del state
+    count = len(checkpoints)
+    for name, total in sums.items():
+        mean = (total / count).to(first["model"][name].dtype)
+        for other in tied[name]:
+            first["model"][other] = mean
+    history = first.get("optimizer_history") or [{}]
+    return {
+        "args": first.get("args"),
+        "cfg": first.get("cfg"),
+        "model": first["model"],
+        "criterion": None,
+        "optimizer_history": history[-1:],
+        "task_state": first.get("task_state") or {},
+        "extra_state": {"train_iterator": {"epoch": 1, "iterations_in_epoch": 0}},
+    }
+
+
+def _tied(weights: dict[str, Tensor]) -> dict[str, list[str]]:
+    """The names of each tensor of numbers, by the first of them."""
+    names: dict[Any, list[str]] = {}
+    for name, value in weights.items():
+        if value.is_floating_point():
+            place = value.data_ptr(), value.shape, value.stride()
+            names.setdefault(place if value.numel() else name, []).append(name)
+    return {group[0]: group for group in names.values()}
+
+
+def _identity(state: dict[str, Any]) -> dict[str, Any]:
+    """What two checkpoints must share."""
+    from fairseq_amber.checkpoint_file import settings
+
+    architecture, _ = settings(state)
+    return {
+        "shapes": {name: tuple(value.shape) for name, value in state["model"].items()},
+        "heads": getattr(architecture, "encoder_attention_heads", None),
+        "epsilon": getattr(architecture, "layer_norm_eps", None),
+        "dictionary": (state.get("task_state") or {}).get("dictionary"),
+    }
+
+
+def _check(ours: dict[str, Any], theirs: dict[str, Any], first: Path, path: Path) -> None:
+    a, b = ours["shapes"], theirs["shapes"]
+    for name in (*a, *b):
+        if a.get(name) != b.get(name):
+            raise UserError(
+                f"{path} is of another architecture or dictionary than {first}: {name} is "
+                f"{b.get(name, 'missing')} there, {a.get(name, 'missing')} here; only checkpoints "
+                "of one model can be averaged"
+            )
+    for what, flag in (("heads", "attention heads"), ("epsilon", "layer norm epsilon")):
+        if ours[what] != theirs[what]:
+            raise UserError(
+                f"{path} has {theirs[what]} as its {flag}, {first} has {ours[what]}; only "
+                "checkpoints of one model can be averaged"
+            )
+    if None not in (ours["dictionary"], theirs["dictionary"]) and (
+        ours["dictionary"] != theirs["dictionary"]
+    ):
+        raise UserError(
+            f"{path} was trained with another dict.txt than {first}; only checkpoints of one "
+            "dictionary can be averaged"
+        )

@@ -1,0 +1,142 @@
+"""``fairseq-amber convert``: XLM-R and BERT in, for training; ours out, for Hugging Face."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairseq_amber.errors import UserError
+
+if TYPE_CHECKING:
+    from fairseq_amber.convert.pretrained import Pretrained
+    from fairseq_amber.convert.pretrained import Shape as ShapeType
+
+SUMMARY = "convert XLM-R and BERT to a checkpoint to train from, or a checkpoint to Hugging Face"
+EXAMPLE = "fairseq-amber convert xlm-roberta-base pretrained/xlmr"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source",
+        type=Path,
+        metavar="SOURCE",
+        help="a folder of Hugging Face's XLM-R or BERT, a folder of fairseq's XLM-R (model.pt), or "
+        "a checkpoint of fairseq-train",
+    )
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help="folder to write, a new one")
+    parser.add_argument(
+        "--to",
+        choices=("amber", "hugging-face"),
+        help="amber: model.pt, dict.txt and the tokenizer, for fairseq-train and this package's "
+        "commands; hugging-face: for transformers and sentence-transformers (default: hugging-face "
+        "for a checkpoint of this package, amber for everything else)",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DATA_BIN",
+        help="folder with the dict.txt and the tokenizer of a checkpoint (default: its own folder, "
+        "or the one it was trained on)",
+    )
+    parser.add_argument(
+        "--pooling",
+        choices=("mean", "cls"),
+        default="mean",
+        help="sentence vector that sentence-transformers is told to take: the mean of the last "
+        "layer's states, or the state of the first token",
+    )
+    parser.add_argument(
+        "--extend-vocab",
+        type=Path,
+        metavar="FILE",
+        help="add the subwords of FILE, one a line as the tokenizer spells them (XLM-R: \u2581word "
+        "at the start of a word; BERT: ##word inside one), to the vocabulary; each starts as the "
+        "mean of the subwords it was cut into before",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    from fairseq_amber.convert.fairseq_checkpoint import write_amber
+    from fairseq_amber.convert.folder import output_folder
+    from fairseq_amber.convert.hugging_face import write_hugging_face
+    from fairseq_amber.convert.sentence_transformers import write_pooling
+
+    with output_folder(args.output) as folder:
+        model, ours, notes = read_model(args.source, args.data)
+        if args.extend_vocab is not None:
+            from fairseq_amber.convert.extension import extend_vocabulary
+
+            model, added = extend_vocabulary(model, args.extend_vocab)
+            notes.append(f"{added} subwords added")
+        target = args.to or ("hugging-face" if ours else "amber")
+        if target == "amber":
+            write_amber(model, folder)
+        else:
+            write_hugging_face(model, folder)
+            write_pooling(folder, model.shape, args.pooling)
+    print("".join(f"{note}\n" for note in notes), end="")
+    if target == "amber":
+        print(_advice(model, args.output))
+    else:
+        print(f"{args.output} loads with AutoModel, AutoTokenizer and SentenceTransformer")
+
+
+def read_model(source: Path, data: Path | None) -> tuple[Pretrained, bool, list[str]]:
+    """A model of any kind, whether it is a checkpoint of this package, and what to tell of it.
+
+    Raises:
+        UserError: it is of no kind that can be converted.
+    """
+    from fairseq_amber.convert.fairseq_checkpoint import CHECKPOINT_NAME, read_fairseq
+    from fairseq_amber.convert.hugging_face import CONFIG_NAME, WEIGHT_NAMES, read_hugging_face
+
+    if source.name in (CONFIG_NAME, *WEIGHT_NAMES):
+        source = source.parent
+    if (source / CONFIG_NAME).is_file():
+        if data is not None:
+            raise UserError("--data is for checkpoints; a Hugging Face folder has its vocabulary")
+        imported = read_hugging_face(source)
+        notes = []
+        if imported.left_out:
+            notes.append(f"left out: {', '.join(sorted(imported.left_out))}")
+        if imported.new_head:
+            notes.append("there is no language model head in it: a new one has random weights")
+        return imported.model, False, notes
+    if source.is_dir():
+        if not (source / CHECKPOINT_NAME).is_file():
+            raise UserError(
+                f"{source} has neither {CONFIG_NAME} (Hugging Face) nor {CHECKPOINT_NAME} (fairseq)"
+            )
+        source = source / CHECKPOINT_NAME
+    checkpoint = read_fairseq(source, data)
+    return checkpoint.model, checkpoint.ours, []
+
+
+def _advice(model: Pretrained, output: Path) -> str:
+    """The commands that go on from here."""
+    return (
+        f"{output} is ready to train from:\n"
+        f"  fairseq-amber prepare RAW DATA_BIN --tokenizer {output}\n"
+        f"  fairseq-train DATA_BIN --finetune-from-model {output / 'model.pt'} \\\n"
+        f"      {architecture_flags(model.shape)} ..."
+    )
+
+
+def architecture_flags(shape: ShapeType) -> str:
+    """``--arch`` and the flags of its shape that build this model."""
+    from dataclasses import asdict
+
+    from fairseq_amber.convert.pretrained import Shape
+    from fairseq_amber.models.shapes import SHAPES
+
+    given = asdict(shape)
+    given.pop("activation_dropout")
+
+    def differing(name: str) -> dict[str, float]:
+        built = asdict(Shape(**SHAPES[name]))
+        return {key: value for key, value in given.items() if built[key] != value}
+
+    name = min(SHAPES, key=lambda name: len(differing(name)))
+    flags = [f"--{key.replace('_', '-')} {value}" for key, value in differing(name).items()]
+    return " ".join([f"--arch {name}", *flags])

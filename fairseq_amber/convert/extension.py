@@ -1,0 +1,121 @@
+"""More subwords for a model: each starts as the mean of those it was cut into before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Sequence
+
+import torch
+from torch import Tensor
+
+from fairseq_amber.convert.pretrained import EMBEDDING, OUTPUT_BIAS, OUTPUT_WEIGHT, Pretrained
+from fairseq_amber.convert.sentencepiece_model import SPACE, SentencePieceModel
+from fairseq_amber.convert.vocabulary import Vocabulary, read_bytes, shorten
+from fairseq_amber.errors import UserError
+from fairseq_amber.preparation.fairseq_order import MASK, SPECIALS, UNKNOWN
+from fairseq_amber.preparation.subwords import MODEL_NAME
+from fairseq_amber.preparation.wordpiece_files import VOCAB_NAME
+
+_INSIDE = "##"
+
+
+def extend_vocabulary(model: Pretrained, path: Path) -> tuple[Pretrained, int]:
+    """A model with the subwords of a file that its vocabulary lacks, and how many these are.
+
+    One subword a line, as the tokenizer spells it; what follows a tab is ignored, so that a
+    ``.vocab`` file of SentencePiece will do. A new row of the embedding, and its bias in the
+    output, is the mean of those of the subwords that the old tokenizer cuts it into (Hewitt 2021),
+    of the known ones if there are any.
+
+    Raises:
+        UserError: the file cannot be read, has nothing new, or a line is no subword.
+    """
+    vocabulary = model.vocabulary
+    old = set(vocabulary.symbols)
+    new = [piece for piece in _listed(path) if piece not in old]
+    if not new:
+        raise UserError(f"{path} lists no subword that {vocabulary.source} does not have")
+    cut, files = (_wordpiece if vocabulary.wordpiece else _sentencepiece)(vocabulary, new, path)
+    indices = {symbol: index for index, symbol in enumerate(vocabulary.symbols)}
+    rows = []
+    for parts in cut:
+        known = [indices.get(part, UNKNOWN) for part in parts if part is not None]
+        rows.append([index for index in known if index != UNKNOWN] or [UNKNOWN])
+
+    # In front of <mask> where that is the last, as fairseq will have it again.
+    end = len(vocabulary.symbols) - (vocabulary.symbols[-1] == MASK)
+
+    def widened(table: Tensor) -> Tensor:
+        means = torch.stack([table[row].mean(dim=0) for row in rows])
+        return torch.cat([table[:end], means, table[end:]])
+
+    weights = dict(model.weights)
+    for name in (EMBEDDING, OUTPUT_BIAS):
+        weights[name] = widened(weights[name])
+    del weights[OUTPUT_WEIGHT]  # tied
+    symbols = [*vocabulary.symbols[:end], *new, *vocabulary.symbols[end:]]
+    larger = Vocabulary(symbols, {**vocabulary.files, **files}, f"{vocabulary.source} and {path}")
+    return replace(model, weights=weights, vocabulary=larger).checked(), len(new)
+
+
+def _listed(path: Path) -> list[str]:
+    try:
+        text = read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not UTF-8") from None
+    pieces = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        piece = line.rstrip("\r").split("\t")[0]
+        if not piece and not line.strip():
+            continue
+        if not piece or len(piece.split()) != 1 or piece != piece.strip():
+            raise UserError(f"{path}:{number}: {piece!r} is no subword; one a line, without spaces")
+        pieces[piece] = number
+    return list(pieces)
+
+
+def _sentencepiece(
+    vocabulary: Vocabulary, new: Sequence[str], path: Path
+) -> tuple[list[list[str | None]], dict[str, bytes]]:
+    model = SentencePieceModel(vocabulary.files[MODEL_NAME], MODEL_NAME)
+    wrong = [piece for piece in new if SPACE in piece[1:] or not _is_normal(model, piece)]
+    if wrong:
+        raise UserError(
+            f"{path} lists what the text never holds once SentencePiece has normalised it: "
+            f"{shorten(wrong)}; list pieces as a SentencePiece model has them"
+        )
+    return [model.segment(piece) for piece in new], {MODEL_NAME: model.extended(new)}
+
+
+def _is_normal(model: SentencePieceModel, piece: str) -> bool:
+    return model.normalized(piece.lstrip(SPACE)) == SPACE + piece.lstrip(SPACE)
+
+
+def _wordpiece(
+    vocabulary: Vocabulary, new: Sequence[str], path: Path
+) -> tuple[list[list[str | None]], dict[str, bytes]]:
+    known = set(vocabulary.symbols[len(SPECIALS) :])
+    data = vocabulary.files[VOCAB_NAME]
+    if data and not data.endswith(b"\n"):
+        data += b"\n"
+    data += "".join(f"{piece}\n" for piece in new).encode("utf-8")
+    return [_greedy(piece, known) for piece in new], {VOCAB_NAME: data}
+
+
+def _greedy(word: str, known: set[str]) -> list[str | None]:
+    """WordPiece: the longest known beginning, and so on; None for a word that cannot be cut."""
+    inside = word.startswith(_INSIDE) and len(word) > len(_INSIDE)
+    text = word[len(_INSIDE) :] if inside else word
+    parts: list[str | None] = []
+    start = 0
+    while start < len(text):
+        prefix = _INSIDE if inside or start else ""
+        for end in range(len(text), start, -1):
+            if prefix + text[start:end] in known:
+                parts.append(prefix + text[start:end])
+                start = end
+                break
+        else:
+            return [None]
+    return parts

@@ -1,0 +1,164 @@
+"""fairseq's checkpoints of RoBERTa's kind, XLM-R's and ours."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from fairseq_amber.checkpoint_file import read_checkpoint, settings
+from fairseq_amber.convert.folder import OutputFolder
+from fairseq_amber.convert.pretrained import (
+    EMBEDDING,
+    HEAD,
+    PAD,
+    POSITIONS,
+    TOKEN_TYPES,
+    Pretrained,
+    Shape,
+    new_head,
+)
+from fairseq_amber.convert.vocabulary import load_vocabulary
+from fairseq_amber.errors import UserError
+from fairseq_amber.models.checkpoint_names import modern
+from fairseq_amber.preparation.subwords import DICTIONARY_NAME
+
+CHECKPOINT_NAME = "model.pt"
+_LAYERS = "encoder.sentence_encoder.layers."
+# What the model ``amber`` has no other way to be, and what fairseq's roberta takes by default.
+_FIXED = {
+    "activation_fn": "gelu",
+    "encoder_normalize_before": False,
+    "layernorm_embedding": True,
+    "untie_weights_roberta": False,
+    "encoder_learned_pos": True,
+    "no_token_positional_embeddings": False,
+}
+
+
+class Read(NamedTuple):
+    """A model, and whether its checkpoint is of this package."""
+
+    model: Pretrained
+    ours: bool
+
+
+def read_fairseq(path: Path, data: Path | None = None) -> Read:
+    """A checkpoint of fairseq's roberta or of ours, under any names it has had.
+
+    Args:
+        path: the checkpoint.
+        data: folder of its dict.txt and tokenizer; by default the checkpoint's own, or else the
+            one it was trained on.
+
+    Raises:
+        UserError: the checkpoint cannot be read or is of another kind, or dict.txt is missing or
+            another one than it was trained with.
+    """
+    state = read_checkpoint(path)
+    architecture, task = settings(state)
+    weights: dict[str, Tensor] = {}
+    for key, value in state["model"].items():
+        weights.update(modern(key, value))
+    if EMBEDDING not in weights or POSITIONS not in weights:
+        raise UserError(f"{path} holds another model than RoBERTa's or this package's encoder")
+    for name, wanted in _FIXED.items():
+        if getattr(architecture, name, wanted) not in (wanted, None):
+            raise UserError(
+                f"{path} has {name} = {getattr(architecture, name)}, where this model has {wanted}"
+            )
+    shape = _shape(architecture, weights, path)
+    folder = data or find_data(path, getattr(task, "data", ""))
+    vocabulary = load_vocabulary(folder)
+    theirs = (state.get("task_state") or {}).get("dictionary")
+    if theirs is not None and theirs != vocabulary.fingerprint():
+        raise UserError(
+            f"{folder / DICTIONARY_NAME} is not the dictionary that {path} was trained with; give "
+            "the folder of its own run with --data"
+        )
+    if not any(name.startswith(HEAD) for name in weights):
+        weights.update(new_head(shape.encoder_embed_dim, weights[EMBEDDING].float()))
+    name = getattr(architecture, "_name", None) or getattr(architecture, "arch", None) or ""
+    model = Pretrained(shape, weights, vocabulary, str(path)).checked()
+    return Read(model, name.split("_")[0] == "amber")
+
+
+def find_data(checkpoint: Path, trained_on: str) -> Path:
+    """The folder of a checkpoint's dictionary.
+
+    Raises:
+        UserError: it is neither beside the checkpoint nor where the checkpoint was trained.
+    """
+    first = Path(str(trained_on or "").split(":")[0] or ".")
+    for folder in (checkpoint.parent, first):
+        if (folder / DICTIONARY_NAME).is_file():
+            return folder
+    raise UserError(
+        f"there is no {DICTIONARY_NAME} beside {checkpoint}, nor in {first}, where it was trained; "
+        "give its folder with --data"
+    )
+
+
+def _shape(architecture: Namespace, weights: dict[str, Tensor], path: Path) -> Shape:
+    """From the weights, and from the settings what weights do not show."""
+    dim = weights[EMBEDDING].size(1)
+    layers = {name.split(".")[3] for name in weights if name.startswith(_LAYERS)}
+    inner = weights.get(f"{_LAYERS}0.fc1.bias")
+    heads = getattr(architecture, "encoder_attention_heads", None)
+    if heads is None:
+        raise UserError(f"{path} does not say how many attention heads its model has")
+    return Shape(
+        encoder_layers=len(layers),
+        encoder_embed_dim=dim,
+        encoder_ffn_embed_dim=4 * dim if inner is None else len(inner),
+        encoder_attention_heads=int(heads),
+        max_positions=len(weights[POSITIONS]) - PAD - 1,
+        token_types=len(weights[TOKEN_TYPES]) if TOKEN_TYPES in weights else 0,
+        **{
+            name: float(getattr(architecture, name, default))
+            for name, default in (
+                ("layer_norm_eps", 1e-5),
+                ("dropout", 0.1),
+                ("attention_dropout", 0.1),
+                ("activation_dropout", 0.0),
+            )
+        },
+    )
+
+
+def checkpoint_state(model: Pretrained, data: Path) -> dict[str, Any]:
+    """A checkpoint that ``fairseq-train --finetune-from-model`` and the evaluation read."""
+    return {
+        "args": None,
+        "cfg": {
+            "model": {"_name": "amber", **asdict(model.shape)},
+            "task": {"_name": "cross_lingual_alignment", "data": str(data.resolve())},
+        },
+        "model": model.weights,
+        "criterion": None,
+        "optimizer_history": [
+            {
+                "criterion_name": "",
+                "optimizer_name": "",
+                "lr_scheduler_state": {},
+                "num_updates": 0,
+            }
+        ],
+        "task_state": {"dictionary": model.vocabulary.fingerprint()},
+        "extra_state": {"train_iterator": {"epoch": 1, "iterations_in_epoch": 0}},
+    }
+
+
+def write_amber(model: Pretrained, folder: OutputFolder) -> None:
+    """Writes model.pt, dict.txt and the tokenizer's files.
+
+    Raises:
+        UserError: the dictionary cannot be expressed, or the folder cannot be written to.
+    """
+    folder.put(DICTIONARY_NAME, model.vocabulary.dictionary())
+    for name, data in model.vocabulary.files.items():
+        folder.put(name, data)
+    folder.put_checkpoint(CHECKPOINT_NAME, checkpoint_state(model, folder.path))

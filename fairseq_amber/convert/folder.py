@@ -1,0 +1,61 @@
+"""The folder that a conversion writes: a new one, complete or absent."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Iterator
+
+from fairseq_amber.checkpoint_file import write_torch_file
+from fairseq_amber.errors import UserError
+
+
+class OutputFolder:
+    """Collects files; ``path`` is where they will lie, ``working`` where they are made."""
+
+    def __init__(self, path: Path, working: Path):
+        self.path = path
+        self.working = working
+
+    def put(self, name: str, data: bytes) -> None:
+        """Writes a file."""
+        place = self.working / name
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(data)
+
+    def put_checkpoint(self, name: str, state: Any) -> None:
+        """Writes a file of torch.save."""
+        write_torch_file(state, self.working / name)
+
+
+@contextmanager
+def output_folder(path: Path) -> Iterator[OutputFolder]:
+    """A folder that appears under its name once the block has ended without an error.
+
+    Raises:
+        UserError: there is something in it already, or it cannot be written to.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UserError(f"{path} exists and is not empty; name another folder, or remove it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        working = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from None
+    try:
+        yield OutputFolder(path, working)
+        working.chmod(0o777 & ~_umask())
+        os.replace(working, path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,135 @@
+"""What every conversion passes through: a shape, weights under our names, and a vocabulary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fairseq_amber.convert.vocabulary import Vocabulary
+from fairseq_amber.environment import version_tuple
+from fairseq_amber.errors import UserError
+from fairseq_amber.models.encoder import LanguageModelHead, SentenceEncoder
+
+EMBEDDING = "encoder.sentence_encoder.embed_tokens.weight"
+POSITIONS = "encoder.sentence_encoder.embed_positions.weight"
+TOKEN_TYPES = "encoder.sentence_encoder.embed_segments.weight"
+OUTPUT_WEIGHT = "encoder.lm_head.weight"
+OUTPUT_BIAS = "encoder.lm_head.bias"
+HEAD = "encoder.lm_head."
+PAD = 1
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The settings of the model ``amber``, under the names of its flags."""
+
+    encoder_layers: int
+    encoder_embed_dim: int
+    encoder_ffn_embed_dim: int
+    encoder_attention_heads: int
+    max_positions: int
+    token_types: int = 0
+    layer_norm_eps: float = 1e-5
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
+    activation_dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A model with its vocabulary. weights: fp32, under the names that a checkpoint has."""
+
+    shape: Shape
+    weights: dict[str, Tensor]
+    vocabulary: Vocabulary
+    source: str
+
+    def checked(self) -> Pretrained:
+        """The same with the output weights tied to the embedding, in fp32, in the model's order.
+
+        Raises:
+            UserError: the vocabulary does not fit the embedding, the output weights are not the
+                embedding, or a parameter is missing, unknown or of another shape.
+        """
+        if EMBEDDING not in self.weights:
+            raise UserError(f"{self.source} has no subword embedding: it is no encoder of text")
+        rows, symbols = len(self.weights[EMBEDDING]), len(self.vocabulary.symbols)
+        if rows != symbols:
+            raise UserError(
+                f"{self.vocabulary.source} makes a dictionary of {symbols} symbols, <mask> "
+                f"included, but the embedding of {self.source} has {rows} rows: "
+                + (
+                    "the dictionary is larger; give the files this model was trained with"
+                    if symbols > rows
+                    else "the dictionary is smaller; give the files this model was trained with, "
+                    "or list the unused rows at their places in dict.txt, as 'madeupword0000 0'"
+                )
+            )
+        given = {name: value.float() for name, value in self.weights.items()}
+        output = given.setdefault(OUTPUT_WEIGHT, given[EMBEDDING])
+        if not torch.equal(output, given[EMBEDDING]):
+            raise UserError(
+                f"{self.source} has output weights of their own, where this model's are its "
+                "subword embedding; remove them to have masked language modelling start anew"
+            )
+        given[OUTPUT_WEIGHT] = given[EMBEDDING]
+        wanted = empty_parameters(self.shape, rows)
+        for what, names in (
+            ("lacks", [name for name in wanted if name not in given]),
+            ("has what this model has no place for:", [n for n in given if n not in wanted]),
+        ):
+            if names:
+                raise UserError(f"{self.source} {what} {names[0]} ({len(names)} such parameters)")
+        for name, value in wanted.items():
+            if value.shape != given[name].shape:
+                raise UserError(
+                    f"{self.source}: {name} is {tuple(given[name].shape)}, where its settings "
+                    f"make {tuple(value.shape)}; its files do not belong together"
+                )
+        return replace(self, weights={name: given[name] for name in wanted})
+
+
+def empty_parameters(shape: Shape, rows: int) -> dict[str, Tensor]:
+    """The names and shapes of a model's parameters; their values mean nothing."""
+    if version_tuple(torch.__version__) < (2, 0):
+        return build(shape, rows).state_dict()
+    with torch.device("meta"):
+        return build(shape, rows).state_dict()
+
+
+def build(shape: Shape, rows: int) -> nn.Module:
+    """The model without fairseq, its parameters under their names in a checkpoint.
+
+    Raises:
+        UserError: the dimension is not a multiple of the heads.
+    """
+    dim, heads = shape.encoder_embed_dim, shape.encoder_attention_heads
+    if dim % heads:
+        raise UserError(f"a model of dimension {dim} cannot have {heads} attention heads")
+    model: Any = nn.Module()
+    model.encoder = nn.Module()
+    model.encoder.sentence_encoder = SentenceEncoder(
+        rows,
+        PAD,
+        layers=shape.encoder_layers,
+        dim=dim,
+        ffn_dim=shape.encoder_ffn_embed_dim,
+        heads=heads,
+        max_positions=shape.max_positions,
+        token_types=shape.token_types,
+        layer_norm_eps=shape.layer_norm_eps,
+    )
+    embedding = model.encoder.sentence_encoder.embed_tokens.weight
+    model.encoder.lm_head = LanguageModelHead(dim, embedding, shape.layer_norm_eps)
+    return model
+
+
+def new_head(dim: int, embedding: Tensor, seed: int = 1) -> dict[str, Tensor]:
+    """A language model head as training from nothing has it, for a model that came without."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        head = LanguageModelHead(dim, nn.Parameter(embedding))
+    return {HEAD + name: value.detach() for name, value in head.state_dict().items()}

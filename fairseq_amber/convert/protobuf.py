@@ -1,0 +1,79 @@
+"""Protocol buffers as bytes: enough to read and write SentencePiece's model files.
+
+The generated modules for them, of sentencepiece and of transformers, exclude each other in one
+process.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Dict, Iterator, List
+
+Message = Dict[int, List[Any]]  # of int and bytes
+
+_VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
+
+
+def parse(data: bytes) -> Message:
+    """The values of each field by its number: integers, or the bytes of strings, floats and inner
+    messages.
+
+    Raises:
+        ValueError: these bytes are no message.
+    """
+    message: Message = {}
+    for number, value in _fields(data):
+        message.setdefault(number, []).append(value)
+    return message
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+    position = 0
+    while position < len(data):
+        key, position = _varint(data, position)
+        number, kind = key >> 3, key & 7
+        if kind == _VARINT:
+            value, position = _varint(data, position)
+            yield number, value
+            continue
+        if kind == _BYTES:
+            length, position = _varint(data, position)
+        elif kind in (_FOUR_BYTES, _EIGHT_BYTES):
+            length = 4 if kind == _FOUR_BYTES else 8
+        else:
+            raise ValueError(f"wire type {kind}")
+        if number == 0 or position + length > len(data):
+            raise ValueError("cut short")
+        yield number, data[position : position + length]
+        position += length
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while position < len(data) and shift < 64:
+        byte = data[position]
+        value |= (byte & 0x7F) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 0x80:
+            return value, position
+    raise ValueError("cut short")
+
+
+def field(number: int, value: int | float | str | bytes) -> bytes:
+    """One field; messages are joined fields. A field that is repeated, and one that comes after
+    another of its number, may be added at the end."""
+    if isinstance(value, float):
+        return _encoded(number << 3 | _FOUR_BYTES) + struct.pack("<f", value)
+    if isinstance(value, int):
+        return _encoded(number << 3 | _VARINT) + _encoded(value)
+    data = value.encode("utf-8") if isinstance(value, str) else value
+    return _encoded(number << 3 | _BYTES) + _encoded(len(data)) + data
+
+
+def _encoded(value: int) -> bytes:
+    parts = bytearray()
+    while value > 0x7F:
+        parts.append(value & 0x7F | 0x80)
+        value >>= 7
+    parts.append(value)
+    return bytes(parts)

@@ -1,0 +1,188 @@
+"""SentencePiece's model files opened up: their pieces, and more of them."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from functools import cached_property
+from typing import Any, Sequence
+
+from fairseq_amber.convert import protobuf
+from fairseq_amber.errors import UserError
+from fairseq_amber.preparation.fairseq_order import MASK, SPECIALS
+from fairseq_amber.preparation.subwords import import_sentencepiece
+
+SPACE = "\u2581"
+
+# The numbers of sentencepiece_model.proto: fields of ModelProto,
+_PIECES, _TRAINING, _NORMALIZER = 1, 2, 3
+# of its pieces,
+_PIECE, _SCORE, _KIND = 1, 2, 3
+_NORMAL, _UNKNOWN, _CONTROL = 1, 2, 3
+# of TrainerSpec,
+_MODEL_TYPE, _VOCAB_SIZE, _WHITESPACE_AS_SUFFIX = 3, 4, 24
+_UNIGRAM, _BPE = 1, 2
+# and of NormalizerSpec, whose flags (a space in front, no double ones, a piece for it) start true.
+_NAME, _CHARSMAP = 1, 2
+_NORMALIZER_FLAGS = 3, 4, 5
+
+_UNKNOWN_PENALTY = 10.0  # SentencePiece's kUnkPenalty
+
+
+class SentencePieceModel:
+    """A model file.
+
+    Attributes:
+        pieces: that text can be encoded with, in the model's order.
+        scores: of each piece: its log-probability, or minus the rank of its merge.
+        unigram: whether they are the former.
+        charsmap: how text is normalised.
+    """
+
+    def __init__(self, data: bytes, name: str):
+        """Takes the file's content, and its name for messages.
+
+        Raises:
+            UserError: it is no SentencePiece model.
+        """
+        try:
+            message = protobuf.parse(data)
+            pieces = [_piece(protobuf.parse(piece)) for piece in message.get(_PIECES, [])]
+            self._training, self._normalizer = (
+                protobuf.parse(b"".join(message.get(part, []))) for part in (_TRAINING, _NORMALIZER)
+            )
+        except (ValueError, TypeError, AttributeError, struct.error):
+            raise UserError(f"{name} is no SentencePiece model") from None
+        self._kinds = {kind for _, _, kind in pieces}
+        self.scores = {p: score for p, score, kind in pieces if kind not in (_UNKNOWN, _CONTROL)}
+        if not self.scores:
+            raise UserError(f"{name} is no SentencePiece model: it has no pieces")
+        self.pieces = list(self.scores)
+        self.unigram = self._training.get(_MODEL_TYPE, [_UNIGRAM])[-1] == _UNIGRAM
+        self.charsmap = b"".join(self._normalizer.get(_CHARSMAP, [])[-1:])
+        self.name = name
+        self._data = data
+        self._size = len(pieces)
+        self._longest = max(map(len, self.pieces))
+        self._unknown = min(self.scores.values()) - _UNKNOWN_PENALTY
+
+    def segment(self, text: str) -> list[str | None]:
+        """The best pieces of a normalised text with SPACE for spaces, by Viterbi; None for a
+        character that no piece has."""
+        best: list[tuple[float, int]] = [(0.0, 0)]  # score of the text up to here, last start
+        for end in range(1, len(text) + 1):
+            ways = [(best[end - 1][0] + self._unknown, end - 1)]
+            for start in range(max(0, end - self._longest), end):
+                score = self.scores.get(text[start:end])
+                if score is not None:
+                    ways.append((best[start][0] + score, start))
+            best.append(max(ways))
+        found: list[str | None] = []
+        end = len(text)
+        while end:
+            start = best[end][1]
+            found.append(text[start:end] if text[start:end] in self.scores else None)
+            end = start
+        return found[::-1]
+
+    def extended(self, pieces: Sequence[str]) -> bytes:
+        """The model file with more pieces at its end, each a little likelier than the pieces that
+        it was cut into before, so that it takes their place wherever they stood.
+
+        Raises:
+            UserError: the model is a BPE, whose pieces are made of merges, or has unusual settings.
+        """
+        self.check_plain()
+        if not self.unigram:
+            raise UserError(
+                f"{self.name} is a BPE model, whose pieces come from merges: its vocabulary "
+                "cannot be extended, that of a unigram model can"
+            )
+        added = []
+        for piece in pieces:
+            parts = self.segment(piece)
+            score = sum(self._unknown if part is None else self.scores[part] for part in parts)
+            added.append(_encoded_piece(piece, score + 1e-3))
+        size = protobuf.field(_VOCAB_SIZE, self._size + len(pieces))
+        return b"".join([self._data, *added, protobuf.field(_TRAINING, size)])
+
+    def check_plain(self) -> None:
+        """Raises a UserError where settings are not those of XLM-R, SentencePiece's defaults."""
+        flags = [self._normalizer.get(flag, [1])[-1] for flag in _NORMALIZER_FLAGS]
+        if (
+            self._kinds - {_NORMAL, _UNKNOWN, _CONTROL}
+            or self._training.get(_MODEL_TYPE, [_UNIGRAM])[-1] not in (_UNIGRAM, _BPE)
+            or self._training.get(_WHITESPACE_AS_SUFFIX, [0])[-1]
+            or not all(flags)
+        ):
+            raise UserError(
+                f"{self.name} was learnt with settings that cannot be converted: those about kinds "
+                "of pieces and about white space must be SentencePiece's defaults, as XLM-R has "
+                "them"
+            )
+
+    def normalized(self, text: str) -> str:
+        """A line of text as its pieces spell it, with the SPACE in front that every text gets."""
+        return "".join(self._processor.EncodeAsPieces(text))
+
+    @cached_property
+    def _processor(self) -> Any:
+        return import_sentencepiece().SentencePieceProcessor(model_proto=self._data)
+
+    def merges(self) -> list[tuple[str, str]]:
+        """Every cut of a piece in two others, those of likelier pieces first."""
+        known = self.scores
+        return [
+            (piece[:cut], piece[cut:])
+            for piece in sorted(self.pieces, key=lambda piece: -self.scores[piece])
+            for cut in range(1, len(piece))
+            if piece[:cut] in known and piece[cut:] in known
+        ]
+
+
+def from_tokenizer_json(content: dict[str, Any], name: str) -> bytes:
+    """The SentencePiece model that a tokenizer.json was made from.
+
+    Raises:
+        UserError: it was made from none, or has other steps than XLM-R's.
+    """
+    model = content.get("model") or {}
+    steps = _steps(content.get("normalizer"))
+    others = [step for step in steps if step["type"] not in ("Precompiled", "Replace", "Strip")]
+    if model.get("type") != "Unigram" or model.get("byte_fallback") or others:
+        raise UserError(
+            f"{name} is no tokenizer of XLM-R's kind; put the sentencepiece.bpe.model beside it"
+        )
+    parts = [
+        _encoded_piece("<unk>", 0.0, _UNKNOWN),
+        _encoded_piece("<s>", 0.0, _CONTROL),
+        _encoded_piece("</s>", 0.0, _CONTROL),
+    ]
+    for piece, score in model["vocab"]:
+        if piece not in SPECIALS and piece != MASK:
+            parts.append(_encoded_piece(piece, score))
+    training = protobuf.field(_MODEL_TYPE, _UNIGRAM) + protobuf.field(_VOCAB_SIZE, len(parts))
+    normalizer = protobuf.field(_NAME, "nmt_nfkc")
+    for step in steps:
+        if step["type"] == "Precompiled":
+            charsmap = base64.b64decode(step["precompiled_charsmap"])
+            normalizer += protobuf.field(_CHARSMAP, charsmap)
+    parts += [protobuf.field(_TRAINING, training), protobuf.field(_NORMALIZER, normalizer)]
+    return b"".join(parts)
+
+
+def _steps(normalizer: dict[str, Any] | None) -> list[dict[str, Any]]:
+    if normalizer is None:
+        return []
+    return normalizer["normalizers"] if normalizer["type"] == "Sequence" else [normalizer]
+
+
+def _piece(message: dict[int, Any]) -> tuple[str, float, int]:
+    """A piece, its score and its kind."""
+    (score,) = struct.unpack("<f", message.get(_SCORE, [bytes(4)])[-1])
+    return message[_PIECE][-1].decode("utf-8"), score, message.get(_KIND, [_NORMAL])[-1]
+
+
+def _encoded_piece(piece: str, score: float, kind: int = _NORMAL) -> bytes:
+    fields = (_PIECE, piece), (_SCORE, float(score)), (_KIND, kind)
+    return protobuf.field(_PIECES, b"".join(protobuf.field(*each) for each in fields))

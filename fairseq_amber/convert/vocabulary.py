@@ -1,0 +1,90 @@
+"""The vocabulary of a model: what its rows stand for, and the files of its tokenizer."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Sequence
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.preparation.fairseq_order import MASK, SPECIALS
+from fairseq_amber.preparation.subwords import DICTIONARY_NAME, find_tokenizer
+from fairseq_amber.preparation.vocabulary import parse_dictionary
+from fairseq_amber.preparation.wordpiece_files import VOCAB_NAME
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """symbols: of every row of the embedding: ``<s> <pad> </s> <unk>``, and what fairseq's
+    dictionary lists, ``<mask>`` at its end unless dict.txt has it elsewhere.
+    files: of the tokenizer, by name. source: what to blame."""
+
+    symbols: list[str]
+    files: dict[str, bytes]
+    source: str
+
+    @property
+    def wordpiece(self) -> bool:
+        """BERT's kind, in vocab.txt; otherwise SentencePiece's."""
+        return VOCAB_NAME in self.files
+
+    def dictionary(self) -> bytes:
+        """dict.txt, without what fairseq adds by itself.
+
+        Raises:
+            UserError: a symbol that dict.txt cannot hold.
+        """
+        listed = self.symbols[len(SPECIALS) :]
+        if listed and listed[-1] == MASK:
+            listed = listed[:-1]
+        data = "".join(f"{symbol} 1\n" for symbol in listed).encode("utf-8")
+        if read_symbols(data, self.source) != self.symbols:
+            raise UserError(f"{self.source} has symbols that fairseq's dict.txt cannot hold")
+        return data
+
+    def fingerprint(self) -> str:
+        """What a checkpoint keeps of its dictionary."""
+        return hashlib.sha256("\n".join(self.symbols).encode()).hexdigest()
+
+
+def load_vocabulary(folder: Path) -> Vocabulary:
+    """Reads dict.txt and the tokenizer's files from a data folder or a folder of XLM-R.
+
+    Raises:
+        UserError: a file is missing or is no dictionary.
+    """
+    path = folder / DICTIONARY_NAME
+    symbols = read_symbols(read_bytes(path), str(path))
+    return Vocabulary(symbols, find_tokenizer(folder).files, str(path))
+
+
+def read_symbols(dictionary: bytes, name: str) -> list[str]:
+    """The symbols of a dict.txt in fairseq's order, ``<mask>`` added where it is not listed.
+
+    Raises:
+        UserError: no fairseq dictionary.
+    """
+    indices, size = parse_dictionary(dictionary, name)
+    if len(indices) != size:
+        raise UserError(f"{name} overwrites fairseq's own symbols, which is not supported here")
+    symbols = list(indices)
+    return symbols if MASK in indices else [*symbols, MASK]
+
+
+def shorten(names: Sequence[str], most: int = 3) -> str:
+    """The first few, and how many there are."""
+    some = ", ".join(repr(name) for name in names[:most])
+    return some if len(names) <= most else f"{some} and {len(names) - most} more"
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's content.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Goes on from a pretrained XLM-R or mBERT with all of AMBER's objectives on your text, measures the
+# result, and writes it for Hugging Face.
+#
+#   bash scripts/continue_xlmr.sh PRETRAINED RAW NAME
+#   PRECISION=--bf16 UPDATES=20000 bash scripts/continue_xlmr.sh xlmr.base RAW NAME
+#
+# PRETRAINED is a folder of fairseq's XLM-R (model.pt, dict.txt, sentencepiece.bpe.model) or one of
+# Hugging Face's XLM-R or BERT; RAW holds text as for pretrain_amber.sh, whose settings all work
+# here. data-bin/NAME gets the text in the model's own subwords, runs/NAME/pretrained the start,
+# runs/NAME/hugging-face the end. Interrupted, the same command continues.
+set -euo pipefail
+[ $# -eq 3 ] || { sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+PRETRAINED=$(realpath "$1")
+RAW=$(realpath "$2")
+NAME=$3
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+export UPDATES=${UPDATES:-20000} LR=${LR:-5e-5} # a tenth of what starts from nothing
+export MAX_TOKENS=${MAX_TOKENS:-4096} UPDATE_FREQ=${UPDATE_FREQ:-4}
+POOLING=${POOLING:-mean}                 # what sentence-transformers is told to take: mean or cls
+
+bash scripts/setup.sh
+OUT=runs/$NAME
+START=$OUT/pretrained
+mkdir -p "$OUT"
+trap 'echo "continue_xlmr: interrupted; the same command continues" >&2; exit 130' INT TERM
+
+if [ ! -e "$START/model.pt" ] || [ ! -s "$OUT/architecture" ]; then
+  rm -rf "$START"
+  printed=$(.venv/bin/fairseq-amber convert "$PRETRAINED" "$START" --to amber)
+  echo "$printed"
+  # the last line says which flags build the model
+  echo "$printed" | tail -n 1 | sed 's/^ *--arch *//; s/ *\.\.\.$//' >"$OUT/architecture"
+fi
+read -r ARCH MODEL_FLAGS <"$OUT/architecture"
+export ARCH MODEL_FLAGS
+
+DATA=data-bin/$NAME
+.venv/bin/fairseq-amber prepare "$RAW" "$DATA" --tokenizer "$START"
+export DATA RESTORE=$START/model.pt
+bash scripts/pretrain_amber.sh "$RAW" "$NAME"
+
+rm -rf "$OUT/hugging-face"
+.venv/bin/fairseq-amber convert "$OUT/checkpoint_last.pt" "$OUT/hugging-face" --data "$DATA" \
+  --pooling "$POOLING"

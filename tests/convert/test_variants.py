@@ -1,0 +1,154 @@
+"""Hugging Face folders as they come: old names, half precision, shards, other heads, padding."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+safetensors = pytest.importorskip("safetensors.torch", reason="safetensors is not installed")
+
+NAME = "model.safetensors"
+
+
+@pytest.fixture
+def spoiled(tmp_path, convert):
+    """Edits the weights of a copy of a folder, converts it, and returns our weights."""
+
+    def run(folder, edit, save=None, **settings):
+        copy = shutil.copytree(folder, tmp_path / "copy")
+        weights = edit(dict(safetensors.load_file(copy / NAME)))
+        (copy / NAME).unlink()
+        (save or (lambda w, f: safetensors.save_file(w, f / NAME)))(weights, copy)
+        config = json.loads((copy / "config.json").read_text())
+        (copy / "config.json").write_text(json.dumps({**config, **settings}))
+        printed = convert(copy, tmp_path / "ours")
+        return torch.load(tmp_path / "ours" / "model.pt")["model"], printed
+
+    return run
+
+
+@pytest.fixture
+def expected(hf_mbert, tmp_path, convert):
+    convert(hf_mbert, tmp_path / "plain")
+    return torch.load(tmp_path / "plain" / "model.pt")["model"]
+
+
+def assert_equal(ours, expected):
+    assert list(ours) == list(expected)
+    for name, value in expected.items():
+        assert torch.equal(ours[name], value), name
+
+
+def test_names_of_the_first_files_as_pytorch_model_bin(hf_mbert, expected, spoiled):
+    def old(weights):
+        names = {
+            name: name.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta")
+            for name in weights
+        }
+        weights = {names[name]: value for name, value in weights.items()}
+        weights["bert.pooler.dense.weight"] = torch.zeros(16, 16)
+        weights["bert.embeddings.position_ids"] = torch.arange(64)[None]
+        weights["cls.seq_relationship.weight"] = torch.zeros(2, 16)
+        table = weights["bert.embeddings.word_embeddings.weight"]
+        weights["cls.predictions.decoder.weight"] = table
+        weights["cls.predictions.decoder.bias"] = weights["cls.predictions.bias"]
+        return weights
+
+    def save(weights, folder):
+        torch.save(weights, folder / "pytorch_model.bin")
+
+    ours, printed = spoiled(hf_mbert, old, save)
+    assert_equal(ours, expected)
+    left_out = "bert.embeddings.position_ids, bert.pooler.dense.weight, cls.seq_relationship.weight"
+    assert printed.startswith(f"left out: {left_out}\n")
+
+
+def test_shards(hf_mbert, expected, spoiled):
+    def save(weights, folder):
+        names = sorted(weights)
+        where = {name: f"model-{i % 2}.safetensors" for i, name in enumerate(names)}
+        for shard in set(where.values()):
+            part = {name: weights[name] for name in names if where[name] == shard}
+            safetensors.save_file(part, folder / shard)
+        (folder / f"{NAME}.index.json").write_text(json.dumps({"weight_map": where}))
+
+    ours, _ = spoiled(hf_mbert, lambda weights: weights, save)
+    assert_equal(ours, expected)
+
+
+def test_half_precision(hf_mbert, expected, spoiled):
+    ours, _ = spoiled(hf_mbert, lambda weights: {n: w.half() for n, w in weights.items()})
+    assert_equal(ours, {name: value.half().float() for name, value in expected.items()})
+
+
+def test_a_model_without_a_head_gets_a_new_one(hf_mbert, expected, spoiled):
+    def bare(weights):
+        return {n[len("bert.") :]: w for n, w in weights.items() if n.startswith("bert.")}
+
+    ours, printed = spoiled(hf_mbert, bare)
+    assert "there is no language model head in it" in printed
+    encoder = [name for name in expected if not name.startswith("encoder.lm_head")]
+    assert all(torch.equal(ours[name], expected[name]) for name in encoder)
+    table = "encoder.sentence_encoder.embed_tokens.weight"
+    assert torch.equal(ours["encoder.lm_head.weight"], ours[table])
+    assert not ours["encoder.lm_head.bias"].any() and ours["encoder.lm_head.dense.weight"].any()
+
+
+def test_rows_that_pad_the_embedding_are_kept(hf_mbert, wordpieces, spoiled, tmp_path, convert):
+    rows = len(wordpieces) + 3
+
+    def pad(weights):
+        for name in ("bert.embeddings.word_embeddings.weight", "cls.predictions.bias"):
+            extra = torch.full((3, *weights[name].shape[1:]), 0.5)
+            weights[name] = torch.cat([weights[name], extra])
+        return weights
+
+    spoiled(hf_mbert, pad, vocab_size=rows)
+    lines = (tmp_path / "ours" / "dict.txt").read_text(encoding="utf-8").splitlines()
+    assert lines[-3:] == [f"madeupword000{i} 1" for i in range(3)]
+    convert(tmp_path / "ours" / "model.pt", tmp_path / "back")
+    first, second = (safetensors.load_file(tmp_path / folder / NAME) for folder in ("copy", "back"))
+    for name in ("bert.embeddings.word_embeddings.weight", "cls.predictions.bias"):
+        assert torch.equal(first[name], second[name])
+
+
+@pytest.mark.parametrize("types", [1, 2])
+@pytest.mark.parametrize("kind", ["bert", "xlm-roberta"])
+def test_token_types_and_positions_with_xlmrs_vocabulary(kind, types, hf_xlmr, tmp_path, convert):
+    """Multilingual MiniLM is a BERT with XLM-R's vocabulary; other XLM-Rs have two types."""
+    from fairseq_amber.evaluation.checkpoint import load_model
+
+    source = json.loads((hf_xlmr / "config.json").read_text())
+    config = transformers.AutoConfig.for_model(
+        kind,
+        **{key: source[key] for key in ("vocab_size", "hidden_size", "num_hidden_layers")},
+        num_attention_heads=4,
+        intermediate_size=40,
+        initializer_range=0.3,
+        max_position_embeddings=40,
+        type_vocab_size=types,
+        pad_token_id=0 if kind == "bert" else 1,
+        layer_norm_eps=1e-3,
+    )
+    torch.manual_seed(5)
+    model = transformers.AutoModelForMaskedLM.from_config(config).eval()
+    folder = tmp_path / "theirs"
+    model.save_pretrained(folder)
+    shutil.copy(hf_xlmr / "sentencepiece.bpe.model", folder)
+    convert(folder, tmp_path / "ours")
+    ours = load_model(tmp_path / "ours" / "model.pt").model
+    convert(tmp_path / "ours" / "model.pt", tmp_path / "back")
+    back = transformers.AutoModelForMaskedLM.from_pretrained(tmp_path / "back").eval()
+    tokens = torch.randint(4, source["vocab_size"], (3, 38))
+    with torch.no_grad():
+        expected = model(tokens, output_hidden_states=True)
+        again = back(tokens, output_hidden_states=True)
+        scores, extra = ours(tokens, return_all_hiddens=True)
+    for state, middle, other in zip(
+        expected.hidden_states, extra["inner_states"], again.hidden_states
+    ):
+        torch.testing.assert_close(middle, state, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(other, state, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(scores, expected.logits, atol=1e-5, rtol=1e-5)

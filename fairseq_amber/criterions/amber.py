@@ -21,7 +21,6 @@ from fairseq_amber.criterions.transport_config import (
     point_settings,
 )
 from fairseq_amber.criterions.update_pairs import Pairs, UpdatePairs
-from fairseq_amber.data.points import PointSettings
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.objectives.masked_lm import masked_lm_loss
 from fairseq_amber.objectives.sentence_alignment import mean_pool
@@ -78,7 +77,7 @@ class AmberCriterion(FairseqCriterion):
         self.wa_include_diagonal = wa_include_diagonal
         self.update_pairs = UpdatePairs()
         self.transport: Optional[TransportTerms] = None
-        self.points: Optional[PointSettings] = None
+        self.points: Optional[Dict[str, Any]] = None
         self.counted_in: Dict[str, str] = {}
         if cfg is not None and not any(transported):
             check_unused(cfg)

@@ -15,7 +15,6 @@ from fairseq_amber.criterions import anchor
 from fairseq_amber.criterions.layers import layer_number, touch, unread
 from fairseq_amber.criterions.terms import Terms, check_weights, reduce_terms
 from fairseq_amber.criterions.transport import take_points
-from fairseq_amber.data.points import PointSettings
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.objectives.l2_alignment import linked_distance
 
@@ -99,7 +98,7 @@ class L2AlignmentCriterion(FairseqCriterion):
             "tlm": False,
             "alignment": False,
             "sentences": True,
-            "points": PointSettings(
+            "points": dict(
                 words=self.cfg.l2_units == "words", target_language=self.cfg.l2_target_language
             ),
             "links": self.cfg.l2_links,

@@ -2,12 +2,11 @@
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
 from dataclasses import dataclass, field, fields
-from typing import Optional
+from typing import Any, Dict, Optional
 
 from fairseq.dataclass import ChoiceEnum
 
 from fairseq_amber.criterions.anchor import AnchorConfig
-from fairseq_amber.data.points import PointSettings
 from fairseq_amber.errors import UserError
 
 
@@ -149,9 +148,9 @@ class TransportConfig(AnchorConfig):
     )
 
 
-def point_settings(cfg: TransportConfig) -> PointSettings:
-    """Which points the data has to find."""
-    return PointSettings(
+def point_settings(cfg: TransportConfig) -> Dict[str, Any]:
+    """Which points the data has to find: the fields of ``data.points.PointSettings``."""
+    return dict(
         words=cfg.ot_points == "words",
         special_tokens=cfg.ot_special_tokens,
         pooled=cfg.ot_scope == "batch",

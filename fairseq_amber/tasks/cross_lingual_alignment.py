@@ -25,7 +25,7 @@ from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.linked_words import LinkedWords
 from fairseq_amber.data.masking import Masking, MaskingRates
 from fairseq_amber.data.plan_iterator import PlanIterator
-from fairseq_amber.data.points import PointFinder
+from fairseq_amber.data.points import PointFinder, PointSettings
 from fairseq_amber.data.sampling import BatchLimits, plan_epoch, plan_validation
 from fairseq_amber.data.whole_words import WordBoundaries, word_boundaries
 from fairseq_amber.errors import UserError, exit_clearly
@@ -111,7 +111,10 @@ class CrossLingualAlignmentTask(FairseqTask):
         """
         self.criterion = super().build_criterion(cfg)
         if hasattr(self.criterion, "needs"):
-            self.needs = Needs(**self.criterion.needs)
+            needs = dict(self.criterion.needs)
+            if needs.get("points") is not None:
+                needs["points"] = PointSettings(**needs["points"])
+            self.needs = Needs(**needs)
         if not (self.needs.mlm or self.needs.pairs):
             raise UserError("every term of the criterion has weight 0: nothing would be learned")
         if self.cfg.mask_prob == 0 and (self.needs.mlm or self.needs.tlm):

@@ -225,9 +225,9 @@ def test_vocabularies_that_do_not_fit(hf_mbert, wordpieces, edited, refused):
     write([*wordpieces, "more"])
     assert "the vocabulary is larger" in refused(folder)
     write([x for x in wordpieces if x != "[MASK]"])
-    assert "vocab.txt has no [MASK]; give" in refused(folder)
+    assert "vocab.txt has no [MASK], which this model needs; give" in refused(folder)
     write([x if x != "##t" else "<mask>" for x in wordpieces])
-    assert "has <mask>, which fairseq has another use for" in refused(folder)
+    assert "lists '<mask>', which fairseq has another use for" in refused(folder)
     (folder / "vocab.txt").unlink()
     assert "has no vocabulary: neither" in refused(folder)
 

@@ -9,7 +9,7 @@ import torch
 
 from fairseq_amber.data.layout import SENTENCE_SPECIALS
 from fairseq_amber.data.token_file import TokenFile
-from fairseq_amber.data.whole_words import WordBoundaries
+from fairseq_amber.data.whole_words import WordBoundaries, last_subwords, word_counts
 
 
 class LinkedWords:
@@ -42,7 +42,7 @@ class LinkedWords:
         out = {}
         for side, (name, sentences) in enumerate((("first", sources), ("second", targets))):
             places = [
-                self._places(sentence)[pair[:, side]] + width * row
+                last_subwords(sentence, self.boundaries)[pair[:, side]] + 1 + width * row
                 for row, (sentence, pair) in enumerate(zip(sentences, links))
             ]
             out[name] = torch.from_numpy(np.concatenate(places))
@@ -50,11 +50,4 @@ class LinkedWords:
 
     def lengths(self, sentences: TokenFile) -> np.ndarray:
         """(N,) int32: how many words, or subwords, each sentence of a file has."""
-        if self.boundaries is None:
-            return sentences.sizes - np.int32(1)  # each is stored with its </s>
-        return sentences.count(self.boundaries.starts) - np.int32(1)
-
-    def _places(self, sentence: np.ndarray) -> np.ndarray:
-        if self.boundaries is None:
-            return np.arange(1, len(sentence) + 1)
-        return np.flatnonzero(np.append(self.boundaries.starts(sentence)[1:], True)) + 1
+        return word_counts(sentences, self.boundaries)

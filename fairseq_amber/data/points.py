@@ -13,7 +13,7 @@ import torch
 
 from fairseq_amber.data.layout import SENTENCE_SPECIALS
 from fairseq_amber.data.token_file import TokenFile
-from fairseq_amber.data.whole_words import WordBoundaries
+from fairseq_amber.data.whole_words import WordBoundaries, last_subwords, word_counts
 
 
 class PointSettings(NamedTuple):
@@ -84,22 +84,15 @@ class PointFinder:
 
     def places(self, sentence: np.ndarray) -> np.ndarray:
         """Where the points of a sentence are in its row ``<s> x </s>``."""
-        if self.boundaries is None:
-            places = np.arange(1, len(sentence) + 1)
-        else:
-            starts = self.boundaries.starts(sentence)
-            places = np.flatnonzero(np.append(starts[1:], True)) + 1
+        places = last_subwords(sentence, self.boundaries) + 1
         if self.settings.special_tokens:
             places = np.concatenate(([0], places, [len(sentence) + 1]))
         return places
 
     def counts(self, sentences: TokenFile) -> np.ndarray:
         """(N,) int32: how many points each sentence of a file has."""
-        extra = np.int32(2 * self.settings.special_tokens)
-        if self.boundaries is None:
-            return sentences.sizes - np.int32(1) + extra  # each is stored with its </s>
-        # So is </s> a word, after which another begins.
-        return sentences.count(self.boundaries.starts) - np.int32(1) + extra
+        special = np.int32(2 * self.settings.special_tokens)
+        return word_counts(sentences, self.boundaries) + special
 
     def _side(
         self, sentences: Sequence[np.ndarray], width: int, language: str

@@ -8,6 +8,7 @@ from typing import NamedTuple, Sequence
 import numpy as np
 
 from fairseq_amber.data.layout import Specials
+from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.errors import UserError
 
 _SENTENCEPIECE_START = "\u2581"  # marks a piece that begins a word
@@ -39,6 +40,22 @@ class WordBoundaries(NamedTuple):
             out[..., 1:] &= ~self.bare[tokens[..., :-1]] | self.marked[tokens[..., 1:]]
         out[..., 0] = True
         return out
+
+
+def last_subwords(sentence: np.ndarray, boundaries: WordBoundaries | None) -> np.ndarray:
+    """(T,) ids of a sentence -> where the last subword of each word is, or every subword if there
+    are no ``boundaries``."""
+    if boundaries is None:
+        return np.arange(len(sentence))
+    return np.flatnonzero(np.append(boundaries.starts(sentence)[1:], True))
+
+
+def word_counts(sentences: TokenFile, boundaries: WordBoundaries | None) -> np.ndarray:
+    """(N,) int32: how many words, or subwords, each sentence of a file has beside ``</s>``."""
+    if boundaries is None:
+        return sentences.sizes - np.int32(1)
+    # ``</s>`` is a word, after which another begins.
+    return sentences.count(boundaries.starts) - np.int32(1)
 
 
 def word_boundaries(

@@ -22,12 +22,11 @@ from fairseq_amber.data.corpora import (
 )
 from fairseq_amber.data.corpus_source import CorpusSource
 from fairseq_amber.data.layout import Specials
-from fairseq_amber.data.linked_words import LinkedWords
 from fairseq_amber.data.masking import Masking, MaskingRates
 from fairseq_amber.data.plan_iterator import PlanIterator
-from fairseq_amber.data.points import PointFinder, PointSettings
+from fairseq_amber.data.points import PointSettings
 from fairseq_amber.data.sampling import BatchLimits, plan_epoch, plan_validation
-from fairseq_amber.data.whole_words import WordBoundaries, word_boundaries
+from fairseq_amber.data.whole_words import word_boundaries
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.tasks.config import (
     CrossLingualAlignmentConfig,
@@ -38,6 +37,8 @@ from fairseq_amber.tasks.config import (
 from fairseq_amber.tasks.pair_extras import (
     attach_links,
     document_frequencies,
+    linked_words,
+    point_finder,
     warn_of_target_language,
 )
 from fairseq_amber.tasks.text_checks import check_training_corpora, log_lost_text
@@ -188,20 +189,13 @@ class CrossLingualAlignmentTask(FairseqTask):
             word_boundaries(self.dictionary.symbols, specials) if cfg.whole_word_masking else None,
         )
         layout = PairLayout(cfg.pair_segments == "auto", cfg.pair_positions == "reset")
+        symbols = self.dictionary.symbols
         points = linked = None
         if self.needs.points is not None:
-            points = PointFinder(
-                self.needs.points,
-                self._words("words as points (--ot-points, --l2-units)", specials)
-                if self.needs.points.words
-                else None,
-                self._document_frequencies() if self.needs.points.idf else None,
-            )
+            idf = self._document_frequencies() if self.needs.points.idf else None
+            points = point_finder(self.needs.points, symbols, specials, idf)
         if self.needs.links is not None:
-            words = self.needs.link_units == "words"
-            linked = LinkedWords(
-                self._words("links of words (--l2-units)", specials, False) if words else None
-            )
+            linked = linked_words(self.needs.link_units, symbols, specials)
         return Collater(specials, self.needs, masking, layout, cfg.seed, points, linked)
 
     def _document_frequencies(self) -> dict[str, np.ndarray]:
@@ -213,11 +207,6 @@ class CrossLingualAlignmentTask(FairseqTask):
                 corpora += load_corpora(data, self.cfg.train_subset, [], pairs, self.dictionary)
             self._idf = document_frequencies(corpora, len(self.dictionary))
         return self._idf
-
-    def _words(self, what: str, specials: Specials, split_unspaced: bool = True) -> WordBoundaries:
-        return word_boundaries(
-            self.dictionary.symbols, specials, flag=what, split_unspaced=split_unspaced
-        )
 
     @exit_clearly
     def get_batch_iterator(

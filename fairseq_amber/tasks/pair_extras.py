@@ -4,18 +4,52 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Sequence
+from typing import Mapping, Sequence
 
 import numpy as np
 
 from fairseq_amber.data.corpora import Corpus, ParallelCorpus
+from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.link_file import LinkFile
 from fairseq_amber.data.linked_words import LinkedWords
-from fairseq_amber.data.points import inverse_document_frequencies
+from fairseq_amber.data.points import (
+    PointFinder,
+    PointSettings,
+    inverse_document_frequencies,
+)
 from fairseq_amber.data.token_file import TokenFile
+from fairseq_amber.data.whole_words import word_boundaries
 from fairseq_amber.errors import UserError
 
 logger = logging.getLogger(__name__)
+
+
+def point_finder(
+    settings: PointSettings,
+    symbols: Sequence[str],
+    specials: Specials,
+    idf: Mapping[str, np.ndarray] | None,
+) -> PointFinder:
+    """Finds the points of sentences of a vocabulary.
+
+    Raises:
+        UserError: words are wanted, and the vocabulary does not mark them.
+    """
+    flag = "words as points (--ot-points, --l2-units)"
+    boundaries = word_boundaries(symbols, specials, flag=flag) if settings.words else None
+    return PointFinder(settings, boundaries, idf)
+
+
+def linked_words(units: str, symbols: Sequence[str], specials: Specials) -> LinkedWords:
+    """Finds what links number: ``words`` between spaces, or ``subwords``.
+
+    Raises:
+        UserError: words are wanted, and the vocabulary does not mark them.
+    """
+    if units == "subwords":
+        return LinkedWords(None)
+    flag = "links of words (--l2-units)"
+    return LinkedWords(word_boundaries(symbols, specials, flag=flag, split_unspaced=False))
 
 
 def document_frequencies(corpora: Sequence[Corpus], size: int) -> dict[str, np.ndarray]:

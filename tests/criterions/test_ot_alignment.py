@@ -13,10 +13,18 @@ from fairseq_amber.criterions.amber import AmberCriterionConfig
 from fairseq_amber.criterions.ot_alignment import OtAlignmentConfig
 from fairseq_amber.data.whole_words import WordBoundaries
 from fairseq_amber.objectives.optimal_transport import sinkhorn, sinkhorn_divergence
+from fairseq_amber.tasks import pair_extras
 
 ALONE = dict(finetune_from_model=None, restore_file="checkpoint_last.pt")
 BEGINS = np.arange(45) % 3 != 0  # of the toy words a third continue one
 ENDS = np.arange(45) < 4
+
+
+@pytest.fixture(autouse=True)
+def toy_words(monkeypatch):
+    """The toy dictionary marks none."""
+    toy = WordBoundaries(BEGINS, ENDS)
+    monkeypatch.setattr(pair_extras, "word_boundaries", lambda *args, **settings: toy)
 
 
 @pytest.fixture
@@ -25,7 +33,6 @@ def build(make_task, make_model):
 
     def make(config=OtAlignmentConfig, name="ot_alignment", update_freq=(1,), **settings):
         task = make_task(update_freq=list(update_freq))
-        task._words = lambda *rest: WordBoundaries(BEGINS, ENDS)
         initial = make_model(seed=1)
         task.model = initial
         cfg = OmegaConf.structured(config(_name=name, **{**ALONE, **settings}))
@@ -271,7 +278,6 @@ def test_the_frozen_encoder_is_the_checkpoint_that_training_starts_from(
     make_task, make_model, tmp_path, caplog
 ):
     task = make_task()
-    task._words = lambda *rest: WordBoundaries(BEGINS, ENDS)
     started = make_model(seed=5)
     state = {"model": started.state_dict(), "cfg": None, "args": None, "extra_state": {"epoch": 1}}
     history = {"criterion_name": "c", "optimizer_name": "o", "num_updates": 0}
@@ -298,7 +304,6 @@ def test_going_on_from_an_anchored_checkpoint_asks_for_the_initial_one(
     make_task, make_model, tmp_path, monkeypatch
 ):
     task = make_task()
-    task._words = lambda *rest: WordBoundaries(BEGINS, ENDS)
     task.model = make_model()
     cfg = OmegaConf.create({"criterion": {"_name": "ot_alignment", "anchor_weight": 1.0}})
     path = str(tmp_path / "half.pt")

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Sets up what is missing, then checks style and types and runs the tests.
 #
-#   bash scripts/test.sh                     everything
-#   bash scripts/test.sh tests/objectives    arguments go to pytest
+#   bash scripts/test.sh                     everything, a process for each core
+#   bash scripts/test.sh tests/objectives    arguments go to pytest (-n 0: one process)
 #
 # AMBER_DATA, if set, names the folder with real text that the tests marked "data" read.
 set -euo pipefail
@@ -16,4 +16,5 @@ export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 ruff check .
 ruff format --check .
 mypy
-exec python -m pytest "$@"
+# the tests of a file stay together, because they share what is dear to make
+exec python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder "$@"

@@ -22,6 +22,12 @@ import fairseq_amber  # noqa: E402, F401
 WORDS = 40
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests first: processes that share the work then end together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def dictionary() -> Dictionary:
     """``<s> <pad> </s> <unk> w0 ... w39 <mask>``."""

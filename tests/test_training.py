@@ -1,6 +1,7 @@
 """The real ``fairseq-train`` on a toy data folder: training, resuming, ranks, mistakes."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -155,8 +156,9 @@ def test_a_folder_without_dictionary_and_a_checkpoint_of_another_architecture(
 def test_stock_roberta_continues_from_our_checkpoint(data_folder, tmp_path):
     ours = tmp_path / "ours"
     saved = checkpoint(train(data_folder, ours, "--max-update", "2"), ours)
-    command = [sys.executable, "-m", "fairseq_cli.train", str(data_folder / "mono" / "de")]
-    (data_folder / "mono" / "de" / "dict.txt").write_bytes((data_folder / "dict.txt").read_bytes())
+    text = shutil.copytree(data_folder / "mono" / "de", tmp_path / "de")
+    shutil.copy(data_folder / "dict.txt", text)
+    command = [sys.executable, "-m", "fairseq_cli.train", str(text)]
     command += (
         "--task masked_lm --criterion masked_lm --arch roberta --encoder-layers 2"
         " --encoder-embed-dim 16 --encoder-ffn-embed-dim 32 --encoder-attention-heads 4"

@@ -259,7 +259,7 @@ def test_version():
 
 
 WORKER = """
-import argparse, json, sys
+import argparse, json, os, sys
 import torch
 import torch.distributed as dist
 from fairseq.distributed import utils
@@ -283,9 +283,10 @@ print(json.dumps({
     "gathered": [entry["rank"] for entry in gathered],
     "received": [received["args"].x, received["kind"].start, received["weights"].sum().item()],
     "gradient": model.weight.grad.item(),
-}))
+}), flush=True)
 dist.barrier()
 dist.destroy_process_group()
+os._exit(0)  # an interpreter that goes down while a thread of gloo's still runs may abort
 """
 
 

@@ -9,7 +9,7 @@ from setuptools import find_packages, setup
 
 WORDPIECE = ["tokenizers"]
 CONVERT = ["transformers", *WORDPIECE]
-TEST = ["pytest", "pytest-xdist", "POT", "geomloss", "scikit-learn", "scipy", *CONVERT]
+TEST = ["pytest", "pytest-xdist", "POT", "geomloss", "scikit-learn", "scipy", "seqeval", *CONVERT]
 LINT = ["ruff", "mypy"]
 
 setup(

@@ -13,9 +13,11 @@ from fairseq_amber.errors import UserError
 COMMANDS = {
     "demo-corpus": "fairseq_amber.preparation.demo_corpus",
     "prepare": "fairseq_amber.preparation.prepare",
+    "prepare-task": "fairseq_amber.preparation.task.command",
     "retrieve": "fairseq_amber.evaluation.retrieve",
     "align": "fairseq_amber.evaluation.align",
     "aer": "fairseq_amber.evaluation.aer",
+    "evaluate": "fairseq_amber.evaluation.evaluate",
     "report": "fairseq_amber.evaluation.report",
     "convert": "fairseq_amber.convert.command",
     "average": "fairseq_amber.convert.average",

@@ -62,7 +62,8 @@ def read_fairseq(path: Path, data: Path | None = None) -> Read:
     architecture, task = settings(state)
     weights: dict[str, Tensor] = {}
     for key, value in state["model"].items():
-        weights.update(modern(key, value))
+        if not key.startswith("heads."):  # of a task that it was fine-tuned for
+            weights.update(modern(key, value))
     if EMBEDDING not in weights or POSITIONS not in weights:
         raise UserError(f"{path} holds another model than RoBERTa's or this package's encoder")
     for name, wanted in _FIXED.items():

@@ -7,8 +7,8 @@ import struct
 from functools import cached_property
 from typing import Any, Sequence
 
-from fairseq_amber.convert import protobuf
 from fairseq_amber.errors import UserError
+from fairseq_amber.preparation import protobuf
 from fairseq_amber.preparation.fairseq_order import MASK, SPECIALS
 from fairseq_amber.preparation.subwords import import_sentencepiece
 

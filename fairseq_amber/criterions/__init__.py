@@ -8,4 +8,5 @@ if "fairseq" in sys.modules:
         contrastive_alignment,
         l2_alignment,
         ot_alignment,
+        xtreme,
     )

@@ -9,6 +9,7 @@ Layout (stock ``fairseq-preprocess`` files)::
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Sequence, Union
 
@@ -108,6 +109,11 @@ def load_dictionary(data: Path) -> Dictionary:
         raise UserError(f"{path} is empty: prepare the folder again")
     dictionary.add_symbol("<mask>")
     return dictionary
+
+
+def fingerprint(dictionary: Dictionary) -> str:
+    """What tells dictionaries apart, by their symbols and the order of these."""
+    return hashlib.sha256("\n".join(dictionary.symbols).encode()).hexdigest()
 
 
 def check_same_dictionary(first: Path, other: Path) -> None:

@@ -13,21 +13,31 @@ from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.tokenizer import DICTIONARY_NAME
 
 _EMBEDDING = "embed_tokens.weight"
+_RIGHT_FOLDER = (
+    "give the folder it was trained on with --data, or, of a task, prepare it with --tokenizer and "
+    "that folder"
+)
 
 
 class LoadedModel(NamedTuple):
-    """A model in evaluation mode, its dictionary, its data folder and what identifies it."""
+    """A model in evaluation mode, its dictionary, its data folder and what identifies it.
+
+    task_settings: the flags of the task that it was trained on. task_state: what this task kept in
+    the checkpoint; of a fine-tuned one, its ``task``, ``kind`` and ``labels``.
+    """
 
     model: Any
     dictionary: Any
     data: Path
     config: dict[str, Any]
+    task_settings: argparse.Namespace
+    task_state: dict[str, Any]
 
 
 def load_model(
     checkpoint: str | Path, *, data: str | Path | None = None, reinitialize: int | None = None
 ) -> LoadedModel:
-    """Builds the model of a checkpoint on the CPU, in float32.
+    """Builds the model of a checkpoint on the CPU, in float32, with the heads that it has.
 
     Args:
         checkpoint: a file that fairseq-train wrote for an architecture of this package.
@@ -40,13 +50,13 @@ def load_model(
     """
     import torch
 
-    logging.getLogger("fairseq").setLevel(logging.WARNING)  # it tells of parts not used here
-    require_fairseq()
-    patch_stock_fairseq()
+    import_fairseq()
     from fairseq.data import Dictionary
     from fairseq.models import ARCH_MODEL_REGISTRY
 
+    from fairseq_amber.data.corpora import fingerprint
     from fairseq_amber.models.amber import AmberModel
+    from fairseq_amber.models.checkpoint_names import heads_of
 
     state = read_checkpoint(checkpoint)
     architecture, task = settings(state)
@@ -65,18 +75,36 @@ def load_model(
     if rows != len(dictionary):
         raise UserError(
             f"{checkpoint} was trained with a dictionary of {rows} symbols but "
-            f"{folder / DICTIONARY_NAME} makes {len(dictionary)}; give the folder it was trained "
-            "on with --data"
+            f"{folder / DICTIONARY_NAME} makes {len(dictionary)}; {_RIGHT_FOLDER}"
+        )
+    task_state = state.get("task_state") or {}
+    if task_state.get("dictionary", fingerprint(dictionary)) != fingerprint(dictionary):
+        raise UserError(
+            f"{folder / DICTIONARY_NAME} is not the dictionary that {checkpoint} was trained with; "
+            f"{_RIGHT_FOLDER}"
         )
 
     torch.manual_seed(0 if reinitialize is None else reinitialize)
     model = AmberModel.build_model(architecture, argparse.Namespace(source_dictionary=dictionary))
+    for head, outputs in heads_of(state["model"]).items():
+        model.add_head(head, outputs)
     config = {"checkpoint": str(checkpoint), "architecture": name, "updates": _updates(state)}
     if reinitialize is None:
         model.load_state_dict(state["model"], strict=True)
     else:
         config.update(updates=0, reinitialized_with_seed=reinitialize)
-    return LoadedModel(model.eval(), dictionary, folder, config)
+    return LoadedModel(model.eval(), dictionary, folder, config, task, task_state)
+
+
+def import_fairseq() -> None:
+    """Imports fairseq, without its log lines on parts that evaluation does not use.
+
+    Raises:
+        UserError: it is not installed, or broken.
+    """
+    logging.getLogger("fairseq").setLevel(logging.WARNING)
+    require_fairseq()
+    patch_stock_fairseq()
 
 
 def _data_folder(checkpoint: str | Path, given: str | Path | None, trained_on: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Sequence
 
 from fairseq_amber.errors import UserError
@@ -16,6 +16,10 @@ LOWER_IS_BETTER = frozenset({"AER"})
 _OF_ONE_RUN = frozenset(
     {"checkpoint", "updates", "reinitialized_with_seed", "predicted", "gold", "test"}
 )
+
+
+# Parts of a score that are shown as a metric of their own beside it.
+_SECOND_METRICS = {"accuracy": "accuracy", "em": "EM"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,8 @@ def compare(results: Sequence[Result]) -> list[Section]:
     """
     sections: dict[tuple[str, str], list[Result]] = {}
     for result in results:
-        sections.setdefault((result.task, result.metric), []).append(result)
+        for shown in _by_metric(result):
+            sections.setdefault((shown.task, shown.metric), []).append(shown)
     return [
         Section(task, metric, _rows(_by_system(members)))
         for (task, metric), members in sections.items()
@@ -113,6 +118,21 @@ def as_json(sections: Sequence[Section]) -> list[dict[str, Any]]:
         }
         for section in sections
     ]
+
+
+def _by_metric(result: Result) -> list[Result]:
+    """The result, and where all its languages have a second metric, the result by that one."""
+    shown = [result]
+    for key, metric in _SECOND_METRICS.items():
+        values = {
+            language: {"score": parts[key], "n": parts["n"]}
+            for language, parts in result.per_language.items()
+            if key in parts
+        }
+        if values and len(values) == len(result.per_language) and metric != result.metric:
+            score = statistics.fmean(parts["score"] for parts in values.values())
+            shown.append(replace(result, metric=metric, score=score, per_language=values))
+    return shown
 
 
 def _by_system(results: Sequence[Result]) -> dict[str, list[Result]]:

@@ -91,7 +91,7 @@ class Encoder:
         Raises:
             UserError: one of the files is missing or does not belong to the others.
         """
-        where = _device(device)
+        where = find_device(device)
         loaded = load_model(checkpoint, data=data, reinitialize=reinitialize)
         return cls(loaded.model.to(where), loaded.dictionary, loaded.data, loaded.config)
 
@@ -249,7 +249,12 @@ def _without_specials(mask: Tensor) -> Tensor:
     return inner
 
 
-def _device(name: str | None) -> torch.device:
+def find_device(name: str | None) -> torch.device:
+    """The device of that name; without one, a GPU if there is one.
+
+    Raises:
+        UserError: it cannot be used.
+    """
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -25,22 +25,27 @@ def add_encoder_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder with dict.txt and sentencepiece.bpe.model or vocab.txt; without it, the one "
         "that the checkpoint was trained on",
     )
-    parser.add_argument(
-        "--device", help="cpu, cuda, cuda:1, ...; without it, a GPU if there is one"
-    )
-    parser.add_argument(
-        "--batch-tokens",
-        type=_positive,
-        default=8192,
-        metavar="N",
-        help="subwords in a batch, padding included: less saves memory, the numbers stay the same",
-    )
+    add_device_arguments(parser)
     parser.add_argument(
         "--reinitialize",
         type=int,
         metavar="SEED",
         help="leave out the trained weights and draw new ones with this seed: the untrained "
         "baseline of the same architecture",
+    )
+
+
+def add_device_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where to run, and how much at once."""
+    parser.add_argument(
+        "--device", help="cpu, cuda, cuda:1, ...; without it, a GPU if there is one"
+    )
+    parser.add_argument(
+        "--batch-tokens",
+        type=positive,
+        default=8192,
+        metavar="N",
+        help="subwords in a batch, padding included: less saves memory, the numbers stay the same",
     )
 
 
@@ -105,7 +110,8 @@ def _chosen(files: list[ParallelFiles], args: argparse.Namespace) -> list[Parall
     return [by_name[name] for name in names]
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A whole number from 1, for argparse."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")

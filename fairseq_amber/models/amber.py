@@ -1,17 +1,22 @@
 """The registered model ``amber`` and its architectures: the encoder behind fairseq's interface."""
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
+import logging
 from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple
 
 import torch
 from fairseq.dataclass import FairseqDataclass
 from fairseq.models import BaseFairseqModel, FairseqEncoder, register_model
+from torch import nn
 
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.models.attention import CrossBlock, take_tokens
-from fairseq_amber.models.checkpoint_names import modern
+from fairseq_amber.models.checkpoint_names import heads_of, modern
 from fairseq_amber.models.encoder import LanguageModelHead, SentenceEncoder
+from fairseq_amber.models.heads import HEADS
+
+logger = logging.getLogger(__name__)
 
 _TOKEN_TYPES = "encoder.sentence_encoder.embed_segments.weight"
 
@@ -92,17 +97,27 @@ class AmberModel(BaseFairseqModel):
     """XLM-R's encoder, with masks per example and any layer's cross attention on demand.
 
     A stock ``roberta`` of the same shape loads its checkpoints and the other way round.
+
+    Attributes:
+        heads: of the tasks to fine-tune for; none before :meth:`add_head`.
     """
 
     def __init__(self, encoder: AmberEncoder):
         super().__init__()
         self.encoder = encoder
+        self.heads = nn.ModuleDict()
 
     @classmethod
     def build_model(cls, cfg: AmberConfig, task) -> "AmberModel":
         """A model for the task's dictionary. A setting that ``cfg`` lacks takes its default, as
         the settings of a checkpoint lack what is younger than it."""
         return cls(AmberEncoder(AmberConfig.from_namespace(cfg), task.source_dictionary))
+
+    def add_head(self, name: str, outputs: int) -> None:
+        """Adds a head with fresh weights: ``tagging``, ``classification`` or ``qa``. It has the
+        dropout of the encoder, as BERT's heads do."""
+        encoder = self.encoder.sentence_encoder
+        self.heads[name] = HEADS[name](encoder.embed_tokens.embedding_dim, outputs, encoder.dropout)
 
     def forward(
         self,
@@ -121,6 +136,8 @@ class AmberModel(BaseFairseqModel):
         include_diagonal: bool = False,
         features_only: bool = False,
         return_all_hiddens: bool = False,
+        head: Optional[str] = None,
+        at: Optional[torch.Tensor] = None,
         **unused: Any,
     ) -> Tuple[torch.Tensor, Dict[str, Any]]:
         """Encodes B rows of T tokens, all passes of all objectives in one batch.
@@ -135,12 +152,17 @@ class AmberModel(BaseFairseqModel):
             masked_tokens: likewise, as stock's criterion does: (B, T) bool.
             features_only: return the states of ``sentence_layer`` in place of scores.
             return_all_hiddens: also return the embeddings and every layer's states.
+            head: return the scores of a head, of L outputs, in place of the language model's.
+            at: for ``tagging``, (M,) int64 flat places ``row * T + column`` of the tokens to score.
 
         Returns:
-            Scores (M or B x T, V), or states (B, T, D); and a dict: ``features`` (B, T, D), None
+            Scores (M or B x T, V), or states (B, T, D), or a head's scores: ``tagging`` (M, L),
+            ``classification`` (B, L), ``qa`` (B, T, 2). And a dict: ``features`` (B, T, D), None
             where the last layer was computed in part, ``sentence_states`` (R, P, D),
             ``cross_attention`` (R, H, Q, K), ``inner_states`` a list of (B, T, D).
         """
+        if head is not None:
+            return self._head_scores(head, src_tokens, positions, segments, at)
         where, slots = (None, None) if masked is None or features_only else masked
         output = self.encoder.sentence_encoder(
             src_tokens,
@@ -175,6 +197,25 @@ class AmberModel(BaseFairseqModel):
                 states = states[masked_tokens]
         return self.encoder.lm_head(states), extra
 
+    def _head_scores(
+        self,
+        head: str,
+        tokens: torch.Tensor,
+        positions: Optional[torch.Tensor],
+        segments: Optional[torch.Tensor],
+        at: Optional[torch.Tensor],
+    ) -> Tuple[torch.Tensor, Dict[str, Any]]:
+        first = tokens.new_zeros(len(tokens), 1) if head == "classification" else None
+        output = self.encoder.sentence_encoder(
+            tokens, positions=positions, segments=segments, predicted=first
+        )
+        states = output.states
+        if first is not None:
+            states = output.predicted_states[:, 0]
+        elif at is not None:
+            states = states.flatten(0, 1).index_select(0, at)
+        return self.heads[head](states), {"features": output.states}
+
     def max_positions(self) -> int:
         """Longest row in subwords."""
         return self.encoder.max_positions()
@@ -193,15 +234,41 @@ class AmberModel(BaseFairseqModel):
     def upgrade_state_dict_named(self, state_dict: Dict[str, torch.Tensor], name: str) -> None:
         """Renames the parameters of older RoBERTa and XLM-R checkpoints, then checks every shape.
 
+        A head that the checkpoint lacks stays as it is: so fine-tuning begins. Heads that the model
+        lacks are left out.
+
         Raises:
-            UserError: the checkpoint is of another architecture or another dictionary.
+            UserError: the checkpoint is of another architecture, another dictionary, or another
+                number of labels.
         """
         prefix = name + "." if name else ""
         for key in list(state_dict):
             if key.startswith(prefix):
                 for new_key, value in modern(key[len(prefix) :], state_dict.pop(key)):
                     state_dict[prefix + new_key] = value
+        self._match_heads(state_dict, prefix)
         self._check_shapes(state_dict, prefix)
+
+    def _match_heads(self, state_dict: Dict[str, torch.Tensor], prefix: str) -> None:
+        stem = f"{prefix}heads."
+        given = {k[len(prefix) :]: v for k, v in state_dict.items() if k.startswith(stem)}
+        theirs, ours = heads_of(given), heads_of(self.state_dict())
+        for name in theirs.keys() - ours.keys():
+            logger.info("leaving out the checkpoint's head for %s", name)
+            for key in given:
+                if key.startswith(f"heads.{name}."):
+                    del state_dict[prefix + key]
+        for name, outputs in ours.items():
+            if name not in theirs:
+                logger.info("the checkpoint has no head for %s: its weights are random", name)
+                for key, value in self.heads[name].state_dict().items():
+                    state_dict[f"{stem}{name}.{key}"] = value
+            elif theirs[name] != outputs:
+                raise UserError(
+                    f"the checkpoint was fine-tuned to tell {theirs[name]} labels apart but this "
+                    f"task folder has {outputs}: give the folder of its own run, or start from a "
+                    "checkpoint that was not fine-tuned"
+                )
 
     def _check_shapes(self, state_dict: Dict[str, torch.Tensor], prefix: str) -> None:
         own = self.state_dict()

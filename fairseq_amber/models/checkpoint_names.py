@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from typing import Mapping
 
 import torch
 
@@ -12,6 +13,7 @@ logger = logging.getLogger(__name__)
 # What fairseq 0.12.2 adds to each layer and never trains (fairseq issue 4782).
 _UNTRAINED = re.compile(r"\.layers\.\d+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)$")
 _PACKED = re.compile(r"(.*\.self_attn\.)in_proj_(weight|bias)$")
+_HEAD = re.compile(r"heads\.(\w+)\.out_proj\.bias")
 
 
 def modern(key: str, value: torch.Tensor) -> list[tuple[str, torch.Tensor]]:
@@ -29,3 +31,9 @@ def modern(key: str, value: torch.Tensor) -> list[tuple[str, torch.Tensor]]:
         stem, kind = packed.groups()
         return [(f"{stem}{p}_proj.{kind}", part) for p, part in zip("qkv", value.chunk(3))]
     return [(key, value)]
+
+
+def heads_of(weights: Mapping[str, torch.Tensor]) -> dict[str, int]:
+    """The heads that a checkpoint of this package has been fine-tuned with, and their outputs."""
+    found = ((_HEAD.fullmatch(key), value) for key, value in weights.items())
+    return {match[1]: len(value) for match, value in found if match}

@@ -113,7 +113,7 @@ class SentenceEncoder(nn.Module):
             )
             for _ in range(layers)
         )
-        self.apply(_initialize)
+        self.apply(initialize)
 
     def forward(
         self,
@@ -245,14 +245,14 @@ class LanguageModelHead(nn.Module):
         self.layer_norm = nn.LayerNorm(dim, eps=layer_norm_eps)
         self.weight = embedding  # a parameter: tied
         self.bias = nn.Parameter(torch.zeros(embedding.size(0)))
-        _initialize(self.dense)
+        initialize(self.dense)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """(..., D) -> (..., V)."""
         return F.linear(self.layer_norm(F.gelu(self.dense(states))), self.weight, self.bias)
 
 
-def _initialize(module: nn.Module) -> None:
+def initialize(module: nn.Module) -> None:
     """BERT's: weights from N(0, 0.02), biases and the padding row zero."""
     if isinstance(module, (nn.Linear, nn.Embedding)):
         nn.init.normal_(module.weight, std=0.02)

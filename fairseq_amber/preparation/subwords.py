@@ -9,7 +9,9 @@ from typing import NamedTuple, Protocol, Sequence
 import numpy as np
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.preparation import protobuf
 from fairseq_amber.preparation.fairseq_order import SPECIALS
+from fairseq_amber.preparation.offsets import PlacedSubwords, from_bytes, join
 from fairseq_amber.preparation.wordpiece import WordPiece
 from fairseq_amber.preparation.wordpiece_files import (
     CONFIG_NAME,
@@ -21,6 +23,10 @@ from fairseq_amber.preparation.wordpiece_files import (
 
 MODEL_NAME = "sentencepiece.bpe.model"
 DICTIONARY_NAME = "dict.txt"
+SPACE = "\u2581"  # what SentencePiece has for the space before a word
+
+# The numbers of sentencepiece.proto: fields of SentencePieceText and of its pieces.
+_PIECES, _ID, _BEGIN, _END = 2, 2, 4, 5
 
 
 class Subwords(Protocol):
@@ -34,6 +40,9 @@ class Subwords(Protocol):
 
     def encode(self, lines: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """The numbers of the pieces of all lines, end to end, and (lines,) how many each has."""
+
+    def encode_with_offsets(self, texts: Sequence[str]) -> PlacedSubwords:
+        """The same, and where in its text each piece stands."""
 
 
 class SentencePiece:
@@ -50,6 +59,9 @@ class SentencePiece:
             None if processor.IsUnknown(i) or processor.IsControl(i) else processor.IdToPiece(i)
             for i in range(processor.GetPieceSize())
         ]
+        self._bare = np.array(
+            [piece is not None and not piece.strip(SPACE) for piece in self.pieces]
+        )
 
     @property
     def listed(self) -> list[str]:
@@ -62,6 +74,23 @@ class SentencePiece:
         lengths = np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded))
         flat = chain.from_iterable(encoded)
         return np.fromiter(flat, dtype=np.int32, count=lengths.sum()), lengths
+
+    def encode_with_offsets(self, texts: Sequence[str]) -> PlacedSubwords:
+        """The numbers of the pieces of all texts, and where in its text each piece stands.
+
+        Pieces of a character that normalisation made several of, as of a ligature, stand for all
+        of it; a bare U+2581 stands, without any width, before the character that follows.
+        """
+        encoded = self._processor.Encode(list(texts), out_type="serialized_proto", num_threads=1)
+        return join([self._placed(text, proto) for text, proto in zip(texts, encoded)])
+
+    def _placed(self, text: str, proto: bytes) -> PlacedSubwords:
+        message = protobuf.parse(proto)
+        pieces = [protobuf.parse(piece) for piece in message.get(_PIECES, [])]
+        fields = [piece[field][-1] for field in (_ID, _BEGIN, _END) for piece in pieces]
+        numbers, begins, ends = np.array(fields, np.int32).reshape(3, -1)
+        offsets = from_bytes(text, begins, ends, ~self._bare[numbers])
+        return PlacedSubwords(numbers, np.array([len(numbers)]), offsets)
 
 
 class TokenizerFiles(NamedTuple):

@@ -127,3 +127,12 @@ def blocks(text: TextFile) -> Iterator[Block]:
     """All blocks of a file, in order."""
     for start, end in zip(text.offsets, text.offsets[1:]):
         yield Block(text.path, start, end)
+
+
+def read_lines(path: Path) -> list[str]:
+    """All lines of a file that memory holds, without line ends.
+
+    Raises:
+        UserError: see :func:`check_file`.
+    """
+    return [line for block in blocks(check_file(path)) for line in read_block(block)]

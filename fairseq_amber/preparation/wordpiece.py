@@ -10,6 +10,7 @@ import numpy as np
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.preparation.fairseq_order import UNKNOWN
+from fairseq_amber.preparation.offsets import PlacedSubwords, join, with_marks
 from fairseq_amber.preparation.wordpiece_files import WordPieceFiles
 
 _MAX_WORD = 100  # characters; longer words are [UNK], as in BERT
@@ -68,6 +69,20 @@ class WordPiece:
                 numbers += strings[string]
             lengths[i] = len(numbers) - before
         return np.array(numbers, dtype=np.int32), lengths
+
+    def encode_with_offsets(self, texts: Sequence[str]) -> PlacedSubwords:
+        """The numbers of the pieces of all texts, and where in its text each piece stands.
+
+        Pieces of a character that normalisation made several of stand for all of it; combining
+        marks that it dropped belong to the piece before them.
+        """
+        return join([self._placed(text) for text in texts])
+
+    def _placed(self, text: str) -> PlacedSubwords:
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        numbers = np.array(encoded.ids, np.int32)
+        offsets = np.array(encoded.offsets, np.int32).reshape(-1, 2)
+        return PlacedSubwords(numbers, np.array([len(numbers)]), with_marks(text, offsets))
 
     def decode(self, pieces: Sequence[str]) -> str:
         """Text, with the spaces that BertTokenizer puts between pieces."""

@@ -47,7 +47,7 @@ class WorkerPool:
         try:
             for arguments in calls:
                 with _interrupts_held_back():  # a process started here never sees Ctrl-C
-                    pending.append(self._executor.submit(function, *arguments))
+                    pending.append(self._executor.submit(_call, function, arguments))
                 if len(pending) > 3 * self._workers:
                     yield pending.popleft().result()
             while pending:
@@ -57,6 +57,9 @@ class WorkerPool:
                 "a worker process was killed, probably for want of memory; run the same command "
                 "with fewer --workers"
             ) from None
+        finally:
+            for future in pending:
+                future.cancel()
 
     def __enter__(self) -> WorkerPool:
         return self
@@ -107,8 +110,22 @@ def _send_result(sender: Connection, function: Callable, arguments: tuple) -> No
     sender.close()
 
 
+# Held by a worker while it reads its calls and writes their results: if it ended then, the pipe
+# would stay blocked for the others and for the parent.
+_exchanging = threading.Lock()
+
+
+def _call(function: Callable, arguments: tuple) -> Any:
+    _exchanging.release()
+    try:
+        return function(*arguments)
+    finally:
+        _exchanging.acquire()
+
+
 def _start_worker(stop, initializer: Callable | None, arguments: tuple) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _exchanging.acquire()
     threading.Thread(target=_die_with_parent, daemon=True).start()
     if stop is not None:
         threading.Thread(target=_die_when_told, args=(stop,), daemon=True).start()
@@ -125,6 +142,7 @@ def _die_with_parent() -> None:
 
 def _die_when_told(stop) -> None:
     stop.acquire()
+    _exchanging.acquire()
     os._exit(1)
 
 

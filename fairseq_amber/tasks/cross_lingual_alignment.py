@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from fairseq_amber.data.collater import Collater, Needs, PairLayout
 from fairseq_amber.data.corpora import (
     available,
     check_same_dictionary,
+    fingerprint,
     load_corpora,
     load_dictionary,
 )
@@ -307,7 +307,7 @@ class CrossLingualAlignmentTask(FairseqTask):
 
     def state_dict(self):
         """Kept in every checkpoint: a fingerprint of the dictionary."""
-        return {"dictionary": _fingerprint(self.dictionary)}
+        return {"dictionary": fingerprint(self.dictionary)}
 
     @exit_clearly
     def load_state_dict(self, state_dict) -> None:
@@ -317,12 +317,8 @@ class CrossLingualAlignmentTask(FairseqTask):
             UserError: it does not.
         """
         theirs = state_dict.get("dictionary")
-        if theirs is not None and theirs != _fingerprint(self.dictionary):
+        if theirs is not None and theirs != fingerprint(self.dictionary):
             raise UserError(
                 f"{shards_of(self.cfg)[0]}/dict.txt is not the dictionary that the checkpoint was "
                 "trained with: give the data folder of its own run"
             )
-
-
-def _fingerprint(dictionary: Dictionary) -> str:
-    return hashlib.sha256("\n".join(dictionary.symbols).encode()).hexdigest()

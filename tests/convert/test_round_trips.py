@@ -141,3 +141,16 @@ def test_fairseq_xlmr_to_ours_and_to_hugging_face(fairseq_xlmr, tmp_path, conver
     reference = theirs(tmp_path / "hf")
     scores, logits = assert_same(model, reference, rows, rows, real)
     torch.testing.assert_close(scores[real], logits[real], **CLOSE)
+
+
+def test_the_head_of_a_task_is_left_out(fairseq_xlmr, tmp_path, convert):
+    convert(fairseq_xlmr, tmp_path / "ours")
+    convert(tmp_path / "ours" / "model.pt", tmp_path / "before")
+    state = torch.load(tmp_path / "ours" / "model.pt")
+    state["model"]["heads.tagging.out_proj.weight"] = torch.ones(3, 16)
+    state["model"]["heads.tagging.out_proj.bias"] = torch.ones(3)
+    torch.save(state, tmp_path / "ours" / "model.pt")
+    convert(tmp_path / "ours" / "model.pt", tmp_path / "after")
+    before, after = (theirs(tmp_path / name).state_dict() for name in ("before", "after"))
+    assert before.keys() == after.keys()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())

@@ -101,3 +101,32 @@ class _RunsCode:
 def test_a_checkpoint_cannot_run_code(edited_checkpoint):
     with pytest.raises(UserError, match="refused: it holds .*eval, which .* could run code"):
         load_model(edited_checkpoint(lambda state: state.update(extra_state=_RunsCode())))
+
+
+def test_a_fine_tuned_checkpoint_brings_its_head_and_what_its_task_kept(edited_checkpoint):
+    import hashlib
+
+    head = {
+        "heads.tagging.out_proj.weight": torch.full((5, 16), 0.5),
+        "heads.tagging.out_proj.bias": torch.arange(5.0),
+    }
+    labels = ["O", "A", "B", "C", "D"]
+
+    def fine_tune(state):
+        state["model"].update(head)
+        state["task_state"] = {"task": "ner", "kind": "tagging", "labels": labels}
+        state["cfg"]["task"]["max_length"] = 77
+
+    path = edited_checkpoint(fine_tune)
+    for loaded in (load_model(path), load_model(path, reinitialize=1)):
+        assert loaded.task_state["labels"] == labels and loaded.task_settings.max_length == 77
+        assert loaded.model(torch.tensor([[0, 4, 2]]), head="tagging")[0].shape == (1, 3, 5)
+    weights = load_model(path).model.state_dict()
+    for name, value in head.items():
+        assert torch.equal(weights[name], value)
+
+    def of_another_dictionary(state):
+        state["task_state"] = {"dictionary": hashlib.sha256(b"another").hexdigest()}
+
+    with pytest.raises(UserError, match=r"dict\.txt is not the dictionary .*--data"):
+        load_model(edited_checkpoint(of_another_dictionary))

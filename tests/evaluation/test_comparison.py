@@ -40,6 +40,19 @@ def test_equal_as_printed_is_equally_best_and_one_system_has_no_best():
     assert ["de → en", "50.0"] in lines([retrieval("A", 50, 1)])
 
 
+def test_a_second_metric_is_a_section_of_its_own():
+    languages = {"de": {"score": 60, "em": 40, "n": 10}, "en": {"score": 80, "em": 60, "n": 10}}
+    table = lines([Result.from_languages("xquad", "F1", "A", languages, {})])
+    languages_and_mean = ["de", "en", "mean"]
+    assert [row[0] for row in table[2:]] == [
+        "*xquad: F1 %, higher is better*",
+        *languages_and_mean,
+        "*xquad: EM %, higher is better*",
+        *languages_and_mean,
+    ]
+    assert [row[1] for row in table[2:]] == ["", "60.0", "80.0", "70.0", "", "40.0", "60.0", "50.0"]
+
+
 def test_a_system_may_lack_a_number():
     table = lines([retrieval("A", 50, 40), retrieval("B", 60, 70, pair="en-tr")])
     assert ["de → en", "50.0", ""] in table

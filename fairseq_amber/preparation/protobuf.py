@@ -1,4 +1,5 @@
-"""Protocol buffers as bytes: enough to read and write SentencePiece's model files.
+"""Protocol buffers as bytes: enough to read and write SentencePiece's model files, and to
+read what it tells of a text.
 
 The generated modules for them, of sentencepiece and of transformers, exclude each other in one
 process.

@@ -1,0 +1,151 @@
+"""Reading questions, their contexts and their answers from SQuAD's JSON format.
+
+That of SQuAD, XQuAD, MLQA and TyDiQA-GoldP: ``{"data": [{"paragraphs": [{"context", "qas": [{"id",
+"question", "answers": [{"text", "answer_start"}]}]}]}]}``. ``answer_start`` counts the characters
+(code points) of the context.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fairseq_amber.errors import UserError
+
+
+class Answer(NamedTuple):
+    """A span of a context. start: of its first character."""
+
+    text: str
+    start: int
+
+
+class Question(NamedTuple):
+    """context: the index of the text that answers it. answers: () where they are held back."""
+
+    id: str
+    text: str
+    context: int
+    answers: tuple[Answer, ...]
+
+
+class SquadFile(NamedTuple):
+    """contexts: each once, however many paragraphs hold it. questions: in the file's order."""
+
+    contexts: list[str]
+    questions: list[Question]
+
+
+def read_squad(path: str | Path, *, unique_ids: bool = True) -> SquadFile:
+    """All questions of a file: see :func:`parse_squad`.
+
+    Raises:
+        UserError: the file cannot be read, or its content is wrong.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+    return parse_squad(content, str(path), unique_ids=unique_ids)
+
+
+def parse_squad(content: bytes, name: str, *, unique_ids: bool = True) -> SquadFile:
+    """All questions of a file's content. Answers without text, as XTREME blanks those of its test
+    files, are none.
+
+    Args:
+        name: of the file, for errors.
+        unique_ids: no two questions may have the same id. Those that XTREME gives the training
+            questions of TyDiQA do not tell them apart.
+
+    Raises:
+        UserError: it is no JSON of this form (naming the line or the place), a context or a
+            question is empty, an id occurs twice, or an answer is not where it is said to be in
+            its context.
+    """
+    contexts: dict[str, int] = {}
+    questions: list[Question] = []
+    ids: set[str] = set()
+    for a, article in enumerate(_get(_load(content, name), "data", list, name), 1):
+        paragraphs = _get(article, "paragraphs", list, f"{name}: article {a}")
+        for p, paragraph in enumerate(paragraphs, 1):
+            place = f"{name}: article {a}, paragraph {p}"
+            context = _text(paragraph, "context", place)
+            index = contexts.setdefault(context, len(contexts))
+            for q, entry in enumerate(_get(paragraph, "qas", list, place), 1):
+                question = _question(entry, context, index, name, f"{place}, question {q}")
+                if unique_ids and question.id in ids:
+                    raise UserError(
+                        f"{place}: the question id {question.id!r} is there twice; remove one of "
+                        "the questions (it may be in two files that are joined)"
+                    )
+                ids.add(question.id)
+                questions.append(question)
+    if not questions:
+        raise UserError(f"{name} has no questions; give a file in SQuAD's format")
+    return SquadFile(list(contexts), questions)
+
+
+def _question(entry: Any, context: str, index: int, name: str, place: str) -> Question:
+    identity = _text(entry, "id", place)
+    place = f"{name}: question {identity!r}"
+    answers = []
+    for answer in _get(entry, "answers", list, place) if "answers" in entry else []:
+        text = _get(answer, "text", str, place)
+        start = _get(answer, "answer_start", int, place)
+        if not text:
+            continue
+        if start < 0 or not context.startswith(text, start):
+            raise UserError(
+                f"{place}: the answer {_shorten(text)!r} is not in its context at character "
+                f"{start}, {_shorten(context[max(start, 0) :])!r} is; mend answer_start, which "
+                "counts characters (code points) from 0, or remove the question"
+            )
+        answers.append(Answer(text, start))
+    return Question(identity, _text(entry, "question", place), index, tuple(answers))
+
+
+def _load(content: bytes, name: str) -> Any:
+    try:
+        return json.loads(content.decode("utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{name}:{error.lineno}: broken JSON at column {error.colno} ({error.msg}); fetch the "
+            "file again, or mend that line"
+        ) from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UserError(
+            f"{name}:{line}: not UTF-8; convert the file with iconv -t UTF-8 -f ITS-ENCODING"
+        ) from None
+    except RecursionError:
+        raise UserError(f"{name}: JSON nested too deep; give a file in SQuAD's format") from None
+
+
+def _get(entry: Any, key: str, kind: type, place: str) -> Any:
+    """The value of a key, which must be of a kind."""
+    value = entry.get(key) if isinstance(entry, dict) else None
+    if not isinstance(value, kind) or isinstance(value, bool):
+        names = {str: "text", int: "a whole number", list: "a list"}
+        raise UserError(
+            f"{place}: {key!r} is missing or not {names[kind]}; give a file in SQuAD's format "
+            "(version 1.1)"
+        )
+    return value
+
+
+def _text(entry: Any, key: str, place: str) -> str:
+    """The value of a key, which must be text with more than white space."""
+    text = _get(entry, key, str, place)
+    if not text.strip():
+        raise UserError(f"{place}: its {key} is empty; fill it in, or remove it")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UserError(f"{place}: its {key} holds half a surrogate pair; mend it") from None
+    return text
+
+
+def _shorten(text: str, most: int = 40) -> str:
+    return text if len(text) <= most else text[:most] + "..."

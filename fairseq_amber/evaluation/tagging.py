@@ -1,0 +1,124 @@
+"""Scores of tag sequences: F1 of chunks, as XTREME scores UD POS and PAN-X, and word accuracy.
+
+Chunks are those of seqeval's default mode, which is conlleval's: a tag's first character says where
+it stands (B, I, E, S; O is outside) and what follows is its type. Part-of-speech tags are read the
+same way, NOUN as an N of type OUN: neighbours of one tag merge into one chunk.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import NamedTuple, Sequence
+
+import numpy as np
+
+_START = ("O", "")  # before the first tag
+
+
+class TagCounts(NamedTuple):
+    """What the scores are made of; counts of several batches are added with `+`."""
+
+    correct_chunks: int = 0
+    predicted_chunks: int = 0
+    gold_chunks: int = 0
+    correct_words: int = 0
+    words: int = 0
+
+    def __add__(self, other: TagCounts) -> TagCounts:  # type: ignore[override]
+        return TagCounts(*(ours + theirs for ours, theirs in zip(self, other)))
+
+
+def count_tags(predicted: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]) -> TagCounts:
+    """Counts of N sentences; predicted and gold have a tag for each of their words.
+
+    Equal to seqeval on the same lists, to its last oddity: a tag of one letter, such as X, that
+    opens a sentence takes over the beginning of the chunk before, though it lies in the sentence
+    before. With such tags the counts of batches do not quite add up to those of the whole.
+
+    Raises:
+        ValueError: the two differ in their number of sentences, or of words in one of them.
+    """
+    lengths = [len(sentence) for sentence in gold]
+    if [len(sentence) for sentence in predicted] != lengths:
+        raise ValueError("predicted and gold differ in their number of sentences or words")
+    tags = [_joined(sentences) for sentences in (predicted, gold)]
+    number_of = {tag: number for number, tag in enumerate(dict.fromkeys(chain(*tags)))}
+    numbers = [np.fromiter(map(number_of.__getitem__, side), np.int64, len(side)) for side in tags]
+    table = _ChunkTable(list(number_of))
+    ours, golds = (table.chunks(side) for side in numbers)
+    same_words = np.equal(*numbers).sum() - len(lengths)  # without the O after each sentence
+    return TagCounts(
+        correct_chunks=int(((ours == golds) & (ours >= 0)).sum()),
+        predicted_chunks=int((ours >= 0).sum()),
+        gold_chunks=int((golds >= 0).sum()),
+        correct_words=int(same_words),
+        words=sum(lengths),
+    )
+
+
+def tag_scores(counts: TagCounts) -> dict[str, float]:
+    """Micro-averaged f1, precision and recall of chunks, and accuracy of words, in percent.
+
+    A share of nothing, such as the precision where no chunk was predicted, is 0.
+    """
+    return {
+        "f1": _percent(2 * counts.correct_chunks, counts.predicted_chunks + counts.gold_chunks),
+        "precision": _percent(counts.correct_chunks, counts.predicted_chunks),
+        "recall": _percent(counts.correct_chunks, counts.gold_chunks),
+        "accuracy": _percent(counts.correct_words, counts.words),
+    }
+
+
+def _joined(sentences: Sequence[Sequence[str]]) -> list[str]:
+    """The tags of all sentences in one list, with an O after each sentence."""
+    return [tag for sentence in sentences for tag in (*sentence, "O")]
+
+
+def _percent(part: float, whole: float) -> float:
+    return 100 * part / whole if whole else 0.0
+
+
+class _ChunkTable:
+    """Which of K tags after which other one end and begin a chunk."""
+
+    def __init__(self, tags: Sequence[str]):
+        parts = [_position_and_type(tag) for tag in tags]
+        before = [*parts, _START]
+        kinds = list(dict.fromkeys(kind for _, kind in before))
+        self._kind = np.array([kinds.index(kind) for _, kind in before])
+        self._ends, self._begins = (
+            np.array([[rule(old, new) for new in parts] for old in before], dtype=bool).reshape(
+                len(before), len(parts)
+            )
+            for rule in (_ends, _begins)
+        )
+
+    def chunks(self, numbers: np.ndarray) -> np.ndarray:
+        """For each of N tags, what chunk ended just before it, -1 for none: equal numbers at one
+        index are chunks of equal type and equal beginning."""
+        before = np.concatenate(([len(self._kind) - 1], numbers))[:-1]
+        index = np.arange(len(numbers))
+        begin = np.maximum.accumulate(np.where(self._begins[before, numbers], index, 0))
+        begin = np.concatenate(([0], begin))[:-1]  # of the chunk that this tag may end
+        chunk = begin * len(self._kind) + self._kind[before]
+        return np.where(self._ends[before, numbers], chunk, -1)
+
+
+def _position_and_type(tag: str) -> tuple[str, str]:
+    return tag[0], tag[1:].split("-", 1)[-1] or "_"
+
+
+def _ends(before: tuple[str, str], after: tuple[str, str]) -> bool:
+    """Whether a chunk ends between two neighbouring tags."""
+    (old, old_type), (new, new_type) = before, after
+    if old in "ES" or (old in "BI" and new in "BSO"):
+        return True
+    return old not in "O." and old_type != new_type
+
+
+def _begins(before: tuple[str, str], after: tuple[str, str]) -> bool:
+    """Whether a chunk begins between two neighbouring tags."""
+    (old, old_type), (new, new_type) = before, after
+    if new in "BS" or (old in "ESO" and new in "EI"):
+        return True
+    return new not in "O." and old_type != new_type

@@ -1,0 +1,80 @@
+"""Many texts to token ids in worker processes, each different text once."""
+
+from __future__ import annotations
+
+from typing import Iterator, NamedTuple, Sequence
+
+import numpy as np
+
+from fairseq_amber.preparation.offsets import PlacedSubwords, join
+from fairseq_amber.preparation.subwords import Subwords
+from fairseq_amber.preparation.vocabulary import Vocabulary
+from fairseq_amber.preparation.workers import WorkerPool
+
+_TEXTS, _CONTEXTS = 2048, 64  # that are encoded together
+
+
+class Encoded(NamedTuple):
+    """tokens: (T,) int32 ids of all texts, end to end. lengths: (texts,) int32 ids of each."""
+
+    tokens: np.ndarray
+    lengths: np.ndarray
+
+
+class TextEncoder:
+    """Encodes texts in the workers of a pool that was started with `start_worker`."""
+
+    def __init__(self, pool: WorkerPool, vocabulary: Vocabulary):
+        self._pool = pool
+        self._ids = vocabulary.ids.astype(np.int32)
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        """The ids of each text, without special tokens."""
+        places: dict[str, int] = {}
+        indices = np.fromiter(
+            (places.setdefault(text, len(places)) for text in texts), np.int64, len(texts)
+        )
+        parts = list(self._pool.map(_encode, _chunks(list(places), _TEXTS)))
+        if not parts:
+            return Encoded(np.zeros(0, np.int32), np.zeros(0, np.int32))
+        numbers, lengths = map(np.concatenate, zip(*parts))
+        return take(Encoded(self._ids[numbers], lengths.astype(np.int32)), indices)
+
+    def encode_with_offsets(self, texts: Sequence[str]) -> tuple[Encoded, np.ndarray]:
+        """The same, and (T, 2) int32 the characters [begin, end) of its text that each token
+        stands for."""
+        parts = list(self._pool.map(_encode_with_offsets, _chunks(texts, _CONTEXTS)))
+        numbers, lengths, offsets = join(parts)
+        return Encoded(self._ids[numbers], lengths.astype(np.int32)), offsets
+
+
+def take(encoded: Encoded, indices: np.ndarray) -> Encoded:
+    """Of texts laid end to end those at indices, in that order."""
+    starts = np.cumsum(encoded.lengths, dtype=np.int64) - encoded.lengths
+    lengths = encoded.lengths[indices]
+    shifts = starts[indices] - (np.cumsum(lengths, dtype=np.int64) - lengths)
+    places = np.repeat(shifts, lengths)
+    places += np.arange(len(places))
+    return Encoded(encoded.tokens[places], lengths)
+
+
+def _chunks(texts: Sequence[str], size: int) -> Iterator[tuple[Sequence[str]]]:
+    for start in range(0, len(texts), size):
+        yield (texts[start : start + size],)
+
+
+_subwords: Subwords  # of this worker process
+
+
+def start_worker(vocabulary: Vocabulary) -> None:
+    """Makes this process ready to encode."""
+    global _subwords
+    _subwords = vocabulary.tokenizer.load()
+
+
+def _encode(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    return _subwords.encode(texts)
+
+
+def _encode_with_offsets(texts: Sequence[str]) -> PlacedSubwords:
+    return _subwords.encode_with_offsets(texts)

@@ -1,0 +1,81 @@
+"""The labels of a task: where they come from, and their numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Iterable, Protocol, Sequence
+
+import numpy as np
+
+from fairseq_amber.data.task_folder import LABELS_NAME
+from fairseq_amber.errors import UserError
+from fairseq_amber.preparation.text_file import read_lines
+
+FIXED = {"xnli": ["contradiction", "entailment", "neutral"], "pawsx": ["0", "1"]}
+
+
+class LabelledFile(Protocol):
+    """A file of labelled things. labels: of each, "" where it has none."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+
+    @property
+    def labels(self) -> list[str]:
+        """In the file's order."""
+
+    def line(self, index: int) -> int:
+        """The line, from 1, of a label."""
+
+
+def ordered(labels: Iterable[str]) -> list[str]:
+    """Each label once, sorted, with ``O`` in front if it is there."""
+    return sorted(set(labels), key=lambda label: (label != "O", label))
+
+
+def read_labels(path: Path) -> list[str]:
+    """The labels of a file, one a line, in its order.
+
+    Raises:
+        UserError: it cannot be read, or a line is empty or there twice.
+    """
+    labels = [line.strip() for line in read_lines(path)]
+    for number, label in enumerate(labels, 1):
+        if not label or label in labels[: number - 1]:
+            what = f"the label {label!r} is there twice" if label else "an empty line"
+            raise UserError(f"{path}:{number}: {what}; {LABELS_NAME} has each label in one line")
+    return labels
+
+
+def check_blanks(file: LabelledFile, required: bool) -> None:
+    """A file has all labels or, if they are not required, none.
+
+    Raises:
+        UserError: naming the first line that lacks one.
+    """
+    missing = file.labels.count("")
+    if missing and (required or missing < len(file.labels)):
+        remedy = "add it" if required else "add it, or blank them all, as XTREME's test files are"
+        line = file.line(file.labels.index(""))
+        raise UserError(f"{file.path}:{line}: no label behind a tab; {remedy}")
+
+
+def number_labels(files: Sequence[LabelledFile], labels: Sequence[str], origin: str) -> np.ndarray:
+    """(n,) int16: the number of each label of all files, -1 for none.
+
+    Raises:
+        UserError: a label that is not among ``labels`` (naming its line), which are ``origin``'s.
+    """
+    numbers = {label: number for number, label in enumerate(labels)}
+    numbers[""] = -1
+    for file in files:
+        unknown = set(file.labels) - set(numbers)
+        if unknown:
+            index = next(i for i, label in enumerate(file.labels) if label in unknown)
+            raise UserError(
+                f"{file.path}:{file.line(index)}: unknown label {file.labels[index]!r}; "
+                f"{origin} has {', '.join(labels)}"
+            )
+    every = (numbers[label] for file in files for label in file.labels)
+    return np.fromiter(every, np.int16, sum(len(file.labels) for file in files))

@@ -1,0 +1,138 @@
+"""The task folder that is written: a new one, complete or absent, or more files for an old one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from fairseq_amber.data.task_folder import KINDS, LABELS_NAME, TASK_NAME, TaskFolder
+from fairseq_amber.errors import UserError
+
+
+def existing_folder(path: Path, task: str) -> TaskFolder | None:
+    """The task folder that is to be added to; None where there is none yet.
+
+    Raises:
+        UserError: what is there is something else.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return None
+    if not (path / TASK_NAME).is_file():
+        raise UserError(f"{path} exists and is no prepared task; name another folder, or remove it")
+    folder = TaskFolder.open(path)
+    if folder.task != task:
+        raise UserError(
+            f"{path} holds the task {folder.task}, not {task}; name another folder, or remove it"
+        )
+    return folder
+
+
+def check_same(
+    folder: TaskFolder, labels: Sequence[str], origin: str, files: Mapping[str, bytes]
+) -> None:
+    """Only what has the same numbers of labels and subwords can be added to a folder.
+
+    Args:
+        files: of the tokenizer, by name.
+
+    Raises:
+        UserError: the labels, which are ``origin``'s, or the tokenizer are others.
+    """
+    if list(labels) != folder.labels:
+        raise UserError(
+            f"{folder.path} was prepared with other labels ({', '.join(folder.labels)}) than "
+            f"those of {origin} ({', '.join(labels)}); name another folder, or remove it"
+        )
+    for name, data in files.items():
+        try:
+            same = (folder.path / name).read_bytes() == data
+        except OSError:
+            same = False
+        if not same:
+            raise UserError(
+                f"{folder.path} was prepared with another {name} than the one given; go on with "
+                f"--tokenizer {folder.path}, name another folder, or remove it"
+            )
+
+
+class TaskWriter:
+    """Files of a task folder, made in the folder ``working``."""
+
+    def __init__(self, working: Path):
+        self._working = working
+        self._splits: dict[str, dict[str, Any]] = {}
+
+    def add(
+        self,
+        split: str,
+        language: str,
+        arrays: Mapping[str, np.ndarray],
+        examples: int,
+        sources: Sequence[Path],
+        text: bytes | None,
+    ) -> None:
+        """Writes the examples of a split in a language."""
+        stem = self._working / f"{split}.{language}"
+        with open(f"{stem}.npz", "wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        if text is not None:
+            Path(f"{stem}.json").write_bytes(text)
+        names = [path.name for path in sources]
+        self._splits.setdefault(split, {})[language] = {"examples": examples, "sources": names}
+
+    def finish(
+        self, task: str, labels: Sequence[str], files: Mapping[str, bytes], old: TaskFolder | None
+    ) -> None:
+        """Writes what all examples share, with the entries of the folder that is added to."""
+        for name, data in files.items():
+            (self._working / name).write_bytes(data)
+        if labels:
+            lines = "".join(f"{label}\n" for label in labels)
+            (self._working / LABELS_NAME).write_bytes(lines.encode("utf-8"))
+        splits = {
+            split: dict(languages) for split, languages in (old.splits if old else {}).items()
+        }
+        for split, languages in self._splits.items():
+            splits.setdefault(split, {}).update(languages)
+        content = {"task": task, "kind": KINDS[task], "labels": list(labels), "splits": splits}
+        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        (self._working / TASK_NAME).write_bytes(text.encode("utf-8"))
+
+
+@contextmanager
+def task_writer(path: Path) -> Iterator[TaskWriter]:
+    """What is written appears at ``path`` once the block has ended without an error: as a whole
+    where nothing is there, else file by file, task.json last.
+
+    Raises:
+        UserError: the folder cannot be written to, or the disk is full.
+    """
+    working = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        working = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        yield TaskWriter(working)
+        if path.is_dir() and any(path.iterdir()):
+            for file in sorted(working.iterdir(), key=lambda file: file.name == TASK_NAME):
+                os.replace(file, path / file.name)
+        else:
+            working.chmod(0o777 & ~_umask())
+            os.replace(working, path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        if working is not None:
+            shutil.rmtree(working, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

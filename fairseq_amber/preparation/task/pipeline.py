@@ -1,0 +1,116 @@
+"""Raw files to a task folder: read and check everything, settle the labels, encode, write."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Dict, NamedTuple
+
+from fairseq_amber.data.task_folder import KINDS, LABELS_NAME, TaskFolder
+from fairseq_amber.errors import UserError
+from fairseq_amber.preparation.subwords import find_tokenizer
+from fairseq_amber.preparation.task.encoder import TextEncoder, start_worker
+from fairseq_amber.preparation.task.examples import Examples, read_examples
+from fairseq_amber.preparation.task.labels import FIXED, ordered, read_labels
+from fairseq_amber.preparation.task.output import check_same, existing_folder, task_writer
+from fairseq_amber.preparation.task.sources import Sources
+from fairseq_amber.preparation.task.summary import Counts, count
+from fairseq_amber.preparation.vocabulary import Vocabulary, load_vocabulary
+from fairseq_amber.preparation.workers import WorkerPool, available_cores
+
+Read = Dict[str, Dict[str, Examples]]  # by split and language
+
+
+class TaskPreparation(NamedTuple):
+    """The outcome of `prepare_task`. counts: by split and language, of what this run wrote."""
+
+    task: str
+    counts: dict[tuple[str, str], Counts]
+    vocabulary: Vocabulary
+
+
+def prepare_task(
+    task: str,
+    out: Path,
+    *,
+    tokenizer: Path,
+    sources: Sources,
+    labels: Path | None = None,
+    workers: int | None = None,
+) -> TaskPreparation:
+    """Writes a task folder, or adds splits and languages to one, in place of those that it has.
+
+    Args:
+        task: one of `fairseq_amber.data.task_folder.KINDS`.
+        tokenizer: see `find_tokenizer`.
+        sources: see `collect_sources`.
+        labels: a labels.txt for tagging; by default the labels of the training files, or else of
+            the folder that is added to.
+        workers: processes; by default one for each core. They change the speed, not the result.
+
+    Raises:
+        UserError: anything wrong with the files, before anything is written; a folder of another
+            task, tokenizer or labels; a full disk.
+    """
+    old = existing_folder(out, task)
+    vocabulary = _read_vocabulary(tokenizer)
+    read: Read = {
+        split: {
+            language: read_examples(task, split, paths)
+            for language, paths in sorted(languages.items())
+        }
+        for split, languages in sources.items()
+    }
+    names, origin = _labels(task, labels, read, old)
+    if old:
+        check_same(old, names, origin, vocabulary.files)
+    for languages in read.values():
+        for examples in languages.values():
+            examples.settle_labels(names, origin)
+
+    counts = {}
+    with task_writer(out) as writer, WorkerPool(
+        workers or available_cores(), start_worker, (vocabulary,)
+    ) as pool:
+        encoder = TextEncoder(pool, vocabulary)
+        for split, languages in read.items():
+            for language, examples in languages.items():
+                print(f"encoding {split} {language} ({examples.number:,})", file=sys.stderr)
+                arrays = examples.encode(encoder, vocabulary)
+                writer.add(split, language, arrays, examples.number, examples.paths, examples.text)
+                counts[split, language] = count(examples, arrays, names)
+        writer.finish(task, names, vocabulary.files, old)
+    return TaskPreparation(task, counts, vocabulary)
+
+
+def _read_vocabulary(path: Path) -> Vocabulary:
+    found = find_tokenizer(path)
+    try:
+        dictionary = found.dictionary.read_bytes() if found.dictionary else None
+    except OSError as error:
+        raise UserError(f"cannot read {error.filename}: {error.strerror}") from None
+    return load_vocabulary(found, dictionary, str(found.dictionary))
+
+
+def _labels(
+    task: str, path: Path | None, read: Read, old: TaskFolder | None
+) -> tuple[list[str], str]:
+    """The labels in their order, and where they come from."""
+    fixed = [] if KINDS[task] == "qa" else FIXED.get(task)
+    if fixed is not None:
+        if path is not None:
+            raise UserError(f"--labels is for tagging alone; {task} has its own labels")
+        return fixed, f"the task {task}"
+    if path is not None:
+        return read_labels(path), str(path)
+    if "train" in read:
+        training = read["train"].values()
+        names = [file.name for examples in training for file in examples.paths]
+        every = {label for examples in training for label in examples.labels}
+        return ordered(every), f"the training text ({', '.join(names)})"
+    if old is not None:
+        return old.labels, str(old.path / LABELS_NAME)
+    raise UserError(
+        "the labels come from the training text; add it with --train en=FILE, or name a file "
+        "with one label a line by --labels"
+    )

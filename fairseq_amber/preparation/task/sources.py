@@ -1,0 +1,96 @@
+"""Which files a task is prepared from: those given by name, and those of XTREME's folder."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Dict, List, Sequence
+
+from fairseq_amber.data.task_folder import SPLITS
+from fairseq_amber.errors import UserError
+
+Sources = Dict[str, Dict[str, List[Path]]]  # by split and language
+
+_LANGUAGE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(-[A-Za-z0-9_]+)*")
+
+# Where XTREME's download_data.sh puts the files of train, valid and test below download/. The two
+# languages of MLQA's names are those of context and question.
+_SQUAD = ("squad/train-v1.1.json", "squad/dev-v1.1.json")
+_MLQA = "mlqa/MLQA_V1/{0}/{0}-context-LANG-question-LANG.json"
+_TYDIQA = "tydiqa/tydiqa-goldp-v1.1-{0}/tydiqa.goldp.LANG.{0}.json"
+_XTREME = {
+    "pos": ("udpos/train-LANG.tsv", "udpos/dev-LANG.tsv", "udpos/test-LANG.tsv"),
+    "ner": ("panx/train-LANG.tsv", "panx/dev-LANG.tsv", "panx/test-LANG.tsv"),
+    "xnli": ("xnli/train-LANG.tsv", "xnli/dev-LANG.tsv", "xnli/test-LANG.tsv"),
+    "pawsx": ("pawsx/train-LANG.tsv", "pawsx/dev-LANG.tsv", "pawsx/test-LANG.tsv"),
+    "squad": (*_SQUAD, "xquad/xquad.LANG.json"),
+    "mlqa": (_SQUAD[0], _MLQA.format("dev"), _MLQA.format("test")),
+    "tydiqa": (_TYDIQA.format("train"), None, _TYDIQA.format("dev")),
+}
+
+
+def collect_sources(
+    task: str, xtreme: Path | None, given: dict[str, Sequence[tuple[str, Path]]]
+) -> Sources:
+    """The files of each split and language, in the order given.
+
+    What is given for a split and language takes the place of XTREME's.
+
+    Args:
+        xtreme: XTREME's folder "download"; None for no files of it.
+        given: by split, pairs of language and file.
+
+    Raises:
+        UserError: there are none, one is not there or given twice, or a language's name could not
+            be a part of a file's.
+    """
+    sources: Sources = {split: {} for split in SPLITS}
+    if xtreme is not None:
+        sources.update(_find(task, xtreme))
+    for split, pairs in given.items():
+        for language in {language for language, _ in pairs}:
+            sources[split][language] = []
+        for language, path in pairs:
+            _check(split, language, path, sources[split][language])
+            sources[split][language].append(path)
+    sources = {split: languages for split, languages in sources.items() if languages}
+    if not sources:
+        raise UserError(
+            "no files to prepare; name them by --train en=FILE, --valid LANG=FILE and "
+            "--test LANG=FILE, or give XTREME's folder by --xtreme DIR"
+        )
+    return sources
+
+
+def _check(split: str, language: str, path: Path, others: Sequence[Path]) -> None:
+    if not _LANGUAGE.fullmatch(language):
+        raise UserError(f"--{split} {language}={path}: {language!r} is no language such as en")
+    if not path.is_file():
+        raise UserError(f"--{split} {language}={path}: there is no such file")
+    if path in others:
+        raise UserError(f"--{split} {language}={path}: given twice")
+
+
+def _find(task: str, folder: Path) -> Sources:
+    """XTREME's files: English ones to train on, those of every language to validate and test on."""
+    found: Sources = {}
+    for split, name in zip(SPLITS, _XTREME[task]):
+        languages: dict[str, list[Path]] = {}
+        if name is not None:
+            pattern = re.escape(name).replace("LANG", "(?P<language>[a-z]+)", 1)
+            pattern = pattern.replace("LANG", "(?P=language)")
+            for path in sorted(folder.glob(name.replace("LANG", "*"))):
+                match = re.fullmatch(pattern, path.relative_to(folder).as_posix())
+                if match:
+                    languages[match.groupdict().get("language", "en")] = [path]
+        found[split] = languages
+    found["train"] = {
+        language: paths for language, paths in found["train"].items() if language == "en"
+    }
+    if not any(found.values()):
+        names = ", ".join(name for name in _XTREME[task] if name)
+        raise UserError(
+            f"{folder} has none of XTREME's files for {task} ({names}); --xtreme must name the "
+            'folder "download" that XTREME\'s scripts/download_data.sh fills'
+        )
+    return found

@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# Fine-tunes an encoder on the English labels of one of XTREME's tasks, keeps the best checkpoint by
+# the English validation split, and tests it on every language of the folder.
+#
+#   bash scripts/finetune_xtreme.sh CHECKPOINT FOLDER NAME
+#   SEEDS="1 2 3" ARCH=amber_base PRECISION=--bf16 bash scripts/finetune_xtreme.sh CHECKPOINT FOLDER NAME
+#
+# CHECKPOINT is of fairseq-train with this plugin, or XLM-R's model.pt; FOLDER is what
+# fairseq-amber prepare-task has made with its vocabulary, and says which task it is. runs/NAME/SEED
+# gets checkpoint_best.pt, checkpoint_last.pt, test.json and predictions/ in XTREME's layout.
+# Interrupted, the same command continues.
+set -euo pipefail
+[ $# -eq 3 ] || { sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+CHECKPOINT=$(realpath "$1")
+FOLDER=$(realpath "$2")
+NAME=$3
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+TASK=$(sed -n 's/^.*"task": *"\([a-z]*\)".*$/\1/p' "$FOLDER/task.json" | head -n 1)
+KIND=$(sed -n 's/^.*"kind": *"\([a-z]*\)".*$/\1/p' "$FOLDER/task.json" | head -n 1)
+
+# XTREME's settings for models of BERT's size (google-research/xtreme, scripts/train_*.sh)
+case $KIND in
+  tagging)
+    EPOCHS=${EPOCHS:-10} LR=${LR:-2e-5} LENGTH=${LENGTH:-128} WARMUP=${WARMUP:-0} DECAY=${DECAY:-0}
+    METRIC=f1 EVERY=${EVERY:-500} ;;
+  classification)
+    EPOCHS=${EPOCHS:-5} LR=${LR:-2e-5} LENGTH=${LENGTH:-128} WARMUP=${WARMUP:-0} DECAY=${DECAY:-0}
+    METRIC=accuracy EVERY=${EVERY:-200} ;;
+  qa)
+    EPOCHS=${EPOCHS:-3} LR=${LR:-3e-5} LENGTH=${LENGTH:-384} WARMUP=${WARMUP:-500} DECAY=${DECAY:-1e-4}
+    METRIC=f1 EVERY=${EVERY:-1000} ;;
+  *) echo "finetune_xtreme: $FOLDER holds no task.json of fairseq-amber prepare-task" >&2; exit 2 ;;
+esac
+STRIDE=${STRIDE:-128}                    # of the windows of question answering
+BATCH=${BATCH:-8} UPDATE_FREQ=${UPDATE_FREQ:-4} # 32 examples an update; more GPUs: divide UPDATE_FREQ
+SEEDS=${SEEDS:-1}
+ARCH=${ARCH:-amber_base}                 # of the checkpoint
+MODEL_FLAGS=${MODEL_FLAGS:-}             # of its shape, and of dropout (0.1)
+PRECISION=${PRECISION:-}                 # --fp16 or --bf16 on GPUs
+WORKERS=${WORKERS:-0}                    # processes that make batches
+SYSTEM=${SYSTEM:-$NAME}                  # what the tables call this model
+FLAGS=${FLAGS:-}                         # further flags of fairseq-train
+# said by fairseq about its own code
+export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
+
+bash scripts/setup.sh
+export PATH="$PWD/.venv/bin:$PATH"
+trap 'echo "finetune_xtreme: interrupted; the same command continues" >&2; exit 130' INT TERM
+
+device=()
+python -c 'import sys, torch; sys.exit(torch.cuda.is_available())' && device=(--cpu)
+user_dir=$(fairseq-amber user-dir)
+# shellcheck disable=SC2206  # several words
+flags=("$FOLDER" --user-dir "$user_dir" --task "xtreme_$KIND" --criterion "xtreme_$KIND"
+  --max-length "$LENGTH" --arch "$ARCH" $MODEL_FLAGS $PRECISION ${device[@]+"${device[@]}"} $FLAGS)
+[ "$KIND" != qa ] || flags+=(--doc-stride "$STRIDE")
+
+# Updates of an epoch: an example is a sentence, a pair, or a window over a context.
+EXAMPLES=$(python - "$FOLDER" "$LENGTH" "$STRIDE" <<'PY'
+import sys
+from fairseq.data import Dictionary
+from fairseq_amber.data.layout import Specials
+from fairseq_amber.data.task_dataset import RowSettings, task_dataset
+from fairseq_amber.data.task_folder import TaskFolder
+
+folder, length, stride = sys.argv[1:]
+dictionary = Dictionary.load(folder + "/dict.txt")
+dictionary.add_symbol("<mask>")
+settings = RowSettings(Specials.of(dictionary), int(length), doc_stride=int(stride))
+print(len(task_dataset(TaskFolder.open(folder), "train", ["en"], settings, training=True)))
+PY
+)
+UPDATES=$(((EXAMPLES + BATCH * UPDATE_FREQ - 1) / (BATCH * UPDATE_FREQ) * EPOCHS))
+
+finetune() { # seed
+  local out=runs/$NAME/$1
+  mkdir -p "$out"
+  [ ! -e "$out/test.json" ] || return 0
+  fairseq-train "${flags[@]}" --finetune-from-model "$CHECKPOINT" \
+    --optimizer adam --adam-betas '(0.9, 0.999)' --adam-eps 1e-8 --weight-decay "$DECAY" \
+    --clip-norm 1.0 --lr "$LR" --lr-scheduler polynomial_decay --warmup-updates "$WARMUP" \
+    --total-num-update "$UPDATES" --max-update "$UPDATES" --batch-size "$BATCH" \
+    --update-freq "$UPDATE_FREQ" --seed "$1" --num-workers "$WORKERS" --save-dir "$out" \
+    --best-checkpoint-metric "$METRIC" --maximize-best-checkpoint-metric --no-epoch-checkpoints \
+    --validate-interval-updates "$EVERY" --save-interval-updates "$EVERY" --keep-interval-updates 1 \
+    --tensorboard-logdir "$out/tensorboard" --log-format simple --log-interval 100 \
+    >>"$out/train.log" 2>&1 || fail "$out/train.log"
+  fairseq-amber evaluate "$out/checkpoint_best.pt" "$FOLDER" --name "$SYSTEM" \
+    --predictions "$out/predictions" --json "$out/test.json" >"$out/test.txt" 2>&1 ||
+    fail "$out/test.txt"
+}
+fail() { # log
+  echo "finetune_xtreme: failed: $1 ends:" >&2
+  tail -n 3 "$1" >&2
+  exit 1
+}
+echo "== $TASK: $EXAMPLES examples, $UPDATES updates of $((BATCH * UPDATE_FREQ)), for seeds $SEEDS"
+for seed in $SEEDS; do
+  finetune "$seed"
+done
+
+results=()
+for seed in $SEEDS; do
+  results+=("runs/$NAME/$seed/test.json")
+done
+cat "runs/$NAME/${SEEDS%% *}/test.txt"
+[ ${#results[@]} -eq 1 ] || fairseq-amber report "${results[@]}" --output "runs/$NAME/report"

@@ -1,0 +1,172 @@
+#!/usr/bin/env bash
+# What alignment does to zero-shot transfer: fine-tunes encoders on English labels of POS, NER, XNLI,
+# PAWS-X and SQuAD, tests them on every other language, and puts them side by side, as mean and
+# standard deviation over seeds, with a constant or random baseline beside them.
+#
+#   AMBER_DATA=... bash scripts/xtreme.sh                    # the development data, small encoders
+#   XTREME=download ENCODERS="before=a.pt after=b.pt" DATA=data-bin/x ARCH=amber_base MODEL_FLAGS= \
+#     SETTINGS=xtreme bash scripts/xtreme.sh                 # XTREME's own files, your encoders
+#
+# XTREME is the folder that XTREME's scripts/download_data.sh fills. Without ENCODERS two of four
+# layers of 256 are trained first on the same text for the same updates: by MLM and TLM alone, and
+# with word and sentence alignment beside them. Interrupted, the same command continues; OUT holds
+# every run and OUT/report the tables.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+NAME=${NAME:-xtreme}
+OUT=runs/$NAME
+XTREME=${XTREME:-}                       # in place of the development data
+LANGUAGES=${LANGUAGES:-"de es fr ru zh"} # of the development data, beside English
+DATA=${DATA:-data-bin/$NAME}             # whose vocabulary the encoders have
+ENCODERS=${ENCODERS:-}                   # name=checkpoint, one or several
+TASKS=${TASKS:-"pos ner xnli pawsx squad"}
+SEEDS=${SEEDS:-"1 2 3"}
+DEAR=${DEAR-"xnli squad"}                # tasks that take long, with DEAR_SEEDS in place of SEEDS
+DEAR_SEEDS=${DEAR_SEEDS:-1}
+JOBS=${JOBS:-}                           # runs at once; default: one for each core, 1 on a GPU
+export ARCH=${ARCH:-amber_tiny}
+export MODEL_FLAGS=${MODEL_FLAGS-"--encoder-layers 4 --encoder-embed-dim 256 --encoder-ffn-embed-dim 1024 --max-positions 256"}
+SETTINGS=${SETTINGS:-small}              # of fine-tuning: xtreme (finetune_xtreme.sh), or small
+export PRECISION=${PRECISION:-}
+# of the two encoders
+export CORPORA=${CORPORA:-"tatoeba-anki tatoeba-mt wmt-newstest"}
+UPDATES=${UPDATES:-800}
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+# said by fairseq about its own code
+export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
+
+bash scripts/setup.sh
+export PATH="$PWD/.venv/bin:$PATH"
+mkdir -p "$OUT"
+trap 'echo "xtreme: interrupted; the same command continues" >&2; exit 130' INT TERM
+JOBS=${JOBS:-$(python -c 'import os, torch; print(1 if torch.cuda.is_available() else os.cpu_count())')}
+
+if [ -z "$ENCODERS" ]; then
+  : "${AMBER_DATA:?names the development data; or give ENCODERS and DATA, and XTREME}"
+  RAW=$OUT/raw
+  # shellcheck disable=SC2086  # several words
+  [ -e "$RAW/complete" ] || { bash scripts/raw_from_amber_data.sh "$RAW" $LANGUAGES && touch "$RAW/complete"; }
+  [ -e "$DATA/dict.txt" ] ||
+    fairseq-amber prepare "$RAW" "$DATA" --vocab-size 16000 --character-coverage 0.9995
+  printf '%s\n' "TLM WA=0 SA=0" "AMBER WA=1 SA=1" | RAW=$RAW DATA=$DATA NAME=$NAME UPDATES=$UPDATES \
+    LENGTH=128 LR=1e-3 PARALLEL_SHARE=0.75 CRITERION_FLAGS="--batch-size 48" MAX_TOKENS=20000 \
+    UPDATE_FREQ=1 WORKERS=0 SAVE_EVERY=300 TATOEBA="$AMBER_DATA/retrieval/tatoeba" \
+    TATOEBA_PAIRS=deu-eng,fra-eng,spa-eng,rus-eng,cmn-eng \
+    MODEL_FLAGS="$MODEL_FLAGS --dropout 0 --attention-dropout 0" xargs -P "$JOBS" -L 1 bash -c '
+      [ ! -e "runs/$NAME/encoder-$0/report" ] || exit 0
+      echo "== the encoder $0: runs/$NAME/encoder-$0.log"
+      env "$@" SYSTEM="$0" bash scripts/pretrain_amber.sh "$RAW" "$NAME/encoder-$0" \
+        >"runs/$NAME/encoder-$0.log" 2>&1 ||
+        { tail -n 3 "runs/$NAME/encoder-$0.log" >&2; exit 255; }'
+  ENCODERS="TLM=$OUT/encoder-TLM/checkpoint_last.pt AMBER=$OUT/encoder-AMBER/checkpoint_last.pt"
+fi
+
+# Where XTREME's files are: its own download, or those of the development data.
+sources() { # task -> the flags of prepare-task
+  local split language file
+  if [ -n "$XTREME" ]; then
+    echo "--xtreme $XTREME"
+    return
+  fi
+  : "${AMBER_DATA:?names the development data; or give XTREME}"
+  case $1 in
+    pos)
+      echo "--train en=$AMBER_DATA/tagging/udpos/en/en_ewt.train.tsv"
+      echo "--valid en=$AMBER_DATA/tagging/udpos/en/en_ewt.dev.tsv"
+      for language in en $LANGUAGES; do # a language's treebanks are one text, as in XTREME
+        for file in "$AMBER_DATA/tagging/udpos/$language/"*.test.tsv; do
+          echo "--test $language=$file"
+        done
+      done ;;
+    ner) # the labels of the test sets are not public: the other languages' dev sets
+      echo "--train en=$AMBER_DATA/tagging/panx/en/train.tsv"
+      echo "--valid en=$AMBER_DATA/tagging/panx/en/dev.tsv"
+      for language in $LANGUAGES; do
+        echo "--test $language=$AMBER_DATA/tagging/panx/$language/dev.tsv"
+      done ;;
+    xnli)
+      echo "--train en=$AMBER_DATA/nli/mnli-taxinli/train-en.tsv --valid en=$AMBER_DATA/nli/xnli/dev-en.tsv"
+      for language in en $LANGUAGES; do
+        echo "--test $language=$AMBER_DATA/nli/xnli/test-$language.tsv"
+      done ;;
+    pawsx) # its training file is not there: most of the English dev set, selected by its rest
+      head -n 1700 "$AMBER_DATA/paraphrase/pawsx/dev-en.tsv" >"$OUT/pawsx-train-en.tsv"
+      tail -n +1701 "$AMBER_DATA/paraphrase/pawsx/dev-en.tsv" >"$OUT/pawsx-valid-en.tsv"
+      echo "--train en=$OUT/pawsx-train-en.tsv --valid en=$OUT/pawsx-valid-en.tsv"
+      for language in en $LANGUAGES; do
+        for file in "$AMBER_DATA/paraphrase/pawsx/"test{,-inferred}"-$language.tsv"; do
+          [ ! -e "$file" ] || echo "--test $language=$file"
+        done
+      done ;;
+    squad) # every twelfth paragraph validates
+      python - "$AMBER_DATA/qa/squad/squad-v1.1-dev-minus-xquad.train.json" "$OUT" <<'PY'
+import json
+import sys
+
+source, out = sys.argv[1:]
+articles = json.load(open(source, encoding="utf-8"))["data"]
+for name, wanted in (("train", lambda i: i % 12), ("valid", lambda i: i % 12 == 0)):
+    kept, number = [], 0
+    for article in articles:
+        paragraphs = []
+        for paragraph in article["paragraphs"]:
+            if wanted(number):
+                paragraphs.append(paragraph)
+            number += 1
+        kept.append({**article, "paragraphs": paragraphs})
+    with open(f"{out}/squad-{name}.json", "w", encoding="utf-8") as file:
+        json.dump({"version": "1.1", "data": kept}, file, ensure_ascii=False)
+PY
+      echo "--train en=$OUT/squad-train.json --valid en=$OUT/squad-valid.json"
+      for language in en $LANGUAGES; do
+        file=$AMBER_DATA/qa/xquad/xquad.$language.json
+        [ ! -e "$file" ] || echo "--test $language=$file"
+      done ;;
+    *) echo "xtreme: no such task: $1" >&2; return 2 ;;
+  esac
+}
+
+for task in $TASKS; do
+  [ -e "$DATA-$task/task.json" ] || {
+    flags=$(sources "$task")
+    # shellcheck disable=SC2086  # several words
+    fairseq-amber prepare-task "$task" "$DATA-$task" --tokenizer "$DATA" $flags
+  }
+done
+
+# A model of a hundredth of BERT's size, on a fraction of the labels, wants larger steps and shorter
+# windows than XTREME's.
+settings() { # task -> what finetune_xtreme.sh takes in place of its defaults
+  [ "$SETTINGS" = small ] || return 0
+  case $1 in
+    pos | ner) echo "BATCH=32 UPDATE_FREQ=1 EPOCHS=1 LR=5e-4 EVERY=200" ;;
+    xnli) echo "BATCH=32 UPDATE_FREQ=1 EPOCHS=3 LR=3e-4 EVERY=200" ;;
+    pawsx) echo "BATCH=32 UPDATE_FREQ=1 EPOCHS=3 LR=3e-4 EVERY=50" ;;
+    squad) echo "BATCH=16 UPDATE_FREQ=2 EPOCHS=2 LR=5e-4 WARMUP=50 LENGTH=256 EVERY=300" ;;
+  esac
+}
+for task in $TASKS; do
+  seeds=$SEEDS
+  case " $DEAR " in *" $task "*) seeds=$DEAR_SEEDS ;; esac
+  for encoder in $ENCODERS; do
+    for seed in $seeds; do
+      echo "$task $seed ${encoder%%=*} ${encoder#*=} $(settings "$task")"
+    done
+  done
+done >"$OUT/runs"
+DATA=$DATA NAME=$NAME xargs -P "$JOBS" -L 1 bash -c '
+  task=$0 seed=$1 system=$2 checkpoint=$3
+  shift 3
+  echo "== $task: $system, seed $seed"
+  env "$@" SEEDS="$seed" SYSTEM="$system" bash scripts/finetune_xtreme.sh "$checkpoint" \
+    "$DATA-$task" "$NAME/$task-$system" >"runs/$NAME/$task-$system-$seed.log" 2>&1 ||
+    { echo "xtreme: failed: runs/$NAME/$task-$system-$seed.log ends:" >&2
+      tail -n 3 "runs/$NAME/$task-$system-$seed.log" >&2; exit 255; }' <"$OUT/runs"
+
+results=()
+while read -r task seed system _; do
+  results+=("$OUT/$task-$system/$seed/test.json")
+done <"$OUT/runs"
+fairseq-amber report "${results[@]}" --output "$OUT/report"
+echo "$OUT/report"

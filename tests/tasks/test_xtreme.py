@@ -1,0 +1,241 @@
+"""The tasks of fine-tuning: their batches, their scores, and what is refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from fairseq import metrics
+
+from fairseq_amber.evaluation.answers import best_answers
+from fairseq_amber.evaluation.question_answering import squad_scores
+from fairseq_amber.evaluation.tagging import count_tags, tag_scores
+
+KINDS = ["tagging", "classification", "qa"]
+
+
+def ends_with(message):
+    return pytest.raises(SystemExit, match=f"^fairseq_amber: error: (?!.*\n).*{message}")
+
+
+def plan_of(task, split="train", **settings):
+    if split not in task.datasets:
+        task.load_dataset(split)
+    settings = {"max_sentences": 8, "seed": 1, **settings}
+    return task.get_batch_iterator(task.datasets[split], **settings).frozen_batches
+
+
+def indices_of(batches):
+    return [batch.indices.tolist() for batch in batches]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_epoch_has_every_example_once_in_an_order_of_its_own(make_fine_tuning, kind):
+    task, *_ = make_fine_tuning(kind)
+    first, second = (indices_of(plan_of(task, epoch=epoch)) for epoch in (1, 2))
+    count = len(task.datasets["train"])
+    for batches in (first, second):
+        assert sorted(i for batch in batches for i in batch) == list(range(count))
+    assert first != second and sorted(map(sorted, first)) != sorted(map(sorted, second))
+    assert first == indices_of(plan_of(task, epoch=1))
+    assert first != indices_of(plan_of(task, epoch=1, seed=2))
+    sizes = task.datasets["train"].sizes
+    spread = [np.ptp(sizes[batch]) for batch in first]
+    assert np.mean(spread) < np.ptp(sizes) / 4
+
+
+def test_more_ranks_run_the_same_batches_and_fillers_do_not_count(make_fine_tuning):
+    task, *_ = make_fine_tuning("tagging")
+    alone = indices_of(plan_of(task))
+    ranks = list(plan_of(task, num_shards=4))
+    assert len(ranks) % 4 == 0 and any(batch.filler for batch in ranks)
+    assert indices_of(batch for batch in ranks if not batch.filler) == alone
+    data = task.datasets["train"]
+    for batch in ranks:
+        sample = data.collater([data[item] for item in batch])
+        assert sample["counts"] is not batch.filler
+
+
+def test_max_tokens_holds_with_padding(make_fine_tuning):
+    task, *_ = make_fine_tuning("tagging", max_length=10)
+    task.load_dataset("train")
+    data = task.datasets["train"]
+    assert max(len(data[i]["rows"]) for i in range(len(data))) > 2
+    for batch in plan_of(task, max_sentences=None, max_tokens=100):
+        sample = data.collater([data[item] for item in batch])
+        assert sample["net_input"]["src_tokens"].numel() <= 100
+    with ends_with("--max-tokens 30 is less than the longest example takes, .*--max-length"):
+        plan_of(task, max_tokens=30)
+    assert len(plan_of(task, "valid", max_tokens=30))  # which has to be run
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_scores_are_those_of_the_whole_split(make_fine_tuning, kind):
+    task, model, criterion = make_fine_tuning(kind, valid_languages="en,de")
+    criterion.eval()
+    batches = plan_of(task, "valid", max_sentences=4, num_shards=2)
+    assert any(batch.filler for batch in batches)
+    data = task.datasets["valid"]
+    assert len(data) == 35
+    logs = []
+    for batch in batches:
+        sample = data.collater([data[item] for item in batch])
+        logs.append(task.valid_step(sample, model, criterion)[2])
+    with metrics.aggregate(new_root=True) as found:
+        for log in logs:  # one after the other, as fairseq-train does
+            task.reduce_metrics([log], criterion)
+    with metrics.aggregate(new_root=True) as at_once:
+        task.reduce_metrics(logs, criterion)
+    found, at_once = found.get_smoothed_values(), at_once.get_smoothed_values()
+    for name, value in expected_scores(task, model, data).items():
+        assert found[name] == at_once[name] == pytest.approx(value, abs=1e-3)
+
+
+def expected_scores(task, model, data):
+    """Example by example."""
+    model.eval()
+    predicted, gold = [], []
+    for index in range(len(data)):
+        sample = data.collater([data[index]])
+        scores = model(**sample["net_input"])[0]
+        if task.kind != "qa":
+            predicted.append([task.folder.labels[i] for i in scores.argmax(1).tolist()])
+            gold.append([task.folder.labels[i] for i in sample["target"].tolist()])
+            continue
+        ((span, *_),) = best_answers(scores, sample["windows"])
+        language, number = data.locate(index)
+        text = json.loads(task.folder.examples_path("valid", language).read_text())
+        paragraph = text["data"][0]["paragraphs"][number]
+        words = paragraph["context"].split()[span.first : span.last + 1]
+        answer = paragraph["qas"][0]["answers"][0]["text"]
+        predicted.append(squad_scores(" ".join(words), [answer]))
+    if task.kind == "qa":
+        em, f1 = np.mean(predicted, axis=0) * 100
+        return {"em": em, "f1": f1}
+    counts = count_tags(predicted, gold)
+    assert 0 < counts.correct_words < counts.words
+    if task.kind == "classification":
+        return {"accuracy": 100 * counts.correct_words / counts.words}
+    return tag_scores(counts)
+
+
+def test_a_sentence_with_an_unlabelled_word_is_not_scored(make_fine_tuning, write_task, tmp_path):
+    sentences = [[([4], 1, 0), ([5], -1, 0)], [([6, 7], 0, 0)]]
+    splits = {("train", "en"): sentences, ("valid", "en"): sentences}
+    folder = write_task(tmp_path / "task", "pos", splits, ["A", "B"])
+    task, model, criterion = make_fine_tuning("tagging", data=str(folder))
+    task.load_dataset("valid")
+    data = task.datasets["valid"]
+    sample = data.collater([data[0], data[1]])
+    loss, sample_size, log = task.valid_step(sample, model, criterion)
+    assert sample_size == 2 and log["_words"] == 1
+
+
+def test_segments_are_for_models_that_have_them(make_fine_tuning):
+    for types, setting, expected in ((0, "auto", False), (2, "auto", True), (2, "none", False)):
+        shape = {"token_types": types}
+        task, model, _ = make_fine_tuning("qa", model=shape, pair_segments=setting)
+        task.load_dataset("train")
+        data = task.datasets["train"]
+        net_input = data.collater([data[0]])["net_input"]
+        assert ("segments" in net_input) is expected and "positions" not in net_input
+        model(**net_input)
+    task, *_ = make_fine_tuning("classification", pair_positions="reset")
+    task.load_dataset("train")
+    data = task.datasets["train"]
+    assert "positions" in data.collater([data[0]])["net_input"]
+
+
+def test_rows_are_no_longer_than_the_model_takes(make_fine_tuning, caplog):
+    task, *_ = make_fine_tuning("tagging", max_length=128, model={"max_positions": 12})
+    assert task.max_positions() == 12 and "the model has no more positions" in caplog.text
+    task.load_dataset("train")
+    assert max(len(row) for row in task.datasets["train"][0]["rows"]) <= 12
+
+
+def test_validation_that_is_not_wanted_needs_no_data(make_fine_tuning):
+    task, *_ = make_fine_tuning("qa", valid_languages="xx", disable_validation=True)
+    task.load_dataset("train")
+    task.load_dataset("valid")
+    assert list(task.datasets) == ["train"]
+
+
+@pytest.mark.parametrize(
+    "settings, split, message",
+    [
+        (dict(train_languages="en,fr"), "train", "--train-languages en,fr: .* in fr .it has en"),
+        (dict(valid_languages="fr"), "valid", "--valid-languages fr: .*it has de, en.*--disable"),
+        (dict(valid_languages=" , "), "valid", "--valid-languages .* names no language"),
+        (dict(train_languages="de"), "train", "no train examples in de .*prepare-task"),
+        (dict(max_length=7), "train", "rows of 7 tokens .*4 subwords .--max-query-length"),
+        (dict(doc_stride=0), "train", "--doc-stride 0 is not 1 or more"),
+    ],
+)
+def test_settings_that_leave_no_examples(make_fine_tuning, settings, split, message):
+    task, *_ = make_fine_tuning("qa", **settings)
+    with ends_with(message):
+        task.load_dataset(split)
+
+
+def test_a_folder_of_another_kind_or_none(make_fine_tuning, toy_tasks, tmp_path):
+    with ends_with("holds squad: give --task xtreme_qa and --criterion xtreme_qa"):
+        make_fine_tuning("tagging", data=str(toy_tasks["qa"]))
+    with ends_with("is no prepared task .*prepare-task"):
+        make_fine_tuning("tagging", data=str(tmp_path))
+    with ends_with("--task xtreme_qa takes --criterion xtreme_qa"):
+        make_fine_tuning("qa", criterion="xtreme_tagging")
+    task, *_ = make_fine_tuning("qa", update_freq=[0])
+    with ends_with("--update-freq 0 is not 1 or more"):
+        plan_of(task)
+
+
+@pytest.fixture
+def start(make_fine_tuning, tmp_path):
+    """``edit(state)`` -> the path of a checkpoint of the tagging task, edited."""
+
+    def build(edit=lambda state: None):
+        task, model, _ = make_fine_tuning("tagging")
+        state = {"model": model.state_dict(), "task_state": task.state_dict()}
+        state.update(args=None, cfg={"model": {}, "task": {}})
+        edit(state)
+        path = tmp_path / "start.pt"
+        torch.save(state, path)
+        return str(path)
+
+    return build
+
+
+@pytest.mark.parametrize("flag", ["finetune_from_model", "restore_file"])
+def test_what_it_begins_from_must_be_of_its_labels_and_dictionary(
+    make_fine_tuning, start, toy_tasks, tmp_path, flag
+):
+    def begin(path, kind="tagging", **settings):
+        return make_fine_tuning(kind, **{flag: path}, **settings)
+
+    begin(start())
+    begin(start(), "qa")  # the head is another one
+    begin(start(lambda state: state.pop("task_state")))
+    with ends_with("with the labels O, B-A, X but .* has O, B-A, I-A: give"):
+        begin(start(lambda state: state["task_state"].update(labels=["O", "B-A", "X"])))
+    with ends_with("dict.txt is not the dictionary that .*start.pt was trained with"):
+        begin(start(lambda state: state["task_state"].update(dictionary="another")), "qa")
+    with ends_with("start.pt, the checkpoint to begin from, is none of fairseq"):
+        begin(start(lambda state: state.pop("model")))
+    with ends_with("missing.pt, the checkpoint to begin from, does not exist"):
+        begin(str(tmp_path / "missing.pt"))
+    # A run that goes on needs no other beginning.
+    shutil.copy(start(), tmp_path / "checkpoint_last.pt")
+    if flag == "finetune_from_model":
+        begin(str(tmp_path / "missing.pt"), save_dir=str(tmp_path))
+
+
+def test_validation_of_a_checkpoint_of_another_task(make_fine_tuning):
+    task, *_ = make_fine_tuning("tagging")
+    kept = task.state_dict()
+    assert kept["task"] == "ner" and kept["kind"] == "tagging"
+    task.load_state_dict(kept)
+    task.load_state_dict({"dictionary": kept["dictionary"]})
+    for change in ({"labels": ["O"]}, {"dictionary": "another"}):
+        with ends_with("the checkpoint was"):
+            task.load_state_dict({**kept, **change})

@@ -24,6 +24,7 @@ from fairseq_amber.evaluation.checkpoint import load_model
 from fairseq_amber.evaluation.tokenizer import Tokenizer
 from fairseq_amber.objectives.sentence_alignment import mean_pool
 
+DTYPES = ("float32", "float16", "bfloat16")
 POOLINGS = ("mean", "mean-no-specials", "cls")
 
 
@@ -58,6 +59,7 @@ class Encoder:
 
     Attributes:
         dictionary: of fairseq, with `<mask>`.
+        dim: D, the size of a state.
         num_layers: L; layer 0 is the embeddings, layer L the last.
         max_tokens: longest row the model takes, special tokens included.
         config: what identifies the model, for the JSON of a result.
@@ -69,6 +71,7 @@ class Encoder:
         self._device = next(model.parameters()).device
         self._specials = Specials.of(dictionary)
         self.dictionary = dictionary
+        self.dim = model.encoder.sentence_encoder.embed_tokens.embedding_dim
         self.num_layers = len(model.encoder.sentence_encoder.layers)
         self.max_tokens = model.max_positions()
         self.config = config
@@ -80,6 +83,7 @@ class Encoder:
         *,
         data: str | Path | None = None,
         device: str | None = None,
+        dtype: str = "float32",
         reinitialize: int | None = None,
     ) -> Encoder:
         """Loads a checkpoint of fairseq-train and the dictionary of its data folder.
@@ -87,13 +91,22 @@ class Encoder:
         Args:
             checkpoint, data, reinitialize: see `load_model`.
             device: such as cpu or cuda:0; by default a GPU if there is one.
+            dtype: of weights and states, one of `DTYPES`; pooling is in float32 in any case.
 
         Raises:
-            UserError: one of the files is missing or does not belong to the others.
+            UserError: one of the files is missing or does not belong to the others, or the device
+                cannot compute in that dtype.
         """
         where = find_device(device)
         loaded = load_model(checkpoint, data=data, reinitialize=reinitialize)
-        return cls(loaded.model.to(where), loaded.dictionary, loaded.data, loaded.config)
+        model = loaded.model.to(where, getattr(torch, dtype))
+        encoder = cls(model, loaded.dictionary, loaded.data, loaded.config)
+        try:
+            encoder._states([sentence_row(np.zeros(0), encoder._specials)], [encoder.num_layers])
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"--dtype {dtype} cannot be used on {where}: {reason}") from None
+        return encoder
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -126,20 +139,28 @@ class Encoder:
         A sentence that occurs twice is encoded once, so that its vectors are equal to the bit.
         The arguments are those of `sentence_vectors`.
         """
+        return self.embed_layers(sentences, [layer], pooling=pooling, batch_tokens=batch_tokens)[0]
+
+    def embed_layers(
+        self,
+        sentences: Sequence[str],
+        layers: Sequence[int],
+        *,
+        pooling: str = "mean",
+        batch_tokens: int = 8192,
+    ) -> Tensor:
+        """`embed` at K layers in one pass of the model: (K, N, D)."""
         from tqdm import tqdm
 
-        row_of = {sentence: row for row, sentence in enumerate(dict.fromkeys(sentences))}
-        dim = self._model.encoder.sentence_encoder.embed_tokens.embedding_dim
-        vectors = torch.empty(len(row_of), dim, device=self._device)
-        ids = self.tokenizer.encode(list(row_of))
-        with tqdm(total=len(ids), unit=" sentences", leave=False, disable=None) as progress:
-            for rows, batch in self.sentence_vectors(
-                ids, layer=layer, pooling=pooling, batch_tokens=batch_tokens
+        unique, row_of = distinct(sentences)
+        vectors = torch.empty(len(layers), len(unique), self.dim, device=self._device)
+        with tqdm(total=len(unique), unit=" sentences", leave=False, disable=None) as progress:
+            for rows, batch in self.layer_vectors(
+                self.tokenizer.encode(unique), layers, pooling=pooling, batch_tokens=batch_tokens
             ):
-                vectors[torch.from_numpy(rows).to(self._device)] = batch
+                vectors[:, torch.from_numpy(rows).to(self._device)] = batch
                 progress.update(len(rows))
-        wanted = [row_of[sentence] for sentence in sentences]
-        return vectors[torch.tensor(wanted, device=self._device)]
+        return vectors[:, torch.from_numpy(row_of).to(self._device)]
 
     def sentence_vectors(
         self,
@@ -161,21 +182,35 @@ class Encoder:
         Yields:
             indices (B,) into `sentences`, and their vectors (B, D), float32 on the model's device.
         """
+        for indices, (vectors,) in self.layer_vectors(
+            sentences, [layer], pooling=pooling, batch_tokens=batch_tokens
+        ):
+            yield indices, vectors
+
+    def layer_vectors(
+        self,
+        sentences: Sequence[np.ndarray],
+        layers: Sequence[int],
+        *,
+        pooling: str = "mean",
+        batch_tokens: int = 8192,
+    ) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """`sentence_vectors` at K layers in one pass of the model: indices (B,), (K, B, D)."""
         if pooling not in POOLINGS:
             raise ValueError(f"pooling {pooling!r} is none of {', '.join(POOLINGS)}")
-        layer = self.resolve_layer(layer)
+        layers = [self.resolve_layer(layer) for layer in layers]
         limit = self.max_tokens - SENTENCE_SPECIALS
         lengths = [min(len(ids), limit) + SENTENCE_SPECIALS for ids in sentences]
         for indices in batches_by_length(lengths, batch_tokens):
             rows = [sentence_row(sentences[i][:limit], self._specials) for i in indices]
-            states, mask = self._states(rows, layer)
+            states, mask = self._states(rows, layers)
+            if pooling == "mean-no-specials":
+                mask = _without_specials(mask)
             if pooling == "cls":
-                vectors = states[:, 0]
+                vectors = [x[:, 0].float() for x in states]
             else:
-                if pooling == "mean-no-specials":
-                    mask = _without_specials(mask)
-                vectors = mean_pool(states, mask)
-            yield indices, vectors
+                vectors = [mean_pool(x, mask) for x in states]
+            yield indices, torch.stack(vectors)
 
     @torch.no_grad()
     def pair_states(
@@ -183,7 +218,7 @@ class Encoder:
     ) -> PairStates:
         """States of one batch of pairs at a layer, for similarity of words."""
         rows = [sentence_row(ids, self._specials) for ids in (*sources, *targets)]
-        states, mask = self._states(rows, self.resolve_layer(layer))
+        (states,), mask = self._states(rows, [self.resolve_layer(layer)])
         source, target = states[:, 1:-1].chunk(2)
         source_mask, target_mask = _without_specials(mask)[:, 1:-1].chunk(2)
         return PairStates(source, target, source_mask, target_mask)
@@ -216,16 +251,27 @@ class Encoder:
         )
 
     @torch.no_grad()
-    def _states(self, rows: Sequence[np.ndarray], layer: int) -> tuple[Tensor, Tensor]:
-        """States (B, T, D) of a layer and the mask (B, T) of real tokens."""
+    def _states(
+        self, rows: Sequence[np.ndarray], layers: Sequence[int]
+    ) -> tuple[list[Tensor], Tensor]:
+        """States (B, T, D) of each of the layers and the mask (B, T) of real tokens."""
         tokens = pad_rows(rows, self._specials.pad).to(self._device)
-        _, extra = self._model(
+        last = max(1, *layers)  # to run
+        top, extra = self._model(
             tokens,
             features_only=True,
-            return_all_hiddens=True,
-            sentence_layer=max(layer, 1),  # the last to run
+            return_all_hiddens=any(layer != last for layer in layers),
+            sentence_layer=last,
         )
-        return extra["inner_states"][layer], tokens.ne(self._specials.pad)
+        states = [top if layer == last else extra["inner_states"][layer] for layer in layers]
+        return states, tokens.ne(self._specials.pad)
+
+
+def distinct(sentences: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """Each sentence once, in order of first occurrence, and (N,) int64, where each of N lies."""
+    row_of = {sentence: row for row, sentence in enumerate(dict.fromkeys(sentences))}
+    rows = (row_of[sentence] for sentence in sentences)
+    return list(row_of), np.fromiter(rows, dtype=np.int64, count=len(sentences))
 
 
 def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[np.ndarray]:

@@ -49,6 +49,23 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_vector_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which vector a sentence has."""
+    parser.add_argument(
+        "--layer",
+        type=int,
+        default=-1,
+        help="layer of the states: 1 is the first, -1 the last, 0 the embeddings",
+    )
+    parser.add_argument(
+        "--pooling",
+        choices=("mean", "mean-no-specials", "cls"),
+        default="mean",
+        help="sentence vector: mean of all states, of the subwords' alone, or the state of <s>; "
+        "the default is what AMBER trains",
+    )
+
+
 def add_text_arguments(parser: argparse.ArgumentParser) -> None:
     """Which parallel text to read."""
     parser.add_argument(

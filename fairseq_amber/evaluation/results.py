@@ -25,7 +25,8 @@ class Result:
         metric: the name of the score, such as accuracy or AER; scores are percentages.
         system: the name the report puts over the column.
         score: the plain mean over languages.
-        per_language: for each language or pair its `score`, `n` and the parts of the score.
+        per_language: for each language or pair its `score`, `n` and the parts of the score; of a
+            sweep also `layers`, the score by layer, {"0": 3.1, "1": 4.0, ...}.
         n: test items in all.
         config: everything else one must know to compare the number.
     """
@@ -34,7 +35,7 @@ class Result:
     metric: str
     system: str
     score: float
-    per_language: dict[str, dict[str, float]]
+    per_language: dict[str, dict[str, Any]]
     n: int
     config: dict[str, Any] = field(default_factory=dict)
 
@@ -44,7 +45,7 @@ class Result:
         task: str,
         metric: str,
         system: str,
-        per_language: dict[str, dict[str, float]],
+        per_language: dict[str, dict[str, Any]],
         config: dict[str, Any],
     ) -> Result:
         """A result whose score is the mean of its languages' scores and whose n is their sum."""

@@ -13,7 +13,8 @@ from typing import Callable, Iterator
 import torch
 from torch import Tensor
 
-SIMILARITIES = ("cosine", "csls")
+SIMILARITIES = ("cosine", "csls", "margin")
+NEIGHBOURS = {"csls": 10, "margin": 4}  # as their papers count
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class RetrievalAccuracy:
 
 
 def retrieval_accuracy(
-    source: Tensor, target: Tensor, *, similarity: str = "cosine", neighbours: int = 10
+    source: Tensor, target: Tensor, *, similarity: str = "cosine", neighbours: int | None = None
 ) -> RetrievalAccuracy:
     """Accuracy of finding row i of `target` from row i of `source`, and the reverse.
 
@@ -60,24 +61,28 @@ def nearest_neighbours(
     target: Tensor,
     *,
     similarity: str = "cosine",
-    neighbours: int = 10,
+    neighbours: int | None = None,
     tile: int = 4096,
 ) -> tuple[Tensor, Tensor]:
     """For every row of one side, the index of the most similar row of the other side.
 
-    `cosine` is cos(x, y). `csls` (Conneau et al., 2018, equation 3) discounts hubs:
+    With r_target(x) the mean cosine of x with its `neighbours` nearest targets:
 
-        CSLS(x, y) = 2 cos(x, y) - r_target(x) - r_source(y),
+        cosine(x, y) = cos(x, y)
+        csls(x, y)   = 2 cos(x, y) - r_target(x) - r_source(y)
+        margin(x, y) = cos(x, y) / ((r_target(x) + r_source(y)) / 2)
 
-    r_target(x) being the mean cosine of x with its `neighbours` nearest targets. Of equal
-    scores the lowest index wins. Both directions come from one pass over tile x tile blocks of the
-    similarity matrix, in float32, so memory does not grow with N x M.
+    The last two discount hubs: Conneau et al. (2018, arXiv 1710.04087, section 2.3), and the ratio
+    margin of Artetxe and Schwenk (2019, arXiv 1811.01136, section 3), whose denominator is taken as
+    a tiny positive number where it is none. Of equal scores the lowest index wins. Both directions
+    come from one pass over tile x tile blocks of the similarity matrix, in float32, so memory does
+    not grow with N x M.
 
     Args:
         source: (N, D) vectors.
         target: (M, D) vectors.
         similarity: one of `SIMILARITIES`.
-        neighbours: k of CSLS; more than the rows there are means all of them.
+        neighbours: k, by default the paper's, `NEIGHBOURS`; more than the rows there are means all.
 
     Returns:
         (N,) indices into target and (M,) indices into source, int64.
@@ -88,13 +93,15 @@ def nearest_neighbours(
     y = torch.nn.functional.normalize(target.float(), dim=1)
     if similarity == "cosine":
         return _best_of_both_sides(x, y, tile, lambda block, rows, columns: block)
-    r_target, r_source = _mean_of_nearest(x, y, neighbours, tile)
-    return _best_of_both_sides(
-        x,
-        y,
-        tile,
-        lambda block, rows, columns: 2 * block - r_target[rows, None] - r_source[columns],
-    )
+    r_target, r_source = _mean_of_nearest(x, y, neighbours or NEIGHBOURS[similarity], tile)
+
+    def score(block: Tensor, rows: slice, columns: slice) -> Tensor:
+        hubs = r_target[rows, None] + r_source[columns]
+        if similarity == "csls":
+            return 2 * block - hubs
+        return block / (hubs / 2).clamp(min=torch.finfo(hubs.dtype).eps)
+
+    return _best_of_both_sides(x, y, tile, score)
 
 
 def _tiles(x: Tensor, y: Tensor, tile: int) -> Iterator[tuple[slice, slice, Tensor]]:

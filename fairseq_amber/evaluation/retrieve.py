@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any, Sequence
 
+from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.flags import (
     add_encoder_arguments,
     add_text_arguments,
+    add_vector_arguments,
     load_encoder,
     parallel_files,
 )
@@ -21,29 +24,27 @@ if TYPE_CHECKING:
 SUMMARY = "accuracy of finding each sentence's translation by nearest neighbour, both ways"
 EXAMPLE = "fairseq-amber retrieve checkpoint_best.pt --folder corpus --split test --json out.json"
 
+_RANGE = re.compile(r"(-?\d+)(?:-(\d+))?")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the flags."""
     add_encoder_arguments(parser)
     add_text_arguments(parser)
+    add_vector_arguments(parser)
     parser.add_argument(
-        "--layer",
-        type=int,
-        default=-1,
-        help="layer of the states: 1 is the first, -1 the last, 0 the embeddings",
+        "--layers",
+        metavar="LAYERS",
+        help="also the score of each of these layers, in one pass over the text: all (with 0), "
+        "1,4,8 or 1-8; the result is that of --layer, and where that is not set of the last one",
     )
-    parser.add_argument(
-        "--pooling",
-        choices=("mean", "mean-no-specials", "cls"),
-        default="mean",
-        help="sentence vector: mean of all states, of the subwords' alone, or the state of <s>; "
-        "the default is what AMBER trains",
-    )
+    parser.set_defaults(layer=None)
     parser.add_argument(
         "--similarity",
-        choices=("cosine", "csls"),
+        choices=("cosine", "csls", "margin"),
         default="cosine",
-        help="cosine, as Tatoeba in XTREME; or CSLS with 10 neighbours",
+        help="cosine, as Tatoeba in XTREME; CSLS with 10 neighbours; or the ratio margin with 4, "
+        "as in LASER",
     )
     parser.add_argument("--name", metavar="SYSTEM", help="the system's name in reports")
     parser.add_argument("--json", metavar="OUT", help="also write the result to this file")
@@ -56,20 +57,27 @@ def run(args: argparse.Namespace) -> None:
     for name, sides in texts.items():
         _note_duplicates(name, sides)
     encoder = load_encoder(args)
+    from fairseq_amber.evaluation.retrieval import NEIGHBOURS
+
+    layer, layers = _chosen_layers(args, encoder)
     config = {
         **encoder.config,
-        "layer": encoder.resolve_layer(args.layer),
+        "layer": layer,
         "layers": encoder.num_layers,
         "pooling": args.pooling,
         "similarity": args.similarity,
+        **({"neighbours": NEIGHBOURS[args.similarity]} if args.similarity in NEIGHBOURS else {}),
         "direction": "both: the score is their mean",
         "test": str(args.folder or args.source),
+    }
+    per_language = {
+        name: _measure(encoder, sides, layer, layers, args) for name, sides in texts.items()
     }
     result = Result.from_languages(
         task="retrieval",
         metric="accuracy",
         system=args.name or str(args.checkpoint),
-        per_language={name: _measure(encoder, *sides, args) for name, sides in texts.items()},
+        per_language=per_language,
         config=config,
     )
     print(_table(result))
@@ -78,26 +86,76 @@ def run(args: argparse.Namespace) -> None:
         f"{args.similarity}; {args.checkpoint}"
         + ("" if args.reinitialize is None else " with weights drawn anew")
     )
+    if args.layers is not None:
+        print("\n" + _layer_table(per_language))
+        print(
+            "note: mean of both directions, * the best layer; a layer chosen here is chosen on the "
+            "test data: choose it on other data before you compare its score"
+        )
     if args.json:
         result.write(args.json)
 
 
+def parse_layers(text: str, num_layers: int) -> list[int]:
+    """The layers that `all`, or numbers and ranges such as 1,4,8 or 1-4,-1, stand for, sorted.
+
+    Raises:
+        UserError: the text is none of that, or names a layer that the model does not have.
+    """
+    chosen: set[int] = set()
+    for part in [f"0-{num_layers}"] if text == "all" else text.split(","):
+        match = _RANGE.fullmatch(part.strip())
+        if match is None:
+            raise UserError(f"--layers {text}: expected all, or such as 1,4,8 or 1-8")
+        first = int(match[1]) + (num_layers + 1 if int(match[1]) < 0 else 0)
+        last = first if match[2] is None else int(match[2])
+        if not 0 <= first <= last <= num_layers:
+            raise UserError(
+                f"--layers {text}: the model has layers 1 to {num_layers} (0: embeddings)"
+            )
+        chosen.update(range(first, last + 1))
+    return sorted(chosen)
+
+
+def _chosen_layers(args: argparse.Namespace, encoder: Encoder) -> tuple[int, list[int]]:
+    """The layer of the result, and all that are measured."""
+    if args.layers is None:
+        layer = encoder.resolve_layer(-1 if args.layer is None else args.layer)
+        return layer, [layer]
+    layers = parse_layers(args.layers, encoder.num_layers)
+    layer = layers[-1] if args.layer is None else encoder.resolve_layer(args.layer)
+    if layer not in layers:
+        raise UserError(f"--layer {args.layer} is not among --layers {args.layers}")
+    return layer, layers
+
+
 def _measure(
-    encoder: Encoder, source: list[str], target: list[str], args: argparse.Namespace
-) -> dict[str, float]:
+    encoder: Encoder,
+    sides: Sequence[list[str]],
+    layer: int,
+    layers: list[int],
+    args: argparse.Namespace,
+) -> dict[str, Any]:
     from fairseq_amber.evaluation.retrieval import retrieval_accuracy
 
-    x, y = (
-        encoder.embed(side, layer=args.layer, pooling=args.pooling, batch_tokens=args.batch_tokens)
-        for side in (source, target)
-    )
-    accuracy = retrieval_accuracy(x, y, similarity=args.similarity)
-    return {
+    vectors = [
+        encoder.embed_layers(side, layers, pooling=args.pooling, batch_tokens=args.batch_tokens)
+        for side in sides
+    ]
+    by_layer = {
+        number: retrieval_accuracy(x, y, similarity=args.similarity)
+        for number, x, y in zip(layers, *vectors)
+    }
+    accuracy = by_layer[layer]
+    parts: dict[str, Any] = {
         "score": accuracy.mean,
         "forward": accuracy.forward,
         "backward": accuracy.backward,
         "n": accuracy.n,
     }
+    if args.layers is not None:
+        parts["layers"] = {str(number): found.mean for number, found in by_layer.items()}
+    return parts
 
 
 def _table(result: Result) -> str:
@@ -115,6 +173,24 @@ def _table(result: Result) -> str:
             ["mean", str(result.n), f"{forward:.2f}", f"{backward:.2f}", f"{result.score:.2f}"]
         )
     return plain_table(["pair", "n", "->", "<-", "mean"], rows)
+
+
+def _layer_table(per_language: dict[str, dict[str, Any]]) -> str:
+    """Layers down, pairs across; the best of a column is marked."""
+    columns = {name: parts["layers"] for name, parts in per_language.items()}
+    if len(columns) > 1:
+        scores = list(columns.values())
+        columns["mean"] = {key: sum(s[key] for s in scores) / len(scores) for key in scores[0]}
+    shown = {
+        name: {layer: f"{score:.2f}" for layer, score in scores.items()}
+        for name, scores in columns.items()
+    }
+    best = {name: f"{max(scores.values()):.2f}" for name, scores in columns.items()}
+    rows = [
+        [layer] + ["*" * (shown[name][layer] == best[name]) + shown[name][layer] for name in shown]
+        for layer in next(iter(shown.values()))
+    ]
+    return plain_table(["layer", *columns], rows)
 
 
 def _note_duplicates(name: str, sides: tuple[list[str], list[str]]) -> None:

@@ -29,6 +29,49 @@ def test_retrieve_prints_and_writes_both_directions(
     assert "layer 2 of 3, mean pooling, cosine" in text
 
 
+def test_retrieve_sweeps_layers_in_one_pass(
+    fairseq_amber_command, checkpoint, corpus, tmp_path, monkeypatch
+):
+    from fairseq_amber.evaluation.encoder import Encoder
+
+    alone = {}
+    for layer in range(4):
+        out = tmp_path / "alone.json"
+        flags = ["--layer", layer, "--similarity", "margin", "--json", out]
+        assert fairseq_amber_command("retrieve", checkpoint, "--folder", corpus, *flags)[0] == 0
+        alone[layer] = json.loads(out.read_text())
+    assert alone[1]["config"]["neighbours"] == 4
+
+    rows = []
+    original = Encoder._states
+    monkeypatch.setattr(
+        Encoder, "_states", lambda self, x, layers: rows.extend(x) or original(self, x, layers)
+    )
+    out = tmp_path / "sweep.json"
+    for flag, layer, swept in (("all", None, [0, 1, 2, 3]), ("1-2,-1", 2, [1, 2, 3])):
+        rows.clear()
+        flags = ["--layers", flag, *([] if layer is None else ["--layer", layer])]
+        flags += ["--similarity", "margin", "--json", out]
+        status, text, err = fairseq_amber_command(
+            "retrieve", checkpoint, "--folder", corpus, *flags
+        )
+        assert status == 0, err
+        assert len(rows) == 2 * 16 + 1  # each sentence once, and the check of the dtype
+        result, expected = json.loads(out.read_text()), alone[swept[-1] if layer is None else layer]
+        for pair in ("de-en", "en-de"):
+            by_layer = result["per_language"][pair].pop("layers")
+            scores = {str(n): alone[n]["per_language"][pair]["score"] for n in swept}
+            assert by_layer == scores
+        assert result == expected
+        table = [line.split() for line in text.split("\n\n")[1].splitlines()]
+        assert table[0] == ["layer", "de-en", "en-de", "mean"]
+        assert [row[0] for row in table[1:-1]] == [str(n) for n in swept]
+        means = {n: alone[n]["score"] for n in swept}
+        marked = [int(row[0]) for row in table[1:-1] if row[3].startswith("*")]
+        assert marked == [n for n in swept if means[n] == max(means.values())]
+        assert "chosen on the test data" in text
+
+
 def test_retrieve_of_a_text_against_itself_is_perfect(fairseq_amber_command, checkpoint, corpus):
     side = corpus / "test.de-en.de"
     status, text, _ = fairseq_amber_command(
@@ -167,6 +210,12 @@ def test_report_shows_systems_side_by_side(fairseq_amber_command, checkpoint, co
         (["retrieve", "{ck}"], "either --source FILE and --target FILE, or --folder DIR"),
         (["retrieve", "{ck}", "--source", "{x}"], "either --source"),
         (["retrieve", "{ck}", "--folder", "{dir}", "--layer", "9"], "layers 1 to 3"),
+        (["retrieve", "{ck}", "--folder", "{dir}", "--layers", "2-9"], "layers 1 to 3"),
+        (["retrieve", "{ck}", "--folder", "{dir}", "--layers", "top"], "expected all, or such as"),
+        (
+            ["retrieve", "{ck}", "--folder", "{dir}", "--layers", "1,2", "--layer", "3"],
+            "--layer 3 is not among --layers 1,2",
+        ),
         (["retrieve", "{ck}", "--folder", "{dir}", "--device", "warp"], "--device warp"),
         (["retrieve", "{x}", "--folder", "{dir}"], "no whole checkpoint"),
         (["align", "{ck}", "--folder", "{dir}"], "--folder needs --output"),

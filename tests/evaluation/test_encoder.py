@@ -30,6 +30,36 @@ def test_vectors_agree_with_one_sentence_at_a_time(encoder, layer, pooling):
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("pooling", ["mean", "mean-no-specials", "cls"])
+def test_layers_of_one_pass_are_those_of_a_pass_each(encoder, pooling):
+    layers = [3, 0, 2, -1]
+    together = encoder.embed_layers(SENTENCES, layers, pooling=pooling, batch_tokens=40)
+    for layer, vectors in zip(layers, together):
+        alone = encoder.embed(SENTENCES, layer=layer, pooling=pooling, batch_tokens=40)
+        torch.testing.assert_close(vectors, alone)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_is_near_and_pools_in_float32(encoder, checkpoint, dtype):
+    half = type(encoder).load(checkpoint, device="cpu", dtype=dtype)
+    assert next(half._model.parameters()).dtype == getattr(torch, dtype)
+    for pooling in ("mean", "cls"):
+        found = half.embed(SENTENCES, pooling=pooling)
+        expected = encoder.embed(SENTENCES, pooling=pooling)
+        assert found.dtype == torch.float32
+        assert torch.cosine_similarity(found, expected).min() > 0.99
+        assert not torch.equal(found, expected)
+
+
+def test_a_dtype_that_the_device_lacks_is_one_clear_line(encoder, checkpoint, monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("\"addmm\" not implemented for 'Half'\nand more")
+
+    monkeypatch.setattr(type(encoder), "_states", refuse)
+    with pytest.raises(UserError, match='--dtype float16 cannot be used on cpu: "addmm" not'):
+        type(encoder).load(checkpoint, device="cpu", dtype="float16")
+
+
 def test_equal_sentences_have_equal_vectors_to_the_bit(encoder):
     vectors = encoder.embed(SENTENCES)
     assert torch.equal(vectors[0], vectors[4])

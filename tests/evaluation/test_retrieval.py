@@ -10,8 +10,8 @@ def vectors(n=23, m=None, dim=6, seed=0):
     return generator.normal(size=(n, dim)), generator.normal(size=(m or n, dim))
 
 
-def slow_neighbours(x, y, k=None):
-    """One sentence at a time, in float64; CSLS where k is given."""
+def slow_neighbours(x, y, similarity="cosine", k=None):
+    """One sentence at a time, in float64."""
     unit = [[row / np.sqrt((row * row).sum()) for row in side] for side in (x, y)]
     cosine = np.array([[float(a @ b) for b in unit[1]] for a in unit[0]])
     score = cosine.copy()
@@ -20,27 +20,68 @@ def slow_neighbours(x, y, k=None):
         hub_y = [np.mean(sorted(column)[-k:]) for column in cosine.T]
         for i in range(len(x)):
             for j in range(len(y)):
-                score[i, j] = 2 * cosine[i, j] - hub_x[i] - hub_y[j]
+                if similarity == "csls":
+                    score[i, j] = 2 * cosine[i, j] - hub_x[i] - hub_y[j]
+                else:
+                    score[i, j] = cosine[i, j] / ((hub_x[i] + hub_y[j]) / 2)
     return [int(np.argmax(row)) for row in score], [int(np.argmax(c)) for c in score.T]
 
 
 @pytest.mark.parametrize("tile", [1, 5, 4096])
-@pytest.mark.parametrize("similarity, k", [("cosine", None), ("csls", 3)])
+@pytest.mark.parametrize("similarity, k", [("cosine", None), ("csls", 3), ("margin", 4)])
 def test_agrees_with_the_slow_twin(similarity, k, tile):
     x, y = vectors(23, 17)
     found = nearest_neighbours(
         torch.from_numpy(x),
         torch.from_numpy(y),
         similarity=similarity,
-        neighbours=k or 1,
+        neighbours=k,
         tile=tile,
     )
-    assert [side.tolist() for side in found] == list(slow_neighbours(x, y, k))
+    assert [side.tolist() for side in found] == list(slow_neighbours(x, y, similarity, k))
 
 
-def test_csls_and_cosine_differ_on_hubs():
+@pytest.mark.parametrize("tile", [3, 4096])
+@pytest.mark.parametrize("similarity, k", [("cosine", None), ("csls", 4), ("margin", 4)])
+def test_agrees_with_the_slow_twin_where_scores_are_equal(similarity, k, tile):
+    """Four ones in eight places: every cosine is a multiple of a quarter, and ties are exact."""
+    generator = np.random.default_rng(3)
+    x, y = ([generator.permutation([1.0] * 4 + [0.0] * 4) for _ in range(n)] for n in (30, 41))
+    expected = slow_neighbours(x, y, similarity, k)
+    found = nearest_neighbours(
+        *(torch.tensor(np.array(side)) for side in (x, y)),
+        similarity=similarity,
+        neighbours=k,
+        tile=tile,
+    )
+    assert [side.tolist() for side in found] == list(expected)
+    mirrored = slow_neighbours(x[::-1], y[::-1], similarity, k)
+    assert [29 - i for i in mirrored[1][::-1]] != expected[1]  # there are ties
+
+
+@pytest.mark.parametrize("similarity, k", [("csls", 10), ("margin", 4)])
+def test_the_number_of_neighbours_is_by_default_the_papers(similarity, k):
+    x, y = map(torch.from_numpy, vectors(60, dim=3))
+    default = nearest_neighbours(x, y, similarity=similarity)
+    chosen = nearest_neighbours(x, y, similarity=similarity, neighbours=k)
+    other = nearest_neighbours(x, y, similarity=similarity, neighbours=k - 2)
+    assert torch.equal(default[0], chosen[0]) and torch.equal(default[1], chosen[1])
+    assert not torch.equal(default[0], other[0])
+
+
+def test_a_vector_of_zeros_finds_the_first_line_and_hides_nothing():
+    x, y = map(torch.from_numpy, vectors(12))
+    y = x + 0.01 * y
+    x[5] = y[7] = 0
+    forward, backward = nearest_neighbours(x, y, similarity="margin")
+    assert [i for i in range(12) if forward[i] != i] == [5, 7]
+    assert [i for i in range(12) if backward[i] != i] == [5, 7]
+
+
+def test_the_three_differ_on_hubs():
     x, y = vectors(40, dim=3, seed=2)
-    assert slow_neighbours(x, y) != slow_neighbours(x, y, 5)
+    assert slow_neighbours(x, y) != slow_neighbours(x, y, "csls", 5)
+    assert slow_neighbours(x, y, "margin", 5) != slow_neighbours(x, y, "csls", 5)
 
 
 def test_more_neighbours_than_rows_means_all():

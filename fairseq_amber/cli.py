@@ -14,6 +14,7 @@ COMMANDS = {
     "demo-corpus": "fairseq_amber.preparation.demo_corpus",
     "prepare": "fairseq_amber.preparation.prepare",
     "prepare-task": "fairseq_amber.preparation.task.command",
+    "embed": "fairseq_amber.evaluation.embed",
     "retrieve": "fairseq_amber.evaluation.retrieve",
     "align": "fairseq_amber.evaluation.align",
     "aer": "fairseq_amber.evaluation.aer",

@@ -58,6 +58,7 @@ class Encoder:
     """A trained encoder with its tokenizer.
 
     Attributes:
+        data: the folder of the dictionary and the tokenizer.
         dictionary: of fairseq, with `<mask>`.
         dim: D, the size of a state.
         num_layers: L; layer 0 is the embeddings, layer L the last.
@@ -67,7 +68,7 @@ class Encoder:
 
     def __init__(self, model: Any, dictionary: Any, data: Path, config: dict[str, Any]):
         self._model = model
-        self._data = data
+        self.data = data
         self._device = next(model.parameters()).device
         self._specials = Specials.of(dictionary)
         self.dictionary = dictionary
@@ -101,17 +102,19 @@ class Encoder:
         loaded = load_model(checkpoint, data=data, reinitialize=reinitialize)
         model = loaded.model.to(where, getattr(torch, dtype))
         encoder = cls(model, loaded.dictionary, loaded.data, loaded.config)
-        try:
-            encoder._states([sentence_row(np.zeros(0), encoder._specials)], [encoder.num_layers])
-        except RuntimeError as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"--dtype {dtype} cannot be used on {where}: {reason}") from None
+        if dtype != "float32":
+            encoder._try_dtype(dtype)
         return encoder
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is, and the vectors and states it returns."""
+        return self._device
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """Text to ids, by the tokenizer of the data folder; see `Tokenizer.load`."""
-        return Tokenizer.load(self._data, self.dictionary)
+        return Tokenizer.load(self.data, self.dictionary)
 
     def resolve_layer(self, layer: int) -> int:
         """A layer in 0..L from one that may count from the end (-1 is the last).
@@ -249,6 +252,13 @@ class Encoder:
             min(source_length, max(half, room - target_length)),
             min(target_length, max(room - half, room - source_length)),
         )
+
+    def _try_dtype(self, dtype: str) -> None:
+        try:
+            self._states([sentence_row(np.zeros(0), self._specials)], [self.num_layers])
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"--dtype {dtype} cannot be used on {self._device}: {reason}") from None
 
     @torch.no_grad()
     def _states(

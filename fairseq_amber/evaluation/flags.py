@@ -95,7 +95,11 @@ def load_encoder(args: argparse.Namespace) -> Encoder:
     from fairseq_amber.evaluation.encoder import Encoder
 
     return Encoder.load(
-        args.checkpoint, data=args.data, device=args.device, reinitialize=args.reinitialize
+        args.checkpoint,
+        data=args.data,
+        device=args.device,
+        dtype=getattr(args, "dtype", "float32"),
+        reinitialize=args.reinitialize,
     )
 
 

@@ -32,18 +32,27 @@ def read_lines(path: str | Path) -> list[str]:
     try:
         with open(path, "rb") as file:
             for number, line in enumerate(file, 1):
-                try:
-                    text = line.decode("utf-8" if lines else "utf-8-sig")
-                except UnicodeDecodeError:
-                    raise UserError(
-                        f"{path}:{number}: not UTF-8; convert the file with iconv -t utf-8"
-                    ) from None
-                lines.append(text.rstrip("\r\n"))
+                lines.append(decode_line(line, path, number))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     if not lines:
         raise UserError(f"{path} is empty; give a file with one sentence a line")
     return lines
+
+
+def decode_line(line: bytes, name: str | Path, number: int) -> str:
+    """A line of a UTF-8 file without its newline and, in line 1, without a byte order mark.
+
+    Raises:
+        UserError: it is not UTF-8.
+    """
+    try:
+        text = line.decode("utf-8" if number > 1 else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(
+            f"{name}:{number}: not UTF-8; convert the file with iconv -t utf-8"
+        ) from None
+    return text.rstrip("\r\n")
 
 
 def read_parallel(source: str | Path, target: str | Path) -> tuple[list[str], list[str]]:

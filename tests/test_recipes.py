@@ -19,6 +19,8 @@ RECIPES = [
         "ablation_amber",
         "ot_finetune",
         "continue_xlmr",
+        "finetune_xtreme",
+        "xtreme",
     )
 ]
 DOCUMENTS = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))]
@@ -97,8 +99,37 @@ def test_pretraining_recipe(installed, tmp_path):
         printed = run("bash", "scripts/pretrain_amber.sh", raw, name, **settings)
         assert "AER" in printed
         assert (ROOT / "runs" / name / "checkpoint_last.pt").exists()
+        fine_tune(raw, name)
     finally:
         run("rm", "-rf", ROOT / "runs" / name, ROOT / "data-bin" / name)
+
+
+def fine_tune(raw, name):
+    """The recipe for XTREME's tasks, from the encoder ``name``: whether a pair is a translation."""
+    for split, german in (("train", False), ("valid", False), ("test", True)):
+        texts = [
+            (raw / f"{split}.de-en.{language}").read_text().splitlines()[:30]
+            for language in ("de", "en")
+        ]
+        first, second = texts if german else texts[::-1]
+        pairs = [*zip(first, second, "1" * 30), *zip(first, second[1:] + second[:1], "0" * 30)]
+        lines = "".join("\t".join(pair) + "\n" for pair in pairs)
+        (raw / f"{split}.tsv").write_text(lines)
+    folder = ROOT / "data-bin" / name / "pawsx"
+    run(
+        *(ROOT / ".venv/bin/fairseq-amber", "prepare-task", "pawsx", folder),
+        *("--tokenizer", ROOT / "data-bin" / name, "--train", f"en={raw}/train.tsv"),
+        *("--valid", f"en={raw}/valid.tsv", "--test", f"de={raw}/test.tsv"),
+    )
+    settings = dict(SEEDS="1 2", EPOCHS="1", ARCH="amber_tiny", EVERY="1", SYSTEM="toy")
+    command = ["bash", "scripts/finetune_xtreme.sh", ROOT / "runs" / name / "checkpoint_last.pt"]
+    printed = run(*command, folder, f"{name}/pawsx", **settings)
+    assert "60 examples, 2 updates of 32" in printed
+    assert "baseline accuracy" in printed and "±" in printed
+    for seed in ("1", "2"):
+        out = ROOT / "runs" / name / "pawsx" / seed
+        assert {"checkpoint_best.pt", "checkpoint_last.pt", "test.json"} <= {*os.listdir(out)}
+        assert (out / "predictions" / "pawsx" / "test-de.tsv").read_text().count("\n") == 60
 
 
 def known_flags():
@@ -107,9 +138,11 @@ def known_flags():
 import argparse
 from fairseq import options, utils
 utils.import_user_module(argparse.Namespace(user_dir={str(ROOT / "fairseq_amber")!r}))
-for criterion in ("amber", "contrastive_alignment", "ot_alignment", "l2_alignment"):
+criterions = ("amber", "contrastive_alignment", "ot_alignment", "l2_alignment")
+tasks = ("xtreme_tagging", "xtreme_classification", "xtreme_qa")
+for task, criterion in [*(("cross_lingual_alignment", c) for c in criterions), *zip(tasks, tasks)]:
     parser = options.get_training_parser()
-    arguments = "x --arch amber_tiny --task cross_lingual_alignment --criterion " + criterion
+    arguments = f"x --arch amber_tiny --task {{task}} --criterion {{criterion}}"
     arguments += " --optimizer adam --lr-scheduler polynomial_decay --total-num-update 1"
     arguments += " --bpe amber_wordpiece"
     options.parse_args_and_arch(parser, arguments.split())

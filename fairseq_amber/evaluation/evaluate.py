@@ -11,7 +11,7 @@ from fairseq_amber.evaluation.checkpoint import import_fairseq
 from fairseq_amber.evaluation.flags import add_device_arguments, positive
 from fairseq_amber.evaluation.results import Result
 from fairseq_amber.evaluation.scoring import KINDS
-from fairseq_amber.evaluation.submission import submission_path, write_predictions
+from fairseq_amber.evaluation.submission import n_best_path, submission_path, write_predictions
 from fairseq_amber.evaluation.tables import plain_table
 
 if TYPE_CHECKING:
@@ -83,6 +83,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="QA: longest answer in subwords (XTREME: 30)",
     )
+    parser.add_argument(
+        "--n-best",
+        type=positive,
+        metavar="N",
+        help="QA: with --predictions, also write so many answers to each question with their "
+        "scores, as nbest-test-LANG.json (XTREME: 20)",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -99,6 +106,9 @@ def run(args: argparse.Namespace) -> None:
             "nothing to score; write the predictions with --predictions DIR and without --json"
         )
 
+    if args.n_best and (folder.kind != "qa" or not args.predictions):
+        raise UserError("--n-best N is for question answering, and goes with --predictions DIR")
+
     import_fairseq()
     from fairseq_amber.evaluation.predictor import Predictor
 
@@ -108,6 +118,7 @@ def run(args: argparse.Namespace) -> None:
         device=args.device,
         fp16=args.fp16,
         max_answer_tokens=args.max_answer_tokens,
+        n_best=args.n_best or 1,
         max_length=args.max_length,
         doc_stride=args.doc_stride,
         max_query_length=args.max_query_length,
@@ -122,6 +133,8 @@ def run(args: argparse.Namespace) -> None:
         if args.predictions:
             path = submission_path(args.predictions, folder.task, args.split, language)
             write_predictions(path, test.for_submission(predicted))
+            if args.n_best:
+                write_predictions(n_best_path(path), test.n_best(predicted))
 
     kind = KINDS[folder.kind]
     config = {**predictor.config, "split": args.split, "test": str(args.folder)}

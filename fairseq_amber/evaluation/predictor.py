@@ -42,12 +42,14 @@ class Predictor:
         config: dict[str, Any],
         *,
         max_answer_tokens: int = 30,
+        n_best: int = 1,
     ):
         self._model = model
         self._folder = folder
         self._settings = settings
         self._labels = np.array(labels, dtype=object)
         self._max_answer_tokens = max_answer_tokens
+        self._n_best = n_best
         self._device = next(model.parameters()).device
         self.config = config
 
@@ -60,6 +62,7 @@ class Predictor:
         device: str | None = None,
         fp16: bool = False,
         max_answer_tokens: int = 30,
+        n_best: int = 1,
         **changes: Any,
     ) -> Predictor:
         """Loads a checkpoint that an xtreme_* task has written, for a folder of the same task.
@@ -68,6 +71,7 @@ class Predictor:
             device: such as cpu or cuda:0; by default a GPU if there is one.
             fp16: run the model in half precision, on a GPU alone.
             max_answer_tokens: longest answer in subwords.
+            n_best: so many answers to a question, at most.
             changes: max_length, doc_stride, max_query_length, pair_positions or pair_segments,
                 in place of the value (None: the value itself) that the checkpoint was trained with.
 
@@ -109,6 +113,7 @@ class Predictor:
             state["labels"],
             config,
             max_answer_tokens=max_answer_tokens,
+            n_best=n_best,
         )
 
     def predict(self, split: str, language: str, *, batch_tokens: int = 8192) -> list[Any]:
@@ -122,7 +127,7 @@ class Predictor:
 
         Returns:
             tagging: the labels of each sentence's words; classification: a label for each pair;
-            qa: a `Span` for each question.
+            qa: the best `Span`s for each question, the best first.
 
         Raises:
             UserError: the model's scores are not finite.
@@ -142,13 +147,16 @@ class Predictor:
         found = [parts[i].tolist() for i in np.argsort(order)]
         return found if self._folder.kind == "tagging" else [label for (label,) in found]
 
-    def _spans(self, dataset: TaskDataset, batch_tokens: int) -> list[Span]:
-        spans: dict[int, Span] = {}
+    def _spans(self, dataset: TaskDataset, batch_tokens: int) -> list[list[Span]]:
+        spans: dict[int, list[Span]] = {}
         for batch, scores in self._scores(dataset, batch_tokens):
             answers = best_answers(
-                scores, batch["windows"], n_best=1, max_answer_tokens=self._max_answer_tokens
+                scores,
+                batch["windows"],
+                n_best=self._n_best,
+                max_answer_tokens=self._max_answer_tokens,
             )
-            spans.update(zip(batch["id"].tolist(), (best[0] for best in answers)))
+            spans.update(zip(batch["id"].tolist(), answers))
         return [spans[i] for i in range(len(dataset))]
 
     @torch.no_grad()

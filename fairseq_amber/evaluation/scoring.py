@@ -21,6 +21,7 @@ from fairseq_amber.evaluation.question_answering import (
 from fairseq_amber.evaluation.tagging import count_tags, tag_scores
 
 if TYPE_CHECKING:
+    from fairseq_amber.data.squad_file import Question
     from fairseq_amber.data.task_folder import TaskFolder
     from fairseq_amber.evaluation.answers import Span
 
@@ -92,7 +93,7 @@ class Classification:
 
 
 class QuestionAnswering:
-    """Questions about contexts. Predictions: a span of context tokens for each."""
+    """Questions about contexts. Predictions: the best spans of context tokens for each."""
 
     metric = "F1"
     headings = {"f1": "F1", "em": "EM"}
@@ -115,18 +116,28 @@ class QuestionAnswering:
         self.total = len(self._questions)
         self.scored = sum(bool(question.answers) for question in self._questions)
 
-    def for_submission(self, predicted: Sequence[Span]) -> dict[str, str]:
-        """The text that answers each question, by the question's id."""
-        from fairseq_amber.evaluation.answers import answer_text
-
+    def for_submission(self, predicted: Sequence[Sequence[Span]]) -> dict[str, str]:
+        """The text that answers each question best, by the question's id."""
         return {
-            question.id: answer_text(
-                self._contexts[question.context], self._offsets[question.context], span
-            )
-            for question, span in zip(self._questions, predicted)
+            question.id: self._text(question, spans[0])
+            for question, spans in zip(self._questions, predicted)
         }
 
-    def score(self, predicted: Sequence[Span]) -> dict[str, float]:
+    def n_best(self, predicted: Sequence[Sequence[Span]]) -> dict[str, list[dict[str, Any]]]:
+        """The text and the score of every answer to each question, by the question's id."""
+        return {
+            question.id: [
+                {"text": self._text(question, span), "score": span.score} for span in spans
+            ]
+            for question, spans in zip(self._questions, predicted)
+        }
+
+    def _text(self, question: Question, span: Span) -> str:
+        from fairseq_amber.evaluation.answers import answer_text
+
+        return answer_text(self._contexts[question.context], self._offsets[question.context], span)
+
+    def score(self, predicted: Sequence[Sequence[Span]]) -> dict[str, float]:
         """F1 and exact match, by MLQA's rules for that task and by SQuAD's for all others."""
         texts = self.for_submission(predicted)
         scores = [
@@ -145,7 +156,7 @@ class QuestionAnswering:
         lengths = [len(self._offsets[question.context]) for question in self._questions]
         first = rng.integers(0, lengths)
         last = np.minimum(first + rng.integers(0, 30, len(lengths)), np.array(lengths) - 1)
-        return self.score([Span(int(i), int(j), 0.0) for i, j in zip(first, last)])
+        return self.score([[Span(int(i), int(j), 0.0)] for i, j in zip(first, last)])
 
     def _score(self, prediction: str, answers: Sequence[str]) -> AnswerScores:
         if self._language is None:

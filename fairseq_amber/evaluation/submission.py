@@ -19,6 +19,11 @@ def submission_path(folder: str | Path, task: str, split: str, language: str) ->
     return Path(folder) / _FOLDERS.get(task, task) / name
 
 
+def n_best_path(path: Path) -> Path:
+    """Where the n best answers lie beside the best ones: xquad/nbest-test-de.json."""
+    return path.with_name(f"nbest-{path.name}")
+
+
 def write_predictions(path: Path, predicted: Any) -> None:
     """Writes the predictions of one language.
 

@@ -202,6 +202,19 @@ def test_question_answering(prepared, fine_tuned, evaluate, tmp_path):
     assert config["max_answer_tokens"] == 30
 
 
+def test_the_best_answers_to_each_question(prepared, fine_tuned, evaluate, tmp_path):
+    evaluate(
+        *(fine_tuned("squad"), prepared("squad"), "--languages", "de"),
+        *("--predictions", tmp_path, "--n-best", "3"),
+    )
+    best = json.loads((tmp_path / "xquad" / "test-de.json").read_text())
+    several = json.loads((tmp_path / "xquad" / "nbest-test-de.json").read_text())
+    assert best == {question: answers[0]["text"] for question, answers in several.items()}
+    scores = [[answer["score"] for answer in answers] for answers in several.values()]
+    assert all(part == sorted(part, reverse=True) for part in scores)
+    assert max(map(len, scores)) == 3
+
+
 @pytest.mark.parametrize("task", ["ner", "xnli", "squad"])
 def test_what_else_is_in_a_batch_changes_nothing(task, prepared, fine_tuned, evaluate, tmp_path):
     folder, checkpoint = prepared(task), fine_tuned(task)
@@ -309,6 +322,7 @@ def test_no_gold_and_no_predictions(
         (["--languages", "de,fr"], "has no test in 'fr'; it has de, en, tr"),
         (["--fp16", "--device", "cpu"], "--fp16 needs a GPU"),
         (["--doc-stride", "9"], "--doc-stride means nothing to ner"),
+        (["--n-best", "2"], "--n-best N is for question answering"),
         (["--max-length", "2"], "rows of 2 tokens are too short"),
     ],
 )

@@ -51,11 +51,11 @@ def test_gold_spans_are_exact_matches_and_blank_questions_are_not_scored(folder)
     questions = [(0, [5], (3, 6)), (0, [6], (-1, -1)), (1, [7], (2, 2)), (0, [8], (0, 25))]
     squad = QuestionAnswering(folder("squad", (contexts, questions)), "test", "de")
     assert (squad.total, squad.scored) == (4, 3)
-    gold = [Span(3, 6, 0.0), Span(1, 1, 0.0), Span(2, 2, 0.0), Span(0, 25, 0.0)]
+    gold = [[Span(*tokens, 0.0)] for tokens in ((3, 6), (1, 1), (2, 2), (0, 25))]
     assert squad.score(gold) == {"f1": 100, "em": 100}
     texts = squad.for_submission(gold)
     assert (texts["q0"], texts["q1"], texts["q2"]) == ("w3 w4 w5 w6", "w1", "w38")
-    assert squad.score([Span(0, 0, 0.0)] * 4)["em"] == 0
+    assert squad.score([[Span(0, 0, 0.0)]] * 4)["em"] == 0
     assert squad.baseline() == squad.baseline()
 
 
@@ -137,12 +137,12 @@ def test_spans_of_real_gold_give_its_text(tmp_path, fairseq_amber_command):
     for language in folder.languages("test"):
         test = QuestionAnswering(folder, "test", language)
         arrays = folder.arrays("test", language)
-        gold = [Span(*map(int, tokens), 0.0) for tokens in arrays["answer_tokens"]]
+        gold = [[Span(*map(int, tokens), 0.0)] for tokens in arrays["answer_tokens"]]
         texts = test.for_submission(gold)
         starts = np.cumsum([0, *arrays["context_lengths"]])
         questions = read_squad(folder.examples_path("test", language)).questions
         exact = 0
-        for question, span in zip(questions, gold):
+        for question, (span,) in zip(questions, gold):
             text, start = question.answers[0]
             offsets = arrays["context_offsets"][starts[question.context] :]
             if (offsets[span.first, 0], offsets[span.last, 1]) == (start, start + len(text)):

@@ -8,8 +8,19 @@ from third_party/fairseq, or a fairseq that works already.
 from setuptools import find_packages, setup
 
 WORDPIECE = ["tokenizers"]
+MINE = ["faiss-cpu"]
 CONVERT = ["transformers", *WORDPIECE]
-TEST = ["pytest", "pytest-xdist", "POT", "geomloss", "scikit-learn", "scipy", "seqeval", *CONVERT]
+TEST = [
+    "pytest",
+    "pytest-xdist",
+    "POT",
+    "geomloss",
+    "scikit-learn",
+    "scipy",
+    "seqeval",
+    *CONVERT,
+    *MINE,
+]
 LINT = ["ruff", "mypy"]
 
 setup(
@@ -33,6 +44,7 @@ setup(
         "ot": ["POT"],
         "wordpiece": WORDPIECE,
         "convert": CONVERT,
+        "mine": MINE,
         "test": TEST,
         "lint": LINT,
         "dev": TEST + LINT,

@@ -16,6 +16,7 @@ COMMANDS = {
     "prepare-task": "fairseq_amber.preparation.task.command",
     "embed": "fairseq_amber.evaluation.embed",
     "retrieve": "fairseq_amber.evaluation.retrieve",
+    "mine": "fairseq_amber.evaluation.mine",
     "align": "fairseq_amber.evaluation.align",
     "aer": "fairseq_amber.evaluation.aer",
     "evaluate": "fairseq_amber.evaluation.evaluate",

@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     from fairseq_amber.evaluation.encoder import Encoder
 
 
-def add_encoder_arguments(parser: argparse.ArgumentParser) -> None:
-    """The checkpoint and how to run it."""
+def add_encoder_arguments(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
+    """The checkpoint, which may be `optional`, and how to run it."""
     parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT", type=Path, help="a checkpoint_*.pt of fairseq-train"
+        "checkpoint",
+        metavar="CHECKPOINT",
+        type=Path,
+        nargs="?" if optional else None,
+        help="a checkpoint_*.pt of fairseq-train",
     )
     parser.add_argument(
         "--data",

@@ -1,0 +1,222 @@
+"""``fairseq-amber mine``: which sentences of two monolingual texts translate each other?"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Iterator
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.flags import load_encoder
+from fairseq_amber.evaluation.mining_flags import (
+    add_mining_arguments,
+    check_flags,
+    miner_of,
+    mining_settings,
+)
+from fairseq_amber.evaluation.results import Result
+from fairseq_amber.evaluation.tables import plain_table
+from fairseq_amber.evaluation.text_files import atomic_writer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fairseq_amber.evaluation.encoder import Encoder
+    from fairseq_amber.evaluation.miner import Mined
+    from fairseq_amber.evaluation.mining_text import MiningSet
+
+SUMMARY = "translations among the sentences of two texts that are not aligned, as in BUCC"
+EXAMPLE = "fairseq-amber mine checkpoint_best.pt --folder bucc2018 --pairs zh-en --json out.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the flags."""
+    add_mining_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Mines, and scores where there is gold."""
+    check_flags(args)
+    if args.folder is not None:
+        _mine_folder(args)
+    else:
+        _mine_files(args)
+
+
+def _mine_folder(args: argparse.Namespace) -> None:
+    from fairseq_amber.evaluation.mining_folder import choose_files
+
+    files = choose_files(
+        args.folder,
+        args.pairs,
+        dev_split=args.dev_split,
+        split=args.split,
+        tune=args.threshold is None,
+    )
+    scored = [args.dev_split] if files.dev else []
+    scored += [args.split] if any(pair.gold for pair in files.test.values()) else []
+    if not scored and (args.output is None or args.json is not None):
+        raise UserError(
+            f"{args.folder} has no <src>-<tgt>.{args.split}.gold, so that there is nothing to "
+            "score; give --output, without --json"
+        )
+    texts = {
+        name: [side[name].read() for side in files if name in side]
+        for name in files.test or files.dev
+    }
+    encoder = load_encoder(args)
+    per_language = {}
+    for name, splits in texts.items():
+        # The threshold is found before the test texts are looked at.
+        mined = _embed_and_mine(encoder, splits[0], args)
+        threshold = mined.best_threshold() if files.dev else args.threshold
+        parts = mined.scores(threshold) if splits[0].gold is not None else {}
+        if len(splits) == 2:
+            mined = _embed_and_mine(encoder, splits[1], args)
+            if args.split in scored:
+                tuned = {f"dev_{key}": value for key, value in parts.items()}
+                parts = {**mined.scores(threshold), **tuned}
+        if args.output is not None:
+            split = args.split if files.test else args.dev_split
+            _write(mined, threshold, args.output / f"{name}.{split}.mined", args)
+        per_language[name] = {**parts, "threshold": threshold}
+    if scored:
+        metric = "F1" if args.split in scored else f"F1 on {args.dev_split}"
+        _report(metric, per_language, {**_config(encoder, args), "test": str(args.folder)}, args)
+    if scored == [args.dev_split]:
+        print(
+            f"note: without {args.split} gold, these are the scores on what the threshold was "
+            "tuned on: an upper bound"
+        )
+
+
+def _mine_files(args: argparse.Namespace) -> None:
+    from fairseq_amber.evaluation.mining_text import MiningSet, numbered, read_gold, read_text
+    from fairseq_amber.evaluation.unit_vectors import open_vectors
+
+    arrays = [open_vectors(path) for path in args.vectors or ()]
+    if args.source is None:
+        source, target = (numbered(*side) for side in zip(args.vectors, map(len, arrays)))
+    else:
+        source, target = (read_text(path, args.format) for path in (args.source, args.target))
+    gold = None if args.gold is None else read_gold(args.gold, source, target)
+    texts = MiningSet(source, target, gold)
+    if arrays:
+        mined = _mine_vectors(arrays, texts, args)
+        config = {"vectors": " ".join(map(str, args.vectors)), **mining_settings(args)}
+    else:
+        encoder = load_encoder(args)
+        mined, config = _embed_and_mine(encoder, texts, args), _config(encoder, args)
+
+    threshold = float("-inf") if args.threshold is None else args.threshold
+    if args.gold is None or args.output is not None:
+        _write(mined, threshold, args.output, args)
+    if args.gold is not None:
+        parts = {**mined.scores(threshold), "threshold": threshold}
+        name = f"{source.path.name}-{target.path.name}"
+        _report("F1", {name: parts}, {**config, "test": str(args.gold)}, args)
+
+
+def _embed_and_mine(encoder: Encoder, texts: MiningSet, args: argparse.Namespace) -> Mined:
+    from fairseq_amber.evaluation.unit_vectors import UnitVectors
+
+    vectors = [
+        encoder.embed(
+            text.sentences, layer=args.layer, pooling=args.pooling, batch_tokens=args.batch_tokens
+        )
+        for text in (texts.source, texts.target)
+    ]
+    return miner_of(args).mine(texts, *(UnitVectors(side) for side in vectors))
+
+
+def _mine_vectors(arrays: list[np.ndarray], texts: MiningSet, args: argparse.Namespace) -> Mined:
+    from fairseq_amber.evaluation.encoder import find_device
+    from fairseq_amber.evaluation.unit_vectors import UnitVectors
+
+    device = find_device(args.device)
+    sides = []
+    for array, path, text in zip(arrays, args.vectors, (texts.source, texts.target)):
+        if len(array) != text.lines:
+            raise UserError(
+                f"{path} has {len(array)} vectors but {text.path} has {text.lines} lines; "
+                "embed that text again"
+            )
+        sides.append(UnitVectors(array, text.rows, device=device, name=str(path)))
+    return miner_of(args).mine(texts, *sides)
+
+
+def _config(encoder: Encoder, args: argparse.Namespace) -> dict[str, Any]:
+    return {
+        **encoder.config,
+        "layer": encoder.resolve_layer(args.layer),
+        "layers": encoder.num_layers,
+        "pooling": args.pooling,
+        **mining_settings(args),
+    }
+
+
+def _write(mined: Mined, threshold: float, path: Path | None, args: argparse.Namespace) -> None:
+    """Writes the pairs from the threshold up to a file, or prints them."""
+    with nullcontext(sys.stdout) if path is None else atomic_writer(path) as file:
+        file.writelines(_lines(mined, threshold, args.ids))
+
+
+def _lines(mined: Mined, threshold: float, ids: bool) -> Iterator[str]:
+    pairs, texts = mined.pairs.above(threshold), mined.texts
+    rows = zip(pairs.score.tolist(), pairs.source.tolist(), pairs.target.tolist())
+    if ids:
+        sources, targets = texts.source.first_ids(), texts.target.first_ids()
+        yield from (f"{sources[i]}\t{targets[j]}\n" for _, i, j in rows)
+    else:
+        for score, i, j in rows:
+            source, target = texts.source.sentences[i], texts.target.sentences[j]
+            yield (
+                "\t".join([f"{score:.6f}", *(s.replace("\t", " ") for s in (source, target))])
+                + "\n"
+            )
+
+
+def _report(
+    metric: str,
+    per_language: dict[str, dict[str, Any]],
+    config: dict[str, Any],
+    args: argparse.Namespace,
+) -> None:
+    system = args.name or str(args.checkpoint or config["vectors"])
+    result = Result.from_languages("mining", metric, system, per_language, config)
+    print(_table(result, args))
+    vectors = (
+        f"layer {config['layer']} of {config['layers']}, {args.pooling} pooling; {args.checkpoint}"
+        if args.checkpoint
+        else config["vectors"]
+    )
+    print(
+        f"precision, recall and F1 in %; threshold {config['threshold_source']}; {args.margin} "
+        f"margin, {args.neighbours} neighbours, {args.retrieval}; {args.search} search; {vectors}"
+        + (" with weights drawn anew" if args.reinitialize is not None else "")
+    )
+    recalls = [p["search_recall"] for p in per_language.values() if "search_recall" in p]
+    if recalls:
+        print(f"the search found {min(recalls):.1f} % of the nearest neighbours, on a sample")
+    if args.json:
+        result.write(args.json)
+
+
+def _table(result: Result, args: argparse.Namespace) -> str:
+    """A row for each language pair and their mean; dev, where it is there, beside the others."""
+    parts = list(result.per_language.values())
+    tested = "" if result.metric == "F1" else f"{args.dev_split} "
+    columns = {"precision": f"{tested}P", "recall": f"{tested}R", "score": f"{tested}F1"}
+    if "dev_score" in parts[0]:
+        tuned = {f"dev_{key}": f"{args.dev_split} {name}" for key, name in columns.items()}
+        columns = {**tuned, **columns}
+    rows = [
+        [name, str(p["n"]), f"{p['threshold']:.4f}"] + [f"{p[key]:.2f}" for key in columns]
+        for name, p in result.per_language.items()
+    ]
+    if len(rows) > 1:
+        means = (sum(p[key] for p in parts) / len(parts) for key in columns)
+        rows.append(["mean", str(result.n), ""] + [f"{mean:.2f}" for mean in means])
+    return plain_table(["pair", "gold", "threshold", *columns.values()], rows)

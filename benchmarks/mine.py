@@ -1,0 +1,182 @@
+"""Time and memory of mining a text in another: exact search, faiss's exact search and approximate
+search, each in a fresh process, on the same memory-mapped vectors.
+
+    python benchmarks/mine.py                                     # 20,000 x 20,000, a minute
+    python benchmarks/mine.py --sentences 1000000 --route approximate --nprobe 8
+    python benchmarks/mine.py --output table.md
+
+The vectors are drawn, in float16 files: a strong common direction and dimensions of falling
+variance, as encoders have them; half of the sentences of either side have a partner on the other
+side, the same vector with noise. Seconds and memory are those of `Miner.mine`, from open files to
+scored pairs; of approximate search without its recall, which compares a sample exactly. Memory is
+the peak of the whole process, the mapped pages of the files included, which the system may
+take back at any time. F1 is that of the planted pairs, at the best threshold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+CHUNK = 16384
+NOISE = 0.45
+
+
+def write_vectors(folder: Path, sentences: int, dim: int) -> None:
+    """source.npy and target.npy; the partner of row i of the first half is row i."""
+    rng = np.random.default_rng(1)
+    scale = np.arange(1, dim + 1, dtype=np.float32) ** -0.5
+    centre = rng.standard_normal(dim, dtype=np.float32) * scale
+    files = [
+        np.lib.format.open_memmap(
+            folder / f"{side}.npy", mode="w+", dtype=np.float16, shape=(sentences, dim)
+        )
+        for side in ("source", "target")
+    ]
+    for start in range(0, sentences, CHUNK):
+        rows = min(CHUNK, sentences - start)
+        meaning = rng.standard_normal((rows, dim), dtype=np.float32)
+        for file in files:
+            own = rng.standard_normal((rows, dim), dtype=np.float32)
+            paired = (start + np.arange(rows) < sentences // 2)[:, None]
+            drawn = np.where(paired, meaning + NOISE * own, np.hypot(1, NOISE) * own)
+            file[start : start + rows] = centre + scale * drawn
+    for file in files:
+        file.flush()
+
+
+def faiss_neighbours(source, target, k: int):
+    """Both directions by an IndexFlatIP each."""
+    import faiss
+
+    from fairseq_amber.evaluation.neighbour_search import Neighbours
+
+    found = []
+    for queries, items in ((source, target), (target, source)):
+        index = faiss.IndexFlatIP(items.dim)
+        for _, piece in items.pieces(CHUNK):
+            index.add(piece.numpy())
+        parts = [index.search(piece.numpy(), k) for _, piece in queries.pieces(CHUNK)]
+        found.append(Neighbours(*map(np.concatenate, zip(*parts))))
+    return tuple(found)
+
+
+ROUTES = {
+    "exact": "exact, both directions in one pass",
+    "faiss": "faiss IndexFlatIP, one direction after the other",
+    "approximate": "approximate, faiss IndexIVFFlat",
+}
+
+
+def measure(route: str, folder: Path, nlist: int | None, nprobe: int, k: int = 4) -> dict:
+    """Runs one route in this process."""
+    from fairseq_amber.evaluation.mining import best_threshold, mine_pairs, mining_quality
+    from fairseq_amber.evaluation.neighbour_search import (
+        approximate_neighbours,
+        exact_neighbours,
+        sampled_recall,
+    )
+    from fairseq_amber.evaluation.unit_vectors import UnitVectors, open_vectors
+
+    before = peak_bytes()
+    start = time.perf_counter()
+    x, y = (UnitVectors(open_vectors(folder / f"{side}.npy")) for side in ("source", "target"))
+    if route == "exact":
+        found = exact_neighbours(x, y, k)
+    elif route == "faiss":
+        found = faiss_neighbours(x, y, k)
+    else:
+        found = approximate_neighbours(x, y, k, lists=nlist, probes=nprobe)
+    pairs = mine_pairs(*found)
+    seconds, peak = time.perf_counter() - start, peak_bytes()
+    right, gold = (pairs.source == pairs.target) & (pairs.source < len(x) // 2), len(x) // 2
+    kept = pairs.score >= best_threshold(pairs.score, right, gold)
+    return {
+        "seconds": seconds,
+        "peak": peak,
+        "before": before,
+        "recall": 100 * sampled_recall(x, y, found, sample=200),
+        "f1": mining_quality(int(right[kept].sum()), int(kept.sum()), gold).f1,
+    }
+
+
+def peak_bytes() -> int:
+    """Largest resident size of this process so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def table(results: dict[str, dict], args: argparse.Namespace) -> str:
+    """Markdown."""
+    import faiss
+    import torch
+
+    from fairseq_amber.evaluation.neighbour_search import default_lists
+
+    threads = os.environ.get("OMP_NUM_THREADS", "all")
+    nlist = args.nlist or default_lists(args.sentences)
+    size = 2 * args.sentences * args.dim * 2 / 2**30
+    lines = [
+        f"{args.sentences:,} x {args.sentences:,} sentences, {args.dim} dimensions: two float16 "
+        f"files, {size:.2f} GiB together. k = 4. Approximate search: nlist {nlist}, nprobe "
+        f"{args.nprobe}. {platform.machine()}, {os.cpu_count()} cores, OMP_NUM_THREADS {threads}, "
+        f"Python {platform.python_version()}, PyTorch {torch.__version__}, faiss "
+        f"{faiss.__version__}.",
+        "",
+        "| search | seconds | peak GiB | before it | neighbours found, % | F1, % |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for route, result in results.items():
+        peak, before = (result[key] / 2**30 for key in ("peak", "before"))
+        lines.append(
+            f"| {ROUTES[route]} | {result['seconds']:.1f} | {peak:.2f} | {before:.2f} "
+            f"| {result['recall']:.1f} | {result['f1']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sentences", type=int, default=20_000, help="a side; default: 20,000")
+    parser.add_argument("--dim", type=int, default=256, help="default: 256")
+    parser.add_argument("--route", choices=ROUTES, help="this alone; default: all three")
+    parser.add_argument("--nlist", type=int, help="default: as fairseq-amber mine")
+    parser.add_argument("--nprobe", type=int, default=32, help="default: 32")
+    parser.add_argument("--folder", help="for the vectors; default: one that is deleted at the end")
+    parser.add_argument("--output", type=Path, help="also write the table to this file")
+    parser.add_argument("--measure", nargs=2, metavar=("ROUTE", "FOLDER"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.measure:
+        route, folder = args.measure
+        print(json.dumps(measure(route, Path(folder), args.nlist, args.nprobe)))
+        return
+    results = {}
+    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+        write_vectors(Path(folder), args.sentences, args.dim)
+        for route in ROUTES if args.route is None else [args.route]:
+            command = [sys.executable, __file__, "--measure", route, folder]
+            command += ["--nprobe", str(args.nprobe)]
+            command += [] if args.nlist is None else ["--nlist", str(args.nlist)]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            results[route] = json.loads(done.stdout.splitlines()[-1])
+    text = table(results, args)
+    print(text)
+    if args.output:
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        args.output.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterator
+from typing import TYPE_CHECKING, Any, ContextManager, Iterator, TextIO
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.flags import load_encoder
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from fairseq_amber.evaluation.encoder import Encoder
     from fairseq_amber.evaluation.miner import Mined
     from fairseq_amber.evaluation.mining_text import MiningSet
+    from fairseq_amber.evaluation.unit_vectors import UnitVectors
 
 SUMMARY = "translations among the sentences of two texts that are not aligned, as in BUCC"
 EXAMPLE = "fairseq-amber mine checkpoint_best.pt --folder bucc2018 --pairs zh-en --json out.json"
@@ -67,24 +69,26 @@ def _mine_folder(args: argparse.Namespace) -> None:
         for name in files.test or files.dev
     }
     encoder = load_encoder(args)
+    config = {**_config(encoder, args), "test": str(args.folder)}
     per_language = {}
     for name, splits in texts.items():
-        # The threshold is found before the test texts are looked at.
-        mined = _embed_and_mine(encoder, splits[0], args)
-        threshold = mined.best_threshold() if files.dev else args.threshold
-        parts = mined.scores(threshold) if splits[0].gold is not None else {}
-        if len(splits) == 2:
-            mined = _embed_and_mine(encoder, splits[1], args)
-            if args.split in scored:
-                tuned = {f"dev_{key}": value for key, value in parts.items()}
-                parts = {**mined.scores(threshold), **tuned}
-        if args.output is not None:
-            split = args.split if files.test else args.dev_split
-            _write(mined, threshold, args.output / f"{name}.{split}.mined", args)
+        output = f"{name}.{args.split if files.test else args.dev_split}.mined"
+        with _output(args.output and args.output / output) as file:
+            # The threshold is found before the test texts are looked at.
+            mined = _embed_and_mine(encoder, splits[0], args)
+            threshold = mined.best_threshold() if files.dev else args.threshold
+            parts = mined.scores(threshold) if splits[0].gold is not None else {}
+            if len(splits) == 2:
+                mined = _embed_and_mine(encoder, splits[1], args)
+                if args.split in scored:
+                    tuned = {f"dev_{key}": value for key, value in parts.items()}
+                    parts = {**mined.scores(threshold), **tuned}
+            if file is not None:
+                file.writelines(_lines(mined, threshold, args.ids))
         per_language[name] = {**parts, "threshold": threshold}
     if scored:
         metric = "F1" if args.split in scored else f"F1 on {args.dev_split}"
-        _report(metric, per_language, {**_config(encoder, args), "test": str(args.folder)}, args)
+        _report(metric, per_language, config, args)
     if scored == [args.dev_split]:
         print(
             f"note: without {args.split} gold, these are the scores on what the threshold was "
@@ -104,15 +108,17 @@ def _mine_files(args: argparse.Namespace) -> None:
     gold = None if args.gold is None else read_gold(args.gold, source, target)
     texts = MiningSet(source, target, gold)
     if arrays:
-        mined = _mine_vectors(arrays, texts, args)
-        config = {"vectors": " ".join(map(str, args.vectors)), **mining_settings(args)}
+        encoder, mine = None, partial(miner_of(args).mine, texts, *_vectors(arrays, texts, args))
     else:
         encoder = load_encoder(args)
-        mined, config = _embed_and_mine(encoder, texts, args), _config(encoder, args)
+        mine = partial(_embed_and_mine, encoder, texts, args)
+    config = _config(encoder, args)
 
     threshold = float("-inf") if args.threshold is None else args.threshold
-    if args.gold is None or args.output is not None:
-        _write(mined, threshold, args.output, args)
+    with _output(args.output, sys.stdout if args.gold is None else None) as file:
+        mined = mine()
+        if file is not None:
+            file.writelines(_lines(mined, threshold, args.ids))
     if args.gold is not None:
         parts = {**mined.scores(threshold), "threshold": threshold}
         name = f"{source.path.name}-{target.path.name}"
@@ -131,7 +137,10 @@ def _embed_and_mine(encoder: Encoder, texts: MiningSet, args: argparse.Namespace
     return miner_of(args).mine(texts, *(UnitVectors(side) for side in vectors))
 
 
-def _mine_vectors(arrays: list[np.ndarray], texts: MiningSet, args: argparse.Namespace) -> Mined:
+def _vectors(
+    arrays: list[np.ndarray], texts: MiningSet, args: argparse.Namespace
+) -> list[UnitVectors]:
+    """Those of the distinct sentences of both texts, from those of all lines."""
     from fairseq_amber.evaluation.encoder import find_device
     from fairseq_amber.evaluation.unit_vectors import UnitVectors
 
@@ -144,10 +153,12 @@ def _mine_vectors(arrays: list[np.ndarray], texts: MiningSet, args: argparse.Nam
                 "embed that text again"
             )
         sides.append(UnitVectors(array, text.rows, device=device, name=str(path)))
-    return miner_of(args).mine(texts, *sides)
+    return sides
 
 
-def _config(encoder: Encoder, args: argparse.Namespace) -> dict[str, Any]:
+def _config(encoder: Encoder | None, args: argparse.Namespace) -> dict[str, Any]:
+    if encoder is None:
+        return {"vectors": " ".join(map(str, args.vectors)), **mining_settings(args)}
     return {
         **encoder.config,
         "layer": encoder.resolve_layer(args.layer),
@@ -157,10 +168,9 @@ def _config(encoder: Encoder, args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _write(mined: Mined, threshold: float, path: Path | None, args: argparse.Namespace) -> None:
-    """Writes the pairs from the threshold up to a file, or prints them."""
-    with nullcontext(sys.stdout) if path is None else atomic_writer(path) as file:
-        file.writelines(_lines(mined, threshold, args.ids))
+def _output(path: Path | None, otherwise: TextIO | None = None) -> ContextManager[TextIO | None]:
+    """Opened before the work begins, so that a place that cannot be written to shows at once."""
+    return nullcontext(otherwise) if path is None else atomic_writer(path)
 
 
 def _lines(mined: Mined, threshold: float, ids: bool) -> Iterator[str]:

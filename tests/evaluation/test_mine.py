@@ -229,6 +229,19 @@ def test_an_interruption_leaves_nothing_half_written(fairseq_amber_command, arra
     assert sorted(arrays.iterdir()) == before
 
 
+def test_a_place_that_cannot_be_written_to_shows_before_the_work(
+    fairseq_amber_command, arrays, monkeypatch
+):
+    monkeypatch.setattr(
+        "fairseq_amber.evaluation.miner.Miner.mine", lambda *_: pytest.fail("mined")
+    )
+    status, _, err = fairseq_amber_command(
+        *("mine", "--vectors", arrays / "x.npy", arrays / "y.npy"),
+        *("--output", arrays / "x" / "out"),
+    )
+    assert status == 2 and "cannot write" in err
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# Everything that can be measured without labels, for one checkpoint or several side by side:
+# retrieval by three similarities and at every layer, mining, word alignment by every method, with
+# significance tests between the first two and pictures.
+#
+#   AMBER_DATA=... bash scripts/measure.sh OUT NAME=CHECKPOINT [NAME=CHECKPOINT ...]
+#   DATA=data-bin/x TATOEBA=... BUCC=... GOLD=... bash scripts/measure.sh OUT NAME=CHECKPOINT
+#
+# Interrupted, the same command continues; OUT/report, OUT/report-similarity and OUT/report-method
+# hold the tables and pictures. Folders that are not given are left out.
+set -euo pipefail
+[ $# -ge 2 ] || { sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+OUT=$1
+shift
+
+DATA=${DATA:-}                           # default: what the checkpoints were trained on
+TATOEBA=${TATOEBA-${AMBER_DATA:+$AMBER_DATA/retrieval/tatoeba}}
+TATOEBA_PAIRS=${TATOEBA_PAIRS-deu-eng,fra-eng,spa-eng,rus-eng,cmn-eng}
+BUCC=${BUCC-}                            # <pair>.{dev,test}.{<lang>,gold}
+BUCC_PAIRS=${BUCC_PAIRS-}
+GOLD=${GOLD-${AMBER_DATA:+$AMBER_DATA/align_gold/awesome-align-examples}}
+GOLD_PAIRS=${GOLD_PAIRS-en-fr,zh-en}
+METHODS=${METHODS:-"similarity itermax attention transport unbalanced"}
+PLOT=${PLOT:-9}                          # the pair of the first gold file that is drawn
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+
+bash scripts/setup.sh
+export PATH="$PWD/.venv/bin:$PATH"
+mkdir -p "$OUT"
+trap 'echo "measure: interrupted; the same command continues" >&2; exit 130' INT TERM
+step() { # file, command: unless the file is there
+  local file=$1
+  shift
+  [ -e "$file" ] || { mkdir -p "$(dirname "$file")"; "$@"; }
+}
+
+if [ -z "$BUCC" ] && [ -n "${AMBER_DATA:-}" ]; then
+  # The development data has one set a pair: every second sentence pair of its gold, with every
+  # second sentence without one, is the test set.
+  BUCC=$OUT/bucc BUCC_PAIRS=${BUCC_PAIRS:-de-en,fr-en,ru-en,zh-en}
+  step "$BUCC" python - "$AMBER_DATA/retrieval" "$BUCC" <<'PY'
+import sys
+from pathlib import Path
+
+source, out = map(Path, sys.argv[1:])
+out.mkdir(parents=True)
+for gold in sorted([*source.glob("bucc2018/*.dev.gold"), *source.glob("bucc_style/*.dev.gold")]):
+    name = gold.name.split(".")[0]
+    links = [line.split("\t") for line in gold.read_text(encoding="utf-8").splitlines()]
+    for split, parity in (("dev", 0), ("test", 1)):
+        kept = links[parity::2]
+        lines = "".join("\t".join(link) + "\n" for link in kept)
+        (out / f"{name}.{split}.gold").write_text(lines, encoding="utf-8")
+        for side, language in enumerate(name.split("-")):
+            linked = {link[side] for link in links}
+            wanted = {link[side] for link in kept}
+            path = gold.with_name(f"{name}.dev.{language}")
+            text = path.read_text(encoding="utf-8").splitlines()
+            others = [line for line in text if line.split("\t")[0] not in linked]
+            wanted |= {line.split("\t")[0] for line in others[parity::2]}
+            mine = [line + "\n" for line in text if line.split("\t")[0] in wanted]
+            (out / f"{name}.{split}.{language}").write_text("".join(mine), encoding="utf-8")
+PY
+fi
+
+names=()
+results=()
+similarities=()
+methods=()
+pictures=()
+space=()
+data=(${DATA:+--data "$DATA"})
+for system in "$@"; do
+  name=${system%%=*} checkpoint=${system#*=}
+  names+=("$name")
+  here=$OUT/$name
+  echo "== $name"
+  if [ -n "$TATOEBA" ]; then
+    pairs=(${TATOEBA_PAIRS:+--pairs "$TATOEBA_PAIRS"})
+    for similarity in cosine csls margin; do
+      layers=()
+      title="$name, $similarity"
+      [ "$similarity" != cosine ] || layers=(--layers all --layer -1)
+      step "$here/tatoeba-$similarity.json" fairseq-amber retrieve "$checkpoint" \
+        ${data[@]+"${data[@]}"} --folder "$TATOEBA" --split tatoeba ${pairs[@]+"${pairs[@]}"} \
+        --similarity "$similarity" ${layers[@]+"${layers[@]}"} \
+        --name "$([ "$similarity" = cosine ] && echo "$name" || echo "$title")" \
+        --json "$here/tatoeba-$similarity.json"
+      similarities+=("$here/tatoeba-$similarity.json")
+    done
+    results+=("$here/tatoeba-cosine.json")
+    space+=(--space "$name=$checkpoint")
+    first=${TATOEBA_PAIRS%%,*}
+    step "$here/$first.npy" fairseq-amber embed "$checkpoint" \
+      "$TATOEBA/tatoeba.$first.${first%-*}" "$here/$first.npy" ${data[@]+"${data[@]}"}
+  fi
+  if [ -n "$BUCC" ]; then
+    step "$here/bucc.json" fairseq-amber mine "$checkpoint" ${data[@]+"${data[@]}"} --folder "$BUCC" \
+      ${BUCC_PAIRS:+--pairs "$BUCC_PAIRS"} --name "$name" --output "$here/mined" \
+      --json "$here/bucc.json"
+    results+=("$here/bucc.json")
+  fi
+  if [ -n "$GOLD" ]; then
+    pair=${GOLD_PAIRS%%,*}
+    for method in $METHODS; do
+      flags=(--method "$method")
+      [ "$method" != unbalanced ] || flags=(--method transport --reach 0.3)
+      step "$here/$method/alignments" fairseq-amber align "$checkpoint" ${data[@]+"${data[@]}"} \
+        --folder "$GOLD" ${GOLD_PAIRS:+--pairs "$GOLD_PAIRS"} "${flags[@]}" \
+        --output "$here/$method/alignments"
+      step "$here/$method/aer.json" fairseq-amber aer "$here/$method/alignments" "$GOLD" \
+        --name "$name, $method" --json "$here/$method/aer.json"
+      methods+=("$here/$method/aer.json")
+    done
+    step "$here/aer.json" fairseq-amber aer "$here/similarity/alignments" "$GOLD" --name "$name" \
+      --json "$here/aer.json"
+    results+=("$here/aer.json")
+    step "$here/heatmap.png" fairseq-amber align "$checkpoint" ${data[@]+"${data[@]}"} \
+      --source "$GOLD/test.$pair.${pair%-*}" --target "$GOLD/test.$pair.${pair#*-}" \
+      --output "$here/heatmap.align" --plot "$PLOT" "$here/heatmap.png"
+    pictures+=(--heatmap "Similarity of the word states of $name=$here/heatmap.png")
+  fi
+done
+
+compare=()
+[ ${#names[@]} -lt 2 ] || compare=(--compare "${names[0]}" "${names[1]}")
+[ ${#space[@]} -eq 0 ] || space+=(--space-folder "$TATOEBA" --space-split tatoeba
+  ${TATOEBA_PAIRS:+--space-pairs "$TATOEBA_PAIRS"} --space-sentences 40
+  ${DATA:+--space-data "$DATA"})
+fairseq-amber report "${results[@]}" --output "$OUT/report" ${compare[@]+"${compare[@]}"} \
+  ${space[@]+"${space[@]}"} ${pictures[@]+"${pictures[@]}"}
+[ ${#similarities[@]} -eq 0 ] ||
+  fairseq-amber report "${similarities[@]}" --output "$OUT/report-similarity"
+[ ${#methods[@]} -eq 0 ] || fairseq-amber report "${methods[@]}" --output "$OUT/report-method"
+echo "$OUT/report"

@@ -10,17 +10,10 @@ from setuptools import find_packages, setup
 WORDPIECE = ["tokenizers"]
 MINE = ["faiss-cpu"]
 CONVERT = ["transformers", *WORDPIECE]
-TEST = [
-    "pytest",
-    "pytest-xdist",
-    "POT",
-    "geomloss",
-    "scikit-learn",
-    "scipy",
-    "seqeval",
-    *CONVERT,
-    *MINE,
-]
+MOSES = ["sacremoses"]
+REPORT = ["scikit-learn"]
+TEST = ["pytest", "pytest-xdist", "POT", "geomloss", "scipy", "seqeval"]
+TEST += [*CONVERT, *MINE, *MOSES, *REPORT]
 LINT = ["ruff", "mypy"]
 
 setup(
@@ -45,6 +38,8 @@ setup(
         "wordpiece": WORDPIECE,
         "convert": CONVERT,
         "mine": MINE,
+        "moses": MOSES,
+        "report": REPORT,
         "test": TEST,
         "lint": LINT,
         "dev": TEST + LINT,

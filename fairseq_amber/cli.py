@@ -54,7 +54,8 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
             formatter_class=_HelpFormatter,
         )
         module.add_arguments(subparser)
-        subparser.set_defaults(run=module.run)
+        # A module that goes on with what an interrupted run left behind says RESUMES = True.
+        subparser.set_defaults(run=module.run, resumes=getattr(module, "RESUMES", False))
     return parser
 
 
@@ -70,7 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"fairseq-amber: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("fairseq-amber: interrupted; the same command continues", file=sys.stderr)
+        again = "continues" if args.resumes else "starts anew"
+        print(f"fairseq-amber: interrupted; the same command {again}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

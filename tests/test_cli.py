@@ -39,7 +39,7 @@ def test_help_imports_nothing_heavy():
     "error, status, line",
     [
         (UserError("x.de:3: bad"), 2, "fairseq-amber: error: x.de:3: bad\n"),
-        (KeyboardInterrupt(), 130, "fairseq-amber: interrupted; the same command continues\n"),
+        (KeyboardInterrupt(), 130, "fairseq-amber: interrupted; the same command starts anew\n"),
     ],
 )
 def test_what_ends_a_command_is_one_line(error, status, line, monkeypatch, capsys):
@@ -49,6 +49,15 @@ def test_what_ends_a_command_is_one_line(error, status, line, monkeypatch, capsy
     monkeypatch.setattr("fairseq_amber.user_dir.run", run)
     assert cli.main(["user-dir"]) == status
     assert capsys.readouterr().err == line
+
+
+def test_a_command_that_resumes_says_so_when_interrupted(monkeypatch, capsys):
+    def run(args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fairseq_amber.preparation.prepare.run", run)
+    assert cli.main(["prepare", "raw", "data-bin"]) == 130
+    assert capsys.readouterr().err.endswith("interrupted; the same command continues\n")
 
 
 def test_user_dir_prints_the_package(capsys):

@@ -15,10 +15,11 @@ from fairseq_amber.evaluation.flags import (
     load_encoder,
     parallel_files,
 )
+from fairseq_amber.evaluation.method_flags import add_method_arguments, method_settings
 from fairseq_amber.evaluation.pictures import check_format
-from fairseq_amber.evaluation.text_files import atomic_writer, read_parallel
-from fairseq_amber.evaluation.transport_flags import add_transport_arguments, transport_settings
+from fairseq_amber.evaluation.text_files import ParallelFiles, atomic_writer, read_parallel
 from fairseq_amber.evaluation.word_alignment import Link, format_pharaoh
+from fairseq_amber.evaluation.words import WORDS, Splitter, word_splitter
 
 if TYPE_CHECKING:
     from fairseq_amber.evaluation.aligner import Aligner
@@ -33,6 +34,7 @@ EXAMPLE = (
 _SCALES = {
     "attention": "product of the two attention maps",
     "similarity": "cosine",
+    "itermax": "cosine",
     "transport": "mass, as a share of the smaller word's",
 }
 
@@ -50,28 +52,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--method",
-        choices=("similarity", "attention", "transport"),
+        choices=("similarity", "itermax", "attention", "transport"),
         default="similarity",
         help="similarity: mutual best matches under the cosine of states at --layer, for any "
-        "encoder; attention: under the product of the two attention maps that AMBER's word "
-        "alignment trains; transport: under the optimal transport plan between the states at "
-        "--layer",
+        "encoder; itermax: and then those of the words left over; attention: under the product of "
+        "the two attention maps that AMBER's word alignment trains; transport: under the optimal "
+        "transport plan between the states at --layer",
     )
     parser.add_argument(
         "--layer",
         type=int,
         default=-1,
-        help="layer of the states for similarity and transport: 1 is the first, -1 the last, 0 the "
-        "embeddings; attention has the last alone",
+        help="layer of the states for similarity, itermax and transport: 1 is the first, -1 the "
+        "last, 0 the embeddings; attention has the last alone",
     )
     parser.add_argument(
         "--units",
         choices=("words", "subwords"),
         default="words",
-        help="what the links number: words between white space, or the subwords that "
-        "fairseq-amber prepare makes of a line, as for text without spaces; the --l2-units of "
+        help="what the links number: the --words of a line, or the subwords that "
+        "fairseq-amber prepare makes of it, as for text without spaces; the --l2-units of "
         "training",
     )
+    parser.add_argument(
+        "--words",
+        choices=WORDS,
+        default="whitespace",
+        help="whitespace: what white space separates, as in a file of tokens, whose numbering "
+        "stays; moses: the tokens of the Moses tokenizer",
+    )
+    for side in ("source", "target"):
+        parser.add_argument(
+            f"--{side}-language",
+            metavar="LANG",
+            help=f"two letters, such as de: of --{side} for --words moses; without it, the one "
+            "that the file is named after",
+        )
     parser.add_argument(
         "--output",
         metavar="FILE",
@@ -86,22 +102,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="draw the scores of the N-th sentence pair (from 1) as a picture; with --folder, of "
         "the first language pair",
     )
-    add_transport_arguments(parser)
+    add_method_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Aligns every pair; writes Pharaoh lines and, if asked for, one picture."""
-    transport = transport_settings(args)
+    settings = method_settings(args)
+    languages = args.source_language, args.target_language
+    if args.words == "whitespace" and any(languages):
+        raise UserError("--source-language and --target-language are for --words moses")
+    if args.words != "whitespace" and args.units == "subwords":
+        raise UserError("--words is for --units words; leave one of them out")
     if args.corpus is None:
-        _align_texts(args, transport)
+        _align_texts(args, settings)
     else:
-        _align_corpora(args, transport)
+        _align_corpora(args, settings)
 
 
-def _align_texts(args: argparse.Namespace, transport: dict[str, Any]) -> None:
+def _align_texts(args: argparse.Namespace, settings: dict[str, Any]) -> None:
     files = parallel_files(args)
     if args.folder is not None and args.output is None:
         raise UserError("--folder needs --output FOLDER, which gets one file for each pair")
+    splitters = [_splitters(pair, args) for pair in files]
     texts = [read_parallel(pair.source, pair.target) for pair in files]
     line = None
     if args.plot is not None:
@@ -114,22 +136,34 @@ def _align_texts(args: argparse.Namespace, transport: dict[str, Any]) -> None:
     from fairseq_amber.evaluation.aligner import Aligner, encode_units
 
     tokenizer = encoder.tokenizer
-    aligner = Aligner(encoder, method=args.method, layer=args.layer, **transport)
-    for number, (pair, text) in enumerate(zip(files, texts)):
+    aligner = Aligner(encoder, method=args.method, layer=args.layer, **settings)
+    for number, (pair, text, split) in enumerate(zip(files, texts, splitters)):
         with _output(args, pair.name) as file:
-            pieces = [encode_units(tokenizer, side, args.units) for side in text]
+            pieces = [encode_units(tokenizer, s, args.units, f) for s, f in zip(text, split)]
             links = list(_links(aligner, [pieces], len(text[0]), pair.name, args))
             file.writelines(format_pharaoh(found) + "\n" for found in links)
         if number == 0 and line is not None:
-            source, target = (side[line].split() for side in text)
+            source, target = (to_words(side[line]) for side, to_words in zip(text, split))
             _plot(tokenizer, aligner, source, target, links[line], args.plot[1])
 
 
-def _align_corpora(args: argparse.Namespace, transport: dict[str, Any]) -> None:
+def _splitters(pair: ParallelFiles, args: argparse.Namespace) -> tuple[Splitter, Splitter]:
+    languages = args.source_language, args.target_language
+    if args.folder is not None and any(languages):
+        raise UserError("--folder names the languages; leave --source-language and the like out")
+    return (
+        word_splitter(args.words, pair.source, languages[0], flag="--source-language"),
+        word_splitter(args.words, pair.target, languages[1], flag="--target-language"),
+    )
+
+
+def _align_corpora(args: argparse.Namespace, settings: dict[str, Any]) -> None:
     if any(path is not None for path in (args.folder, args.source, args.target)):
         raise UserError("--corpus is in place of --folder and of --source and --target")
     if args.output is None:
         raise UserError("--corpus needs --output FOLDER, which gets one file for each pair")
+    if args.words != "whitespace":
+        raise UserError("--words is for text; a binarised corpus has its words already")
     if args.plot is not None:
         raise UserError("--plot draws the words of a text; leave it out with --corpus")
 
@@ -137,7 +171,7 @@ def _align_corpora(args: argparse.Namespace, transport: dict[str, Any]) -> None:
     from fairseq_amber.evaluation.aligner import Aligner
     from fairseq_amber.evaluation.prepared_pairs import boundaries_of, open_pairs, read_pairs
 
-    aligner = Aligner(encoder, method=args.method, layer=args.layer, **transport)
+    aligner = Aligner(encoder, method=args.method, layer=args.layer, **settings)
     boundaries = boundaries_of(args.units, encoder)
     for corpus in open_pairs(args.corpus, args.split, args.pairs, encoder):
         with _output(args, corpus.name) as file:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Iterator, NamedTuple, Sequence
+from typing import Callable, Iterator, NamedTuple, Sequence
 
 import numpy as np
 from torch import Tensor
@@ -14,6 +14,7 @@ from fairseq_amber.evaluation.encoder import Encoder, batches_by_length
 from fairseq_amber.evaluation.link_extraction import (
     NO_WORD,
     cosine_similarity,
+    iterated_argmax,
     mutual_argmax,
     mutual_attention,
     transport_plan,
@@ -22,14 +23,19 @@ from fairseq_amber.evaluation.link_extraction import (
 from fairseq_amber.evaluation.tokenizer import Tokenizer, WordPieces
 from fairseq_amber.evaluation.word_alignment import Link
 
-METHODS = ("attention", "similarity", "transport")
+METHODS = ("attention", "similarity", "itermax", "transport")
 
 
-def encode_units(tokenizer: Tokenizer, lines: Sequence[str], units: str) -> list[WordPieces]:
-    """Sentences for an `Aligner`, whose links then number their `words`, between white space, or
-    their `subwords`, as binarised text has them, without special tokens."""
+def encode_units(
+    tokenizer: Tokenizer,
+    lines: Sequence[str],
+    units: str,
+    split: Callable[[str], list[str]] = str.split,
+) -> list[WordPieces]:
+    """Sentences for an `Aligner`, whose links then number their `words`, those that `split` makes
+    of a line, or their `subwords`, as binarised text has them, without special tokens."""
     if units == "words":
-        return tokenizer.encode_words([line.split() for line in lines])
+        return tokenizer.encode_words([split(line) for line in lines])
     return [WordPieces(ids, np.arange(len(ids))) for ids in tokenizer.encode(lines)]
 
 
@@ -46,8 +52,9 @@ class Aligner:
 
     `attention` scores two subwords by the head-mean of the product of the two attention maps that
     word alignment training makes agree (top layer). `similarity` scores them by the cosine of their
-    states at a layer, each sentence encoded alone (Jalili Sabet et al., 2020). `transport` scores
-    them by the mass that goes from one to the other in the transport plan between these states.
+    states at a layer, each sentence encoded alone (Jalili Sabet et al., 2020: Argmax); `itermax`
+    adds the best matches among what then has no link (the same: Itermax). `transport` scores them
+    by the mass that goes from one to the other in the transport plan between these states.
     """
 
     def __init__(
@@ -56,14 +63,17 @@ class Aligner:
         *,
         method: str = "attention",
         layer: int = -1,
+        alpha: float = 0.9,
         epsilon: float = 0.1,
-        iterations: int = 50,
+        iterations: int | None = None,
         reach: float | None = None,
     ):
         """Takes the layer of the states; attention has only the last.
 
         Args:
-            epsilon, iterations, reach: of transport alone; see `transport_plan`.
+            alpha: of itermax; see `iterated_argmax`.
+            epsilon, reach: of transport; see `transport_plan`.
+            iterations: of itermax, by default 2, or of transport, by default 50.
 
         Raises:
             UserError: there is no such method or layer.
@@ -77,11 +87,12 @@ class Aligner:
         if method == "attention" and self.layer != encoder.num_layers:
             raise UserError(
                 f"--layer {layer}: --method attention reads the last layer, the one that is "
-                "trained; other layers go with --method similarity or transport"
+                "trained; other layers go with --method similarity, itermax or transport"
             )
         self._transport = partial(
-            transport_plan, epsilon=epsilon, iterations=iterations, reach=reach
+            transport_plan, epsilon=epsilon, iterations=iterations or 50, reach=reach
         )
+        self._itermax = partial(iterated_argmax, alpha=alpha, iterations=iterations or 2)
 
     def align(
         self,
@@ -101,11 +112,8 @@ class Aligner:
         for batch in batches_by_length(lengths, batch_tokens):
             indices = [full[position] for position in batch]
             pairs = [fitted[i] for i in indices]
-            token_scores = self._score(pairs)
+            aligned = self._extract(self._score(pairs))
             words = pad_rows([side.words for sides in zip(*pairs) for side in sides], NO_WORD)
-            aligned = mutual_argmax(*token_scores)
-            if self.method == "transport":
-                aligned &= token_scores.scores > 0  # where no mass goes there is no link
             yield from zip(indices, word_links(aligned.cpu(), *words.chunk(2)))
         for i in sorted(set(range(len(sources))).difference(full)):
             yield i, []
@@ -168,3 +176,13 @@ class Aligner:
         else:
             scores = cosine_similarity(states.source, states.target)
         return _TokenScores(scores, states.source_mask, states.target_mask)
+
+    def _extract(self, found: _TokenScores) -> Tensor:
+        """(B, S, T) bool: which subwords are linked."""
+        if self.method == "itermax":
+            similarity = (1 + found.scores) / 2
+            return self._itermax(similarity, found.source_mask, found.target_mask)
+        aligned = mutual_argmax(*found)
+        if self.method == "transport":
+            aligned &= found.scores > 0  # where no mass goes there is no link
+        return aligned

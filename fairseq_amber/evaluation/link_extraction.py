@@ -101,6 +101,38 @@ def mutual_argmax(scores: Tensor, source_mask: Tensor, target_mask: Tensor) -> T
     return forward & backward & valid
 
 
+def iterated_argmax(
+    similarity: Tensor,
+    source_mask: Tensor,
+    target_mask: Tensor,
+    *,
+    alpha: float,
+    iterations: int,
+) -> Tensor:
+    """Best matches, sought again among what is left over (Jalili Sabet et al., 2020: Itermax).
+
+        A = 0; `iterations` times: A += mutual_argmax(S * M),
+        M[i, j] = 1 where neither i nor j has a link in A, alpha where one has, 0 where both have
+
+    Args:
+        similarity: (B, S, T) floats in [0, 1].
+        source_mask: (B, S) bool, True = counts.
+        target_mask: (B, T) bool.
+        alpha: in [0, 1]; a link to a token that has one already must be better by this factor.
+        iterations: 1 is `mutual_argmax`.
+
+    Returns:
+        (B, S, T) bool.
+    """
+    aligned = mutual_argmax(similarity, source_mask, target_mask)
+    for _ in range(iterations - 1):
+        linked = aligned.any(2, keepdim=True), aligned.any(1, keepdim=True)
+        scores = similarity.masked_fill(linked[0] & linked[1], 0)
+        scores = torch.where(linked[0] ^ linked[1], alpha * scores, scores)
+        aligned = aligned | (mutual_argmax(scores, source_mask, target_mask) & (scores > 0))
+    return aligned
+
+
 def word_links(
     aligned: Tensor, source_words: Tensor, target_words: Tensor
 ) -> list[list[tuple[int, int]]]:

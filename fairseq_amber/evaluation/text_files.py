@@ -70,6 +70,12 @@ def read_parallel(source: str | Path, target: str | Path) -> tuple[list[str], li
     return sides
 
 
+def language_of(path: str | Path) -> str | None:
+    """The language a file is named after: de for x.de-en.de; None for other names."""
+    match = _PAIR.fullmatch(Path(path).name)
+    return match["language"] if match else None
+
+
 def language_pair(source: str | Path, target: str | Path) -> str:
     """The pair two files are named after: x.de-en.de and x.de-en.en are de-en; else their names."""
     names = Path(source).name, Path(target).name

@@ -11,6 +11,7 @@ from fairseq_amber.preparation.settings import FilterSettings, VocabularySetting
 
 SUMMARY = "learn or take a vocabulary; check, filter and binarise text for fairseq"
 EXAMPLE = "fairseq-amber prepare raw data-bin/de-en --vocab-size 8000"
+RESUMES = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

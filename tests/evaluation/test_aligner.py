@@ -22,7 +22,9 @@ def align(aligner, pieces, **kwargs):
     return [found[i] for i in range(len(SOURCES))]
 
 
-@pytest.mark.parametrize("method, layer", [("attention", -1), ("similarity", 2), ("transport", 0)])
+@pytest.mark.parametrize(
+    "method, layer", [("attention", -1), ("similarity", 2), ("itermax", 1), ("transport", 0)]
+)
 def test_batches_agree_with_one_pair_at_a_time(encoder, pieces, method, layer):
     aligner = Aligner(encoder, method=method, layer=layer)
     together = align(aligner, pieces)
@@ -32,6 +34,25 @@ def test_batches_agree_with_one_pair_at_a_time(encoder, pieces, method, layer):
     for links, source, target in zip(together, SOURCES, TARGETS):
         for i, j in links:
             assert 0 <= i < len(source.split()) and 0 <= j < len(target.split())
+
+
+def test_itermax_links_what_similarity_links_and_more(encoder, pieces):
+    similarity = align(Aligner(encoder, method="similarity", layer=2), pieces)
+    itermax = align(Aligner(encoder, method="itermax", layer=2, iterations=4), pieces)
+    assert all(set(links) <= set(more) for links, more in zip(similarity, itermax))
+    assert itermax != similarity
+    assert align(Aligner(encoder, method="itermax", layer=2, iterations=1), pieces) == similarity
+
+
+def test_thousands_of_pairs_take_one_forward_pass_for_each_batch(encoder, monkeypatch):
+    words = encoder.tokenizer.encode_words([["ja"] * (1 + i % 5) for i in range(3000)])
+    rows = []
+    real = encoder._states
+    monkeypatch.setattr(encoder, "_states", lambda r, layer: rows.append(len(r)) or real(r, layer))
+    tokens = 2 * sum(2 * len(sentence.ids) for sentence in words)
+    assert len(list(Aligner(encoder, method="itermax").align(words, words))) == 3000
+    assert sum(rows) == 2 * 3000
+    assert len(rows) <= 1.1 * tokens / 8192 + 5
 
 
 @pytest.mark.parametrize("method", ["similarity", "transport"])

@@ -120,6 +120,8 @@ def test_align_prints_what_it_would_write(fairseq_amber_command, checkpoint, cor
     for flags in (
         ["--method", "attention"],
         ["--method", "similarity"],
+        ["--method", "itermax"],
+        ["--method", "itermax", "--alpha", 0.1, "--iterations", 4],
         ["--method", "transport"],
         ["--method", "transport", "--epsilon", 1, "--reach", 0.1, "--iterations", 3, "--layer", 1],
         ["--units", "subwords"],
@@ -130,10 +132,42 @@ def test_align_prints_what_it_would_write(fairseq_amber_command, checkpoint, cor
         assert fairseq_amber_command(*arguments, "--output", tmp_path / "out")[0] == 0
         assert (tmp_path / "out").read_text() == text
         outputs.add(text)
-    assert len(outputs) == 5
+    assert len(outputs) == 7
 
 
-@pytest.mark.parametrize("method", ["attention", "similarity", "transport"])
+def test_align_numbers_the_words_of_the_moses_tokenizer(
+    fairseq_amber_command, checkpoint, tmp_path, capsys
+):
+    pytest.importorskip("sacremoses")
+    plain, tokens = tmp_path / "plain", tmp_path / "tokens"
+    for folder, text in (
+        (plain, {"de": "Der Zug, z. B. heute.", "en": "The train don't stop & go."}),
+        (tokens, {"de": "Der Zug , z. B. heute .", "en": "The train don 't stop & go ."}),
+    ):
+        folder.mkdir()
+        for language, line in text.items():
+            (folder / f"test.de-en.{language}").write_text(line + "\n")
+    outputs = []
+    for folder, words in ((plain, "moses"), (tokens, "whitespace"), (plain, "whitespace")):
+        out = tmp_path / "out"
+        arguments = ["--folder", folder, "--output", out, "--words", words, "--method", "itermax"]
+        status, _, err = fairseq_amber_command("align", checkpoint, *arguments)
+        assert status == 0 and "warning" not in err, err
+        outputs.append((out / "test.de-en.align").read_text())
+    assert outputs[0] == outputs[1] != outputs[2]
+
+    other = tmp_path / "other.txt"
+    other.write_text("Der Zug, z. B. heute.\n")
+    sides = ["--source", other, "--target", plain / "test.de-en.en", "--words", "moses"]
+    status, _, err = fairseq_amber_command("align", checkpoint, *sides)
+    assert status == 2 and "give its language with --source-language" in err
+    named = [*sides, "--method", "itermax", "--source-language"]
+    assert fairseq_amber_command("align", checkpoint, *named, "de")[:2] == (0, outputs[0])
+    status, out, err = fairseq_amber_command("align", checkpoint, *named, "deu")
+    assert status == 0 and "Moses has no abbreviations of 'deu'" in err
+
+
+@pytest.mark.parametrize("method", ["attention", "similarity", "itermax", "transport"])
 def test_align_draws_what_each_method_scores(
     fairseq_amber_command, checkpoint, corpus, tmp_path, method
 ):
@@ -148,7 +182,13 @@ def test_align_draws_what_each_method_scores(
 
 @pytest.mark.parametrize(
     "flag, value",
-    [("--epsilon", "0"), ("--epsilon", "nan"), ("--iterations", "0"), ("--reach", "-1")],
+    [
+        ("--epsilon", "0"),
+        ("--epsilon", "nan"),
+        ("--iterations", "0"),
+        ("--reach", "-1"),
+        ("--alpha", "1.1"),
+    ],
 )
 def test_a_transport_setting_out_of_its_range_is_refused(
     fairseq_amber_command, capsys, flag, value
@@ -222,9 +262,21 @@ def test_report_shows_systems_side_by_side(fairseq_amber_command, checkpoint, co
         (["align", "{ck}", "--folder", "{dir}", "--output", "o", "--plot", "9", "a.png"], "1 to 8"),
         (["align", "{ck}", "--folder", "{dir}", "--output", "o", "--plot", "1", "a.txt"], ".png"),
         (["align", "{ck}", "--folder", "{dir}", "--reach", "1"], "--reach: for --method transport"),
+        (["align", "{ck}", "--folder", "{dir}", "--alpha", "1"], "--alpha: for --method itermax"),
+        (["align", "{ck}", "--words", "moses", "--units", "subwords"], "--words is for --units"),
+        (["align", "{ck}", "--source-language", "de"], "are for --words moses"),
+        (
+            ["align", "{ck}", "--folder", "{dir}", "--output", "o", "--words", "moses"]
+            + ["--target-language", "de"],
+            "--folder names the languages",
+        ),
+        (
+            ["align", "{ck}", "--corpus", "{dir}", "--output", "o", "--words", "moses"],
+            "--words is for text",
+        ),
         (
             ["align", "{ck}", "--method", "attention", "--epsilon", "1", "--iterations", "9"],
-            "--epsilon and --iterations: for --method transport alone, but the method is attention",
+            "--iterations: for --method itermax and transport alone, but the method is attention",
         ),
         (
             ["align", "{ck}", "--folder", "{dir}", "--output", "o", "--plot", "1", "a.png"]

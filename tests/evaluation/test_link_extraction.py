@@ -1,9 +1,11 @@
+import numpy as np
 import pytest
 import torch
 
 from fairseq_amber.evaluation.link_extraction import (
     NO_WORD,
     cosine_similarity,
+    iterated_argmax,
     mutual_argmax,
     mutual_attention,
     transport_plan,
@@ -43,6 +45,40 @@ def test_mutual_argmax_agrees_with_a_loop_over_pairs(seed):
         expected = slow_mutual_argmax(scores[b], SOURCE_LENGTHS[b], TARGET_LENGTHS[b])
         assert set(map(tuple, aligned[b].nonzero().tolist())) == expected
     assert aligned.sum(1).max() <= 1 and aligned.sum(2).max() <= 1
+
+
+def literal_itermax(S, alpha, n_max):
+    """Figure 3 of Jalili Sabet et al. (2020), word for word."""
+    A = np.zeros(S.shape, dtype=int)
+    for _ in range(n_max):
+        M = np.zeros(S.shape)
+        for i in range(S.shape[0]):
+            for j in range(S.shape[1]):
+                i_aligned, j_aligned = A[i, :].max() > 0, A[:, j].max() > 0
+                M[i, j] = 0 if i_aligned and j_aligned else alpha if i_aligned or j_aligned else 1
+        product = S * M
+        for i in range(S.shape[0]):
+            for j in range(S.shape[1]):
+                if product[i].argmax() == j and product[:, j].argmax() == i and product[i, j] > 0:
+                    A[i, j] = 1
+    return set(zip(*A.nonzero()))
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("iterations", [1, 2, 3, 5])
+def test_iterated_argmax_is_the_papers_pair_by_pair(alpha, iterations):
+    generator = torch.Generator().manual_seed(0)
+    found = set()
+    for _ in range(30):
+        similarity = torch.rand(4, 4, 5, generator=generator)
+        similarity[2] = similarity[2].mul(4).round() / 4  # ties
+        aligned = iterated_argmax(similarity, *masks(), alpha=alpha, iterations=iterations)
+        for b, (source, target) in enumerate(zip(SOURCE_LENGTHS, TARGET_LENGTHS)):
+            links = set(map(tuple, aligned[b].nonzero().tolist()))
+            block = similarity[b, :source, :target].numpy()
+            assert links == (literal_itermax(block, alpha, iterations) if block.size else set())
+            found.add(len(links) > min(source, target))
+    assert (True in found) == (alpha > 0 and iterations > 1)  # links to a word that has one
 
 
 def test_mutual_attention_is_the_summand_of_the_training_loss():

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
+
 from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.alignment_files import AlignmentFile, read_alignments
 from fairseq_amber.evaluation.results import Result
 from fairseq_amber.evaluation.tables import plain_table
-from fairseq_amber.evaluation.word_alignment import AlignmentScore, alignment_score, read_pharaoh
+from fairseq_amber.evaluation.word_alignment import Links, alignment_score, link_counts, score_of
 
 SUMMARY = "precision, recall and alignment error rate (AER) of word alignments against gold"
 EXAMPLE = "fairseq-amber aer test.de-en.align test.de-en.gold --json aer.json"
@@ -20,17 +23,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "predicted",
         metavar="PREDICTED",
         type=Path,
-        help="alignments in Pharaoh format (0-0 1-2), one sentence pair a line, source index "
-        "first; or a folder of files <name>.align",
+        help="alignments in Pharaoh's format (0-0 1-2), one sentence pair a line, source index "
+        "first, or in NAACL's (1 1 1 S), one link a line; or a folder of files <name>.align",
     )
     parser.add_argument(
         "gold",
         metavar="GOLD",
         type=Path,
-        help="the same with i-j for sure and ipj for possible links; or a folder of <name>.gold",
+        help="the same, or TALP's format: i-j or isj for sure, ipj or i?j for possible links; "
+        "or a folder of <name>.gold, <name>.talp or <name>.naacl",
     )
     parser.add_argument(
-        "--one-based", action="store_true", help="GOLD counts words from 1, not from 0"
+        "--one-based",
+        action="store_true",
+        help="GOLD counts words from 1, not from 0, as TALP's tools do; NAACL's format always does",
     )
     parser.add_argument("--name", default="", metavar="SYSTEM", help="the system's name in reports")
     parser.add_argument("--json", metavar="OUT", help="also write the result to this file")
@@ -38,10 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prints one line per pair of files, in percent, and writes the JSON."""
-    scores = {
-        name: _score(predicted, gold, args.one_based)
+    counts = {
+        name: _counts(predicted, gold, args.one_based)
         for name, predicted, gold in _files(args.predicted, args.gold)
     }
+    scores = {name: score_of(rows) for name, rows in counts.items()}
     result = Result.from_languages(
         task="word_alignment",
         metric="AER",
@@ -60,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
         rows.append(["mean", str(result.n), "", "", f"{result.score:.2f}"])
     print(plain_table(["pair", "n", "precision %", "recall %", "AER %"], rows))
     if args.json:
-        result.write(args.json)
+        result.write(args.json, {name: {"score": _items(rows)} for name, rows in counts.items()})
 
 
 def _files(predicted: Path, gold: Path) -> list[tuple[str, Path, Path]]:
@@ -72,11 +79,15 @@ def _files(predicted: Path, gold: Path) -> list[tuple[str, Path, Path]]:
     predictions = sorted(predicted.glob("*.align"))
     if not predictions:
         raise UserError(f"{predicted} has no files <name>.align (fairseq-amber align --output)")
-    files = [(_pair(path), path, gold / f"{path.stem}.gold") for path in predictions]
-    for _, path, reference in files:
-        if not reference.exists():
-            raise UserError(f"{reference} is missing: there is no gold for {path}")
-    return files
+    return [(_pair(path), path, _gold_of(path, gold)) for path in predictions]
+
+
+def _gold_of(path: Path, folder: Path) -> Path:
+    candidates = [folder / f"{path.stem}{suffix}" for suffix in (".gold", ".talp", ".naacl")]
+    for candidate in candidates:
+        if candidate.exists():
+            return candidate
+    raise UserError(f"{candidates[0]} is missing: there is no gold for {path}")
 
 
 def _pair(path: Path) -> str:
@@ -84,22 +95,39 @@ def _pair(path: Path) -> str:
     return next((part for part in path.name.split(".")[1:-1] if "-" in part), path.name)
 
 
-def _score(predicted: Path, gold: Path, one_based: bool) -> AlignmentScore:
-    references = read_pharaoh(gold, one_based=one_based)
-    links = [line.possible for line in read_pharaoh(predicted)]
-    if len(links) != len(references):
+def _counts(predicted: Path, gold: Path, one_based: bool) -> np.ndarray:
+    """(N, 4), see `link_counts`."""
+    found, reference = read_alignments(predicted), read_alignments(gold, one_based=one_based)
+    found, reference = _filled(found, len(reference.pairs)), _filled(reference, len(found.pairs))
+    if len(found.pairs) != len(reference.pairs):
         raise UserError(
-            f"{predicted} has {len(links)} lines but {gold} has {len(references)}; "
-            "line i of both must be of the same sentence pair"
+            f"{predicted} has {len(found.pairs)} sentence pairs but {gold} has "
+            f"{len(reference.pairs)}; number i of both must be the same pair"
         )
+    links = [pair.possible for pair in found.pairs]
+    counts = link_counts(links, reference.pairs)
     try:
-        score = alignment_score(links, references)
+        aer = score_of(counts).aer
     except ValueError as error:
         raise UserError(f"{gold}: {error}") from None
-    swapped = alignment_score([{(j, i) for i, j in line} for line in links], references)
-    if swapped.aer < score.aer:
+    swapped = alignment_score([{(j, i) for i, j in line} for line in links], reference.pairs).aer
+    if swapped < aer:
         print(
             f"note: {predicted} fits {gold} better with its indices swapped (AER "
-            f"{swapped.aer:.2f}); source comes first in both"
+            f"{swapped:.2f}); source comes first in both"
         )
-    return score
+    return counts
+
+
+def _filled(file: AlignmentFile, pairs: int) -> AlignmentFile:
+    """With pairs without links at the end, which NAACL's format leaves out."""
+    if file.complete or len(file.pairs) >= pairs:
+        return file
+    nothing = Links(frozenset(), frozenset())
+    return file._replace(pairs=file.pairs + [nothing] * (pairs - len(file.pairs)))
+
+
+def _items(counts: np.ndarray) -> np.ndarray:
+    """(N, 2): the numerator and the denominator of 1 - AER; see `evaluation.items`."""
+    n_links, n_sure, in_sure, in_possible = counts.T
+    return np.stack([in_sure + in_possible, n_links + n_sure], axis=1)

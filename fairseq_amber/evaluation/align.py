@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ContextManager, Iterable, Iterator, Sequence, TextIO
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.alignment_files import format_pharaoh
 from fairseq_amber.evaluation.flags import (
     add_encoder_arguments,
     add_text_arguments,
@@ -18,7 +19,7 @@ from fairseq_amber.evaluation.flags import (
 from fairseq_amber.evaluation.method_flags import add_method_arguments, method_settings
 from fairseq_amber.evaluation.pictures import check_format
 from fairseq_amber.evaluation.text_files import ParallelFiles, atomic_writer, read_parallel
-from fairseq_amber.evaluation.word_alignment import Link, format_pharaoh
+from fairseq_amber.evaluation.word_alignment import Link
 from fairseq_amber.evaluation.words import WORDS, Splitter, word_splitter
 
 if TYPE_CHECKING:

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Sequence
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.items import LOWER_IS_BETTER
 from fairseq_amber.evaluation.results import Result
 from fairseq_amber.evaluation.tables import markdown_table
-
-LOWER_IS_BETTER = frozenset({"AER"})
 
 # What may differ between the runs that one mean is taken over: seeds, and where files lie.
 _OF_ONE_RUN = frozenset(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.items import Items, items_path, write_items
 from fairseq_amber.evaluation.text_files import atomic_writer
 
 
@@ -53,8 +54,11 @@ class Result:
         n = sum(int(parts["n"]) for parts in per_language.values())
         return cls(task, metric, system, sum(scores) / len(scores), per_language, n, config)
 
-    def write(self, path: str | Path) -> None:
-        """Writes the JSON; the file appears whole or not at all."""
+    def write(self, path: str | Path, items: Items | None = None) -> None:
+        """Writes the JSON, and the outcomes of the items beside it; a file appears whole or not at
+        all."""
+        if items is not None:
+            write_items(items, items_path(path))
         with atomic_writer(path) as file:
             json.dump(asdict(self), file, ensure_ascii=False, indent=2)
             file.write("\n")

@@ -7,7 +7,7 @@ import re
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, NamedTuple, TextIO
+from typing import Any, Iterator, NamedTuple
 
 from fairseq_amber.errors import UserError
 
@@ -117,8 +117,8 @@ def find_parallel(folder: str | Path, split: str) -> list[ParallelFiles]:
 
 
 @contextmanager
-def atomic_writer(path: str | Path) -> Iterator[TextIO]:
-    """Opens a UTF-8 file that appears under its name only once the block has ended well.
+def atomic_writer(path: str | Path, *, binary: bool = False) -> Iterator[Any]:
+    """Opens a file, of UTF-8 or binary, that appears under its name once the block has ended well.
 
     Raises:
         UserError: the folder cannot be written to, or the disk is full.
@@ -128,7 +128,8 @@ def atomic_writer(path: str | Path) -> Iterator[TextIO]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
+        text: dict[str, Any] = {} if binary else {"encoding": "utf-8", "newline": "\n"}
+        with open(descriptor, "wb" if binary else "w", **text) as file:
             yield file
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)

@@ -1,21 +1,16 @@
-"""Word alignments as sets of links, their files, and the alignment error rate.
+"""Word alignments as sets of links, and the alignment error rate.
 
-A link (i, j) says that source word i and target word j translate each other. The Pharaoh format
-holds one sentence pair a line: `0-0 1-2 2p1`, where `-` marks a sure link and `p` a possible one.
+A link (i, j) says that source word i and target word j translate each other.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Iterable, Sequence, Tuple
 
-from fairseq_amber.errors import UserError
+import numpy as np
 
 Link = Tuple[int, int]
-
-_LINK = re.compile(r"([0-9]+)([-p])([0-9]+)", flags=re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -36,53 +31,23 @@ class AlignmentScore:
     n: int
 
 
-def parse_pharaoh(line: str, *, one_based: bool = False) -> Links:
-    """Reads `0-0 1p2`: sure links (`-`) and possible ones (`p`), source index first.
-
-    Args:
-        one_based: the file counts words from 1; links come back counted from 0.
+def link_counts(predicted: Sequence[Iterable[Link]], gold: Sequence[Links]) -> np.ndarray:
+    """|A|, |S|, |A & S| and |A & P| of every pair: (N, 4) int64.
 
     Raises:
-        UserError: on an entry that is no link.
+        ValueError: the two sequences differ in length.
     """
-    sure, possible = set(), set()
-    for entry in line.split():
-        match = _LINK.fullmatch(entry)
-        if match is None:
-            raise UserError(f"'{entry}' is no link; expected i-j (sure) or ipj (possible)")
-        link = (int(match[1]) - one_based, int(match[3]) - one_based)
-        if min(link) < 0:
-            raise UserError(f"'{entry}' counts from 0, but the file was said to count from 1")
-        possible.add(link)
-        if match[2] == "-":
-            sure.add(link)
-    return Links(frozenset(sure), frozenset(possible))
-
-
-def format_pharaoh(links: Iterable[Link]) -> str:
-    """`0-0 1-2`, sorted: one line of a Pharaoh file, without its newline."""
-    return " ".join(f"{i}-{j}" for i, j in sorted(links))
-
-
-def read_pharaoh(path: str | Path, *, one_based: bool = False) -> list[Links]:
-    """Reads a Pharaoh file, one sentence pair a line; an empty line is a pair without links.
-
-    Raises:
-        UserError: the file cannot be read, or names the file and line that is not in the format.
-    """
-    links = []
-    try:
-        with open(path, encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                try:
-                    links.append(parse_pharaoh(line, one_based=one_based))
-                except UserError as error:
-                    raise UserError(f"{path}:{number}: {error}") from None
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is no text; expected lines such as 0-0 1-2 2p1") from None
-    return links
+    if len(predicted) != len(gold):
+        raise ValueError(f"{len(predicted)} predicted pairs, but {len(gold)} gold pairs")
+    counts = np.zeros((len(gold), 4), dtype=np.int64)
+    for row, links, reference in zip(counts, map(set, predicted), gold):
+        row[:] = (
+            len(links),
+            len(reference.sure),
+            len(links & reference.sure),
+            len(links & reference.possible),
+        )
+    return counts
 
 
 def alignment_score(predicted: Sequence[Iterable[Link]], gold: Sequence[Links]) -> AlignmentScore:
@@ -97,20 +62,21 @@ def alignment_score(predicted: Sequence[Iterable[Link]], gold: Sequence[Links]) 
     Raises:
         ValueError: the two sequences differ in length, or no sure link is in the gold.
     """
-    if len(predicted) != len(gold):
-        raise ValueError(f"{len(predicted)} predicted pairs, but {len(gold)} gold pairs")
-    n_links = n_sure = in_sure = in_possible = 0
-    for links, reference in zip(predicted, gold):
-        links = set(links)
-        n_links += len(links)
-        n_sure += len(reference.sure)
-        in_sure += len(links & reference.sure)
-        in_possible += len(links & reference.possible)
+    return score_of(link_counts(predicted, gold))
+
+
+def score_of(counts: np.ndarray) -> AlignmentScore:
+    """The score of `link_counts`.
+
+    Raises:
+        ValueError: no sure link is in the gold.
+    """
+    n_links, n_sure, in_sure, in_possible = counts.sum(axis=0).tolist()
     if n_sure == 0:
         raise ValueError("the gold has no sure link (i-j): recall and AER are not defined")
     return AlignmentScore(
         precision=100.0 * in_possible / n_links if n_links else 0.0,
         recall=100.0 * in_sure / n_sure,
         aer=100.0 * (1 - (in_sure + in_possible) / (n_links + n_sure)),
-        n=len(gold),
+        n=len(counts),
     )

@@ -210,6 +210,34 @@ def test_aer_counts_from_one_and_notices_swapped_indices(fairseq_amber_command, 
     assert row.split() == ["de-en", "1", "0.00", "0.00", "100.00"]
 
 
+def test_aer_reads_naacl_and_talp_and_stores_the_outcomes(fairseq_amber_command, tmp_path):
+    import numpy as np
+
+    predicted, folder = tmp_path / "test.de-en.align", tmp_path / "gold"
+    predicted.write_text("0-0 1-1 2-2\n\n0-1\n5-5\n")
+    folder.mkdir()
+    naacl, talp = folder / "test.de-en.naacl", folder / "test.de-en.talp"
+    naacl.write_text("0001 1 1 S\n0001 2 2 P\n0003 1 2\n0003 1 0 S\n")
+    talp.write_text("1s1:0.9 2p2\n\n1-2 1-0\n\n")
+    outputs = []
+    for arguments in ([naacl], [talp, "--one-based"]):
+        result = tmp_path / "r.json"
+        status, out, err = fairseq_amber_command("aer", predicted, *arguments, "--json", result)
+        assert status == 0, err
+        outputs.append(out)
+        counts = np.load(tmp_path / "r.items.npz")["de-en/score"]
+        assert counts.tolist() == [[3, 4], [0, 0], [2, 2], [0, 1]]
+        score = json.loads(result.read_text())["score"]
+        assert score == pytest.approx(100 * (1 - counts[:, 0].sum() / counts[:, 1].sum()))
+    assert outputs[0] == outputs[1]
+    # the same both ways; the last pair has no links in either
+    (tmp_path / "found.naacl").write_text("1 1 1\n1 2 2\n1 3 3\n3 1 2\n4 6 6\n")
+    assert fairseq_amber_command("aer", tmp_path / "found.naacl", naacl)[:2] == (0, outputs[0])
+    predicted.write_text("0-0\n")
+    status, _, err = fairseq_amber_command("aer", predicted, naacl)
+    assert status == 2 and "has 1 sentence pairs but" in err and "has 3" in err
+
+
 def test_report_shows_systems_side_by_side(fairseq_amber_command, checkpoint, corpus, tmp_path):
     results = []
     for name, seed in (("first", 1), ("second", 2), ("second", 3)):

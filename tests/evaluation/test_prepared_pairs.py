@@ -17,7 +17,7 @@ from fairseq_amber.data.whole_words import word_boundaries
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation import prepared_pairs
 from fairseq_amber.evaluation.aligner import Aligner, encode_units
-from fairseq_amber.evaluation.word_alignment import format_pharaoh
+from fairseq_amber.evaluation.alignment_files import format_pharaoh
 
 PAIRS = [
     ("ein rotes Haus steht am See .", "a red house stands by the lake ."),

@@ -1,50 +1,15 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.word_alignment import (
-    Links,
-    alignment_score,
+from fairseq_amber.evaluation.alignment_files import (
     format_pharaoh,
     parse_pharaoh,
-    read_pharaoh,
+    read_alignments,
 )
-
-
-def test_parses_sure_and_possible_links():
-    links = parse_pharaoh("0-0 2p1 10-3\n")
-    assert links.sure == {(0, 0), (10, 3)}
-    assert links.possible == {(0, 0), (10, 3), (2, 1)}
-    assert parse_pharaoh("  ") == Links(frozenset(), frozenset())
-    assert parse_pharaoh("1-1 2p3", one_based=True).possible == {(0, 0), (1, 2)}
-
-
-def test_formats_what_it_parses():
-    assert format_pharaoh({(10, 0), (2, 1), (2, 0)}) == "2-0 2-1 10-0"
-    assert parse_pharaoh(format_pharaoh([(3, 4)])).sure == {(3, 4)}
-
-
-@pytest.mark.parametrize("entry", ["0", "0-", "-1-0", "0-0-0", "0:1", "a-b", "0.5-1", "²-1"])
-def test_an_entry_that_is_no_link_is_refused_with_file_and_line(entry, tmp_path):
-    path = tmp_path / "x.align"
-    path.write_text(f"0-0\n\n0-1 {entry}\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"x\.align:3: .*no link"):
-        read_pharaoh(path)
-
-
-def test_zero_in_a_one_based_file_is_refused():
-    with pytest.raises(UserError, match="counts from 0"):
-        parse_pharaoh("0-1", one_based=True)
-
-
-def test_a_file_that_cannot_be_read_is_refused(tmp_path):
-    with pytest.raises(UserError, match="missing.align"):
-        read_pharaoh(tmp_path / "missing.align")
-    (tmp_path / "picture.png").write_bytes(b"\x89PNG\xff")
-    with pytest.raises(UserError, match="no text"):
-        read_pharaoh(tmp_path / "picture.png")
+from fairseq_amber.evaluation.word_alignment import alignment_score, link_counts
 
 
 def test_score_by_hand():
@@ -56,6 +21,12 @@ def test_score_by_hand():
     assert score.recall == pytest.approx(100 / 3)
     assert score.aer == pytest.approx(100 * (1 - 3 / 7))
     assert score.n == 2
+
+
+def test_counts_of_each_pair():
+    gold = [parse_pharaoh("0-0 1-1 2p2"), parse_pharaoh("0-1")]
+    predicted = [[(0, 0), (2, 2), (3, 3)], [(0, 0)]]
+    assert link_counts(predicted, gold).tolist() == [[3, 2, 1, 2], [1, 1, 0, 0]]
 
 
 def test_score_at_its_ends():
@@ -73,17 +44,56 @@ def test_score_refuses_unequal_lengths_and_gold_without_sure_links():
         alignment_score([set()], [parse_pharaoh("0p0")])
 
 
-EXAMPLES = Path(os.environ.get("AMBER_DATA", "")) / "align_gold" / "awesome-align-examples"
+GOLD = Path(os.environ.get("AMBER_DATA", "")) / "align_gold"
+EXAMPLES = GOLD / "awesome-align-examples"
+
+real_gold = pytest.mark.skipif(
+    "AMBER_DATA" not in os.environ, reason="AMBER_DATA names no data folder"
+)
 
 
-@pytest.mark.skipif("AMBER_DATA" not in os.environ, reason="AMBER_DATA names no data folder")
+def count_anew(predicted, gold):
+    """AER of two files, by the book."""
+    links = sure = correct = 0
+    for found, reference in zip(predicted.read_text().splitlines(), gold.read_text().splitlines()):
+        A = {tuple(entry.split("-")) for entry in found.split()}
+        S = {tuple(entry.split("-")) for entry in reference.split() if "-" in entry}
+        P = S | {tuple(entry.split("p")) for entry in reference.split() if "p" in entry}
+        links, sure, correct = links + len(A), sure + len(S), correct + len(A & S) + len(A & P)
+    return 100 * (1 - correct / (links + sure))
+
+
+@real_gold
+@pytest.mark.data
 @pytest.mark.parametrize(
     "pair, aer", [("en-fr", 4.07), ("ro-en", 20.75), ("zh-en", 13.31), ("ja-en", 37.34)]
 )
 def test_published_outputs_have_their_published_scores(pair, aer):
-    gold = read_pharaoh(EXAMPLES / f"test.{pair}.gold")
-    lines = read_pharaoh(EXAMPLES / f"test.{pair}.awesome-align.out")
-    predicted = [line.sure for line in lines]
-    assert round(alignment_score(predicted, gold).aer, 2) == aer
+    files = EXAMPLES / f"test.{pair}.awesome-align.out", EXAMPLES / f"test.{pair}.gold"
+    found, gold = (read_alignments(path).pairs for path in files)
+    predicted = [line.sure for line in found]
+    score = alignment_score(predicted, gold).aer
+    assert round(score, 2) == aer
+    assert score == pytest.approx(count_anew(*files), abs=1e-9)
     swapped = [{(j, i) for i, j in links} for links in predicted]
     assert alignment_score(swapped, gold).aer > aer + 20
+
+
+@real_gold
+@pytest.mark.data
+def test_all_real_gold_agrees_with_a_count_anew(tmp_path):
+    files = sorted(GOLD.glob("*/*.gold"))
+    assert len(files) >= 10
+    rng = np.random.default_rng(0)
+    for path in files:
+        gold = read_alignments(path).pairs
+        predicted = [
+            {link for link in pair.possible if rng.random() < 0.7}
+            | {tuple(link) for link in rng.integers(0, 15, (3, 2)).tolist()}
+            for pair in gold
+        ]
+        found = tmp_path / "found"
+        found.write_text("".join(format_pharaoh(links) + "\n" for links in predicted))
+        score = alignment_score([pair.possible for pair in read_alignments(found).pairs], gold)
+        assert score.aer == pytest.approx(count_anew(found, path), abs=1e-9)
+        assert 5 < score.aer < 95 and score.n == len(gold)

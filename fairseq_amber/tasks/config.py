@@ -11,6 +11,7 @@ from omegaconf import II, MISSING
 
 from fairseq_amber.data.layout import PAIR_SPECIALS
 from fairseq_amber.errors import UserError
+from fairseq_amber.tasks.retrieval_validation import check_best_metric
 
 SHORTEST_ROW = PAIR_SPECIALS + 2
 
@@ -88,10 +89,20 @@ class CrossLingualAlignmentConfig(FairseqDataclass):
             "(BERT); none: it does not"
         },
     )
+    validate_retrieval: int = field(
+        default=0,
+        metadata={
+            "help": "in validation, also log the retrieval accuracy (%) of at most N pairs of each "
+            "corpus, both ways, as retrieval; without N, 1000; 0 = off",
+            "argparse_const": 1000,
+        },
+    )
     seed: int = II("common.seed")
     update_freq: Any = II("optimization.update_freq")
     train_subset: str = II("dataset.train_subset")
     disable_validation: bool = II("dataset.disable_validation")
+    best_checkpoint_metric: str = II("checkpoint.best_checkpoint_metric")
+    maximize_best_checkpoint_metric: bool = II("checkpoint.maximize_best_checkpoint_metric")
 
 
 def check(cfg: CrossLingualAlignmentConfig) -> None:
@@ -123,6 +134,9 @@ def check(cfg: CrossLingualAlignmentConfig) -> None:
         raise UserError(f"--update-freq {','.join(map(str, freqs))} is not 1 or more")
     if cfg.leave_unmasked_prob + cfg.random_token_prob > 1:
         raise UserError("--leave-unmasked-prob and --random-token-prob add up to more than 1")
+    check_best_metric(
+        cfg.validate_retrieval, cfg.best_checkpoint_metric, cfg.maximize_best_checkpoint_metric
+    )
 
 
 def shards_of(cfg: CrossLingualAlignmentConfig) -> List[Path]:

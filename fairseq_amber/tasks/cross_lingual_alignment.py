@@ -41,6 +41,7 @@ from fairseq_amber.tasks.pair_extras import (
     point_finder,
     warn_of_target_language,
 )
+from fairseq_amber.tasks.retrieval_validation import RetrievalValidation
 from fairseq_amber.tasks.text_checks import check_training_corpora, log_lost_text
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class CrossLingualAlignmentTask(FairseqTask):
         self.criterion: Any = None
         self.needs = Needs()
         self.max_length = cfg.tokens_per_sample
+        self._retrieval = RetrievalValidation(cfg.validate_retrieval, cfg.pairs, dictionary)
         self._train_shards: list[AlignmentDataset] = []
         self._checked: set[AlignmentDataset] = set()  # whose left-out examples are logged
         self._idf: dict[str, np.ndarray] | None = None
@@ -147,6 +149,7 @@ class CrossLingualAlignmentTask(FairseqTask):
             if self.cfg.disable_validation and getattr(self.criterion, "training", False):
                 return
             self.datasets[split] = self._open(folders[0], split)
+            self._retrieval.open(folders[0], split)
             return
         if not self._train_shards:
             self._train_shards = [self._open(folder, split) for folder in folders]
@@ -243,6 +246,8 @@ class CrossLingualAlignmentTask(FairseqTask):
             for other in (*self._train_shards, *self.datasets.values()):
                 if other is not dataset and other not in self._checked:
                     self._sources(other, length, max_tokens)
+        else:
+            self._retrieval.begin(self._split_of(dataset), self.max_length, max_tokens)
         dataset.set_epoch(epoch)
         sources = self._sources(dataset, length, max_tokens)
         if max_tokens is not None and not training:
@@ -272,6 +277,17 @@ class CrossLingualAlignmentTask(FairseqTask):
             buffer_size=data_buffer_size,
             skip_remainder_batch=skip_remainder_batch,
         )
+
+    def valid_step(self, sample, model, criterion):
+        """One batch; before the first of a split, the retrieval accuracy."""
+        self._retrieval.measure(model)
+        return super().valid_step(sample, model, criterion)
+
+    def reduce_metrics(self, logging_outputs, criterion):
+        """Logs what the criterion does and, in validation, the retrieval accuracy."""
+        super().reduce_metrics(logging_outputs, criterion)
+        if not criterion.training:
+            self._retrieval.log()
 
     def _sources(
         self, dataset: AlignmentDataset, length: int, max_tokens: int | None

@@ -1,0 +1,161 @@
+"""Retrieval accuracy on the validation pairs while a model trains (``--validate-retrieval``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple, Sequence
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from fairseq import metrics
+from fairseq.data import Dictionary
+from fairseq.distributed import utils as distributed_utils
+
+from fairseq_amber.data.corpora import ParallelCorpus, available, load_corpora
+from fairseq_amber.data.layout import SENTENCE_SPECIALS, Specials, pad_rows, sentence_row
+from fairseq_amber.errors import UserError
+from fairseq_amber.objectives.sentence_alignment import mean_pool
+
+_METRIC = "retrieval"
+_BATCH_TOKENS = 8192  # where validation is not limited by --max-tokens
+
+
+class _Limits(NamedTuple):
+    """Longest row, and most tokens in a batch, padding included."""
+
+    row: int
+    batch: int
+
+
+class RetrievalValidation:
+    """Logs, for each validation split, how many sentences find their translation among those of
+    their corpus, as ``fairseq-amber retrieve`` counts it: the nearest by cosine of the mean of the
+    last layer's states, special tokens included.
+
+    ``retrieval`` is the mean over corpora of the mean of both directions, in percent;
+    ``retrieval/<pair>`` is that of one corpus, ``retrieval_forward`` and ``retrieval_backward`` are
+    the directions.
+
+    Args:
+        limit: at most so many pairs of each corpus, evenly spread over it; 0 measures nothing.
+        pairs: as ``data.corpora.available`` takes them.
+    """
+
+    def __init__(self, limit: int, pairs: str | None, dictionary: Dictionary):
+        self._limit = limit
+        self._pairs = pairs
+        self._dictionary = dictionary
+        self._splits: dict[str, list[ParallelCorpus]] = {}
+        self._current: list[ParallelCorpus] = []
+        self._limits = _Limits(0, 0)
+        self._measured: dict[str, float] | None = None
+
+    def open(self, data: Path, split: str) -> None:
+        """Opens the pairs of a split, whatever text the criterion reads.
+
+        Raises:
+            UserError: there are none.
+        """
+        if not self._limit:
+            return
+        names = available(data, "parallel", self._pairs)
+        corpora = load_corpora(data, split, [], names, self._dictionary)
+        pairs = [c for c in corpora if isinstance(c, ParallelCorpus) and not c.empty.all()]
+        if not pairs:
+            raise UserError(
+                f"--validate-retrieval: {data}/parallel has no {split} pairs; add them, or leave "
+                "the flag out"
+            )
+        self._splits[split] = pairs
+
+    def begin(self, split: str, row_tokens: int, batch_tokens: int | None) -> None:
+        """Says which split is validated from now on."""
+        self._current = self._splits.get(split, [])
+        self._limits = _Limits(row_tokens, batch_tokens or _BATCH_TOKENS)
+        self._measured = None
+
+    def measure(self, model: Any) -> None:
+        """Measures at the first call since ``begin``. All ranks must call it together; each encodes
+        a part, and all have the result, which is that of a single rank to the bit."""
+        if self._measured is None:
+            accuracies = {corpus.name: self._accuracy(model, corpus) for corpus in self._current}
+            self._measured = {}
+            for part in ("", "_forward", "_backward"):
+                values = {pair: accuracy[part] for pair, accuracy in accuracies.items()}
+                for pair, value in values.items():
+                    self._measured[f"{_METRIC}{part}/{pair}"] = value
+                if values:
+                    self._measured[_METRIC + part] = sum(values.values()) / len(values)
+
+    def log(self) -> None:
+        """Logs what ``measure`` has found, in percent."""
+        for name, value in (self._measured or {}).items():
+            metrics.log_scalar(name, value, weight=0, priority=20, round=2)
+
+    def _accuracy(self, model: Any, corpus: ParallelCorpus) -> dict[str, float]:
+        from fairseq_amber.evaluation.retrieval import retrieval_accuracy
+
+        full = np.flatnonzero(~corpus.empty)
+        places = np.linspace(0, len(full) - 1, min(self._limit, len(full))).round().astype(int)
+        sides = zip(*(corpus[int(index)] for index in full[places]))
+        sentences = [ids for side in sides for ids in side]
+        # A sentence that occurs twice is encoded once, so that its vectors are equal to the bit.
+        distinct = {ids.tobytes(): ids for ids in sentences}
+        row_of = {key: row for row, key in enumerate(distinct)}
+        rows = torch.tensor([row_of[ids.tobytes()] for ids in sentences])
+        vectors = self._encode(model, list(distinct.values()))
+        source, target = vectors[rows.to(vectors.device)].chunk(2)
+        accuracy = retrieval_accuracy(source, target)
+        return {
+            "": accuracy.mean,
+            "_forward": accuracy.forward,
+            "_backward": accuracy.backward,
+        }
+
+    @torch.no_grad()
+    def _encode(self, model: Any, sentences: Sequence[np.ndarray]) -> torch.Tensor:
+        """(N, D) in fp32 on every rank, of the same batches however many ranks there are."""
+        from fairseq_amber.evaluation.encoder import batches_by_length
+
+        model.eval()
+        specials = Specials.of(self._dictionary)
+        device = next(model.parameters()).device
+        longest = self._limits.row - SENTENCE_SPECIALS
+        rows = [sentence_row(ids[:longest], specials) for ids in sentences]
+        batches = list(batches_by_length([len(row) for row in rows], self._limits.batch))
+        alone = not dist.is_initialized()
+        world = 1 if alone else distributed_utils.get_data_parallel_world_size()
+        rank = 0 if alone else distributed_utils.get_data_parallel_rank()
+        vectors = torch.zeros(0, device=device)
+        for number in range(rank, rank + world * (-(-len(batches) // world)), world):
+            # A rank without a batch takes the first: wrappers of a model may communicate.
+            batch = batches[number if number < len(batches) else 0]
+            tokens = pad_rows([rows[i] for i in batch], specials.pad).to(device)
+            states = model(tokens, features_only=True)[0]
+            found = mean_pool(states, tokens.ne(specials.pad))
+            if not len(vectors):
+                vectors = found.new_zeros(len(rows), found.size(1))
+            if number < len(batches):
+                vectors[torch.from_numpy(batch).to(device)] = found
+        if world > 1:
+            dist.all_reduce(vectors, group=distributed_utils.get_data_parallel_group())
+        return vectors
+
+
+def check_best_metric(limit: int, metric: str, maximize: bool) -> None:
+    """Whether ``--best-checkpoint-metric`` can be had, and means what it says.
+
+    Raises:
+        UserError: it is the retrieval accuracy, which is not measured or would be minimised.
+    """
+    if limit < 0:
+        raise UserError(f"--validate-retrieval {limit} is not a number of pairs, 0 or more")
+    if metric.split("/")[0] in (_METRIC, f"{_METRIC}_forward", f"{_METRIC}_backward"):
+        if not limit:
+            raise UserError(f"--best-checkpoint-metric {metric} needs --validate-retrieval")
+        if not maximize:
+            raise UserError(
+                f"--best-checkpoint-metric {metric} is an accuracy: add "
+                "--maximize-best-checkpoint-metric, or the worst checkpoint is kept as the best"
+            )

@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+import torch
+from fairseq import metrics
+
+from fairseq_amber.data.layout import Specials, sentence_row
+from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.retrieval import retrieval_accuracy
+from fairseq_amber.tasks.retrieval_validation import RetrievalValidation, check_best_metric
+
+
+def measured(validation, model, row_tokens=64, batch_tokens=None, split="valid"):
+    validation.begin(split, row_tokens, batch_tokens)
+    validation.measure(model)
+    with metrics.aggregate(new_root=True) as log:
+        validation.log()
+        validation.log()
+    return log.get_smoothed_values()
+
+
+@pytest.fixture
+def several(folder, write, random_sentences):
+    """Validation pairs: de-en 7, tr-en 30, of which some lack a side and some are copies."""
+    for side, language in enumerate(("tr", "en")):
+        sentences = random_sentences(30, 77 + side, low=3)
+        sentences[4 + side] = np.array([], dtype=np.int64)
+        sentences[20], sentences[25] = sentences[10], sentences[10]
+        write(folder / "parallel" / "tr-en" / f"valid.tr-en.{language}", sentences)
+    return folder
+
+
+def by_hand(task, model, corpus, indices, longest=62):
+    specials = Specials.of(task.dictionary)
+    sides = []
+    for side in zip(*(corpus[i] for i in indices)):
+        vectors = []
+        for ids in side:
+            row = torch.from_numpy(sentence_row(ids[:longest], specials))[None]
+            with torch.no_grad():
+                vectors.append(model.eval()(row, features_only=True)[0][0].float().mean(0))
+        sides.append(torch.stack(vectors))
+    return retrieval_accuracy(*sides)
+
+
+def test_it_is_the_accuracy_of_sentences_encoded_one_by_one(several, make_task, make_model):
+    task, model = make_task(data=str(several)), make_model()
+    validation = RetrievalValidation(8, None, task.dictionary)
+    validation.open(several, "valid")
+    found = measured(validation, model)
+    turkish = [0, 4, 8, 12, 17, 21, 25, 29]  # of the 28 whole pairs, every fourth
+    whole = [i for i in range(30) if i not in (4, 5)]
+    turkish = [whole[i] for i in (0, 4, 8, 12, 15, 19, 23, 27)]
+    expected = {}
+    for corpus, indices in zip(validation._splits["valid"], (range(7), turkish)):
+        expected[corpus.name] = by_hand(task, model, corpus, indices)
+    assert set(expected) == {"de-en", "tr-en"}
+    for pair, accuracy in expected.items():
+        assert found[f"retrieval/{pair}"] == pytest.approx(accuracy.mean, abs=0.01)
+        assert found[f"retrieval_forward/{pair}"] == pytest.approx(accuracy.forward, abs=0.01)
+        assert found[f"retrieval_backward/{pair}"] == pytest.approx(accuracy.backward, abs=0.01)
+    mean = sum(accuracy.mean for accuracy in expected.values()) / 2
+    assert 0 < mean < 100 and found["retrieval"] == pytest.approx(mean, abs=0.01)
+
+
+def test_a_corpus_against_itself_is_perfect_and_batches_do_not_matter(
+    several, make_task, make_model, write, random_sentences
+):
+    for language in ("de", "en"):
+        write(several / "parallel" / "de-en" / f"valid.de-en.{language}", random_sentences(9, 5))
+    task, model = make_task(data=str(several)), make_model()
+    validation = RetrievalValidation(1000, None, task.dictionary)
+    validation.open(several, "valid")
+    found = measured(validation, model)
+    assert found["retrieval/de-en"] == 100 and 0 < found["retrieval/tr-en"] < 100
+    assert measured(validation, model, batch_tokens=1) == found
+    assert measured(validation, model, row_tokens=5) != found  # long sentences are cut
+
+
+def test_it_is_measured_once_for_each_validation(data_folder, make_task, make_model):
+    task = make_task()
+    validation = RetrievalValidation(5, "de-en", task.dictionary)
+    validation.open(data_folder, "valid")
+    first, second = make_model(0), make_model(1)
+    found = measured(validation, first)
+    validation.measure(second)
+    with metrics.aggregate(new_root=True) as log:
+        validation.log()
+    assert log.get_smoothed_values() == found
+    assert measured(validation, second) != found
+    assert measured(validation, second, split="test") == {}
+
+
+def test_training_steps_log_none(make_task, make_model):
+    from omegaconf import OmegaConf
+
+    from fairseq_amber.criterions.amber import AmberCriterionConfig
+
+    task, model = make_task(validate_retrieval=5), make_model()
+    criterion = task.build_criterion(OmegaConf.structured(AmberCriterionConfig(_name="amber")))
+    task.load_dataset("train")
+    task.load_dataset("valid")
+    batches = task.get_batch_iterator(task.datasets["valid"], max_tokens=600)
+    for training in (True, False):
+        criterion.train(training)
+        sample = next(iter(batches.next_epoch_itr(shuffle=False)))
+        outputs = [task.valid_step(sample, model, criterion)[2]]
+        with metrics.aggregate(new_root=True) as log:
+            task.reduce_metrics(outputs, criterion)
+        assert ("retrieval" in log) is not training
+
+
+def test_a_split_without_pairs_is_refused(data_folder, dictionary):
+    validation = RetrievalValidation(5, "tr-en", dictionary)
+    with pytest.raises(UserError, match="--validate-retrieval: .*parallel has no valid pairs"):
+        validation.open(data_folder, "valid")
+    RetrievalValidation(0, "tr-en", dictionary).open(data_folder, "valid")
+
+
+@pytest.mark.parametrize(
+    "limit, metric, maximize, message",
+    [
+        (-1, "loss", False, "-1 is not a number of pairs"),
+        (0, "retrieval", True, "retrieval needs --validate-retrieval"),
+        (9, "retrieval/de-en", False, "add --maximize-best-checkpoint-metric"),
+    ],
+)
+def test_a_metric_that_cannot_be_had_is_refused(limit, metric, maximize, message):
+    with pytest.raises(UserError, match=message):
+        check_best_metric(limit, metric, maximize)
+
+
+def test_metrics_that_can_be_had():
+    check_best_metric(0, "loss", False)
+    check_best_metric(9, "sa_accuracy", True)
+    check_best_metric(9, "retrieval_forward", True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import statistics
 from dataclasses import dataclass, replace
 from typing import Any, Sequence
@@ -95,6 +97,25 @@ def markdown(sections: Sequence[Section], systems: Sequence[str]) -> str:
                 + [f"**{cells[s]}**" if s in best else cells.get(s, "") for s in systems]
             )
     return markdown_table(["", *systems], rows)
+
+
+def as_csv(sections: Sequence[Section]) -> str:
+    """One line for each row and system: `task,metric,row,system,mean,std,runs,best`.
+
+    Numbers are in percent and not rounded; std is empty for one run; best is 1 where the table is
+    bold.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["task", "metric", "row", "system", "mean", "std", "runs", "best"])
+    for section in sections:
+        for row in section.rows:
+            best = _best(row, section.lower_is_better) if len(row.cells) > 1 else set()
+            for name, cell in row.cells.items():
+                std = "" if cell.std is None else cell.std
+                numbers = [cell.mean, std, len(cell.values), int(name in best)]
+                writer.writerow([section.task, section.metric, row.label, name, *numbers])
+    return out.getvalue()
 
 
 def as_json(sections: Sequence[Section]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Loss curves of several runs, one panel for each term, from TensorBoard's event files."""
+"""Curves of several runs, one panel for each term, from TensorBoard's event files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Mapping, NamedTuple, Sequence
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.pictures import COLOURS, save_picture
+from fairseq_amber.evaluation.panels import colour, legend, line, panels
+from fairseq_amber.evaluation.pictures import save_picture
 
 _TITLES = {
     "loss": "total loss",
@@ -14,8 +15,8 @@ _TITLES = {
     "tlm_loss": "TLM, nats per token",
     "wa_loss": "WA, 1 − agreement",
     "sa_loss": "SA, nats per pair",
+    "retrieval": "retrieval, % of sentences",
 }
-_COLUMNS = 3
 
 
 class Curve(NamedTuple):
@@ -33,7 +34,7 @@ class RunCurves(NamedTuple):
 
 
 def read_curves(logdir: str | Path) -> RunCurves:
-    """The terms that `fairseq-train --tensorboard-logdir` has logged: `loss` and all `*_loss`,
+    """What `fairseq-train --tensorboard-logdir` has logged: `loss`, all `*_loss` and `retrieval`,
     but not the best so far.
 
     Training values are those of every --log-interval (train_inner), or of every epoch (train)
@@ -61,7 +62,7 @@ def _read_terms(folder: Path) -> dict[str, Curve]:
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     events.Reload()
     curves = {}
-    for term in filter(_is_loss, events.Tags()["scalars"]):
+    for term in filter(_is_shown, events.Tags()["scalars"]):
         # A run that was resumed logs some updates twice: the last value counts.
         points = {event.step: event.value for event in events.Scalars(term)}
         steps = sorted(points)
@@ -69,8 +70,8 @@ def _read_terms(folder: Path) -> dict[str, Curve]:
     return curves
 
 
-def _is_loss(tag: str) -> bool:
-    return tag == "loss" or (tag.endswith("_loss") and not tag.startswith("best_"))
+def _is_shown(tag: str) -> bool:
+    return tag in ("loss", "retrieval") or (tag.endswith("_loss") and not tag.startswith("best_"))
 
 
 def plot_curves(runs: Mapping[str, RunCurves], paths: Sequence[str | Path]) -> None:
@@ -79,43 +80,32 @@ def plot_curves(runs: Mapping[str, RunCurves], paths: Sequence[str | Path]) -> N
     Raises:
         UserError: matplotlib is missing, or a file cannot be written.
     """
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import MaxNLocator
-    except ImportError:
-        raise UserError("matplotlib is missing; pip install matplotlib") from None
     found = {term for run in runs.values() for part in run for term in part}
     terms = [t for t in _TITLES if t in found] + sorted(found.difference(_TITLES))
-    columns = min(_COLUMNS, len(terms))
-    rows = -(-len(terms) // columns)
-    with rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(3.4 * columns, 2.5 * rows + 0.4), layout="constrained")
-        panels = figure.subplots(rows, columns, squeeze=False).flat
-        for panel in list(panels)[len(terms) :]:
-            panel.set_visible(False)
-        for term, panel in zip(terms, figure.axes):
+    with panels(len(terms), size=(3.4, 2.5)) as (figure, axes):
+        from matplotlib.ticker import MaxNLocator
+
+        for term, panel in zip(terms, axes):
             for number, run in enumerate(runs.values()):
-                _draw(panel, run, term, COLOURS[number % len(COLOURS)])
+                _draw(panel, run, term, colour(number))
             panel.set_title(_TITLES.get(term, term), fontsize=10, loc="left")
             panel.grid(axis="y", color="#e6e6e6", linewidth=0.8)
             panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], integer=True))
             panel.set_xlim(left=0)
             panel.set_xlabel("updates")
-        figure.legend(
-            handles=_legend(runs), loc="outside upper left", ncols=len(runs) + 1, frameon=False
-        )
+        handles = [line(number, name) for number, name in enumerate(runs)]
+        legend(figure, handles + [_dot()] * any(run.valid for run in runs.values()))
         for path in paths:
             save_picture(figure, path)
 
 
-def _draw(panel, run: RunCurves, term: str, colour: str) -> None:
+def _draw(panel, run: RunCurves, term: str, hue: str) -> None:
     if term in run.train:
-        panel.plot(*run.train[term], color=colour, linewidth=1.5)
+        panel.plot(*run.train[term], color=hue, linewidth=1.5)
     if term in run.valid:
         panel.plot(
             *run.valid[term],
-            color=colour,
+            color=hue,
             marker="o",
             markersize=4.5,
             markeredgecolor="white",
@@ -123,23 +113,9 @@ def _draw(panel, run: RunCurves, term: str, colour: str) -> None:
         )
 
 
-def _legend(runs: Mapping[str, RunCurves]) -> list:
+def _dot():
     from matplotlib.lines import Line2D
 
-    handles = [
-        Line2D([], [], color=COLOURS[number % len(COLOURS)], linewidth=2, label=name)
-        for number, name in enumerate(runs)
-    ]
-    if any(run.valid for run in runs.values()):
-        handles.append(
-            Line2D(
-                [],
-                [],
-                color="#666666",
-                marker="o",
-                linestyle="none",
-                markersize=4.5,
-                label="validation",
-            )
-        )
-    return handles
+    return Line2D(
+        [], [], color="#666666", marker="o", linestyle="none", markersize=4.5, label="validation"
+    )

@@ -1,23 +1,40 @@
-"""``fairseq-amber report``: results and runs side by side, as a table, a JSON and pictures."""
+"""``fairseq-amber report``: results and runs side by side, as tables, a JSON and pictures."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import shutil
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, NamedTuple, Sequence
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.comparison import Section, as_json, compare, markdown
+from fairseq_amber.evaluation.comparison import Section, as_csv, as_json, compare, markdown
 from fairseq_amber.evaluation.results import Result, read_result
+from fairseq_amber.evaluation.space_flags import add_space_arguments, sentence_planes
 from fairseq_amber.evaluation.text_files import atomic_writer
 
-SUMMARY = "one table of many results, with loss curves and pictures, as report.md and report.json"
+SUMMARY = "one table of many results, with significance tests and pictures: report.md, .csv, .json"
 EXAMPLE = (
-    "fairseq-amber report results/*.json --output report --curves MLM=runs/mlm/tensorboard "
-    "--curves AMBER=runs/amber/tensorboard"
+    "fairseq-amber report results/*.json --output report --compare AMBER MLM --curves "
+    "MLM=runs/mlm/tensorboard --curves AMBER=runs/amber/tensorboard"
 )
+
+
+class Picture(NamedTuple):
+    """A picture of the report, by the name of its file."""
+
+    caption: str
+    name: str
+
+
+class Drawing(NamedTuple):
+    """A picture to be drawn, into files given to `draw`."""
+
+    caption: str
+    stem: str
+    draw: Callable[[Sequence[Path]], None]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,17 +42,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "results",
         metavar="RESULT.json",
-        nargs="+",
+        nargs="*",
         type=Path,
-        help="what evaluators have written with --json; systems come in this order, and several "
-        "results of one system on one task become mean and standard deviation",
+        help="what evaluators have written with --json; systems come in this order, several "
+        "results of one system on one task become mean and standard deviation, and scores by "
+        "layer (retrieve --layers) become a picture",
     )
     parser.add_argument(
         "--output",
         metavar="DIR",
         type=Path,
         required=True,
-        help="folder for report.md, report.json and the pictures",
+        help="folder for report.md, report.csv, report.json and the pictures, as PNG and SVG",
+    )
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        metavar=("A", "B"),
+        action="append",
+        default=[],
+        help="test whether two systems differ on the same test items, which the files "
+        "RESULT.items.npz beside the results hold; may be repeated",
     )
     parser.add_argument(
         "--curves",
@@ -51,28 +78,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="show a picture that align --plot has drawn; may be repeated",
     )
+    add_space_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Prints the table and writes the folder."""
+    """Prints the tables and writes the folder."""
+    if not (args.results or args.curves or args.heatmap or args.space):
+        raise UserError("nothing to report: give RESULT.json, --curves, --heatmap or --space")
     results = [read_result(path) for path in args.results]
-    systems = list(dict.fromkeys(result.system for result in results))
     sections = compare(results)
     runs = dict(_named(text, "--curves NAME=DIR") for text in args.curves)
-    pictures = [_named(text, "--heatmap CAPTION=PNG") for text in args.heatmap]
-    for _, path in pictures:
+    checkpoints = dict(_named(text, "--space NAME=CHECKPOINT") for text in args.space)
+    heatmaps = [_named(text, "--heatmap CAPTION=PNG") for text in args.heatmap]
+    for _, path in heatmaps:
         if not path.is_file():
             raise UserError(f"--heatmap: {path} is missing")
 
-    table = markdown(sections, systems)
-    shown = _draw_curves(runs, args.output) + _copy_pictures(pictures, args.output)
+    tables = [markdown(sections, list(dict.fromkeys(r.system for r in results)))] * bool(results)
+    comparisons = _comparisons(args, results, tables)
+    drawings = [  # all is read before anything is written
+        *_curves(runs),
+        *_layers(results),
+        *_spaces(args, checkpoints),
+    ]
+    pictures = [_draw(drawing, args.output) for drawing in drawings]
+    pictures += _copy_pictures(heatmaps, args.output)
+    content = {**_content(sections, results), "comparisons": comparisons}
     with atomic_writer(args.output / "report.json") as file:
-        json.dump(_content(sections, results), file, ensure_ascii=False, indent=2)
+        json.dump(content, file, ensure_ascii=False, indent=2)
         file.write("\n")
+    with atomic_writer(args.output / "report.csv") as file:
+        file.write(as_csv(sections))
     with atomic_writer(args.output / "report.md") as file:
-        file.write(_document(table, results, shown))
-    print(table)
-    print(f"\nwrote {args.output / 'report.md'}, report.json" + "".join(f", {n}" for _, n in shown))
+        file.write(_document(tables, results, pictures))
+    names = ["report.csv", "report.json", *(picture.name for picture in pictures)]
+    print("\n\n".join([*tables, f"wrote {args.output / 'report.md'}, {', '.join(names)}"]))
 
 
 def _named(text: str, form: str) -> tuple[str, Path]:
@@ -82,19 +122,63 @@ def _named(text: str, form: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
-def _draw_curves(runs: dict[str, Path], output: Path) -> list[tuple[str, str]]:
+def _comparisons(
+    args: argparse.Namespace, results: Sequence[Result], tables: list[str]
+) -> list[dict[str, Any]]:
+    """For the JSON; appends their tables."""
+    from fairseq_amber.evaluation import system_comparison
+
+    found = [
+        system_comparison.compare_systems(first, second, list(zip(args.results, results)))
+        for first, second in args.compare
+    ]
+    tables += map(system_comparison.markdown, found)
+    if found:
+        tables.append(system_comparison.NOTE)
+    return [system_comparison.as_json(comparison) for comparison in found]
+
+
+def _curves(runs: dict[str, Path]) -> list[Drawing]:
     if not runs:
         return []
     from fairseq_amber.evaluation.loss_curves import plot_curves, read_curves
 
     curves = {name: read_curves(path) for name, path in runs.items()}
-    plot_curves(curves, [output / "loss_curves.png", output / "loss_curves.svg"])
-    return [("Losses in training (lines) and validation (dots)", "loss_curves.png")]
+    caption = "Losses in training (lines) and validation (dots)"
+    return [Drawing(caption, "loss_curves", partial(plot_curves, curves))]
 
 
-def _copy_pictures(pictures: list[tuple[str, Path]], output: Path) -> list[tuple[str, str]]:
-    shown = []
-    for number, (caption, path) in enumerate(pictures, 1):
+def _layers(results: Sequence[Result]) -> list[Drawing]:
+    from fairseq_amber.evaluation.layer_curves import layer_curves, plot_layers
+
+    drawings = []
+    for task, metric in dict.fromkeys((result.task, result.metric) for result in results):
+        curves = layer_curves([r for r in results if (r.task, r.metric) == (task, metric)])
+        if curves:
+            caption = f"{task.replace('_', ' ').capitalize()} by layer"
+            draw = partial(plot_layers, curves, metric)
+            drawings.append(Drawing(caption, f"{task}_by_layer", draw))
+    return drawings
+
+
+def _spaces(args: argparse.Namespace, checkpoints: dict[str, Path]) -> list[Drawing]:
+    if not checkpoints:
+        return []
+    from fairseq_amber.evaluation.sentence_space import plot_space
+
+    draw = partial(plot_space, sentence_planes(args, checkpoints))
+    method = {"pca": "PCA", "tsne": "t-SNE"}[args.space_method]
+    return [Drawing(f"Parallel sentences by language, {method}", "sentence_space", draw)]
+
+
+def _draw(drawing: Drawing, output: Path) -> Picture:
+    drawing.draw([output / f"{drawing.stem}.png", output / f"{drawing.stem}.svg"])
+    return Picture(drawing.caption, f"{drawing.stem}.png")
+
+
+def _copy_pictures(heatmaps: Sequence[tuple[str, Path]], output: Path) -> list[Picture]:
+    pictures = []
+    for number, (caption, path) in enumerate(heatmaps, 1):
         name = f"alignment_{number}{path.suffix}"
         try:
             output.mkdir(parents=True, exist_ok=True)
@@ -103,8 +187,8 @@ def _copy_pictures(pictures: list[tuple[str, Path]], output: Path) -> list[tuple
             pass
         except OSError as error:
             raise UserError(f"cannot copy {path} to {output}: {error.strerror}") from None
-        shown.append((caption, name))
-    return shown
+        pictures.append(Picture(caption, name))
+    return pictures
 
 
 def _content(sections: list[Section], results: list[Result]) -> dict[str, Any]:
@@ -112,12 +196,11 @@ def _content(sections: list[Section], results: list[Result]) -> dict[str, Any]:
     return {"sections": as_json(sections), "results": settings}
 
 
-def _document(table: str, results: list[Result], pictures: list[tuple[str, str]]) -> str:
-    parts = ["# Report", table]
-    for caption, name in pictures:
-        parts.append(f"![{caption}]({name})\n\n{caption}.")
-    parts.append("## How it was measured")
-    parts.append("\n".join(_settings(result) for result in results))
+def _document(tables: Sequence[str], results: Sequence[Result], pictures: Sequence[Picture]) -> str:
+    parts = ["# Report", *tables]
+    parts += [f"![{caption}]({name})\n\n{caption}." for caption, name in pictures]
+    if results:
+        parts += ["## How it was measured", "\n".join(_settings(result) for result in results)]
     return "\n\n".join(parts) + "\n"
 
 

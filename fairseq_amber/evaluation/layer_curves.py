@@ -1,0 +1,89 @@
+"""A score by layer, from results of sweeps: one panel for each language pair and their mean."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import Any, Dict, Sequence
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.panels import colour, legend, line, panels
+from fairseq_amber.evaluation.pictures import save_picture
+from fairseq_amber.evaluation.results import Result
+
+MEAN = "mean"
+
+# By label of the panel and by system, the score of each layer.
+Curves = Dict[str, Dict[str, Dict[int, float]]]
+
+
+def layer_curves(results: Sequence[Result]) -> Curves:
+    """Curves of those results that hold `layers`; several of one system and pair are averaged.
+
+    Raises:
+        UserError: a sweep is damaged.
+    """
+    runs: dict[str, dict[str, dict[int, list[float]]]] = {}
+    for result in results:
+        for language, parts in result.per_language.items():
+            for layer, score in _sweep(parts, result.system).items():
+                systems = runs.setdefault(language, {})
+                systems.setdefault(result.system, {}).setdefault(layer, []).append(score)
+    curves = {
+        language: {
+            system: {layer: statistics.fmean(scores[layer]) for layer in sorted(scores)}
+            for system, scores in systems.items()
+        }
+        for language, systems in runs.items()
+    }
+    return {MEAN: _mean(curves), **curves} if len(curves) > 1 else curves
+
+
+def _sweep(parts: dict[str, Any], system: str) -> dict[int, float]:
+    try:
+        return {int(layer): float(score) for layer, score in parts.get("layers", {}).items()}
+    except (TypeError, ValueError, AttributeError):
+        raise UserError(f"a result of {system} holds layers that are none; measure again") from None
+
+
+def _mean(curves: Curves) -> dict[str, dict[int, float]]:
+    """Over the pairs that a system has, at the layers that it has of all of them."""
+    means: dict[str, dict[int, float]] = {}
+    for system in dict.fromkeys(s for systems in curves.values() for s in systems):
+        of_pairs = [systems[system] for systems in curves.values() if system in systems]
+        common = set(of_pairs[0]).intersection(*of_pairs[1:])
+        means[system] = {n: statistics.fmean(pair[n] for pair in of_pairs) for n in sorted(common)}
+    return means
+
+
+def plot_layers(curves: Curves, metric: str, paths: Sequence[str | Path]) -> None:
+    """Draws every panel, all on one scale.
+
+    Raises:
+        UserError: matplotlib is missing, or a file cannot be written.
+    """
+    systems = list(dict.fromkeys(s for panel in curves.values() for s in panel))
+    scores = [v for panel in curves.values() for c in panel.values() for v in c.values()]
+    margin = 0.04 * (max(scores) - min(scores) or 1)
+    with panels(len(curves), columns=4, size=(2.7, 2.3)) as (figure, axes):
+        from matplotlib.ticker import MaxNLocator
+
+        for (label, by_system), panel in zip(curves.items(), axes):
+            for name, points in by_system.items():
+                panel.plot(
+                    list(points),
+                    list(points.values()),
+                    color=colour(systems.index(name)),
+                    marker="o",
+                    markersize=3.5,
+                    linewidth=1.5,
+                )
+            panel.set_title(label, fontsize=10, loc="left")
+            panel.set_ylim(min(scores) - margin, max(scores) + margin)
+            panel.grid(axis="y", color="#e6e6e6", linewidth=0.8)
+            panel.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+            panel.set_xlabel("layer (0: embeddings)")
+            panel.set_ylabel(f"{metric}, %")
+        legend(figure, [line(number, name) for number, name in enumerate(systems)])
+        for path in paths:
+            save_picture(figure, path)

@@ -1,0 +1,102 @@
+"""Two systems against each other: what `significance` finds, for every task that both have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple, Sequence
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.items import LOWER_IS_BETTER, Items, items_path, read_items
+from fairseq_amber.evaluation.results import Result
+from fairseq_amber.evaluation.significance import Difference, compare_items, scores_of
+from fairseq_amber.evaluation.tables import markdown_table
+
+NOTE = (
+    "Differences in percentage points with their 95 % interval (paired bootstrap of the test "
+    "items) and p-value (paired approximate randomisation); in bold where p < 0.05, which is not "
+    "corrected for the number of rows."
+)
+
+
+class Comparison(NamedTuple):
+    """Two systems, and for each (task, metric) that both have their differences."""
+
+    first: str
+    second: str
+    tasks: dict[tuple[str, str], list[Difference]]
+
+
+def compare_systems(first: str, second: str, results: Sequence[tuple[Path, Result]]) -> Comparison:
+    """Reads the outcomes of the items of both systems' results, several being runs.
+
+    Raises:
+        UserError: a system is unknown, they share no task, outcomes are missing, are of another
+            result, or of other items.
+    """
+    systems = list(dict.fromkeys(result.system for _, result in results))
+    for name in (first, second):
+        if name not in systems:
+            raise UserError(
+                f"--compare: no result is of {name!r}; they are of {', '.join(systems)}"
+            )
+    tasks = {}
+    for task, metric in dict.fromkeys((result.task, result.metric) for _, result in results):
+        runs: dict[str, list[Items]] = {first: [], second: []}
+        for path, result in results:
+            if (result.task, result.metric) == (task, metric) and result.system in runs:
+                runs[result.system].append(_items_of(path, result))
+        if all(runs.values()):
+            error_rate = metric in LOWER_IS_BETTER
+            tasks[task, metric] = compare_items(runs[first], runs[second], error_rate=error_rate)
+    if not tasks:
+        raise UserError(f"--compare: {first} and {second} share no task")
+    return Comparison(first, second, tasks)
+
+
+def _items_of(path: Path, result: Result) -> Items:
+    items = read_items(items_path(path))
+    scores = scores_of(items, error_rate=result.metric in LOWER_IS_BETTER)
+    stated = {language: parts["score"] for language, parts in result.per_language.items()}
+    if scores.keys() != stated.keys() or any(abs(scores[x] - stated[x]) > 0.01 for x in scores):
+        raise UserError(f"{items_path(path)} belongs to another result than {path}; measure again")
+    return items
+
+
+def markdown(comparison: Comparison) -> str:
+    """One table, a title row for each task."""
+    rows = []
+    for (task, metric), differences in comparison.tasks.items():
+        better = "lower" if metric in LOWER_IS_BETTER else "higher"
+        rows.append([f"*{task.replace('_', ' ')}: {metric} %, {better} is better*", *[""] * 6])
+        rows += [_row(difference) for difference in differences]
+    header = ["", "items", comparison.first, comparison.second, "difference", "95 %", "p"]
+    return markdown_table(header, rows)
+
+
+def _row(found: Difference) -> list[str]:
+    difference = f"{found.difference:+.1f}"
+    return [
+        found.label,
+        str(found.n),
+        f"{found.first:.1f}",
+        f"{found.second:.1f}",
+        f"**{difference}**" if found.p_value < 0.05 else difference,
+        f"{found.low:+.1f} to {found.high:+.1f}",
+        f"{found.p_value:.3f}" if found.p_value >= 0.001 else "< 0.001",
+    ]
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """The same numbers for programs, not rounded."""
+    return {
+        "first": comparison.first,
+        "second": comparison.second,
+        "tasks": [
+            {
+                "task": task,
+                "metric": metric,
+                "rows": [{**row._asdict(), "difference": row.difference} for row in rows],
+            }
+            for (task, metric), rows in comparison.tasks.items()
+        ],
+    }

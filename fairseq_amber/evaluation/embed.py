@@ -24,6 +24,7 @@ SUMMARY = "sentence vectors of a text of any size, as a .npy file; goes on where
 EXAMPLE = (
     "fairseq-amber embed checkpoint_best.pt corpus.de corpus.de.npy --layer 8 --dtype bfloat16"
 )
+RESUMES = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,11 +19,28 @@ NEIGHBOURS = {"csls": 10, "margin": 4}  # as their papers count
 
 @dataclass(frozen=True)
 class RetrievalAccuracy:
-    """Accuracy in percent: a source sentence finds its target (forward), and the way back."""
+    """Whether each of N source sentences finds its target (forward), and the way back.
 
-    forward: float
-    backward: float
-    n: int
+    forward_found, backward_found: (N,) bool, on the CPU.
+    """
+
+    forward_found: Tensor
+    backward_found: Tensor
+
+    @property
+    def forward(self) -> float:
+        """Accuracy from source to target, in percent."""
+        return 100.0 * self.forward_found.double().mean().item()
+
+    @property
+    def backward(self) -> float:
+        """Accuracy from target to source, in percent."""
+        return 100.0 * self.backward_found.double().mean().item()
+
+    @property
+    def n(self) -> int:
+        """How many pairs."""
+        return len(self.forward_found)
 
     @property
     def mean(self) -> float:
@@ -49,11 +66,7 @@ def retrieval_accuracy(
     forward, backward = nearest_neighbours(
         source, target, similarity=similarity, neighbours=neighbours
     )
-    return RetrievalAccuracy(
-        forward=100.0 * (forward == gold).double().mean().item(),
-        backward=100.0 * (backward == gold).double().mean().item(),
-        n=len(source),
-    )
+    return RetrievalAccuracy((forward == gold).cpu(), (backward == gold).cpu())
 
 
 def nearest_neighbours(

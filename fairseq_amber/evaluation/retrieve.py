@@ -14,12 +14,14 @@ from fairseq_amber.evaluation.flags import (
     load_encoder,
     parallel_files,
 )
+from fairseq_amber.evaluation.items import accuracy_items
 from fairseq_amber.evaluation.results import Result
 from fairseq_amber.evaluation.tables import plain_table
 from fairseq_amber.evaluation.text_files import read_parallel
 
 if TYPE_CHECKING:
     from fairseq_amber.evaluation.encoder import Encoder
+    from fairseq_amber.evaluation.retrieval import RetrievalAccuracy
 
 SUMMARY = "accuracy of finding each sentence's translation by nearest neighbour, both ways"
 EXAMPLE = "fairseq-amber retrieve checkpoint_best.pt --folder corpus --split test --json out.json"
@@ -70,9 +72,8 @@ def run(args: argparse.Namespace) -> None:
         "direction": "both: the score is their mean",
         "test": str(args.folder or args.source),
     }
-    per_language = {
-        name: _measure(encoder, sides, layer, layers, args) for name, sides in texts.items()
-    }
+    by_layer = {name: _measure(encoder, sides, layers, args) for name, sides in texts.items()}
+    per_language = {name: _parts(found, layer, args) for name, found in by_layer.items()}
     result = Result.from_languages(
         task="retrieval",
         metric="accuracy",
@@ -93,7 +94,7 @@ def run(args: argparse.Namespace) -> None:
             "test data: choose it on other data before you compare its score"
         )
     if args.json:
-        result.write(args.json)
+        result.write(args.json, {name: _items(found[layer]) for name, found in by_layer.items()})
 
 
 def parse_layers(text: str, num_layers: int) -> list[int]:
@@ -130,22 +131,25 @@ def _chosen_layers(args: argparse.Namespace, encoder: Encoder) -> tuple[int, lis
 
 
 def _measure(
-    encoder: Encoder,
-    sides: Sequence[list[str]],
-    layer: int,
-    layers: list[int],
-    args: argparse.Namespace,
-) -> dict[str, Any]:
+    encoder: Encoder, sides: Sequence[list[str]], layers: list[int], args: argparse.Namespace
+) -> dict[int, RetrievalAccuracy]:
+    """The accuracy at each layer."""
     from fairseq_amber.evaluation.retrieval import retrieval_accuracy
 
     vectors = [
         encoder.embed_layers(side, layers, pooling=args.pooling, batch_tokens=args.batch_tokens)
         for side in sides
     ]
-    by_layer = {
+    return {
         number: retrieval_accuracy(x, y, similarity=args.similarity)
         for number, x, y in zip(layers, *vectors)
     }
+
+
+def _parts(
+    by_layer: dict[int, RetrievalAccuracy], layer: int, args: argparse.Namespace
+) -> dict[str, Any]:
+    """What the JSON says of a pair."""
     accuracy = by_layer[layer]
     parts: dict[str, Any] = {
         "score": accuracy.mean,
@@ -156,6 +160,13 @@ def _measure(
     if args.layers is not None:
         parts["layers"] = {str(number): found.mean for number, found in by_layer.items()}
     return parts
+
+
+def _items(accuracy: RetrievalAccuracy) -> dict[str, Any]:
+    return {
+        "forward": accuracy_items(accuracy.forward_found.numpy()),
+        "backward": accuracy_items(accuracy.backward_found.numpy()),
+    }
 
 
 def _table(result: Result) -> str:

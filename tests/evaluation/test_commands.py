@@ -72,6 +72,31 @@ def test_retrieve_sweeps_layers_in_one_pass(
         assert "chosen on the test data" in text
 
 
+def test_retrieve_keeps_the_outcome_of_every_sentence(
+    fairseq_amber_command, checkpoint, corpus, tmp_path
+):
+    from fairseq_amber.evaluation.items import read_items
+    from fairseq_amber.evaluation.significance import scores_of
+
+    out = tmp_path / "r.json"
+    status, _, err = fairseq_amber_command(
+        *("retrieve", checkpoint, "--folder", corpus, "--json", out, "--layers", "all")
+    )
+    assert status == 0, err
+    items = read_items(tmp_path / "r.items.npz")
+    per_language = json.loads(out.read_text())["per_language"]
+    for pair, score in scores_of(items).items():
+        assert score == pytest.approx(per_language[pair]["score"])
+        found = items[pair]["forward"]
+        assert found.shape == (8, 2)
+        assert 100 * found[:, 0].mean() == pytest.approx(per_language[pair]["forward"])
+    report = ["report", out, "--output", tmp_path / "report", "--compare"]
+    name = json.loads(out.read_text())["system"]
+    status, text, err = fairseq_amber_command(*report, name, name)
+    assert status == 0 and "1.000" in text, err
+    assert (tmp_path / "report" / "retrieval_by_layer.png").exists()
+
+
 def test_retrieve_of_a_text_against_itself_is_perfect(fairseq_amber_command, checkpoint, corpus):
     side = corpus / "test.de-en.de"
     status, text, _ = fairseq_amber_command(

@@ -12,6 +12,7 @@ from fairseq_amber.evaluation.pictures import save_picture
 from fairseq_amber.evaluation.results import Result
 
 MEAN = "mean"
+_COLUMNS = 4
 
 # By label of the panel and by system, the score of each layer.
 Curves = Dict[str, Dict[str, Dict[int, float]]]
@@ -57,18 +58,17 @@ def _mean(curves: Curves) -> dict[str, dict[int, float]]:
 
 
 def plot_layers(curves: Curves, metric: str, paths: Sequence[str | Path]) -> None:
-    """Draws every panel, all on one scale.
+    """Draws every panel, all on one scale from 0.
 
     Raises:
         UserError: matplotlib is missing, or a file cannot be written.
     """
     systems = list(dict.fromkeys(s for panel in curves.values() for s in panel))
     scores = [v for panel in curves.values() for c in panel.values() for v in c.values()]
-    margin = 0.04 * (max(scores) - min(scores) or 1)
-    with panels(len(curves), columns=4, size=(2.7, 2.3)) as (figure, axes):
+    with panels(len(curves), columns=_COLUMNS, size=(2.7, 2.3)) as (figure, axes):
         from matplotlib.ticker import MaxNLocator
 
-        for (label, by_system), panel in zip(curves.items(), axes):
+        for number, ((label, by_system), panel) in enumerate(zip(curves.items(), axes)):
             for name, points in by_system.items():
                 panel.plot(
                     list(points),
@@ -79,11 +79,12 @@ def plot_layers(curves: Curves, metric: str, paths: Sequence[str | Path]) -> Non
                     linewidth=1.5,
                 )
             panel.set_title(label, fontsize=10, loc="left")
-            panel.set_ylim(min(scores) - margin, max(scores) + margin)
+            panel.set_ylim(min(0, *scores), 1.05 * max(1, *scores))
             panel.grid(axis="y", color="#e6e6e6", linewidth=0.8)
             panel.xaxis.set_major_locator(MaxNLocator(7, integer=True))
             panel.set_xlabel("layer (0: embeddings)")
-            panel.set_ylabel(f"{metric}, %")
+            if number % _COLUMNS == 0:
+                panel.set_ylabel(f"{metric}, %")
         legend(figure, [line(number, name) for number, name in enumerate(systems)])
         for path in paths:
             save_picture(figure, path)

@@ -15,6 +15,10 @@ _TITLES = {
     "tlm_loss": "TLM, nats per token",
     "wa_loss": "WA, 1 − agreement",
     "sa_loss": "SA, nats per pair",
+    "contrast_loss": "contrast, nats per pair",
+    "ot_loss": "OT, cost of transport",
+    "l2_loss": "L2 of linked words",
+    "anchor_loss": "distance from the anchor",
     "retrieval": "retrieval, % of sentences",
 }
 

@@ -167,8 +167,7 @@ def _spaces(args: argparse.Namespace, checkpoints: dict[str, Path]) -> list[Draw
     from fairseq_amber.evaluation.sentence_space import plot_space
 
     draw = partial(plot_space, sentence_planes(args, checkpoints))
-    method = {"pca": "PCA", "tsne": "t-SNE"}[args.space_method]
-    return [Drawing(f"Parallel sentences by language, {method}", "sentence_space", draw)]
+    return [Drawing("Parallel sentences by language", "sentence_space", draw)]
 
 
 def _draw(drawing: Drawing, output: Path) -> Picture:

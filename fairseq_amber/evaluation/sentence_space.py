@@ -19,16 +19,18 @@ _MOST_LINES = 200
 class Plane(NamedTuple):
     """Sentences of several language pairs in the plane.
 
-    places: (N, 2); languages: N names; pairs: (M, 2) indices of translations.
+    places: (N, 2), and what they keep; languages: N names; pairs: (M, 2) indices of translations.
     """
 
     places: np.ndarray
+    kept: str
     languages: list[str]
     pairs: np.ndarray
 
 
-def project(vectors: np.ndarray, method: str, *, seed: int = 0) -> np.ndarray:
-    """(N, D) -> (N, 2), of the vectors divided by their lengths, as cosine sees them.
+def project(vectors: np.ndarray, method: str, *, seed: int = 0) -> tuple[np.ndarray, str]:
+    """(N, D) -> (N, 2), of the vectors divided by their lengths, as cosine sees them; and what is
+    kept, in words.
 
     `pca`: the two directions of largest variance. `tsne`: van der Maaten and Hinton (2008), which
     keeps neighbours, not distances; perplexity 30, or a third of the sentences if that is less.
@@ -46,9 +48,12 @@ def project(vectors: np.ndarray, method: str, *, seed: int = 0) -> np.ndarray:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = np.asarray(vectors, dtype=np.float64) / np.maximum(lengths, 1e-12)
     if method == "pca":
-        return PCA(n_components=2, svd_solver="full").fit_transform(unit)
+        pca = PCA(n_components=2, svd_solver="full")
+        places = pca.fit_transform(unit)
+        return places, f"PCA, {pca.explained_variance_ratio_.sum():.0%} of the variance"
     perplexity = min(30.0, (len(unit) - 1) / 3)
-    return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(unit)
+    tsne = TSNE(perplexity=perplexity, init="pca", random_state=seed)
+    return tsne.fit_transform(unit), f"t-SNE, perplexity {perplexity:.0f}"
 
 
 def check_languages(languages: Sequence[str]) -> None:
@@ -73,7 +78,7 @@ def plot_space(spaces: Mapping[str, Plane], paths: Sequence[str | Path]) -> None
         for (name, plane), panel in zip(spaces.items(), axes):
             _draw(panel, plane, languages)
             panel.set_title(name, fontsize=10, loc="left")
-            panel.set(xticks=[], yticks=[])
+            panel.set(xticks=[], yticks=[], xlabel=plane.kept)
             panel.set_aspect("equal", adjustable="datalim")
             panel.spines[:].set(visible=True, color="#cccccc")
         legend(figure, _handles(languages, any(_joined(plane) for plane in spaces.values())))
@@ -90,7 +95,7 @@ def _draw(panel: Any, plane: Plane, languages: Sequence[str]) -> None:
 
     if _joined(plane):
         segments = plane.places[plane.pairs]
-        panel.add_collection(LineCollection(segments, colors="#b0b0b0", linewidths=0.6))
+        panel.add_collection(LineCollection(segments, colors="#c4c4c4", linewidths=0.6))
     for number, language in enumerate(languages):
         chosen = plane.places[[other == language for other in plane.languages]]
         panel.scatter(
@@ -111,4 +116,4 @@ def _handles(languages: Sequence[str], joined: bool) -> list[Any]:
         Line2D([], [], color=colour(i), marker=_MARKERS[i], linestyle="none", label=language)
         for i, language in enumerate(languages)
     ]
-    return dots + [Line2D([], [], color="#b0b0b0", linewidth=1, label="translations")] * joined
+    return dots + [Line2D([], [], color="#c4c4c4", linewidth=1, label="translations")] * joined

@@ -83,7 +83,7 @@ def sentence_planes(args: argparse.Namespace, checkpoints: Mapping[str, Path]) -
     for name, checkpoint in checkpoints.items():
         encoder = Encoder.load(checkpoint, data=args.space_data)
         vectors = encoder.embed(lines, layer=args.space_layer).cpu().numpy()
-        planes[name] = Plane(project(vectors, args.space_method), languages, pairs)
+        planes[name] = Plane(*project(vectors, args.space_method), languages, pairs)
     return planes
 
 

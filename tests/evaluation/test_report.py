@@ -99,7 +99,7 @@ def test_draws_layers_and_sentence_spaces(fairseq_amber_command, checkpoint, cor
     arguments = [*space, "--space-pairs", "de-en", "--space-method", "tsne"]
     status, text, err = fairseq_amber_command("report", "--output", tmp_path / "new", *arguments)
     assert status == 0, err
-    assert "t-SNE" in (tmp_path / "new" / "report.md").read_text()
+    assert "t-SNE" in (tmp_path / "new" / "sentence_space.svg").read_text()
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ class Comparison(NamedTuple):
 
 
 def compare_systems(first: str, second: str, results: Sequence[tuple[Path, Result]]) -> Comparison:
-    """Reads the outcomes of the items of both systems' results, several being runs.
+    """Reads the outcomes of the items of both systems' results, several being runs. A task whose
+    evaluator keeps none is left out, unless it is the only one.
 
     Raises:
         UserError: a system is unknown, they share no task, outcomes are missing, are of another
@@ -39,18 +40,29 @@ def compare_systems(first: str, second: str, results: Sequence[tuple[Path, Resul
             raise UserError(
                 f"--compare: no result is of {name!r}; they are of {', '.join(systems)}"
             )
-    tasks = {}
-    for task, metric in dict.fromkeys((result.task, result.metric) for _, result in results):
-        runs: dict[str, list[Items]] = {first: [], second: []}
-        for path, result in results:
-            if (result.task, result.metric) == (task, metric) and result.system in runs:
-                runs[result.system].append(_items_of(path, result))
-        if all(runs.values()):
-            error_rate = metric in LOWER_IS_BETTER
-            tasks[task, metric] = compare_items(runs[first], runs[second], error_rate=error_rate)
-    if not tasks:
+    shared: dict[tuple[str, str], list[list[tuple[Path, Result]]]] = {}
+    for key in dict.fromkeys((result.task, result.metric) for _, result in results):
+        runs = [
+            [run for run in results if (run[1].task, run[1].metric, run[1].system) == (*key, name)]
+            for name in (first, second)
+        ]
+        if all(runs):
+            shared[key] = runs
+    if not shared:
         raise UserError(f"--compare: {first} and {second} share no task")
-    return Comparison(first, second, tasks)
+    kept = {
+        key: runs
+        for key, runs in shared.items()
+        if any(items_path(path).exists() for side in runs for path, _ in side)
+    }
+    return Comparison(
+        first, second, {key: _compare(key[1], runs) for key, runs in (kept or shared).items()}
+    )
+
+
+def _compare(metric: str, runs: Sequence[Sequence[tuple[Path, Result]]]) -> list[Difference]:
+    sides = [[_items_of(*run) for run in side] for side in runs]
+    return compare_items(*sides, error_rate=metric in LOWER_IS_BETTER)
 
 
 def _items_of(path: Path, result: Result) -> Items:

@@ -54,6 +54,22 @@ def test_compares_systems_on_their_items(fairseq_amber_command, results, tmp_pat
     assert (output / "report.json").read_bytes() == before
 
 
+def test_a_task_without_outcomes_is_left_out(fairseq_amber_command, results, tmp_path):
+    other = json.loads(results[0].read_text())
+    other.update(task="tagging", metric="F1")
+    paths = []
+    for system in ("good", "bad"):
+        paths.append(tmp_path / f"tagging-{system}.json")
+        paths[-1].write_text(json.dumps({**other, "system": system}))
+    flags = ["--output", tmp_path / "report", "--compare", "good", "bad"]
+    assert fairseq_amber_command("report", *results, *paths, *flags)[0] == 0
+    content = json.loads((tmp_path / "report" / "report.json").read_text())
+    [comparison] = content["comparisons"]
+    assert [task["task"] for task in comparison["tasks"]] == ["word_alignment"]
+    status, _, err = fairseq_amber_command("report", *paths, *flags)
+    assert status == 2 and "tagging-good.items.npz is missing" in err
+
+
 def test_writes_every_number_as_csv(fairseq_amber_command, results, tmp_path):
     assert fairseq_amber_command("report", *results, "--output", tmp_path / "report")[0] == 0
     with open(tmp_path / "report" / "report.csv", newline="") as file:

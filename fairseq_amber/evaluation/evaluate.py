@@ -126,10 +126,12 @@ def run(args: argparse.Namespace) -> None:
         pair_segments=args.pair_segments,
     )
     per_language: dict[str, dict[str, float]] = {}
+    outcomes = {}
     for language, test in tests.items():
         predicted = predictor.predict(args.split, language, batch_tokens=args.batch_tokens)
         if test.scored:
             per_language[language] = _parts(test, predicted)
+            outcomes[language] = {"score": test.outcomes(predicted)}
         if args.predictions:
             path = submission_path(args.predictions, folder.task, args.split, language)
             write_predictions(path, test.for_submission(predicted))
@@ -148,7 +150,7 @@ def run(args: argparse.Namespace) -> None:
         )
         print(_table(result, kind))
         if args.json:
-            result.write(args.json)
+            result.write(args.json, outcomes)
     print(_legend(kind, folder.task, config))
     for line in _notes(tests, without_gold, folder, args):
         print(line)

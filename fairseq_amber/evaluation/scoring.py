@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Sequence
 import numpy as np
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.items import accuracy_items
 from fairseq_amber.evaluation.question_answering import (
     MLQA_LANGUAGES,
     AnswerScores,
@@ -53,6 +54,12 @@ class Tagging:
         """F1, precision and recall of chunks, and accuracy of words; see `tag_scores`."""
         return tag_scores(count_tags([predicted[i] for i in self._scored], self._gold))
 
+    def outcomes(self, predicted: Sequence[Sequence[str]]) -> np.ndarray:
+        """(N, 2), of each sentence: twice its right chunks, over those predicted and in gold."""
+        counts = [count_tags([predicted[i]], [gold]) for i, gold in zip(self._scored, self._gold)]
+        pairs = [(2 * c.correct_chunks, c.predicted_chunks + c.gold_chunks) for c in counts]
+        return np.array(pairs)
+
     def baseline(self) -> dict[str, float]:
         """The highest F1, and the highest accuracy, of giving all words one label."""
         labels = sorted({label for sentence in self._gold for label in sentence})
@@ -83,8 +90,14 @@ class Classification:
 
     def score(self, predicted: Sequence[str]) -> dict[str, float]:
         """Accuracy."""
-        right = np.asarray(predicted, dtype=object)[self._scored] == self._gold
-        return {"accuracy": 100 * float(right.mean())}
+        return {"accuracy": 100 * float(self._right(predicted).mean())}
+
+    def outcomes(self, predicted: Sequence[str]) -> np.ndarray:
+        """(N, 2), of each pair: 1 or 0, over 1."""
+        return accuracy_items(self._right(predicted))
+
+    def _right(self, predicted: Sequence[str]) -> np.ndarray:
+        return np.asarray(predicted, dtype=object)[self._scored] == self._gold
 
     def baseline(self) -> dict[str, float]:
         """Accuracy of giving all pairs the label that most of them have."""
@@ -139,14 +152,20 @@ class QuestionAnswering:
 
     def score(self, predicted: Sequence[Sequence[Span]]) -> dict[str, float]:
         """F1 and exact match, by MLQA's rules for that task and by SQuAD's for all others."""
+        em, f1 = (100 * sum(parts) / self.scored for parts in zip(*self._scores(predicted)))
+        return {"f1": f1, "em": em}
+
+    def outcomes(self, predicted: Sequence[Sequence[Span]]) -> np.ndarray:
+        """(N, 2), of each question: its F1, over 1."""
+        return np.array([(score.f1, 1.0) for score in self._scores(predicted)])
+
+    def _scores(self, predicted: Sequence[Sequence[Span]]) -> list[AnswerScores]:
         texts = self.for_submission(predicted)
-        scores = [
+        return [
             self._score(texts[question.id], [answer.text for answer in question.answers])
             for question in self._questions
             if question.answers
         ]
-        em, f1 = (100 * sum(parts) / self.scored for parts in zip(*scores))
-        return {"f1": f1, "em": em}
 
     def baseline(self) -> dict[str, float]:
         """F1 and exact match of random spans, at most 30 tokens long, drawn with a fixed seed."""

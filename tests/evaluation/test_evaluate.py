@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from fairseq_amber.data.corpora import fingerprint
+from fairseq_amber.evaluation.items import read_items
 from fairseq_amber.evaluation.question_answering import squad_scores
 
 LABELS = {
@@ -200,6 +201,18 @@ def test_question_answering(prepared, fine_tuned, evaluate, tmp_path):
     config = result["config"]
     assert [config[key] for key in ("max_length", "doc_stride", "max_query_length")] == [24, 5, 4]
     assert config["max_answer_tokens"] == 30
+
+
+@pytest.mark.parametrize("task", ["ner", "xnli", "squad"])
+def test_outcomes_add_up_to_the_score(task, prepared, fine_tuned, evaluate, tmp_path):
+    evaluate(fine_tuned(task), prepared(task), "--json", tmp_path / "out.json")
+    result = json.loads((tmp_path / "out.json").read_text())
+    items = read_items(tmp_path / "out.items.npz")
+    assert items.keys() == result["per_language"].keys()
+    for language, parts in result["per_language"].items():
+        right, of = items[language]["score"].T
+        assert len(right) == parts["n"]
+        assert parts["score"] == pytest.approx(100 * right.sum() / of.sum(), abs=1e-4)
 
 
 def test_the_best_answers_to_each_question(prepared, fine_tuned, evaluate, tmp_path):

@@ -45,7 +45,7 @@ if [ -z "$RAW" ]; then
   : "${AMBER_DATA:?names the development data; or give RAW, TATOEBA and GOLD}"
   RAW=$OUT/raw
   # shellcheck disable=SC2086  # several words
-  [ -e "$RAW/complete" ] || { bash scripts/raw_from_amber_data.sh "$RAW" $LANGUAGES && touch "$RAW/complete"; }
+  [ -e "$RAW/complete" ] || { bash scripts/raw_from_amber_data.sh "$RAW" $LANGUAGES; touch "$RAW/complete"; }
 fi
 if [ -z "$GOLD" ]; then
   GOLD=$OUT/gold

@@ -7,15 +7,18 @@
 #
 # CHECKPOINT is of fairseq-train with this plugin, or XLM-R's model.pt; FOLDER is what
 # fairseq-amber prepare-task has made with its vocabulary, and says which task it is. runs/NAME/SEED
-# gets checkpoint_best.pt, checkpoint_last.pt, test.json and predictions/ in XTREME's layout.
+# gets checkpoint_best.pt, checkpoint_last.pt, predictions/ in XTREME's layout, and test.json where
+# the test files have labels. On several GPUs of a machine fairseq-train takes all of them.
 # Interrupted, the same command continues.
 set -euo pipefail
-[ $# -eq 3 ] || { sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+[ $# -eq 3 ] || { sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 CHECKPOINT=$(realpath "$1")
 FOLDER=$(realpath "$2")
 NAME=$3
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+[ -f "$FOLDER/task.json" ] ||
+  { echo "finetune_xtreme: $FOLDER holds no task.json of fairseq-amber prepare-task" >&2; exit 2; }
 TASK=$(sed -n 's/^.*"task": *"\([a-z]*\)".*$/\1/p' "$FOLDER/task.json" | head -n 1)
 KIND=$(sed -n 's/^.*"kind": *"\([a-z]*\)".*$/\1/p' "$FOLDER/task.json" | head -n 1)
 
@@ -23,17 +26,19 @@ KIND=$(sed -n 's/^.*"kind": *"\([a-z]*\)".*$/\1/p' "$FOLDER/task.json" | head -n
 case $KIND in
   tagging)
     EPOCHS=${EPOCHS:-10} LR=${LR:-2e-5} LENGTH=${LENGTH:-128} WARMUP=${WARMUP:-0} DECAY=${DECAY:-0}
-    METRIC=f1 EVERY=${EVERY:-500} ;;
+    METRIC=f1 EVERY=${EVERY:-$([ "$TASK" = ner ] && echo 1000 || echo 500)} ;;
   classification)
     EPOCHS=${EPOCHS:-5} LR=${LR:-2e-5} LENGTH=${LENGTH:-128} WARMUP=${WARMUP:-0} DECAY=${DECAY:-0}
-    METRIC=accuracy EVERY=${EVERY:-200} ;;
+    METRIC=accuracy EVERY=${EVERY:-$([ "$TASK" = xnli ] && echo 100 || echo 200)} ;;
   qa)
     EPOCHS=${EPOCHS:-3} LR=${LR:-3e-5} LENGTH=${LENGTH:-384} WARMUP=${WARMUP:-500} DECAY=${DECAY:-1e-4}
     METRIC=f1 EVERY=${EVERY:-1000} ;;
-  *) echo "finetune_xtreme: $FOLDER holds no task.json of fairseq-amber prepare-task" >&2; exit 2 ;;
+  *) echo "finetune_xtreme: $FOLDER/task.json is damaged: run prepare-task again" >&2; exit 2 ;;
 esac
 STRIDE=${STRIDE:-128}                    # of the windows of question answering
-BATCH=${BATCH:-8} UPDATE_FREQ=${UPDATE_FREQ:-4} # 32 examples an update; more GPUs: divide UPDATE_FREQ
+TRAIN_LANGUAGES=${TRAIN_LANGUAGES:-en}   # comma-separated
+BATCH=${BATCH:-8}                        # examples that a GPU holds at once
+UPDATE_FREQ=${UPDATE_FREQ:-}             # batches in an update; default: 32 examples on all GPUs
 SEEDS=${SEEDS:-1}
 ARCH=${ARCH:-amber_base}                 # of the checkpoint
 MODEL_FLAGS=${MODEL_FLAGS:-}             # of its shape, and of dropout (0.1)
@@ -53,30 +58,41 @@ python -c 'import sys, torch; sys.exit(torch.cuda.is_available())' && device=(--
 user_dir=$(fairseq-amber user-dir)
 # shellcheck disable=SC2206  # several words
 flags=("$FOLDER" --user-dir "$user_dir" --task "xtreme_$KIND" --criterion "xtreme_$KIND"
+  --train-languages "$TRAIN_LANGUAGES"
   --max-length "$LENGTH" --arch "$ARCH" $MODEL_FLAGS $PRECISION ${device[@]+"${device[@]}"} $FLAGS)
 [ "$KIND" != qa ] || flags+=(--doc-stride "$STRIDE")
 
-# Updates of an epoch: an example is a sentence, a pair, or a window over a context.
-EXAMPLES=$(python - "$FOLDER" "$LENGTH" "$STRIDE" <<'PY'
+GPUS=$(python -c 'import torch; print(max(1, torch.cuda.device_count()))')
+UPDATE_FREQ=${UPDATE_FREQ:-$((32 > BATCH * GPUS ? 32 / (BATCH * GPUS) : 1))}
+SIZE=$((BATCH * UPDATE_FREQ * GPUS))
+# An example is a sentence, a pair, or a window over a context; the model's positions limit a row.
+EXAMPLES=$(python - "$FOLDER" "$LENGTH" "$STRIDE" "$TRAIN_LANGUAGES" "$CHECKPOINT" <<'PY'
 import sys
 from fairseq.data import Dictionary
+from fairseq_amber.checkpoint_file import read_checkpoint
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.task_dataset import RowSettings, task_dataset
 from fairseq_amber.data.task_folder import TaskFolder
 
-folder, length, stride = sys.argv[1:]
+folder, length, stride, languages, checkpoint = sys.argv[1:]
 dictionary = Dictionary.load(folder + "/dict.txt")
 dictionary.add_symbol("<mask>")
-settings = RowSettings(Specials.of(dictionary), int(length), doc_stride=int(stride))
-print(len(task_dataset(TaskFolder.open(folder), "train", ["en"], settings, training=True)))
+weights = read_checkpoint(checkpoint)["model"]
+rows = next(len(v) for k, v in weights.items() if k.endswith("embed_positions.weight"))
+length = min(int(length), rows - dictionary.pad() - 1)
+settings = RowSettings(Specials.of(dictionary), length, doc_stride=int(stride))
+examples = task_dataset(
+    TaskFolder.open(folder), "train", languages.split(","), settings, training=True
+)
+print(len(examples))
 PY
 )
-UPDATES=$(((EXAMPLES + BATCH * UPDATE_FREQ - 1) / (BATCH * UPDATE_FREQ) * EPOCHS))
+UPDATES=$(((EXAMPLES + SIZE - 1) / SIZE * EPOCHS))
 
 finetune() { # seed
   local out=runs/$NAME/$1
   mkdir -p "$out"
-  [ ! -e "$out/test.json" ] || return 0
+  [ ! -e "$out/complete" ] || return 0
   fairseq-train "${flags[@]}" --finetune-from-model "$CHECKPOINT" \
     --optimizer adam --adam-betas '(0.9, 0.999)' --adam-eps 1e-8 --weight-decay "$DECAY" \
     --clip-norm 1.0 --lr "$LR" --lr-scheduler polynomial_decay --warmup-updates "$WARMUP" \
@@ -89,20 +105,22 @@ finetune() { # seed
   fairseq-amber evaluate "$out/checkpoint_best.pt" "$FOLDER" --name "$SYSTEM" \
     --predictions "$out/predictions" --json "$out/test.json" >"$out/test.txt" 2>&1 ||
     fail "$out/test.txt"
+  touch "$out/complete"
 }
 fail() { # log
   echo "finetune_xtreme: failed: $1 ends:" >&2
   tail -n 3 "$1" >&2
   exit 1
 }
-echo "== $TASK: $EXAMPLES examples, $UPDATES updates of $((BATCH * UPDATE_FREQ)), for seeds $SEEDS"
+echo "== $TASK: $EXAMPLES examples, $UPDATES updates of $SIZE, for seeds $SEEDS"
 for seed in $SEEDS; do
   finetune "$seed"
 done
 
 results=()
 for seed in $SEEDS; do
-  results+=("runs/$NAME/$seed/test.json")
+  # none where the test files have blank labels
+  [ ! -e "runs/$NAME/$seed/test.json" ] || results+=("runs/$NAME/$seed/test.json")
 done
 cat "runs/$NAME/${SEEDS%% *}/test.txt"
-[ ${#results[@]} -eq 1 ] || fairseq-amber report "${results[@]}" --output "runs/$NAME/report"
+[ ${#results[@]} -lt 2 ] || fairseq-amber report "${results[@]}" --output "runs/$NAME/report"

@@ -57,7 +57,7 @@ if [ -z "$RAW" ] && { [ ! -e "$DATA/dict.txt" ] || [ "$DATA" = data-bin/ot ]; };
   : "${AMBER_DATA:?names the development data; or give RAW, TATOEBA and GOLD}"
   RAW=$OUT/raw
   # shellcheck disable=SC2086  # several words
-  [ -e "$RAW/complete" ] || { bash scripts/raw_from_amber_data.sh "$RAW" $LANGUAGES && touch "$RAW/complete"; }
+  [ -e "$RAW/complete" ] || { bash scripts/raw_from_amber_data.sh "$RAW" $LANGUAGES; touch "$RAW/complete"; }
 fi
 if [ ! -e "$DATA/dict.txt" ]; then
   fairseq-amber prepare "$RAW" "$DATA" --vocab-size "$VOCAB_SIZE"
@@ -112,7 +112,8 @@ case " $SYSTEMS " in *" l2 "*)
   # The encoder's own word links of the training text.
   [ -e "$OUT/links/complete" ] || {
     fairseq-amber align "$CHECKPOINT" --corpus "$TUNE" --split train --units subwords \
-      --output "$OUT/links" && touch "$OUT/links/complete"
+      --output "$OUT/links"
+    touch "$OUT/links/complete"
   } ;;
 esac
 

@@ -46,7 +46,7 @@ if [ -z "$ENCODERS" ]; then
   : "${AMBER_DATA:?names the development data; or give ENCODERS and DATA, and XTREME}"
   RAW=$OUT/raw
   # shellcheck disable=SC2086  # several words
-  [ -e "$RAW/complete" ] || { bash scripts/raw_from_amber_data.sh "$RAW" $LANGUAGES && touch "$RAW/complete"; }
+  [ -e "$RAW/complete" ] || { bash scripts/raw_from_amber_data.sh "$RAW" $LANGUAGES; touch "$RAW/complete"; }
   [ -e "$DATA/dict.txt" ] ||
     fairseq-amber prepare "$RAW" "$DATA" --vocab-size 16000 --character-coverage 0.9995
   printf '%s\n' "TLM WA=0 SA=0" "AMBER WA=1 SA=1" | RAW=$RAW DATA=$DATA NAME=$NAME UPDATES=$UPDATES \
@@ -151,7 +151,8 @@ for task in $TASKS; do
   case " $DEAR " in *" $task "*) seeds=$DEAR_SEEDS ;; esac
   for encoder in $ENCODERS; do
     for seed in $seeds; do
-      echo "$task $seed ${encoder%%=*} ${encoder#*=} $(settings "$task")"
+      line="$task $seed ${encoder%%=*} ${encoder#*=} $(settings "$task")"
+      echo "${line% }" # xargs joins a line that ends in a blank with the next
     done
   done
 done >"$OUT/runs"
@@ -166,7 +167,9 @@ DATA=$DATA NAME=$NAME xargs -P "$JOBS" -L 1 bash -c '
 
 results=()
 while read -r task seed system _; do
-  results+=("$OUT/$task-$system/$seed/test.json")
+  # none where the test files have blank labels
+  [ ! -e "$OUT/$task-$system/$seed/test.json" ] || results+=("$OUT/$task-$system/$seed/test.json")
 done <"$OUT/runs"
+[ ${#results[@]} -gt 0 ] || { echo "no test file has labels; predictions: $OUT/*/*/predictions"; exit; }
 fairseq-amber report "${results[@]}" --output "$OUT/report"
 echo "$OUT/report"

@@ -21,6 +21,7 @@ RECIPES = [
         "continue_xlmr",
         "finetune_xtreme",
         "xtreme",
+        "measure",
     )
 ]
 DOCUMENTS = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))]

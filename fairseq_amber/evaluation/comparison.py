@@ -23,6 +23,9 @@ _OF_ONE_RUN = frozenset(
 _SECOND_METRICS = {"accuracy": "accuracy", "em": "EM"}
 
 
+BASELINE = "baseline"
+
+
 @dataclass(frozen=True)
 class Cell:
     """One system's values in a row, one for each run, in percent."""
@@ -138,6 +141,28 @@ def as_json(sections: Sequence[Section]) -> list[dict[str, Any]]:
         }
         for section in sections
     ]
+
+
+def with_baselines(results: Sequence[Result]) -> list[Result]:
+    """The results, after those of the system `BASELINE`: once for each task whose evaluator has
+    put what guessing scores beside the score, as `baseline_<part>`."""
+    tasks: dict[tuple[str, str], Result] = {}
+    for result in results:
+        tasks.setdefault((result.task, result.metric), result)
+    baselines = []
+    for result in tasks.values():
+        per_language = {}
+        for language, parts in result.per_language.items():
+            prefix = BASELINE + "_"
+            found = {k[len(prefix) :]: v for k, v in parts.items() if k.startswith(prefix)}
+            if found:  # the score's comes first, as among the parts
+                score = next(iter(found.values()))
+                per_language[language] = {"score": score, **found, "n": parts["n"]}
+        if len(per_language) == len(result.per_language):
+            baselines.append(
+                Result.from_languages(result.task, result.metric, BASELINE, per_language, {})
+            )
+    return [*baselines, *results]
 
 
 def _by_metric(result: Result) -> list[Result]:

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple, Sequence
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.comparison import Section, as_csv, as_json, compare, markdown
+from fairseq_amber.evaluation.comparison import (
+    Section,
+    as_csv,
+    as_json,
+    compare,
+    markdown,
+    with_baselines,
+)
 from fairseq_amber.evaluation.results import Result, read_result
 from fairseq_amber.evaluation.space_flags import add_space_arguments, sentence_planes
 from fairseq_amber.evaluation.text_files import atomic_writer
@@ -86,7 +93,8 @@ def run(args: argparse.Namespace) -> None:
     if not (args.results or args.curves or args.heatmap or args.space):
         raise UserError("nothing to report: give RESULT.json, --curves, --heatmap or --space")
     results = [read_result(path) for path in args.results]
-    sections = compare(results)
+    shown = with_baselines(results)
+    sections = compare(shown)
     runs = dict(_named(text, "--curves NAME=DIR") for text in args.curves)
     checkpoints = dict(_named(text, "--space NAME=CHECKPOINT") for text in args.space)
     heatmaps = [_named(text, "--heatmap CAPTION=PNG") for text in args.heatmap]
@@ -94,7 +102,7 @@ def run(args: argparse.Namespace) -> None:
         if not path.is_file():
             raise UserError(f"--heatmap: {path} is missing")
 
-    tables = [markdown(sections, list(dict.fromkeys(r.system for r in results)))] * bool(results)
+    tables = [markdown(sections, list(dict.fromkeys(r.system for r in shown)))] * bool(results)
     comparisons = _comparisons(args, results, tables)
     drawings = [  # all is read before anything is written
         *_curves(runs),

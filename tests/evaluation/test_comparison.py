@@ -1,7 +1,7 @@
 import pytest
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.comparison import as_json, compare, markdown
+from fairseq_amber.evaluation.comparison import as_json, compare, markdown, with_baselines
 from fairseq_amber.evaluation.results import Result
 
 
@@ -51,6 +51,18 @@ def test_a_second_metric_is_a_section_of_its_own():
         *languages_and_mean,
     ]
     assert [row[1] for row in table[2:]] == ["", "60.0", "80.0", "70.0", "", "40.0", "60.0", "50.0"]
+
+
+def test_the_baselines_of_a_task_come_first_and_once():
+    def result(system):
+        parts = {"score": 60, "f1": 60, "em": 40, "baseline_f1": 3, "baseline_em": 1, "n": 10}
+        return Result.from_languages("xquad", "F1", system, {"de": parts}, {"seed": system})
+
+    table = lines(with_baselines([result("A"), retrieval("A", 50, 40), result("B")]))
+    assert table[0] == ["", "baseline", "A", "B"]
+    assert ["de", "3.0", "**60.0**", "**60.0**"] in table
+    assert ["de", "1.0", "**40.0**", "**40.0**"] in table
+    assert ["de → en", "", "50.0", ""] in table
 
 
 def test_a_system_may_lack_a_number():

@@ -29,10 +29,21 @@ bash scripts/setup.sh
 export PATH="$PWD/.venv/bin:$PATH"
 mkdir -p "$OUT"
 trap 'echo "measure: interrupted; the same command continues" >&2; exit 130' INT TERM
-step() { # file, command: unless the file is there
-  local file=$1
+step() { # what to make, command: unless that very command has made it to its end
+  local made=$1
   shift
-  [ -e "$file" ] || { mkdir -p "$(dirname "$file")"; "$@"; }
+  [ ! -e "$made.made-by" ] || [ "$(cat "$made.made-by")" != "$*" ] || return 0
+  mkdir -p "$(dirname "$made")"
+  rm -rf "$made" "$made.made-by"
+  "$@"
+  echo "$*" >"$made.made-by"
+}
+first_of() { # pairs, folder, prefix and suffix of its files -> the first pair
+  [ -n "$1" ] && echo "${1%%,*}" && return
+  local file
+  file=$(cd "$2" && ls "$3"*"$4" 2>/dev/null | head -n 1)
+  file=${file#"$3"}
+  echo "${file%%.*}"
 }
 
 if [ -z "$BUCC" ] && [ -n "${AMBER_DATA:-}" ]; then
@@ -44,7 +55,7 @@ import sys
 from pathlib import Path
 
 source, out = map(Path, sys.argv[1:])
-out.mkdir(parents=True)
+out.mkdir()
 for gold in sorted([*source.glob("bucc2018/*.dev.gold"), *source.glob("bucc_style/*.dev.gold")]):
     name = gold.name.split(".")[0]
     links = [line.split("\t") for line in gold.read_text(encoding="utf-8").splitlines()]
@@ -63,6 +74,9 @@ for gold in sorted([*source.glob("bucc2018/*.dev.gold"), *source.glob("bucc_styl
             (out / f"{name}.{split}.{language}").write_text("".join(mine), encoding="utf-8")
 PY
 fi
+
+[ -n "$TATOEBA$BUCC$GOLD" ] ||
+  { echo "measure: give AMBER_DATA, or at least one of TATOEBA, BUCC and GOLD" >&2; exit 2; }
 
 names=()
 results=()
@@ -91,7 +105,7 @@ for system in "$@"; do
     done
     results+=("$here/tatoeba-cosine.json")
     space+=(--space "$name=$checkpoint")
-    first=${TATOEBA_PAIRS%%,*}
+    first=$(first_of "$TATOEBA_PAIRS" "$TATOEBA" tatoeba. "")
     step "$here/$first.npy" fairseq-amber embed "$checkpoint" \
       "$TATOEBA/tatoeba.$first.${first%-*}" "$here/$first.npy" ${data[@]+"${data[@]}"}
   fi
@@ -102,7 +116,7 @@ for system in "$@"; do
     results+=("$here/bucc.json")
   fi
   if [ -n "$GOLD" ]; then
-    pair=${GOLD_PAIRS%%,*}
+    pair=$(first_of "$GOLD_PAIRS" "$GOLD" test. .gold)
     for method in $METHODS; do
       flags=(--method "$method")
       [ "$method" != unbalanced ] || flags=(--method transport --reach 0.3)
@@ -113,7 +127,7 @@ for system in "$@"; do
         --name "$name, $method" --json "$here/$method/aer.json"
       methods+=("$here/$method/aer.json")
     done
-    step "$here/aer.json" fairseq-amber aer "$here/similarity/alignments" "$GOLD" --name "$name" \
+    step "$here/aer.json" fairseq-amber aer "$here/${METHODS%% *}/alignments" "$GOLD" --name "$name" \
       --json "$here/aer.json"
     results+=("$here/aer.json")
     step "$here/heatmap.png" fairseq-amber align "$checkpoint" ${data[@]+"${data[@]}"} \

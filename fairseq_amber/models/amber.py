@@ -114,8 +114,8 @@ class AmberModel(BaseFairseqModel):
         return cls(AmberEncoder(AmberConfig.from_namespace(cfg), task.source_dictionary))
 
     def add_head(self, name: str, outputs: int) -> None:
-        """Adds a head with fresh weights: ``tagging``, ``classification`` or ``qa``. It has the
-        dropout of the encoder, as BERT's heads do."""
+        """Adds a head with fresh weights: ``tagging``, ``classification`` or ``qa``. The
+        first two have the dropout of the encoder."""
         encoder = self.encoder.sentence_encoder
         self.heads[name] = HEADS[name](encoder.embed_tokens.embedding_dim, outputs, encoder.dropout)
 

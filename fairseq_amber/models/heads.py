@@ -13,7 +13,8 @@ from fairseq_amber.models.encoder import initialize
 
 
 class TokenHead(nn.Module):
-    """Scores of tokens: dropout, then linear (Devlin et al. 2019, arXiv 1810.04805, section 4)."""
+    """Scores of tokens: dropout, then linear, as BertForTokenClassification of transformers, with
+    which XTREME tags."""
 
     def __init__(self, dim: int, outputs: int, dropout: float):
         super().__init__()
@@ -44,4 +45,18 @@ class SentenceHead(nn.Module):
         return self.out_proj(x)
 
 
-HEADS = {"tagging": TokenHead, "classification": SentenceHead, "qa": TokenHead}
+class SpanHead(nn.Module):
+    """Scores of tokens as the first and the last of an answer: linear, without ``dropout``, as
+    BERT's run_squad.py has it (Devlin et al. 2019, arXiv 1810.04805, section 4.2)."""
+
+    def __init__(self, dim: int, outputs: int, dropout: float):
+        super().__init__()
+        self.out_proj = nn.Linear(dim, outputs)
+        self.apply(initialize)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """(..., D) -> (..., outputs)."""
+        return self.out_proj(states)
+
+
+HEADS = {"tagging": TokenHead, "classification": SentenceHead, "qa": SpanHead}

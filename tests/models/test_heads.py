@@ -4,6 +4,7 @@ import logging
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from fairseq_amber.models.checkpoint_names import heads_of
 
@@ -50,7 +51,7 @@ def test_segments_and_positions_reach_the_encoder(with_head):
             assert not torch.equal(model(TOKENS, head=name, **extra)[0], plain)
 
 
-@pytest.mark.parametrize("name", OUTPUTS)
+@pytest.mark.parametrize("name", ["tagging", "classification"])
 def test_the_dropout_is_the_encoders(with_head, name):
     at = {"at": torch.tensor([1])} if name == "tagging" else {}
     model = with_head(name, dropout=0.5)
@@ -60,6 +61,19 @@ def test_the_dropout_is_the_encoders(with_head, name):
     model.eval()
     draws = [model(TOKENS, head=name, **at)[0] for _ in range(2)]
     assert torch.equal(*draws)
+
+
+def test_where_heads_drop_out(with_head):
+    states = torch.randn(7, 16)
+    for name in OUTPUTS:
+        head = with_head(name, dropout=0.25).heads[name].train()
+        torch.manual_seed(0)
+        scores = head(states)
+        torch.manual_seed(0)
+        x = states if name == "qa" else F.dropout(states, 0.25)
+        if name == "classification":
+            x = F.dropout(torch.tanh(head.dense(x)), 0.25)
+        assert torch.equal(scores, head.out_proj(x))
 
 
 def test_a_checkpoint_without_the_head_leaves_it_as_it_is(with_head, make_model, caplog):

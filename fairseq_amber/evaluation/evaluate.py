@@ -100,10 +100,10 @@ def run(args: argparse.Namespace) -> None:
     languages = _languages(args, folder)
     tests = {language: KINDS[folder.kind](folder, args.split, language) for language in languages}
     without_gold = [language for language, test in tests.items() if not test.scored]
-    if len(without_gold) == len(tests) and (args.json or not args.predictions):
+    if len(without_gold) == len(tests) and not args.predictions:
         raise UserError(
             f"{args.folder} has no gold for {args.split} in {', '.join(languages)}, so there is "
-            "nothing to score; write the predictions with --predictions DIR and without --json"
+            "nothing to score; write the predictions with --predictions DIR"
         )
 
     if args.n_best and (folder.kind != "qa" or not args.predictions):
@@ -218,6 +218,8 @@ def _notes(
     notes = []
     if without_gold:
         notes.append(f"note: no gold in {', '.join(without_gold)}: not scored")
+    if args.json and len(without_gold) == len(tests):
+        notes.append(f"note: nothing to score: {args.json} is not written")
     for language, test in tests.items():
         if 0 < test.scored < test.total:
             notes.append(

@@ -317,15 +317,19 @@ def test_a_checkpoint_of_something_else(
     assert error.count("\n") == 1 and not output
 
 
-def test_no_gold_and_no_predictions(
-    prepared, fine_tuned, fairseq_amber_command, evaluate, tmp_path
-):
-    folder, checkpoint = prepared("xnli"), fine_tuned("xnli")
-    status, _, error = fairseq_amber_command("evaluate", checkpoint, folder, "--languages", "tr")
-    assert status == 2 and "nothing to score" in error and "--predictions" in error
-    printed = evaluate(checkpoint, folder, "--languages", "tr", "--predictions", tmp_path / "out")
-    assert "no gold in tr" in printed
-    assert len((tmp_path / "out" / "xnli" / "test-tr.tsv").read_text().splitlines()) == 9
+def test_no_gold_at_all(prepared, fine_tuned, fairseq_amber_command, evaluate, tmp_path):
+    json_path = tmp_path / "out.json"
+    arguments = [fine_tuned("xnli"), prepared("xnli"), "--languages", "tr"]
+    for flags in ([], ["--json", json_path]):
+        status, _, error = fairseq_amber_command("evaluate", *arguments, *flags)
+        assert status == 2 and "nothing to score" in error and "--predictions" in error
+        printed = evaluate(*arguments, *flags, "--predictions", tmp_path / "out")
+        assert "note: no gold in tr: not scored" in printed
+        assert (f"nothing to score: {json_path} is not written" in printed) == bool(flags)
+        path = tmp_path / "out" / "xnli" / "test-tr.tsv"
+        assert len(path.read_text().splitlines()) == 9
+        path.unlink()
+    assert not list(tmp_path.glob("out.*"))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ import unicodedata
 from collections import Counter
 from typing import Callable, NamedTuple, Sequence
 
+from fairseq_amber.errors import UserError
+
 _ENGLISH = re.compile(r"\b(a|an|the)\b")
 _ARTICLES = {
     "ar": re.compile("ال"),  # wherever it stands, as in MLQA's script
@@ -54,6 +56,23 @@ def mlqa_scores(prediction: str, answers: Sequence[str], language: str) -> Answe
     if language not in _ARTICLES:
         raise ValueError(f"MLQA has no rules for {language!r}; it has {', '.join(MLQA_LANGUAGES)}")
     return _best(prediction, answers, lambda text: _mlqa_words(text, language))
+
+
+def check_languages(task: str, languages: Sequence[str], flag: str) -> None:
+    """Checks that the answers of a task can be scored in these languages.
+
+    Args:
+        flag: that chooses them, for the error.
+
+    Raises:
+        UserError: it is MLQA, and one of them none of MLQA_LANGUAGES.
+    """
+    others = ", ".join(name for name in languages if name not in MLQA_LANGUAGES)
+    if task == "mlqa" and others:
+        raise UserError(
+            f"MLQA's script has no rules for {others}; it scores {', '.join(MLQA_LANGUAGES)}: "
+            f"leave {others} out by {flag}, or prepare that text as the task squad"
+        )
 
 
 def _best(

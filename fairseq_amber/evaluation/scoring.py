@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, Sequence
 
 import numpy as np
 
-from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.items import accuracy_items
 from fairseq_amber.evaluation.question_answering import (
-    MLQA_LANGUAGES,
     AnswerScores,
+    check_languages,
     mlqa_scores,
     squad_scores,
 )
@@ -115,12 +114,7 @@ class QuestionAnswering:
     def __init__(self, folder: TaskFolder, split: str, language: str):
         from fairseq_amber.data.squad_file import read_squad
 
-        if folder.task == "mlqa" and language not in MLQA_LANGUAGES:
-            raise UserError(
-                f"{folder.examples_path(split, language)}: MLQA's script has no rules for "
-                f"{language}; it scores {', '.join(MLQA_LANGUAGES)}, so leave {language} out with "
-                "--languages, or prepare its file as the task squad"
-            )
+        check_languages(folder.task, [language], "--languages")
         arrays = folder.arrays(split, language)
         ends = np.cumsum(arrays["context_lengths"])
         self._offsets = np.split(arrays["context_offsets"], ends[:-1])

@@ -21,6 +21,7 @@ from fairseq_amber.data.sampling import BatchLimits, plan_epoch, plan_validation
 from fairseq_amber.data.task_dataset import RowSettings, task_dataset
 from fairseq_amber.data.task_folder import TaskFolder
 from fairseq_amber.errors import UserError, exit_clearly
+from fairseq_amber.evaluation.question_answering import check_languages
 from fairseq_amber.tasks.config import of_epoch
 from fairseq_amber.tasks.xtreme_config import XtremeConfig, XtremePairConfig, XtremeQaConfig
 from fairseq_amber.tasks.xtreme_metrics import METRICS
@@ -132,14 +133,15 @@ class XtremeTask(FairseqTask):
         training split alone.
 
         Raises:
-            UserError: a language has no such split, or ``--max-length`` is too short.
+            UserError: a language has no such split, or validation has no rules to score it by, or
+                ``--max-length`` is too short.
         """
         fitting = getattr(self.criterion, "training", False)  # fairseq-validate's is not
         training = split == self.cfg.train_subset and fitting
         # fairseq-train asks for the others all the same.
         if self.cfg.disable_validation and fitting and not training:
             return
-        languages = self._languages(split)
+        languages = self._languages(split, scored=not training)
         settings = self._row_settings()
         data = task_dataset(self.folder, split, languages, settings, training=training)
         if not len(data):
@@ -147,7 +149,7 @@ class XtremeTask(FairseqTask):
         logger.info("%s %s: %s examples", split, ",".join(languages), f"{len(data):,}")
         self.datasets[split] = data
 
-    def _languages(self, split: str) -> list[str]:
+    def _languages(self, split: str, *, scored: bool) -> list[str]:
         training = split == self.cfg.train_subset
         flag = "--train-languages" if training else "--valid-languages"
         wanted = self.cfg.train_languages if training else self.cfg.valid_languages
@@ -165,6 +167,8 @@ class XtremeTask(FairseqTask):
                 f"{', '.join(missing)} (it has {', '.join(there) or 'none'}); add them with "
                 f"fairseq-amber prepare-task{other}"
             )
+        if scored:
+            check_languages(self.folder.task, names, flag)
         return names
 
     def _row_settings(self) -> RowSettings:

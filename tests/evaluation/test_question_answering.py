@@ -2,7 +2,8 @@
 
 import pytest
 
-from fairseq_amber.evaluation.question_answering import mlqa_scores, squad_scores
+from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.question_answering import check_languages, mlqa_scores, squad_scores
 
 
 @pytest.mark.parametrize(
@@ -52,12 +53,34 @@ def test_mlqa(language, prediction, answers, em, f1):
     assert mlqa_scores(prediction, answers, language) == pytest.approx((em, f1))
 
 
+ARTICLES = {
+    "ar": "ال",
+    "de": "ein eine einen einem eines einer der die das den dem des",
+    "en": "a an the",
+    "es": "un una unos unas el la los las",
+    "hi": "",
+    "vi": "của là cái chiếc những",
+    "zh": "",
+}
+
+
+def test_every_article_of_mlqa():
+    for language, articles in ARTICLES.items():
+        for article in " ".join(ARTICLES.values()).split():
+            known = article in articles.split()
+            assert mlqa_scores(f"{article} 7", ["7"], language).em == known, (language, article)
+
+
 def test_the_best_of_the_answers_counts_for_each_number_alone():
     assert squad_scores("the", ["an", "the b"]) == (1.0, 0.0)
     assert squad_scores("b c", ["a", "b", "b c d e"]) == pytest.approx((0.0, 2 / 3))
 
 
 def test_no_rules_for_a_language():
+    check_languages("squad", ["sw"], "--languages")
+    check_languages("mlqa", ["ar", "zh"], "--languages")
+    with pytest.raises(UserError, match="no rules for sw, fr; .*: leave sw, fr out by --x, or"):
+        check_languages("mlqa", ["sw", "de", "fr"], "--x")
     with pytest.raises(ValueError, match="'sw'.*ar, de, en, es, hi, vi, zh"):
         mlqa_scores("x", ["x"], "sw")
 

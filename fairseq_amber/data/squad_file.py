@@ -56,8 +56,8 @@ def parse_squad(content: bytes, name: str, *, unique_ids: bool = True) -> SquadF
 
     Args:
         name: of the file, for errors.
-        unique_ids: no two questions may have the same id. Those that XTREME gives the training
-            questions of TyDiQA do not tell them apart.
+        unique_ids: no two questions may have the same id. Most of those in XTREME's training
+            files of TyDiQA repeat, so they are needed of text to test on alone.
 
     Raises:
         UserError: it is no JSON of this form (naming the line or the place), a context or a

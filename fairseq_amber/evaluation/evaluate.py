@@ -226,6 +226,11 @@ def _notes(
                 f"note: {language}: {test.total - test.scored} of {test.total} examples have no "
                 "gold and are not scored"
             )
+        if args.predictions and test.repeated:
+            notes.append(
+                f"note: {language}: {test.repeated} questions have the id of another; of such the "
+                "predictions hold the last one's answer alone"
+            )
     if args.predictions:
         path = submission_path(args.predictions, folder.task, args.split, "LANG")
         notes.append(f"wrote {path} for {len(tests)} languages")

@@ -3,6 +3,7 @@
 A kind of task has the attributes ``metric``, the name of its score, and ``headings``, the names of
 its numbers by their keys, the score first; all numbers are percentages. What has no gold is not
 scored: sentences with a word without a label, pairs without a label, questions without an answer.
+Of ``total`` examples ``scored`` are, and ``repeated`` have the id of an earlier one.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Tagging:
     metric = "F1"
     headings = {"f1": "F1", "accuracy": "accuracy"}
     baseline_name = "best constant label"
+    repeated = 0
 
     def __init__(self, folder: TaskFolder, split: str, language: str):
         arrays = folder.arrays(split, language)
@@ -75,6 +77,7 @@ class Classification:
     metric = "accuracy"
     headings = {"accuracy": "accuracy"}
     baseline_name = "most frequent label"
+    repeated = 0
 
     def __init__(self, folder: TaskFolder, split: str, language: str):
         labels = _names(folder, folder.arrays(split, language)["labels"])
@@ -118,10 +121,13 @@ class QuestionAnswering:
         arrays = folder.arrays(split, language)
         ends = np.cumsum(arrays["context_lengths"])
         self._offsets = np.split(arrays["context_offsets"], ends[:-1])
-        self._contexts, self._questions = read_squad(folder.examples_path(split, language))
+        self._contexts, self._questions = read_squad(
+            folder.examples_path(split, language), unique_ids=False
+        )
         self._language = language if folder.task == "mlqa" else None
         self.total = len(self._questions)
         self.scored = sum(bool(question.answers) for question in self._questions)
+        self.repeated = self.total - len({question.id for question in self._questions})
 
     def for_submission(self, predicted: Sequence[Sequence[Span]]) -> dict[str, str]:
         """The text that answers each question best, by the question's id."""
@@ -154,10 +160,9 @@ class QuestionAnswering:
         return np.array([(score.f1, 1.0) for score in self._scores(predicted)])
 
     def _scores(self, predicted: Sequence[Sequence[Span]]) -> list[AnswerScores]:
-        texts = self.for_submission(predicted)
         return [
-            self._score(texts[question.id], [answer.text for answer in question.answers])
-            for question in self._questions
+            self._score(self._text(question, spans[0]), question)
+            for question, spans in zip(self._questions, predicted)
             if question.answers
         ]
 
@@ -171,7 +176,8 @@ class QuestionAnswering:
         last = np.minimum(first + rng.integers(0, 30, len(lengths)), np.array(lengths) - 1)
         return self.score([[Span(int(i), int(j), 0.0)] for i, j in zip(first, last)])
 
-    def _score(self, prediction: str, answers: Sequence[str]) -> AnswerScores:
+    def _score(self, prediction: str, question: Question) -> AnswerScores:
+        answers = [answer.text for answer in question.answers]
         if self._language is None:
             return squad_scores(prediction, answers)
         return mlqa_scores(prediction, answers, self._language)

@@ -67,7 +67,8 @@ def _texts(dataset: TaskDataset, language: str) -> tuple[SquadFile, list[np.ndar
     """The text of a split, and the characters of each context's subwords."""
     arrays = dataset.folder.arrays(dataset.split, language)
     ends = np.cumsum(arrays["context_lengths"])[:-1]
-    text = read_squad(dataset.folder.examples_path(dataset.split, language))
+    path = dataset.folder.examples_path(dataset.split, language)
+    text = read_squad(path, unique_ids=False)
     return text, np.split(arrays["context_offsets"], ends)
 
 

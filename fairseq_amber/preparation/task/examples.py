@@ -117,7 +117,7 @@ class Questions(Examples):
 
     def __init__(self, paths: Sequence[Path], split: str):
         self.paths = paths
-        unique = split != "train"
+        unique = split == "test"  # whose answers a submission tells apart by their ids
         contents = [_read(path) for path in paths]
         parts = [
             parse_squad(content, str(path), unique_ids=unique)

@@ -12,6 +12,9 @@ import pytest
 from fairseq_amber import cli
 from fairseq_amber.data.squad_file import read_squad
 from fairseq_amber.data.task_folder import ARRAYS, TaskFolder
+from fairseq_amber.evaluation.answers import Span
+from fairseq_amber.evaluation.scoring import QuestionAnswering
+from fairseq_amber.preparation.subwords import TokenizerFiles
 from fairseq_amber.preparation.task import encoder as encoder_module
 
 TRAIN = "Der\tDET\nHund\tNOUN\nschläft\tVERB\n\nHunde\tNOUN\n☃\tX\n"
@@ -186,6 +189,58 @@ def test_question_answering(prepare):
     assert lines[0] == ["questions", "contexts", "subwords", "unknown", "answers", "exact"]
     assert lines[1][:4] == ["train", "en", "2", "2"] and lines[1][-2] == "2"
     assert lines[3][-2:] == ["0", "0"]
+
+
+def test_ids_that_repeat(prepare):
+    """As TyDiQA's training files have them, whose text is also validated on."""
+    flags = "--train en=one.json --train en=again.json --valid en=one.json --valid en=again.json"
+    Path("again.json").write_text(squad("1", "Garten"), encoding="utf-8")
+    assert prepare("tydiqa", *flags.split())[0] == 0
+    folder = TaskFolder.open("out")
+    answers = folder.arrays("valid", "en")["answer_tokens"].tolist()
+    assert answers[0] != answers[1]
+    questions = QuestionAnswering(folder, "valid", "en")
+    gold = [[Span(first, last, 0.0)] for first, last in answers]
+    assert questions.score(gold) == {"f1": 100, "em": 100}
+    assert questions.score(gold[::-1]) == {"f1": 0, "em": 0}
+    status, _, error = prepare("tydiqa", *"--test en=one.json --test en=again.json".split())
+    assert status == 2 and "the question id '1' is there twice" in error
+
+
+@pytest.mark.parametrize("tokenizer", ["sentencepiece"], indirect=True)
+def test_a_word_that_is_a_bare_mark_of_spaces(prepare):
+    """A model that keeps spaces as they are makes it one token, which is all that there is."""
+    import sentencepiece
+
+    sentencepiece.SentencePieceTrainer.Train(
+        sentence_iterator=iter(["Der Hund 狗", "狗 Hunde"] * 9),
+        model_prefix="spaces",
+        vocab_size=60,
+        hard_vocab_limit=False,
+        add_dummy_prefix=False,
+        remove_extra_whitespaces=False,
+        split_by_whitespace=False,
+        minloglevel=2,
+    )
+    Path("marks.tsv").write_text("\u2581\nHund\n\u2581狗\n", encoding="utf-8")
+    flags = "--train en=train.tsv --test de=marks.tsv".split()
+    assert prepare("pos", *flags, tokenizer=Path("spaces.model"))[0] == 0
+    arrays = TaskFolder.open("out").arrays("test", "de")
+    mark, dog = fairseq_ids(Path("out"), "\u2581") + fairseq_ids(Path("out"), "狗")
+    words = rows(arrays["tokens"], arrays["word_lengths"])
+    assert (words[0], words[2]) == ([mark], [mark, dog])
+    assert arrays["word_heads"].tolist() == [0, 0, 1]
+
+
+def test_the_tokenizer_is_loaded_once_for_all_files(prepare, monkeypatch):
+    loads = []
+    load = TokenizerFiles.load
+    monkeypatch.setattr(TokenizerFiles, "load", lambda self: loads.append(1) or load(self))
+    flags = "--train en=train.tsv --valid de=train.tsv --valid en=train.tsv".split()
+    assert prepare("pos", *flags[:2])[0] == 0
+    once = len(loads)
+    assert prepare("pos", *flags)[0] == 0
+    assert len(loads) == 2 * once
 
 
 def test_the_result_does_not_depend_on_the_workers(prepare, monkeypatch):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Iterator, NamedTuple, Sequence
 
 import numpy as np
 
+from fairseq_amber.preparation.fairseq_order import UNKNOWN
 from fairseq_amber.preparation.offsets import PlacedSubwords, join
-from fairseq_amber.preparation.subwords import Subwords
+from fairseq_amber.preparation.subwords import MODEL_NAME, SPACE, Subwords
 from fairseq_amber.preparation.vocabulary import Vocabulary
 from fairseq_amber.preparation.workers import WorkerPool
 
@@ -26,7 +28,18 @@ class TextEncoder:
 
     def __init__(self, pool: WorkerPool, vocabulary: Vocabulary):
         self._pool = pool
+        self._vocabulary = vocabulary
         self._ids = vocabulary.ids.astype(np.int32)
+
+    @cached_property
+    def bare_spaces(self) -> list[int]:
+        """Ids of tokens that say that a word begins and nothing of the word itself."""
+        tokenizer = self._vocabulary.tokenizer
+        if MODEL_NAME not in tokenizer.files:
+            return []
+        pieces = tokenizer.load().pieces
+        bare = [i for i, piece in enumerate(pieces) if piece is not None and not piece.strip(SPACE)]
+        return [number for number in self._ids[bare].tolist() if number != UNKNOWN]
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The ids of each text, without special tokens."""

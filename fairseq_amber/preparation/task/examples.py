@@ -14,12 +14,10 @@ from fairseq_amber.data.squad_file import parse_squad
 from fairseq_amber.data.task_folder import KINDS
 from fairseq_amber.errors import UserError
 from fairseq_amber.preparation.fairseq_order import UNKNOWN
-from fairseq_amber.preparation.subwords import MODEL_NAME, SPACE
 from fairseq_amber.preparation.task.encoder import Encoded, TextEncoder
 from fairseq_amber.preparation.task.labels import LabelledFile, number_labels
 from fairseq_amber.preparation.task.pair_file import read_pairs
 from fairseq_amber.preparation.task.tagged_file import read_tagged
-from fairseq_amber.preparation.vocabulary import Vocabulary
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -47,7 +45,7 @@ class Examples(ABC):
         """
 
     @abstractmethod
-    def encode(self, encoder: TextEncoder, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
+    def encode(self, encoder: TextEncoder) -> dict[str, np.ndarray]:
         """Their arrays; after `settle_labels`."""
 
 
@@ -74,13 +72,13 @@ class Sentences(_Labelled):
     def number(self) -> int:
         return len(self._lengths)
 
-    def encode(self, encoder: TextEncoder, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
+    def encode(self, encoder: TextEncoder) -> dict[str, np.ndarray]:
         tokens, lengths = encoder.encode(self._words)
         ends = np.cumsum(lengths, dtype=np.int64)
         tokens = np.insert(tokens, ends[lengths == 0], UNKNOWN)
         lengths = np.maximum(lengths, 1)
         starts = np.cumsum(lengths, dtype=np.int64) - lengths
-        bare = np.isin(tokens[starts], _bare_spaces(vocabulary)) & (lengths > 1)
+        bare = np.isin(tokens[starts], encoder.bare_spaces) & (lengths > 1)
         return {
             "tokens": tokens,
             "word_lengths": lengths,
@@ -105,7 +103,7 @@ class Pairs(_Labelled):
     def number(self) -> int:
         return len(self._sides["first"])
 
-    def encode(self, encoder: TextEncoder, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
+    def encode(self, encoder: TextEncoder) -> dict[str, np.ndarray]:
         arrays = {}
         for side, texts in self._sides.items():
             arrays[f"{side}_tokens"], arrays[f"{side}_lengths"] = encoder.encode(texts)
@@ -136,7 +134,7 @@ class Questions(Examples):
     def settle_labels(self, labels: Sequence[str], origin: str) -> None:
         pass
 
-    def encode(self, encoder: TextEncoder, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
+    def encode(self, encoder: TextEncoder) -> dict[str, np.ndarray]:
         contexts, questions = self._squad
         encoded, offsets = encoder.encode_with_offsets(contexts)
         asked = encoder.encode([question.text for question in questions])
@@ -209,15 +207,6 @@ def covering_tokens(
             first += 1  # a bare U+2581 behind a span's own white space
         found[i] = (first, last) if first <= last else (-1, -1)
     return found
-
-
-def _bare_spaces(vocabulary: Vocabulary) -> list[int]:
-    """Ids of tokens that say that a word begins and nothing of the word itself."""
-    if MODEL_NAME not in vocabulary.tokenizer.files:
-        return []
-    pieces = vocabulary.tokenizer.load().pieces
-    bare = [i for i, piece in enumerate(pieces) if piece is not None and not piece.strip(SPACE)]
-    return [number for number in vocabulary.ids[bare].tolist() if number != UNKNOWN]
 
 
 def _read(path: Path) -> bytes:

@@ -76,7 +76,7 @@ def prepare_task(
         for split, languages in read.items():
             for language, examples in languages.items():
                 print(f"encoding {split} {language} ({examples.number:,})", file=sys.stderr)
-                arrays = examples.encode(encoder, vocabulary)
+                arrays = examples.encode(encoder)
                 writer.add(split, language, arrays, examples.number, examples.paths, examples.text)
                 counts[split, language] = count(examples, arrays, names)
         writer.finish(task, names, vocabulary.files, old)

@@ -67,10 +67,13 @@ def prepared(tmp_path, write_task):
 
 @pytest.fixture
 def fine_tuned(tmp_path, make_model, dictionary, shape):
-    """Writes a checkpoint with a random head, as training on a task writes it."""
+    """Writes a checkpoint with a random head, as training on a task writes it.
 
-    def build(task, seed=0, changes=()):
-        model = make_model(seed)
+    changes: of what the task keeps; training: its settings; overrides: of the model's shape.
+    """
+
+    def build(task, seed=0, changes=(), training=TRAINING, **overrides):
+        model = make_model(seed, **overrides)
         kind = KINDS.get(task, "qa")
         model.add_head(kind, len(LABELS[task]) or 2)
         with torch.no_grad():
@@ -82,8 +85,8 @@ def fine_tuned(tmp_path, make_model, dictionary, shape):
             {
                 "args": None,
                 "cfg": {
-                    "model": {"_name": "amber", **shape},
-                    "task": {"data": "where/it/was/trained", **TRAINING},
+                    "model": {"_name": "amber", **shape, **overrides},
+                    "task": {"data": "where/it/was/trained", **training},
                 },
                 "model": model.state_dict(),
                 "optimizer_history": [{"num_updates": 7}],
@@ -241,21 +244,67 @@ def test_what_else_is_in_a_batch_changes_nothing(task, prepared, fine_tuned, eva
         assert len(texts) == 1
 
 
+@pytest.mark.parametrize("types", [0, 2])
+@pytest.mark.parametrize("positions", ["continuous", "reset"])
 def test_predictions_are_those_of_the_model_on_each_example(
-    prepared, fine_tuned, evaluate, tmp_path
+    types, positions, prepared, fine_tuned, evaluate, tmp_path
 ):
     from fairseq_amber.evaluation.checkpoint import load_model
 
-    folder, checkpoint = prepared("xnli"), fine_tuned("xnli")
-    evaluate(checkpoint, folder, "--predictions", tmp_path)
+    training = {**TRAINING, "pair_positions": positions}
+    pairs = examples("xnli", "de", count=60)
+    folder = prepared("xnli", splits={("test", "de"): pairs})
+    checkpoint = fine_tuned("xnli", 5, training=training, token_types=types)
+    evaluate(checkpoint, folder, "--languages", "de", "--predictions", tmp_path)
     model = load_model(checkpoint, data=folder).model
-    found = (tmp_path / "xnli" / "test-de.tsv").read_text().splitlines()
-    for (x, y, _), label in zip(examples("xnli", "de"), found):
+    found, plain = [], []
+    for x, y, _ in pairs:
         while len(x) + len(y) > TRAINING["max_length"] - 3:
             (x if len(x) > len(y) else y).pop()
         row = torch.tensor([[0, *x, 2, *y, 2]])
-        scores, _ = model(row, head="classification")
-        assert LABELS["xnli"][int(scores.argmax())] == label
+        first, second = len(x) + 2, len(y) + 1
+        layout = {}
+        if types:
+            layout["segments"] = torch.tensor([[0] * first + [1] * second])
+        if positions == "reset":
+            layout["positions"] = torch.tensor([[*range(first), *range(second)]])
+        for labels, parts in ((found, layout), (plain, {})):
+            scores, _ = model(row, head="classification", **parts)
+            labels.append(LABELS["xnli"][int(scores.argmax())])
+    assert (tmp_path / "xnli" / "test-de.tsv").read_text().splitlines() == found
+    assert layout == {} or found != plain
+
+
+def test_settings_that_the_checkpoint_lacks_are_xtremes(prepared, fine_tuned, evaluate, tmp_path):
+    defaults = {"max_length": 384, "doc_stride": 128, "max_query_length": 64}
+    for task, expected in (("pos", {"max_length": 128}), ("mlqa", defaults)):
+        checkpoint = fine_tuned(task, training={}, max_positions=512)
+        evaluate(checkpoint, prepared(task), "--json", tmp_path / "out.json")
+        config = json.loads((tmp_path / "out.json").read_text())["config"]
+        assert {name: config[name] for name in expected} == expected
+
+
+def test_the_longest_answer(prepared, fine_tuned, evaluate, tmp_path):
+    folder, checkpoint = prepared("squad"), fine_tuned("squad")
+    longest = {}
+    for limit in (1, 2, 30):
+        flags = ("--max-answer-tokens", limit, "--predictions", tmp_path)
+        evaluate(checkpoint, folder, "--languages", "de", *flags)
+        answers = json.loads((tmp_path / "xquad" / "test-de.json").read_text())
+        longest[limit] = max(len(answer.split()) for answer in answers.values())
+    assert longest[1] == 1 and longest[2] == 2 < longest[30]
+
+
+def test_ids_that_repeat_are_scored_question_by_question(prepared, fine_tuned, evaluate, tmp_path):
+    folder, checkpoint = prepared("squad"), fine_tuned("squad")
+    flags = ("--languages", "de", "--json", tmp_path / "out.json")
+    evaluate(checkpoint, folder, *flags)
+    before = json.loads((tmp_path / "out.json").read_text())["per_language"]
+    path = folder / "test.de.json"
+    path.write_text(path.read_text().replace('"q1"', '"q0"').replace('"q2"', '"q0"'))
+    printed = evaluate(checkpoint, folder, *flags, "--predictions", tmp_path)
+    assert json.loads((tmp_path / "out.json").read_text())["per_language"] == before
+    assert "de: 2 questions have the id of another" in printed
 
 
 def test_labels_are_those_of_the_checkpoint_in_its_order(prepared, fine_tuned, evaluate, tmp_path):

@@ -84,6 +84,7 @@ def test_what_the_csv_writer_wrote(columns: int, tmp_path: Path):
 
 def test_quotation_marks_that_no_csv_writer_wrote(tmp_path: Path):
     rows = [('"Hello."', '"a', "0"), ('say "x"', '"x" or "y"', "1"), ('""', '"', "0")]
+    rows += [('"a"b""c"', 'a "b', "1")]
     path = write(tmp_path, "".join("\t".join(row) + "\n" for row in rows))
     file = read_pairs(path, labelled=True)
     assert list(zip(file.first, file.second, file.labels)) == rows

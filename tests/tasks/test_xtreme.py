@@ -1,6 +1,7 @@
 """The tasks of fine-tuning: their batches, their scores, and what is refused."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -11,6 +12,7 @@ from fairseq import metrics
 from fairseq_amber.evaluation.answers import best_answers
 from fairseq_amber.evaluation.question_answering import squad_scores
 from fairseq_amber.evaluation.tagging import count_tags, tag_scores
+from fairseq_amber.tasks.xtreme_config import XtremeConfig, XtremePairConfig, XtremeQaConfig
 
 KINDS = ["tagging", "classification", "qa"]
 
@@ -70,14 +72,17 @@ def test_max_tokens_holds_with_padding(make_fine_tuning):
     assert len(plan_of(task, "valid", max_tokens=30))  # which has to be run
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_scores_are_those_of_the_whole_split(make_fine_tuning, kind):
+@pytest.mark.parametrize(
+    "kind, split, count",
+    [*((kind, "valid", 35) for kind in KINDS), ("qa", "train", 120)],  # fairseq-validate's choice
+)
+def test_the_scores_are_those_of_the_whole_split(make_fine_tuning, kind, split, count):
     task, model, criterion = make_fine_tuning(kind, valid_languages="en,de")
     criterion.eval()
-    batches = plan_of(task, "valid", max_sentences=4, num_shards=2)
-    assert any(batch.filler for batch in batches)
-    data = task.datasets["valid"]
-    assert len(data) == 35
+    batches = plan_of(task, split, max_sentences=4, num_shards=2)
+    assert split == "train" or any(batch.filler for batch in batches)
+    data = task.datasets[split]
+    assert len(data) == count
     logs = []
     for batch in batches:
         sample = data.collater([data[item] for item in batch])
@@ -105,7 +110,7 @@ def expected_scores(task, model, data):
             continue
         ((span, *_),) = best_answers(scores, sample["windows"])
         language, number = data.locate(index)
-        text = json.loads(task.folder.examples_path("valid", language).read_text())
+        text = json.loads(task.folder.examples_path(data.split, language).read_text())
         paragraph = text["data"][0]["paragraphs"][number]
         words = paragraph["context"].split()[span.first : span.last + 1]
         answer = paragraph["qas"][0]["answers"][0]["text"]
@@ -118,6 +123,57 @@ def expected_scores(task, model, data):
     if task.kind == "classification":
         return {"accuracy": 100 * counts.correct_words / counts.words}
     return tag_scores(counts)
+
+
+@pytest.fixture
+def german_questions(make_fine_tuning, write_task, tmp_path):
+    """``(task, *contexts)`` -> the validation of a task in de. One question a context, all of one
+    id; its answer is the context; the word w10 is the article "der"."""
+
+    def build(task, *contexts):
+        questions = [(i, [5], (0, len(context) - 1)) for i, context in enumerate(contexts)]
+        folder = write_task(tmp_path / task, task, {("valid", "de"): (contexts, questions)})
+        path = folder / "valid.de.json"
+        text = path.read_text().replace("w10", "der")
+        path.write_text(re.sub('"q[0-9]+"', '"q"', text))
+        made = make_fine_tuning("qa", data=str(folder), valid_languages="de")
+        made[0].load_dataset("valid")
+        return made
+
+    return build
+
+
+@pytest.mark.parametrize("task, em, f1", [("mlqa", 2, 2), ("squad", 1, 1 + 2 / 3)])
+def test_answers_are_scored_by_their_tasks_own_rules(german_questions, task, em, f1):
+    task, model, criterion = german_questions(task, [14, 20], [20])
+    data = task.datasets["valid"]
+    sample = data.collater([data[0], data[1]])
+    last = [window.column + window.length - 1 for window in sample["windows"]]
+    scores = torch.zeros(2, sample["net_input"]["src_tokens"].size(1), 2)
+    scores[[0, 1], last] = 9  # the answer is the last word
+    criterion.scores = lambda *arguments: scores
+    log = task.valid_step(sample, model, criterion)[2]
+    assert (log["_em_sum"], log["_f1_sum"], log["_questions"]) == pytest.approx((em, f1, 2))
+
+
+def test_languages_that_mlqa_cannot_score(make_fine_tuning, write_task, tmp_path):
+    splits = {(split, "sw"): ([[5, 6]], [(0, [7], (0, 0))]) for split in ("train", "valid")}
+    folder = str(write_task(tmp_path / "mlqa", "mlqa", splits))
+    languages = dict(train_languages="sw", valid_languages="sw")
+    task, _, criterion = make_fine_tuning("qa", data=folder, **languages)
+    task.load_dataset("train")
+    with ends_with("no rules for sw; it scores ar, .*: leave sw out by --valid-languages"):
+        task.load_dataset("valid")
+    criterion.eval()
+    with ends_with("no rules for sw; it scores ar, .*: leave sw out by --train-languages"):
+        task.load_dataset("train")
+
+
+def test_the_defaults_are_xtremes():
+    for config in (XtremeConfig(), XtremePairConfig(), XtremeQaConfig()):
+        assert config.max_length == (384 if isinstance(config, XtremeQaConfig) else 128)
+        assert config.train_languages == config.valid_languages == "en"
+    assert (config.doc_stride, config.max_query_length) == (128, 64)
 
 
 def test_a_sentence_with_an_unlabelled_word_is_not_scored(make_fine_tuning, write_task, tmp_path):

@@ -10,14 +10,15 @@ from typing import Any, Sequence
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.items import LOWER_IS_BETTER
-from fairseq_amber.evaluation.results import Result
+from fairseq_amber.evaluation.results import Result, check_same_tests
 from fairseq_amber.evaluation.tables import markdown_table
 
-# What may differ between the runs that one mean is taken over: seeds, and where files lie.
+# What may differ between the runs that one mean is taken over: seeds, and where files lie. Whether
+# the test data is the same, its digest tells.
 _OF_ONE_RUN = frozenset(
     {"checkpoint", "updates", "reinitialized_with_seed", "predicted", "gold", "test"}
 )
-
+_IF_BOTH_STATE_IT = frozenset({"split", "dev_split"})  # a pair of files has no split
 
 # Parts of a score that are shown as a metric of their own beside it.
 _SECOND_METRICS = {"accuracy": "accuracy", "em": "EM"}
@@ -73,7 +74,8 @@ def compare(results: Sequence[Result]) -> list[Section]:
     """Sections in the order in which tasks come; results of one system and task are runs.
 
     Raises:
-        UserError: two results of one system and task differ in settings other than the run.
+        UserError: two results of one system and task differ in settings other than the run, or are
+            of different test data.
     """
     sections: dict[tuple[str, str], list[Result]] = {}
     for result in results:
@@ -187,11 +189,13 @@ def _by_system(results: Sequence[Result]) -> dict[str, list[Result]]:
         runs.append(result)
         for key in sorted({*runs[0].config, *result.config} - _OF_ONE_RUN):
             ours, theirs = (run.config.get(key) for run in (runs[0], result))
-            if ours != theirs:
+            if ours != theirs and not (key in _IF_BOTH_STATE_IT and None in (ours, theirs)):
                 raise UserError(
                     f"two results of {result.system} on {result.task} were measured with {key} "
                     f"{ours} and {theirs}; measure both alike, or tell them apart with --name"
                 )
+    for runs in systems.values():
+        check_same_tests(runs, "measure both on one, or tell them apart with --name")
     return systems
 
 

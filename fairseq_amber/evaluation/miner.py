@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.mining import (
@@ -47,17 +47,18 @@ class Mined(NamedTuple):
         gold = self.texts.known_gold
         return best_threshold(self.pairs.score, is_gold(self.pairs, gold), len(gold))
 
-    def scores(self, threshold: float) -> dict[str, float]:
+    def scores(self, threshold: float) -> dict[str, Any]:
         """F1 (`score`), precision and recall in percent at a threshold, with their counts: `mined`
-        pairs, and `n` gold ones."""
+        pairs, and `n` gold ones; and the `test_digest` of the texts and the gold."""
         kept, gold = self.pairs.above(threshold), self.texts.known_gold
         quality = mining_quality(int(is_gold(kept, gold).sum()), len(kept.score), len(gold))
-        scores = {
+        scores: dict[str, Any] = {
             "score": quality.f1,
             "precision": quality.precision,
             "recall": quality.recall,
             "mined": len(kept.score),
             "n": len(gold),
+            "test_digest": self.texts.digest(),
         }
         if self.search_recall is not None:
             scores["search_recall"] = self.search_recall

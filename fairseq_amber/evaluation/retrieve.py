@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, Sequence
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.digest import digest_of
 from fairseq_amber.evaluation.flags import (
     add_encoder_arguments,
     add_text_arguments,
@@ -73,7 +74,10 @@ def run(args: argparse.Namespace) -> None:
         "test": str(args.folder or args.source),
     }
     by_layer = {name: _measure(encoder, sides, layers, args) for name, sides in texts.items()}
-    per_language = {name: _parts(found, layer, args) for name, found in by_layer.items()}
+    per_language = {
+        name: {**_parts(found, layer, args), "test_digest": digest_of(*texts[name])}
+        for name, found in by_layer.items()
+    }
     result = Result.from_languages(
         task="retrieval",
         metric="accuracy",

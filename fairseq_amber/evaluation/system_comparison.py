@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Sequence
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.items import LOWER_IS_BETTER, Items, items_path, read_items
-from fairseq_amber.evaluation.results import Result
+from fairseq_amber.evaluation.results import Result, check_same_tests
 from fairseq_amber.evaluation.significance import Difference, compare_items, scores_of
 from fairseq_amber.evaluation.tables import markdown_table
 
@@ -32,7 +32,7 @@ def compare_systems(first: str, second: str, results: Sequence[tuple[Path, Resul
 
     Raises:
         UserError: a system is unknown, they share no task, outcomes are missing, are of another
-            result, or of other items.
+            result, or of other items or test data.
     """
     systems = list(dict.fromkeys(result.system for _, result in results))
     for name in (first, second):
@@ -61,6 +61,8 @@ def compare_systems(first: str, second: str, results: Sequence[tuple[Path, Resul
 
 
 def _compare(metric: str, runs: Sequence[Sequence[tuple[Path, Result]]]) -> list[Difference]:
+    results = [result for side in runs for _, result in side]
+    check_same_tests(results, "measure both systems on one to --compare them")
     sides = [[_items_of(*run) for run in side] for side in runs]
     return compare_items(*sides, error_rate=metric in LOWER_IS_BETTER)
 

@@ -19,6 +19,7 @@ def test_retrieve_prints_and_writes_both_directions(
     assert (german["forward"], german["backward"]) == (english["backward"], english["forward"])
     assert result["score"] == pytest.approx((german["forward"] + german["backward"]) / 2)
     assert result["n"] == 16
+    assert len({german["test_digest"], english["test_digest"]}) == 2
     config = result["config"]
     assert (config["layer"], config["layers"], config["pooling"]) == (2, 3, "mean")
     assert config["checkpoint"] == str(checkpoint) and config["updates"] == 7

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from fairseq_amber.evaluation.alignment_files import (
     format_pharaoh,
     read_alignments,
 )
+from fairseq_amber.evaluation.alignment_settings import merged, read_settings, settings_path
 from fairseq_amber.evaluation.digest import digest_of
 from fairseq_amber.evaluation.results import Result
 from fairseq_amber.evaluation.tables import plain_table
@@ -57,10 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prints one line per pair of files, in percent, and writes the JSON."""
-    scored = {
-        name: _score(predicted, gold, args.one_based)
-        for name, predicted, gold in _files(args.predicted, args.gold)
-    }
+    files = _files(args.predicted, args.gold)
+    scored = {name: _score(predicted, gold, args.one_based) for name, predicted, gold in files}
+    settings = merged({name: _settings(predicted) for name, predicted, _ in files})
     scores = {name: score_of(pair.counts) for name, pair in scored.items()}
     result = Result.from_languages(
         task="word_alignment",
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
             }
             for name, s in scores.items()
         },
-        config={"predicted": str(args.predicted), "gold": str(args.gold)},
+        config={**settings, "predicted": str(args.predicted), "gold": str(args.gold)},
     )
     rows = [
         [name, str(s.n), f"{s.precision:.2f}", f"{s.recall:.2f}", f"{s.aer:.2f}"]
@@ -85,6 +85,8 @@ def run(args: argparse.Namespace) -> None:
     if len(rows) > 1:
         rows.append(["mean", str(result.n), "", "", f"{result.score:.2f}"])
     print(plain_table(["pair", "n", "precision %", "recall %", "AER %"], rows))
+    if settings:
+        print("; ".join(f"{key}: {value}" for key, value in settings.items()))
     if args.json:
         outcomes = {name: {"score": _items(pair.counts)} for name, pair in scored.items()}
         result.write(args.json, outcomes)
@@ -99,7 +101,10 @@ def _files(predicted: Path, gold: Path) -> list[tuple[str, Path, Path]]:
     predictions = sorted(predicted.glob("*.align"))
     if not predictions:
         raise UserError(f"{predicted} has no files <name>.align (fairseq-amber align --output)")
-    return [(_pair(path), path, _gold_of(path, gold)) for path in predictions]
+    names = [_pair(path) for path in predictions]
+    if len(set(names)) < len(names):  # of several splits
+        names = [path.stem for path in predictions]
+    return [(name, path, _gold_of(path, gold)) for name, path in zip(names, predictions)]
 
 
 def _gold_of(path: Path, folder: Path) -> Path:
@@ -113,6 +118,16 @@ def _gold_of(path: Path, folder: Path) -> Path:
 def _pair(path: Path) -> str:
     """de-en for test.de-en.align; a name without such a part stays whole."""
     return next((part for part in path.name.split(".")[1:-1] if "-" in part), path.name)
+
+
+def _settings(predicted: Path) -> dict[str, Any]:
+    settings = read_settings(predicted)
+    if settings is None and settings_path(predicted).exists():
+        print(
+            f"note: {settings_path(predicted)} is of other alignments, so that what made "
+            f"{predicted.name} is not known"
+        )
+    return settings or {}
 
 
 def _score(predicted: Path, gold: Path, one_based: bool) -> _Scored:

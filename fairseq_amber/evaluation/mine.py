@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ContextManager, Iterator, TextIO
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.flags import load_encoder
+from fairseq_amber.evaluation.flags import load_encoder, tested_on
 from fairseq_amber.evaluation.mining_flags import (
     add_mining_arguments,
     check_flags,
@@ -69,7 +69,7 @@ def _mine_folder(args: argparse.Namespace) -> None:
         for name in files.test or files.dev
     }
     encoder = load_encoder(args)
-    config = {**_config(encoder, args), "test": str(args.folder)}
+    config = _config(encoder, args)
     per_language = {}
     for name, splits in texts.items():
         output = f"{name}.{args.split if files.test else args.dev_split}.mined"
@@ -122,7 +122,7 @@ def _mine_files(args: argparse.Namespace) -> None:
     if args.gold is not None:
         parts = {**mined.scores(threshold), "threshold": threshold}
         name = f"{source.path.name}-{target.path.name}"
-        _report("F1", {name: parts}, {**config, "test": str(args.gold)}, args)
+        _report("F1", {name: parts}, config, args)
 
 
 def _embed_and_mine(encoder: Encoder, texts: MiningSet, args: argparse.Namespace) -> Mined:
@@ -158,13 +158,15 @@ def _vectors(
 
 def _config(encoder: Encoder | None, args: argparse.Namespace) -> dict[str, Any]:
     if encoder is None:
-        return {"vectors": " ".join(map(str, args.vectors)), **mining_settings(args)}
+        vectors = {"vectors": " ".join(map(str, args.vectors))}
+        return {**vectors, **mining_settings(args), **tested_on(args)}
     return {
         **encoder.config,
         "layer": encoder.resolve_layer(args.layer),
         "layers": encoder.num_layers,
         "pooling": args.pooling,
         **mining_settings(args),
+        **tested_on(args),
     }
 
 

@@ -14,6 +14,7 @@ from fairseq_amber.evaluation.flags import (
     add_vector_arguments,
     load_encoder,
     parallel_files,
+    tested_on,
 )
 from fairseq_amber.evaluation.items import accuracy_items
 from fairseq_amber.evaluation.results import Result
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
         "similarity": args.similarity,
         **({"neighbours": NEIGHBOURS[args.similarity]} if args.similarity in NEIGHBOURS else {}),
         "direction": "both: the score is their mean",
-        "test": str(args.folder or args.source),
+        **tested_on(args),
     }
     by_layer = {name: _measure(encoder, sides, layers, args) for name, sides in texts.items()}
     per_language = {

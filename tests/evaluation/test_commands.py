@@ -23,6 +23,7 @@ def test_retrieve_prints_and_writes_both_directions(
     config = result["config"]
     assert (config["layer"], config["layers"], config["pooling"]) == (2, 3, "mean")
     assert config["checkpoint"] == str(checkpoint) and config["updates"] == 7
+    assert (config["test"], config["split"]) == (str(corpus), "test")
     rows = [line.split() for line in text.splitlines()]
     assert rows[0] == ["pair", "n", "->", "<-", "mean"]
     assert rows[1][:3] == ["de-en", "8", f"{german['forward']:.2f}"]
@@ -109,12 +110,14 @@ def test_retrieve_of_a_text_against_itself_is_perfect(fairseq_amber_command, che
 
 
 def test_retrieve_tells_of_repeated_lines(fairseq_amber_command, checkpoint, tmp_path):
-    text = tmp_path / "x"
+    text, result = tmp_path / "x", tmp_path / "r.json"
     text.write_text("ja\nnein\nja\n")
     status, out, _ = fairseq_amber_command(
-        "retrieve", checkpoint, "--source", text, "--target", text
+        "retrieve", checkpoint, "--source", text, "--target", text, "--json", result
     )
     assert status == 0
+    config = json.loads(result.read_text())["config"]
+    assert config["test"] == f"{text} {text}" and "split" not in config
     assert out.startswith("note: x-x has 2 repeated lines")
 
 

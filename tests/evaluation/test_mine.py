@@ -65,6 +65,7 @@ def test_the_threshold_is_tuned_on_dev_and_scored_on_test(
     assert (result["task"], result["metric"], result["n"]) == ("mining", "F1", 8)
     assert result["score"] == scores["score"]
     assert config["threshold_source"] == "tuned on dev"
+    assert (config["test"], config["split"], config["dev_split"]) == (str(bucc), "test", "dev")
     assert (config["margin"], config["neighbours"], config["retrieval"]) == ("ratio", 4, "max")
     assert (config["search"], config["layer"], config["pooling"]) == ("exact", 3, "mean")
     assert text.splitlines()[0].split() == "pair gold threshold dev P dev R dev F1 P R F1".split()
@@ -97,6 +98,9 @@ def test_the_threshold_is_tuned_on_dev_and_scored_on_test(
         out=out,
     )
     assert given["score"] == scores["score"] and given["config"]["threshold_source"] == "given"
+    ends = [f"de-en.test.{end}" for end in ("de", "en", "gold")]
+    assert given["config"]["test"] == " ".join(str(bucc / end) for end in ends)
+    assert "split" not in given["config"] and "dev_split" not in given["config"]
 
 
 def test_test_gold_changes_neither_threshold_nor_pairs(

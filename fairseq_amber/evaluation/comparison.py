@@ -58,7 +58,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """All rows of one task; the last is the mean where there are several."""
+    """All rows of one task; of several languages the last is the mean, of the systems that have
+    every language of the section."""
 
     task: str
     metric: str
@@ -212,8 +213,14 @@ def _rows(systems: dict[str, list[Result]]) -> list[Row]:
         Row(_label(*number), {name: Cell(tuple(values)) for name, values in row.items()})
         for number, row in cells.items()
     ]
-    if len(rows) > 1:
-        rows.append(Row("mean", {name: _mean(runs) for name, runs in systems.items()}))
+    languages = dict.fromkeys(language for language, _ in cells)
+    whole = {
+        name: _mean(runs)
+        for name, runs in systems.items()
+        if languages.keys() == {language for run in runs for language in run.per_language}
+    }
+    if len(rows) > 1 and whole:
+        rows.append(Row("mean", whole))
     return rows
 
 

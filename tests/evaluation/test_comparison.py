@@ -77,6 +77,14 @@ def test_a_system_may_lack_a_number():
     table = lines([retrieval("A", 50, 40), retrieval("B", 60, 70, pair="en-tr")])
     assert ["de → en", "50.0", ""] in table
     assert ["en → tr", "", "60.0"] in table
+    assert "mean" not in [row[0] for row in table]  # of other languages
+
+
+def test_a_mean_is_of_all_languages_or_not_there():
+    whole = [aer(name, score) for name, score in (("A", 20), ("B", 30), ("C", 10))]
+    whole += [aer("A", 60, pair="en-tr"), aer("B", 40, pair="en-tr")]
+    assert lines(whole)[-1] == ["mean", "40.0", "**35.0**", ""]  # C has the best of de-en alone
+    assert lines(whole[:-1])[-1] == ["mean", "40.0", "", ""]
 
 
 def test_runs_of_one_system_become_mean_and_sample_deviation():

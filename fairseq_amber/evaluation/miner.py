@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.mining import (
     MinedPairs,
@@ -63,6 +65,15 @@ class Mined(NamedTuple):
         if self.search_recall is not None:
             scores["search_recall"] = self.search_recall
         return scores
+
+    def outcomes(self, threshold: float) -> np.ndarray:
+        """(N, 2), of each source sentence: twice its right pairs, over those kept and in gold."""
+        kept, gold = self.pairs.above(threshold), self.texts.known_gold
+        sides = kept.source[is_gold(kept, gold)], kept.source, gold[:, 0]
+        right, mined, there = (
+            np.bincount(rows, minlength=len(self.texts.source.sentences)) for rows in sides
+        )
+        return np.stack([2 * right, mined + there], axis=1)
 
 
 @dataclass(frozen=True)

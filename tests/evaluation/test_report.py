@@ -82,10 +82,21 @@ def test_a_task_without_outcomes_is_left_out(fairseq_amber_command, results, tmp
         paths.append(tmp_path / f"tagging-{system}.json")
         paths[-1].write_text(json.dumps({**other, "system": system}))
     flags = ["--output", tmp_path / "report", "--compare", "good", "bad"]
-    assert fairseq_amber_command("report", *results, *paths, *flags)[0] == 0
+    paths.append(tmp_path / "alone.json")
+    paths[-1].write_text(json.dumps({**other, "task": "xnli", "metric": "accuracy"}))
+    status, text, _ = fairseq_amber_command("report", *results, *paths, *flags)
+    assert status == 0
     content = json.loads((tmp_path / "report" / "report.json").read_text())
     [comparison] = content["comparisons"]
     assert [task["task"] for task in comparison["tasks"]] == ["word_alignment"]
+    notes = [line for line in text.splitlines() if line.startswith("note: ")]
+    assert notes == [
+        "note: xnli (accuracy) is left out of good against bad: bad has no result",
+        "note: tagging (F1) is left out of good against bad: no RESULT.items.npz lies beside the "
+        "results; measure again with --json",
+    ]
+    assert [entry["task"] for entry in comparison["left_out"]] == ["xnli", "tagging"]
+    assert all(note in (tmp_path / "report" / "report.md").read_text() for note in notes)
     status, _, err = fairseq_amber_command("report", *paths, *flags)
     assert status == 2 and "tagging-good.items.npz is missing" in err
 

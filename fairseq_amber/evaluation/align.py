@@ -18,7 +18,7 @@ from fairseq_amber.evaluation.flags import (
     parallel_files,
 )
 from fairseq_amber.evaluation.method_flags import add_method_arguments, method_settings
-from fairseq_amber.evaluation.pictures import check_format
+from fairseq_amber.evaluation.pictures import both_formats, check_format
 from fairseq_amber.evaluation.text_files import ParallelFiles, atomic_writer, read_parallel
 from fairseq_amber.evaluation.word_alignment import Link
 from fairseq_amber.evaluation.words import WORDS, Splitter, word_splitter
@@ -102,8 +102,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--plot",
         nargs=2,
         metavar=("N", "PNG"),
-        help="draw the scores of the N-th sentence pair (from 1) as a picture; with --folder, of "
-        "the first language pair",
+        help="draw the scores of the N-th sentence pair (from 1) as a picture, PNG and SVG beside "
+        "each other; with --folder, of the first language pair",
     )
     add_method_arguments(parser)
 
@@ -242,4 +242,5 @@ def _plot(
 
     x, y = tokenizer.encode_words([source, target])
     scores = aligner.word_scores(x, y, (len(source), len(target)))
-    plot_alignment(scores, source, target, links, path, scale=_SCALES[aligner.method])
+    scale = _SCALES[aligner.method]
+    plot_alignment(scores, source, target, links, both_formats(path), scale=scale)

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.alignment_files import AlignmentFile, read_alignments
+from fairseq_amber.evaluation.alignment_files import (
+    AlignmentFile,
+    format_pharaoh,
+    read_alignments,
+)
+from fairseq_amber.evaluation.alignment_settings import merged, read_settings, settings_path
+from fairseq_amber.evaluation.digest import digest_of
 from fairseq_amber.evaluation.results import Result
 from fairseq_amber.evaluation.tables import plain_table
 from fairseq_amber.evaluation.word_alignment import Links, alignment_score, link_counts, score_of
 
 SUMMARY = "precision, recall and alignment error rate (AER) of word alignments against gold"
 EXAMPLE = "fairseq-amber aer test.de-en.align test.de-en.gold --json aer.json"
+
+
+class _Scored(NamedTuple):
+    """counts: see `link_counts`; digest: of the gold."""
+
+    counts: np.ndarray
+    digest: str
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,20 +58,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prints one line per pair of files, in percent, and writes the JSON."""
-    counts = {
-        name: _counts(predicted, gold, args.one_based)
-        for name, predicted, gold in _files(args.predicted, args.gold)
-    }
-    scores = {name: score_of(rows) for name, rows in counts.items()}
+    files = _files(args.predicted, args.gold)
+    scored = {name: _score(predicted, gold, args.one_based) for name, predicted, gold in files}
+    settings = merged({name: _settings(predicted) for name, predicted, _ in files})
+    scores = {name: score_of(pair.counts) for name, pair in scored.items()}
     result = Result.from_languages(
         task="word_alignment",
         metric="AER",
         system=args.name or args.predicted.stem,
         per_language={
-            name: {"score": s.aer, "precision": s.precision, "recall": s.recall, "n": s.n}
+            name: {
+                "score": s.aer,
+                "precision": s.precision,
+                "recall": s.recall,
+                "n": s.n,
+                "test_digest": scored[name].digest,
+            }
             for name, s in scores.items()
         },
-        config={"predicted": str(args.predicted), "gold": str(args.gold)},
+        config={**settings, "predicted": str(args.predicted), "gold": str(args.gold)},
     )
     rows = [
         [name, str(s.n), f"{s.precision:.2f}", f"{s.recall:.2f}", f"{s.aer:.2f}"]
@@ -66,8 +85,11 @@ def run(args: argparse.Namespace) -> None:
     if len(rows) > 1:
         rows.append(["mean", str(result.n), "", "", f"{result.score:.2f}"])
     print(plain_table(["pair", "n", "precision %", "recall %", "AER %"], rows))
+    if settings:
+        print("; ".join(f"{key}: {value}" for key, value in settings.items()))
     if args.json:
-        result.write(args.json, {name: {"score": _items(rows)} for name, rows in counts.items()})
+        outcomes = {name: {"score": _items(pair.counts)} for name, pair in scored.items()}
+        result.write(args.json, outcomes)
 
 
 def _files(predicted: Path, gold: Path) -> list[tuple[str, Path, Path]]:
@@ -79,7 +101,10 @@ def _files(predicted: Path, gold: Path) -> list[tuple[str, Path, Path]]:
     predictions = sorted(predicted.glob("*.align"))
     if not predictions:
         raise UserError(f"{predicted} has no files <name>.align (fairseq-amber align --output)")
-    return [(_pair(path), path, _gold_of(path, gold)) for path in predictions]
+    names = [_pair(path) for path in predictions]
+    if len(set(names)) < len(names):  # of several splits
+        names = [path.stem for path in predictions]
+    return [(name, path, _gold_of(path, gold)) for name, path in zip(names, predictions)]
 
 
 def _gold_of(path: Path, folder: Path) -> Path:
@@ -95,8 +120,17 @@ def _pair(path: Path) -> str:
     return next((part for part in path.name.split(".")[1:-1] if "-" in part), path.name)
 
 
-def _counts(predicted: Path, gold: Path, one_based: bool) -> np.ndarray:
-    """(N, 4), see `link_counts`."""
+def _settings(predicted: Path) -> dict[str, Any]:
+    settings = read_settings(predicted)
+    if settings is None and settings_path(predicted).exists():
+        print(
+            f"note: {settings_path(predicted)} is of other alignments, so that what made "
+            f"{predicted.name} is not known"
+        )
+    return settings or {}
+
+
+def _score(predicted: Path, gold: Path, one_based: bool) -> _Scored:
     found, reference = read_alignments(predicted), read_alignments(gold, one_based=one_based)
     found, reference = _filled(found, len(reference.pairs)), _filled(reference, len(found.pairs))
     if len(found.pairs) != len(reference.pairs):
@@ -116,7 +150,8 @@ def _counts(predicted: Path, gold: Path, one_based: bool) -> np.ndarray:
             f"note: {predicted} fits {gold} better with its indices swapped (AER "
             f"{swapped:.2f}); source comes first in both"
         )
-    return counts
+    texts = ((format_pharaoh(pair.sure), format_pharaoh(pair.possible)) for pair in reference.pairs)
+    return _Scored(counts, digest_of(*texts))
 
 
 def _filled(file: AlignmentFile, pairs: int) -> AlignmentFile:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import nullcontext
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ContextManager, Iterable, Iterator, Sequence, TextIO
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, Sequence, TextIO
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.alignment_files import format_pharaoh
+from fairseq_amber.evaluation.alignment_settings import write_settings
 from fairseq_amber.evaluation.flags import (
     add_encoder_arguments,
     add_text_arguments,
@@ -17,7 +18,7 @@ from fairseq_amber.evaluation.flags import (
     parallel_files,
 )
 from fairseq_amber.evaluation.method_flags import add_method_arguments, method_settings
-from fairseq_amber.evaluation.pictures import check_format
+from fairseq_amber.evaluation.pictures import both_formats, check_format
 from fairseq_amber.evaluation.text_files import ParallelFiles, atomic_writer, read_parallel
 from fairseq_amber.evaluation.word_alignment import Link
 from fairseq_amber.evaluation.words import WORDS, Splitter, word_splitter
@@ -94,20 +95,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=Path,
         help="write here in place of the standard output; with --folder or --corpus, a folder "
-        "that gets <split>.<src>-<tgt>.align for each pair",
+        "that gets <split>.<src>-<tgt>.align for each pair; FILE.settings beside each file tells "
+        "fairseq-amber aer how it was made",
     )
     parser.add_argument(
         "--plot",
         nargs=2,
         metavar=("N", "PNG"),
-        help="draw the scores of the N-th sentence pair (from 1) as a picture; with --folder, of "
-        "the first language pair",
+        help="draw the scores of the N-th sentence pair (from 1) as a picture, PNG and SVG beside "
+        "each other; with --folder, of the first language pair",
     )
     add_method_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Aligns every pair; writes Pharaoh lines and, if asked for, one picture."""
+    """Aligns every pair; writes Pharaoh lines, what made them, and, if asked for, one picture."""
     settings = method_settings(args)
     languages = args.source_language, args.target_language
     if args.words == "whitespace" and any(languages):
@@ -139,7 +141,7 @@ def _align_texts(args: argparse.Namespace, settings: dict[str, Any]) -> None:
     tokenizer = encoder.tokenizer
     aligner = Aligner(encoder, method=args.method, layer=args.layer, **settings)
     for number, (pair, text, split) in enumerate(zip(files, texts, splitters)):
-        with _output(args, pair.name) as file:
+        with _output(args, pair.name, aligner) as file:
             pieces = [encode_units(tokenizer, s, args.units, f) for s, f in zip(text, split)]
             links = list(_links(aligner, [pieces], len(text[0]), pair.name, args))
             file.writelines(format_pharaoh(found) + "\n" for found in links)
@@ -175,7 +177,7 @@ def _align_corpora(args: argparse.Namespace, settings: dict[str, Any]) -> None:
     aligner = Aligner(encoder, method=args.method, layer=args.layer, **settings)
     boundaries = boundaries_of(args.units, encoder)
     for corpus in open_pairs(args.corpus, args.split, args.pairs, encoder):
-        with _output(args, corpus.name) as file:
+        with _output(args, corpus.name, aligner) as file:
             pieces = read_pairs(corpus, boundaries)
             links = _links(aligner, pieces, len(corpus), corpus.name, args)
             file.writelines(format_pharaoh(found) + "\n" for found in links)
@@ -208,12 +210,17 @@ def _links(
         )
 
 
-def _output(args: argparse.Namespace, name: str) -> ContextManager[TextIO]:
+@contextmanager
+def _output(args: argparse.Namespace, name: str, aligner: Aligner) -> Iterator[TextIO]:
     if args.output is None:
-        return nullcontext(sys.stdout)
-    if args.folder is None and args.corpus is None:
-        return atomic_writer(args.output)
-    return atomic_writer(args.output / f"{args.split}.{name}.align")
+        yield sys.stdout
+        return
+    one = args.folder is None and args.corpus is None
+    path = args.output if one else args.output / f"{args.split}.{name}.align"
+    with atomic_writer(path) as file:
+        yield file
+    words = {"words": args.words} if args.units == "words" and args.corpus is None else {}
+    write_settings(path, {**aligner.config, "units": args.units, **words})
 
 
 def _line_number(text: str, lines: int) -> int:
@@ -235,4 +242,5 @@ def _plot(
 
     x, y = tokenizer.encode_words([source, target])
     scores = aligner.word_scores(x, y, (len(source), len(target)))
-    plot_alignment(scores, source, target, links, path, scale=_SCALES[aligner.method])
+    scale = _SCALES[aligner.method]
+    plot_alignment(scores, source, target, links, both_formats(path), scale=scale)

@@ -68,7 +68,8 @@ class Aligner:
         iterations: int | None = None,
         reach: float | None = None,
     ):
-        """Takes the layer of the states; attention has only the last.
+        """Takes the layer of the states; attention has only the last. `config` says what the links
+        depend on, for the JSON of a result.
 
         Args:
             alpha: of itermax; see `iterated_argmax`.
@@ -93,6 +94,14 @@ class Aligner:
             transport_plan, epsilon=epsilon, iterations=iterations or 50, reach=reach
         )
         self._itermax = partial(iterated_argmax, alpha=alpha, iterations=iterations or 2)
+        of_method = {"transport": self._transport, "itermax": self._itermax}
+        self.config = {
+            **encoder.config,
+            "method": method,
+            "layer": self.layer,
+            "layers": encoder.num_layers,
+            **(of_method[method].keywords if method in of_method else {}),
+        }
 
     def align(
         self,

@@ -21,17 +21,17 @@ def plot_alignment(
     source: Sequence[str],
     target: Sequence[str],
     links: Collection[Link],
-    path: str | Path,
+    paths: Sequence[str | Path],
     *,
     scale: str = "",
 ) -> None:
-    """Draws scores (S, T) of S source words (rows) and T target words (columns) as a PNG or SVG.
+    """Draws scores (S, T) of S source words (rows) and T target words (columns) into every file.
 
     Darker means a higher score, and `scale` says of what; a ring marks a link. Labels use installed
     fonts that have the words' characters.
 
     Raises:
-        UserError: matplotlib is missing, a side has no words, or the file cannot be written.
+        UserError: matplotlib is missing, a side has no words, or a file cannot be written.
     """
     if not source or not target:
         raise UserError("--plot: this sentence pair has a side without words")
@@ -68,4 +68,5 @@ def plot_alignment(
         bar.set_label(scale, fontsize=8)
         bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=8, length=2)
-        save_picture(figure, path)
+        for path in paths:
+            save_picture(figure, path)

@@ -10,14 +10,15 @@ from typing import Any, Sequence
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.items import LOWER_IS_BETTER
-from fairseq_amber.evaluation.results import Result
+from fairseq_amber.evaluation.results import Result, check_same_tests
 from fairseq_amber.evaluation.tables import markdown_table
 
-# What may differ between the runs that one mean is taken over: seeds, and where files lie.
+# What may differ between the runs that one mean is taken over: seeds, and where files lie. Whether
+# the test data is the same, its digest tells.
 _OF_ONE_RUN = frozenset(
     {"checkpoint", "updates", "reinitialized_with_seed", "predicted", "gold", "test"}
 )
-
+_IF_BOTH_STATE_IT = frozenset({"split", "dev_split"})  # a pair of files has no split
 
 # Parts of a score that are shown as a metric of their own beside it.
 _SECOND_METRICS = {"accuracy": "accuracy", "em": "EM"}
@@ -57,7 +58,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """All rows of one task; the last is the mean where there are several."""
+    """All rows of one task; of several languages the last is the mean, of the systems that have
+    every language of the section."""
 
     task: str
     metric: str
@@ -73,7 +75,8 @@ def compare(results: Sequence[Result]) -> list[Section]:
     """Sections in the order in which tasks come; results of one system and task are runs.
 
     Raises:
-        UserError: two results of one system and task differ in settings other than the run.
+        UserError: two results of one system and task differ in settings other than the run, or are
+            of different test data.
     """
     sections: dict[tuple[str, str], list[Result]] = {}
     for result in results:
@@ -187,11 +190,13 @@ def _by_system(results: Sequence[Result]) -> dict[str, list[Result]]:
         runs.append(result)
         for key in sorted({*runs[0].config, *result.config} - _OF_ONE_RUN):
             ours, theirs = (run.config.get(key) for run in (runs[0], result))
-            if ours != theirs:
+            if ours != theirs and not (key in _IF_BOTH_STATE_IT and None in (ours, theirs)):
                 raise UserError(
                     f"two results of {result.system} on {result.task} were measured with {key} "
                     f"{ours} and {theirs}; measure both alike, or tell them apart with --name"
                 )
+    for runs in systems.values():
+        check_same_tests(runs, "measure both on one, or tell them apart with --name")
     return systems
 
 
@@ -208,8 +213,14 @@ def _rows(systems: dict[str, list[Result]]) -> list[Row]:
         Row(_label(*number), {name: Cell(tuple(values)) for name, values in row.items()})
         for number, row in cells.items()
     ]
-    if len(rows) > 1:
-        rows.append(Row("mean", {name: _mean(runs) for name, runs in systems.items()}))
+    languages = dict.fromkeys(language for language, _ in cells)
+    whole = {
+        name: _mean(runs)
+        for name, runs in systems.items()
+        if languages.keys() == {language for run in runs for language in run.per_language}
+    }
+    if len(rows) > 1 and whole:
+        rows.append(Row("mean", whole))
     return rows
 
 

@@ -125,7 +125,7 @@ def run(args: argparse.Namespace) -> None:
         pair_positions=args.pair_positions,
         pair_segments=args.pair_segments,
     )
-    per_language: dict[str, dict[str, float]] = {}
+    per_language: dict[str, dict[str, Any]] = {}
     outcomes = {}
     for language, test in tests.items():
         predicted = predictor.predict(args.split, language, batch_tokens=args.batch_tokens)
@@ -175,10 +175,12 @@ def _languages(args: argparse.Namespace, folder: TaskFolder) -> list[str]:
     return wanted
 
 
-def _parts(test: Any, predicted: list[Any]) -> dict[str, float]:
+def _parts(test: Any, predicted: list[Any]) -> dict[str, Any]:
     scores = test.score(predicted)
     baseline = {f"baseline_{key}": value for key, value in test.baseline().items()}
-    return {"score": scores[next(iter(test.headings))], **scores, **baseline, "n": test.scored}
+    score = scores[next(iter(test.headings))]
+    counts = {"n": test.scored, "test_digest": test.digest()}
+    return {"score": score, **scores, **baseline, **counts}
 
 
 def _task_name(task: str, split: str) -> str:

@@ -122,6 +122,14 @@ def parallel_files(args: argparse.Namespace) -> list[ParallelFiles]:
     raise UserError("give either --source FILE and --target FILE, or --folder DIR")
 
 
+def tested_on(args: argparse.Namespace) -> dict[str, str]:
+    """Where the test data lies, for the JSON of a result: a folder and a split, or files."""
+    if args.folder is not None:
+        return {"test": str(args.folder), "split": args.split}
+    files = (args.source, args.target, getattr(args, "gold", None))
+    return {"test": " ".join(str(path) for path in files if path is not None)}
+
+
 def _chosen(files: list[ParallelFiles], args: argparse.Namespace) -> list[ParallelFiles]:
     if args.pairs is None:
         return files

@@ -3,8 +3,8 @@
 RESULT.items.npz holds for every language and part of its score, such as `de-en/forward` or
 `de-en/score`, a float32 array (N, 2): what each of N items adds to a numerator and a denominator.
 The part's score is 100 * numerator / denominator, or for an error rate 100 minus that. Accuracy has
-1 or 0 over 1, AER |A & S| + |A & P| over |A| + |S|, F1 twice what is right over what is predicted
-and what is gold. A language's score is the mean of its parts.
+1 or 0 over 1, AER |A & S| + |A & P| over |A| + |S|, F1 of tagging and of mining twice what is right
+over what is predicted and what is gold. A language's score is the mean of its parts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""A score by layer, from results of sweeps: one panel for each language pair and their mean."""
+"""A score by layer, from results of sweeps: a panel for each language pair and one for the mean of
+the systems that have all pairs."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ def layer_curves(results: Sequence[Result]) -> Curves:
         }
         for language, systems in runs.items()
     }
-    return {MEAN: _mean(curves), **curves} if len(curves) > 1 else curves
+    mean = _mean(curves)
+    return {MEAN: mean, **curves} if len(curves) > 1 and mean else curves
 
 
 def _sweep(parts: dict[str, Any], system: str) -> dict[int, float]:
@@ -48,12 +50,16 @@ def _sweep(parts: dict[str, Any], system: str) -> dict[int, float]:
 
 
 def _mean(curves: Curves) -> dict[str, dict[int, float]]:
-    """Over the pairs that a system has, at the layers that it has of all of them."""
+    """Of the systems that have all pairs, at the layers that they have of all of them."""
     means: dict[str, dict[int, float]] = {}
     for system in dict.fromkeys(s for systems in curves.values() for s in systems):
         of_pairs = [systems[system] for systems in curves.values() if system in systems]
-        common = set(of_pairs[0]).intersection(*of_pairs[1:])
-        means[system] = {n: statistics.fmean(pair[n] for pair in of_pairs) for n in sorted(common)}
+        if len(of_pairs) == len(curves):
+            common = set(of_pairs[0]).intersection(*of_pairs[1:])
+            means[system] = {
+                layer: statistics.fmean(pair[layer] for pair in of_pairs)
+                for layer in sorted(common)
+            }
     return means
 
 

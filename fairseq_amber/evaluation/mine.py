@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ContextManager, Iterator, TextIO
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.flags import load_encoder
+from fairseq_amber.evaluation.flags import load_encoder, tested_on
 from fairseq_amber.evaluation.mining_flags import (
     add_mining_arguments,
     check_flags,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fairseq_amber.evaluation.encoder import Encoder
+    from fairseq_amber.evaluation.items import Items
     from fairseq_amber.evaluation.miner import Mined
     from fairseq_amber.evaluation.mining_text import MiningSet
     from fairseq_amber.evaluation.unit_vectors import UnitVectors
@@ -69,26 +70,30 @@ def _mine_folder(args: argparse.Namespace) -> None:
         for name in files.test or files.dev
     }
     encoder = load_encoder(args)
-    config = {**_config(encoder, args), "test": str(args.folder)}
-    per_language = {}
+    config = _config(encoder, args)
+    per_language, outcomes = {}, {}
     for name, splits in texts.items():
         output = f"{name}.{args.split if files.test else args.dev_split}.mined"
         with _output(args.output and args.output / output) as file:
             # The threshold is found before the test texts are looked at.
             mined = _embed_and_mine(encoder, splits[0], args)
             threshold = mined.best_threshold() if files.dev else args.threshold
-            parts = mined.scores(threshold) if splits[0].gold is not None else {}
+            parts = {}
+            if splits[0].gold is not None:
+                parts = mined.scores(threshold)
+                outcomes[name] = {"score": mined.outcomes(threshold)}
             if len(splits) == 2:
                 mined = _embed_and_mine(encoder, splits[1], args)
                 if args.split in scored:
                     tuned = {f"dev_{key}": value for key, value in parts.items()}
                     parts = {**mined.scores(threshold), **tuned}
+                    outcomes[name] = {"score": mined.outcomes(threshold)}
             if file is not None:
                 file.writelines(_lines(mined, threshold, args.ids))
         per_language[name] = {**parts, "threshold": threshold}
     if scored:
         metric = "F1" if args.split in scored else f"F1 on {args.dev_split}"
-        _report(metric, per_language, config, args)
+        _report(metric, per_language, outcomes, config, args)
     if scored == [args.dev_split]:
         print(
             f"note: without {args.split} gold, these are the scores on what the threshold was "
@@ -122,7 +127,7 @@ def _mine_files(args: argparse.Namespace) -> None:
     if args.gold is not None:
         parts = {**mined.scores(threshold), "threshold": threshold}
         name = f"{source.path.name}-{target.path.name}"
-        _report("F1", {name: parts}, {**config, "test": str(args.gold)}, args)
+        _report("F1", {name: parts}, {name: {"score": mined.outcomes(threshold)}}, config, args)
 
 
 def _embed_and_mine(encoder: Encoder, texts: MiningSet, args: argparse.Namespace) -> Mined:
@@ -158,13 +163,15 @@ def _vectors(
 
 def _config(encoder: Encoder | None, args: argparse.Namespace) -> dict[str, Any]:
     if encoder is None:
-        return {"vectors": " ".join(map(str, args.vectors)), **mining_settings(args)}
+        vectors = {"vectors": " ".join(map(str, args.vectors))}
+        return {**vectors, **mining_settings(args), **tested_on(args)}
     return {
         **encoder.config,
         "layer": encoder.resolve_layer(args.layer),
         "layers": encoder.num_layers,
         "pooling": args.pooling,
         **mining_settings(args),
+        **tested_on(args),
     }
 
 
@@ -191,6 +198,7 @@ def _lines(mined: Mined, threshold: float, ids: bool) -> Iterator[str]:
 def _report(
     metric: str,
     per_language: dict[str, dict[str, Any]],
+    outcomes: Items,
     config: dict[str, Any],
     args: argparse.Namespace,
 ) -> None:
@@ -211,7 +219,7 @@ def _report(
     if recalls:
         print(f"the search found {min(recalls):.1f} % of the nearest neighbours, on a sample")
     if args.json:
-        result.write(args.json)
+        result.write(args.json, outcomes)
 
 
 def _table(result: Result, args: argparse.Namespace) -> str:

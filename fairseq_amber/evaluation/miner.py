@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.mining import (
@@ -47,21 +49,31 @@ class Mined(NamedTuple):
         gold = self.texts.known_gold
         return best_threshold(self.pairs.score, is_gold(self.pairs, gold), len(gold))
 
-    def scores(self, threshold: float) -> dict[str, float]:
+    def scores(self, threshold: float) -> dict[str, Any]:
         """F1 (`score`), precision and recall in percent at a threshold, with their counts: `mined`
-        pairs, and `n` gold ones."""
+        pairs, and `n` gold ones; and the `test_digest` of the texts and the gold."""
         kept, gold = self.pairs.above(threshold), self.texts.known_gold
         quality = mining_quality(int(is_gold(kept, gold).sum()), len(kept.score), len(gold))
-        scores = {
+        scores: dict[str, Any] = {
             "score": quality.f1,
             "precision": quality.precision,
             "recall": quality.recall,
             "mined": len(kept.score),
             "n": len(gold),
+            "test_digest": self.texts.digest(),
         }
         if self.search_recall is not None:
             scores["search_recall"] = self.search_recall
         return scores
+
+    def outcomes(self, threshold: float) -> np.ndarray:
+        """(N, 2), of each source sentence: twice its right pairs, over those kept and in gold."""
+        kept, gold = self.pairs.above(threshold), self.texts.known_gold
+        sides = kept.source[is_gold(kept, gold)], kept.source, gold[:, 0]
+        right, mined, there = (
+            np.bincount(rows, minlength=len(self.texts.source.sentences)) for rows in sides
+        )
+        return np.stack([2 * right, mined + there], axis=1)
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,8 @@ def mining_settings(args: argparse.Namespace) -> dict[str, Any]:
         "search": args.search,
         "threshold_source": f"tuned on {args.dev_split}" if args.threshold is None else "given",
     }
+    if args.folder is not None and args.threshold is None:
+        settings["dev_split"] = args.dev_split
     if args.search == "approximate":
         settings.update(nlist=args.nlist or "4 sqrt(N)", nprobe=args.nprobe or _PROBES)
     return settings

@@ -8,6 +8,7 @@ from typing import NamedTuple, Sequence
 import numpy as np
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.digest import digest_of
 from fairseq_amber.evaluation.text_files import read_lines
 
 
@@ -52,6 +53,11 @@ class MiningSet(NamedTuple):
         if self.gold is None:
             raise ValueError(f"{self.source.path} has no gold")
         return self.gold
+
+    def digest(self) -> str:
+        """Of the sentences and the gold, in whatever order its pairs are."""
+        pairs = (f"{i} {j}" for i, j in sorted(self.known_gold.tolist()))
+        return digest_of(self.source.sentences, self.target.sentences, pairs)
 
 
 def read_plain(path: Path) -> MiningText:

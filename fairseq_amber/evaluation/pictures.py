@@ -22,6 +22,13 @@ def check_format(path: str | Path) -> None:
         raise UserError(f"{path}: a picture's name ends in {', '.join(FORMATS)}")
 
 
+def both_formats(path: str | Path) -> list[Path]:
+    """A PNG and its SVG sibling, the given one first; a PDF has none."""
+    path = Path(path)
+    other = {".png": ".svg", ".svg": ".png"}.get(path.suffix.lower())
+    return [path] if other is None else [path, path.with_suffix(other)]
+
+
 def save_picture(figure: Figure, path: str | Path) -> None:
     """Writes a figure in the format its name ends in, trimmed, at 200 dots an inch.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, Sequence
@@ -18,6 +17,7 @@ from fairseq_amber.evaluation.comparison import (
     markdown,
     with_baselines,
 )
+from fairseq_amber.evaluation.pictures import both_formats
 from fairseq_amber.evaluation.results import Result, read_result
 from fairseq_amber.evaluation.space_flags import add_space_arguments, sentence_planes
 from fairseq_amber.evaluation.text_files import atomic_writer
@@ -34,6 +34,13 @@ class Picture(NamedTuple):
 
     caption: str
     name: str
+
+
+class Heatmap(NamedTuple):
+    """A picture that is there already: its files, by their suffix, the one to show first."""
+
+    caption: str
+    files: dict[str, bytes]
 
 
 class Drawing(NamedTuple):
@@ -83,7 +90,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CAPTION=PNG",
         action="append",
         default=[],
-        help="show a picture that align --plot has drawn; may be repeated",
+        help="show a picture that align --plot has drawn, a PNG or SVG; its sibling of the other "
+        "format is copied with it; may be repeated",
     )
     add_space_arguments(parser)
 
@@ -97,10 +105,7 @@ def run(args: argparse.Namespace) -> None:
     sections = compare(shown)
     runs = dict(_named(text, "--curves NAME=DIR") for text in args.curves)
     checkpoints = dict(_named(text, "--space NAME=CHECKPOINT") for text in args.space)
-    heatmaps = [_named(text, "--heatmap CAPTION=PNG") for text in args.heatmap]
-    for _, path in heatmaps:
-        if not path.is_file():
-            raise UserError(f"--heatmap: {path} is missing")
+    heatmaps = [_heatmap(text) for text in args.heatmap]
 
     tables = [markdown(sections, list(dict.fromkeys(r.system for r in shown)))] * bool(results)
     comparisons = _comparisons(args, results, tables)
@@ -110,7 +115,7 @@ def run(args: argparse.Namespace) -> None:
         *_spaces(args, checkpoints),
     ]
     pictures = [_draw(drawing, args.output) for drawing in drawings]
-    pictures += _copy_pictures(heatmaps, args.output)
+    pictures += [_copy(heatmap, n, args.output) for n, heatmap in enumerate(heatmaps, 1)]
     content = {**_content(sections, results), "comparisons": comparisons}
     with atomic_writer(args.output / "report.json") as file:
         json.dump(content, file, ensure_ascii=False, indent=2)
@@ -128,6 +133,19 @@ def _named(text: str, form: str) -> tuple[str, Path]:
     if not name or not equals or not path:
         raise UserError(f"'{text}' is not of the form {form}")
     return name, Path(path)
+
+
+def _heatmap(text: str) -> Heatmap:
+    caption, path = _named(text, "--heatmap CAPTION=PNG")
+    if path.suffix.lower() not in (".png", ".svg"):
+        raise UserError(f"--heatmap: {path} is neither a .png nor an .svg; draw it as one of them")
+    if not path.is_file():
+        raise UserError(f"--heatmap: {path} is missing")
+    try:
+        files = {file.suffix: file.read_bytes() for file in both_formats(path) if file.is_file()}
+    except OSError as error:
+        raise UserError(f"cannot read {error.filename}: {error.strerror}") from None
+    return Heatmap(caption, files)
 
 
 def _comparisons(
@@ -183,19 +201,12 @@ def _draw(drawing: Drawing, output: Path) -> Picture:
     return Picture(drawing.caption, f"{drawing.stem}.png")
 
 
-def _copy_pictures(heatmaps: Sequence[tuple[str, Path]], output: Path) -> list[Picture]:
-    pictures = []
-    for number, (caption, path) in enumerate(heatmaps, 1):
-        name = f"alignment_{number}{path.suffix}"
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, output / name)
-        except shutil.SameFileError:
-            pass
-        except OSError as error:
-            raise UserError(f"cannot copy {path} to {output}: {error.strerror}") from None
-        pictures.append(Picture(caption, name))
-    return pictures
+def _copy(heatmap: Heatmap, number: int, output: Path) -> Picture:
+    names = [f"alignment_{number}{suffix}" for suffix in heatmap.files]
+    for name, content in zip(names, heatmap.files.values()):
+        with atomic_writer(output / name, binary=True) as file:
+            file.write(content)
+    return Picture(heatmap.caption, names[0])
 
 
 def _content(sections: list[Section], results: list[Result]) -> dict[str, Any]:

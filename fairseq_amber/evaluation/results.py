@@ -1,7 +1,8 @@
 """The JSON of one measured number: the score, what it is a mean of, and what it was measured with.
 
 {"task": "retrieval", "metric": "accuracy", "system": "AMBER", "score": 93.1, "n": 4000,
- "per_language": {"de-en": {"score": 93.1, "forward": 92.8, "backward": 93.4, "n": 1000}, ...},
+ "per_language": {"de-en": {"score": 93.1, "forward": 92.8, "backward": 93.4, "n": 1000,
+                            "test_digest": "0f3a..."}, ...},
  "config": {"checkpoint": ..., "layer": 4, "pooling": "mean", ...}}
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.items import Items, items_path, write_items
@@ -27,7 +28,8 @@ class Result:
         system: the name the report puts over the column.
         score: the plain mean over languages.
         per_language: for each language or pair its `score`, `n` and the parts of the score; of a
-            sweep also `layers`, the score by layer, {"0": 3.1, "1": 4.0, ...}.
+            sweep also `layers`, the score by layer, {"0": 3.1, "1": 4.0, ...}; `test_digest`, which
+            differs where the test data does.
         n: test items in all.
         config: everything else one must know to compare the number.
     """
@@ -62,6 +64,32 @@ class Result:
         with atomic_writer(path) as file:
             json.dump(asdict(self), file, ensure_ascii=False, indent=2)
             file.write("\n")
+
+
+def check_same_tests(results: Sequence[Result], remedy: str) -> None:
+    """Refuses results of one task that do not share the test data of each language, as far as their
+    `test_digest` tells.
+
+    Raises:
+        UserError: two of them differ; it ends in `remedy`.
+    """
+    seen: dict[str, tuple[str, Result]] = {}
+    for result in results:
+        for language, parts in result.per_language.items():
+            digest = parts.get("test_digest")
+            if digest is None:
+                continue
+            known, other = seen.setdefault(language, (digest, result))
+            if digest != known:
+                raise UserError(
+                    f"two results on {result.task} of {language} are of different test data: of "
+                    f"{other.system} on {_place(other)} and of {result.system} on "
+                    f"{_place(result)}; {remedy}"
+                )
+
+
+def _place(result: Result) -> str:
+    return result.config.get("gold") or result.config.get("test") or "an unknown place"
 
 
 def read_result(path: str | Path) -> Result:

@@ -7,12 +7,14 @@ import re
 from typing import TYPE_CHECKING, Any, Sequence
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.digest import digest_of
 from fairseq_amber.evaluation.flags import (
     add_encoder_arguments,
     add_text_arguments,
     add_vector_arguments,
     load_encoder,
     parallel_files,
+    tested_on,
 )
 from fairseq_amber.evaluation.items import accuracy_items
 from fairseq_amber.evaluation.results import Result
@@ -70,10 +72,13 @@ def run(args: argparse.Namespace) -> None:
         "similarity": args.similarity,
         **({"neighbours": NEIGHBOURS[args.similarity]} if args.similarity in NEIGHBOURS else {}),
         "direction": "both: the score is their mean",
-        "test": str(args.folder or args.source),
+        **tested_on(args),
     }
     by_layer = {name: _measure(encoder, sides, layers, args) for name, sides in texts.items()}
-    per_language = {name: _parts(found, layer, args) for name, found in by_layer.items()}
+    per_language = {
+        name: {**_parts(found, layer, args), "test_digest": digest_of(*texts[name])}
+        for name, found in by_layer.items()
+    }
     result = Result.from_languages(
         task="retrieval",
         metric="accuracy",

@@ -4,6 +4,8 @@ A kind of task has the attributes ``metric``, the name of its score, and ``headi
 its numbers by their keys, the score first; all numbers are percentages. What has no gold is not
 scored: sentences with a word without a label, pairs without a label, questions without an answer.
 Of ``total`` examples ``scored`` are, and ``repeated`` have the id of an earlier one.
+The digest is that of the gold, whose words are not there but as subwords of a model; of questions
+it is that of all their text.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Sequence
 
 import numpy as np
 
+from fairseq_amber.evaluation.digest import digest_of
 from fairseq_amber.evaluation.items import accuracy_items
 from fairseq_amber.evaluation.question_answering import (
     AnswerScores,
@@ -61,6 +64,10 @@ class Tagging:
         pairs = [(2 * c.correct_chunks, c.predicted_chunks + c.gold_chunks) for c in counts]
         return np.array(pairs)
 
+    def digest(self) -> str:
+        """Of the labels."""
+        return digest_of(*self._gold)
+
     def baseline(self) -> dict[str, float]:
         """The highest F1, and the highest accuracy, of giving all words one label."""
         labels = sorted({label for sentence in self._gold for label in sentence})
@@ -97,6 +104,10 @@ class Classification:
     def outcomes(self, predicted: Sequence[str]) -> np.ndarray:
         """(N, 2), of each pair: 1 or 0, over 1."""
         return accuracy_items(self._right(predicted))
+
+    def digest(self) -> str:
+        """Of the labels."""
+        return digest_of(self._gold)
 
     def _right(self, predicted: Sequence[str]) -> np.ndarray:
         return np.asarray(predicted, dtype=object)[self._scored] == self._gold
@@ -158,6 +169,13 @@ class QuestionAnswering:
     def outcomes(self, predicted: Sequence[Sequence[Span]]) -> np.ndarray:
         """(N, 2), of each question: its F1, over 1."""
         return np.array([(score.f1, 1.0) for score in self._scores(predicted)])
+
+    def digest(self) -> str:
+        """Of the questions that are scored, their contexts and answers."""
+        scored = [question for question in self._questions if question.answers]
+        texts = ((q.id, q.text, self._contexts[q.context]) for q in scored)
+        answers = ([f"{a.start} {a.text}" for a in q.answers] for q in scored)
+        return digest_of(*texts, *answers)
 
     def _scores(self, predicted: Sequence[Sequence[Span]]) -> list[AnswerScores]:
         return [

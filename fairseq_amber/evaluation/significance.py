@@ -113,6 +113,8 @@ def _replicates(
     table: np.ndarray, resamples: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Differences in score, (resamples,), after swapping items and after drawing them anew."""
+    counted = table.any(axis=(0, 1, 3))  # the others change no sum
+    table = table[:, :, counted] if counted.any() else table
     n = table.shape[2]
     first, second = (side.transpose(1, 0, 2).reshape(n, -1) for side in table)  # (N, 2P)
     both = first.sum(axis=0) + second.sum(axis=0)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Sequence
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.items import LOWER_IS_BETTER, Items, items_path, read_items
-from fairseq_amber.evaluation.results import Result
+from fairseq_amber.evaluation.results import Result, check_same_tests
 from fairseq_amber.evaluation.significance import Difference, compare_items, scores_of
 from fairseq_amber.evaluation.tables import markdown_table
 
@@ -19,20 +19,22 @@ NOTE = (
 
 
 class Comparison(NamedTuple):
-    """Two systems, and for each (task, metric) that both have their differences."""
+    """Two systems, for each (task, metric) that both have their differences, and why others are
+    left out."""
 
     first: str
     second: str
     tasks: dict[tuple[str, str], list[Difference]]
+    left_out: dict[tuple[str, str], str]
 
 
 def compare_systems(first: str, second: str, results: Sequence[tuple[Path, Result]]) -> Comparison:
-    """Reads the outcomes of the items of both systems' results, several being runs. A task whose
-    evaluator keeps none is left out, unless it is the only one.
+    """Reads the outcomes of the items of both systems' results, several being runs. A task without
+    any outcomes is left out, unless it is the only one.
 
     Raises:
         UserError: a system is unknown, they share no task, outcomes are missing, are of another
-            result, or of other items.
+            result, or of other items or test data.
     """
     systems = list(dict.fromkeys(result.system for _, result in results))
     for name in (first, second):
@@ -41,6 +43,7 @@ def compare_systems(first: str, second: str, results: Sequence[tuple[Path, Resul
                 f"--compare: no result is of {name!r}; they are of {', '.join(systems)}"
             )
     shared: dict[tuple[str, str], list[list[tuple[Path, Result]]]] = {}
+    left_out = {}
     for key in dict.fromkeys((result.task, result.metric) for _, result in results):
         runs = [
             [run for run in results if (run[1].task, run[1].metric, run[1].system) == (*key, name)]
@@ -48,6 +51,8 @@ def compare_systems(first: str, second: str, results: Sequence[tuple[Path, Resul
         ]
         if all(runs):
             shared[key] = runs
+        elif any(runs):
+            left_out[key] = f"{second if runs[0] else first} has no result"
     if not shared:
         raise UserError(f"--compare: {first} and {second} share no task")
     kept = {
@@ -55,12 +60,15 @@ def compare_systems(first: str, second: str, results: Sequence[tuple[Path, Resul
         for key, runs in shared.items()
         if any(items_path(path).exists() for side in runs for path, _ in side)
     }
-    return Comparison(
-        first, second, {key: _compare(key[1], runs) for key, runs in (kept or shared).items()}
-    )
+    unkept = "no RESULT.items.npz lies beside the results; measure again with --json"
+    left_out.update({key: unkept for key in shared if key not in kept})
+    tasks = {key: _compare(key[1], runs) for key, runs in (kept or shared).items()}
+    return Comparison(first, second, tasks, left_out)
 
 
 def _compare(metric: str, runs: Sequence[Sequence[tuple[Path, Result]]]) -> list[Difference]:
+    results = [result for side in runs for _, result in side]
+    check_same_tests(results, "measure both systems on one to --compare them")
     sides = [[_items_of(*run) for run in side] for side in runs]
     return compare_items(*sides, error_rate=metric in LOWER_IS_BETTER)
 
@@ -75,14 +83,19 @@ def _items_of(path: Path, result: Result) -> Items:
 
 
 def markdown(comparison: Comparison) -> str:
-    """One table, a title row for each task."""
+    """One table, a title row for each task, and a note on each that is left out."""
     rows = []
     for (task, metric), differences in comparison.tasks.items():
         better = "lower" if metric in LOWER_IS_BETTER else "higher"
         rows.append([f"*{task.replace('_', ' ')}: {metric} %, {better} is better*", *[""] * 6])
         rows += [_row(difference) for difference in differences]
     header = ["", "items", comparison.first, comparison.second, "difference", "95 %", "p"]
-    return markdown_table(header, rows)
+    notes = [
+        f"note: {task.replace('_', ' ')} ({metric}) is left out of {comparison.first} against "
+        f"{comparison.second}: {reason}"
+        for (task, metric), reason in comparison.left_out.items()
+    ]
+    return "\n\n".join([markdown_table(header, rows), *notes])
 
 
 def _row(found: Difference) -> list[str]:
@@ -110,5 +123,9 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
                 "rows": [{**row._asdict(), "difference": row.difference} for row in rows],
             }
             for (task, metric), rows in comparison.tasks.items()
+        ],
+        "left_out": [
+            {"task": task, "metric": metric, "reason": reason}
+            for (task, metric), reason in comparison.left_out.items()
         ],
     }

@@ -19,9 +19,11 @@ def test_retrieve_prints_and_writes_both_directions(
     assert (german["forward"], german["backward"]) == (english["backward"], english["forward"])
     assert result["score"] == pytest.approx((german["forward"] + german["backward"]) / 2)
     assert result["n"] == 16
+    assert len({german["test_digest"], english["test_digest"]}) == 2
     config = result["config"]
     assert (config["layer"], config["layers"], config["pooling"]) == (2, 3, "mean")
     assert config["checkpoint"] == str(checkpoint) and config["updates"] == 7
+    assert (config["test"], config["split"]) == (str(corpus), "test")
     rows = [line.split() for line in text.splitlines()]
     assert rows[0] == ["pair", "n", "->", "<-", "mean"]
     assert rows[1][:3] == ["de-en", "8", f"{german['forward']:.2f}"]
@@ -108,12 +110,14 @@ def test_retrieve_of_a_text_against_itself_is_perfect(fairseq_amber_command, che
 
 
 def test_retrieve_tells_of_repeated_lines(fairseq_amber_command, checkpoint, tmp_path):
-    text = tmp_path / "x"
+    text, result = tmp_path / "x", tmp_path / "r.json"
     text.write_text("ja\nnein\nja\n")
     status, out, _ = fairseq_amber_command(
-        "retrieve", checkpoint, "--source", text, "--target", text
+        "retrieve", checkpoint, "--source", text, "--target", text, "--json", result
     )
     assert status == 0
+    config = json.loads(result.read_text())["config"]
+    assert config["test"] == f"{text} {text}" and "split" not in config
     assert out.startswith("note: x-x has 2 repeated lines")
 
 
@@ -126,6 +130,7 @@ def test_align_then_aer_against_its_own_output_is_perfect(
     )
     assert (status, text) == (0, ""), err
     assert (tmp_path / "a.png").stat().st_size > 1000
+    assert "<svg" in (tmp_path / "a.svg").read_text()
     gold.mkdir()
     for pair in ("de-en", "en-de"):
         lines = (out / f"test.{pair}.align").read_text()
@@ -203,6 +208,7 @@ def test_align_draws_what_each_method_scores(
     )
     assert status == 0, err
     assert _SCALES[method] in picture.read_text()
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
@@ -281,12 +287,24 @@ def test_report_shows_systems_side_by_side(fairseq_amber_command, checkpoint, co
         )
     picture = tmp_path / "p.png"
     picture.write_bytes(b"picture")
+    picture.with_suffix(".svg").write_bytes(b"lines")
+    (tmp_path / "alone.svg").write_bytes(b"more lines")
     output = tmp_path / "report"
-    status, text, err = fairseq_amber_command(
-        "report", *results, "--output", output, "--heatmap", f"An alignment={picture}"
-    )
+    heatmaps = ["--heatmap", f"An alignment={picture}", "--heatmap", f"B={tmp_path / 'alone.svg'}"]
+    status, text, err = fairseq_amber_command("report", *results, "--output", output, *heatmaps)
     assert status == 0, err
     assert (output / "alignment_1.png").read_bytes() == b"picture"
+    assert (output / "alignment_1.svg").read_bytes() == b"lines"
+    assert (output / "alignment_2.svg").read_bytes() == b"more lines"
+    assert not (output / "alignment_2.png").exists()
+    # pictures of a report in itself, in another order
+    parts = [output / "alignment_2.svg", output / "alignment_1.png"]
+    heatmaps = [flag for path in parts for flag in ("--heatmap", f"C={path}")]
+    assert fairseq_amber_command("report", "--output", output, *heatmaps)[0] == 0
+    assert (output / "alignment_1.svg").read_bytes() == b"more lines"
+    assert (output / "alignment_2.png").read_bytes() == b"picture"
+    heatmaps = ["--heatmap", f"An alignment={picture}"]
+    assert fairseq_amber_command("report", *results, "--output", output, *heatmaps)[0] == 0
     content = json.loads((output / "report.json").read_text())
     [section] = content["sections"]
     labels = [row["label"] for row in section["rows"]]
@@ -342,6 +360,7 @@ def test_report_shows_systems_side_by_side(fairseq_amber_command, checkpoint, co
         (["report", "{x}", "--output", "o"], "is no result"),
         (["report", "{r}", "--output", "o", "--curves", "tb"], "NAME=DIR"),
         (["report", "{r}", "--output", "o", "--heatmap", "a=none.png"], "none.png is missing"),
+        (["report", "{r}", "--output", "o", "--heatmap", "a={x}"], "neither a .png nor an .svg"),
     ],
 )
 def test_a_mistake_is_one_clear_line_and_writes_nothing(

@@ -10,6 +10,14 @@ def retrieval(system, forward, backward, pair="de-en", **config):
     return Result.from_languages("retrieval", "accuracy", system, {pair: parts}, config)
 
 
+def on(test_digest, result, **config):
+    """The result, measured on other test data."""
+    for parts in result.per_language.values():
+        parts["test_digest"] = test_digest
+    result.config.update(config)
+    return result
+
+
 def aer(system, score, pair="de-en"):
     parts = {"score": score, "n": 100}
     return Result.from_languages("word_alignment", "AER", system, {pair: parts}, {})
@@ -69,6 +77,14 @@ def test_a_system_may_lack_a_number():
     table = lines([retrieval("A", 50, 40), retrieval("B", 60, 70, pair="en-tr")])
     assert ["de → en", "50.0", ""] in table
     assert ["en → tr", "", "60.0"] in table
+    assert "mean" not in [row[0] for row in table]  # of other languages
+
+
+def test_a_mean_is_of_all_languages_or_not_there():
+    whole = [aer(name, score) for name, score in (("A", 20), ("B", 30), ("C", 10))]
+    whole += [aer("A", 60, pair="en-tr"), aer("B", 40, pair="en-tr")]
+    assert lines(whole)[-1] == ["mean", "40.0", "**35.0**", ""]  # C has the best of de-en alone
+    assert lines(whole[:-1])[-1] == ["mean", "40.0", "", ""]
 
 
 def test_runs_of_one_system_become_mean_and_sample_deviation():
@@ -87,6 +103,23 @@ def test_results_that_split_up_the_languages_are_one_run():
     results = [aer("A", 20), aer("A", 40, pair="en-tr")]
     [section] = compare(results)
     assert section.rows[-1].cells["A"].values == (30,)
+
+
+def test_runs_on_other_test_data_are_refused_wherever_their_files_lie():
+    runs = [retrieval("A", score, score, test=f"folder{score}") for score in (20, 40)]
+    assert ["de → en", "30.0 ± 14.1"] in lines(runs)  # of results without a digest
+    assert ["de → en", "30.0 ± 14.1"] in lines([on("1", runs[0]), runs[1]])
+    assert ["de → en", "30.0 ± 14.1"] in lines([on("1", run) for run in runs])
+    with pytest.raises(UserError, match="of de-en .*: of A on folder20 and of A on folder40; "):
+        compare([on("1", runs[0]), on("2", runs[1])])
+    compare([on("1", runs[0]), on("2", retrieval("B", 1, 2))])
+    compare([on("1", runs[0]), on("2", retrieval("A", 1, 2, pair="tr-en"))])
+
+
+def test_splits_are_compared_where_both_have_one():
+    compare([retrieval("A", 1, 2, split="test"), retrieval("A", 1, 2)])
+    with pytest.raises(UserError, match="split test and dev"):
+        compare([retrieval("A", 1, 2, split="test"), retrieval("A", 1, 2, split="dev")])
 
 
 def test_runs_measured_differently_are_refused():

@@ -216,6 +216,7 @@ def test_outcomes_add_up_to_the_score(task, prepared, fine_tuned, evaluate, tmp_
         right, of = items[language]["score"].T
         assert len(right) == parts["n"]
         assert parts["score"] == pytest.approx(100 * right.sum() / of.sum(), abs=1e-4)
+        assert len(parts["test_digest"]) == 16
 
 
 def test_the_best_answers_to_each_question(prepared, fine_tuned, evaluate, tmp_path):

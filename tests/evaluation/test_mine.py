@@ -65,6 +65,7 @@ def test_the_threshold_is_tuned_on_dev_and_scored_on_test(
     assert (result["task"], result["metric"], result["n"]) == ("mining", "F1", 8)
     assert result["score"] == scores["score"]
     assert config["threshold_source"] == "tuned on dev"
+    assert (config["test"], config["split"], config["dev_split"]) == (str(bucc), "test", "dev")
     assert (config["margin"], config["neighbours"], config["retrieval"]) == ("ratio", 4, "max")
     assert (config["search"], config["layer"], config["pooling"]) == ("exact", 3, "mean")
     assert text.splitlines()[0].split() == "pair gold threshold dev P dev R dev F1 P R F1".split()
@@ -97,6 +98,48 @@ def test_the_threshold_is_tuned_on_dev_and_scored_on_test(
         out=out,
     )
     assert given["score"] == scores["score"] and given["config"]["threshold_source"] == "given"
+    ends = [f"de-en.test.{end}" for end in ("de", "en", "gold")]
+    assert given["config"]["test"] == " ".join(str(bucc / end) for end in ends)
+    assert "split" not in given["config"] and "dev_split" not in given["config"]
+
+
+def test_outcomes_add_up_to_the_score_and_are_compared(
+    fairseq_amber_command, checkpoint, bucc, tmp_path
+):
+    paths = []
+    for name, flags in (
+        ("best", []),
+        ("near", ["--margin", "absolute", "--retrieval", "backward", "--layer", 1]),
+        ("few", ["--threshold", 1.05]),
+    ):
+        out = tmp_path / f"{name}.json"
+        result, _ = mine(
+            fairseq_amber_command, checkpoint, "--folder", bucc, "--name", name, *flags, out=out
+        )
+        scores = result["per_language"]["de-en"]
+        items = np.load(tmp_path / f"{name}.items.npz")["de-en/score"]
+        assert items.shape == (20, 2)
+        assert items[:, 1].sum() == scores["mined"] + scores["n"]
+        assert 100 * items[:, 0].sum() / items[:, 1].sum() == pytest.approx(scores["score"])
+        paths.append(out)
+    (tmp_path / "dev").mkdir()
+    for path in bucc.glob("*.dev.*"):
+        (tmp_path / "dev" / path.name).write_bytes(path.read_bytes())
+    out = tmp_path / "dev.json"
+    result, _ = mine(fairseq_amber_command, checkpoint, "--folder", tmp_path / "dev", out=out)
+    items = np.load(tmp_path / "dev.items.npz")["de-en/score"]
+    assert 100 * items[:, 0].sum() / items[:, 1].sum() == pytest.approx(result["score"])
+
+    status, text, err = fairseq_amber_command(
+        *("report", *paths, "--output", tmp_path / "report", "--compare", "best", "few")
+    )
+    assert status == 0, err
+    [comparison] = json.loads((tmp_path / "report" / "report.json").read_text())["comparisons"]
+    [row] = comparison["tasks"][0]["rows"]
+    assert (comparison["tasks"][0]["task"], row["n"], row["label"]) == ("mining", 20, "de-en")
+    scores = [json.loads(path.read_text())["score"] for path in paths]
+    assert (row["first"], row["second"]) == pytest.approx((scores[0], scores[2]))
+    assert comparison["left_out"] == [] and "left out" not in text
 
 
 def test_test_gold_changes_neither_threshold_nor_pairs(

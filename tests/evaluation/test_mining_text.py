@@ -3,7 +3,13 @@ import pytest
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.mining_folder import choose_files
-from fairseq_amber.evaluation.mining_text import numbered, read_bucc, read_gold, read_plain
+from fairseq_amber.evaluation.mining_text import (
+    MiningSet,
+    numbered,
+    read_bucc,
+    read_gold,
+    read_plain,
+)
 
 
 def write(path, text):
@@ -36,6 +42,10 @@ def test_a_gold_pair_is_a_pair_of_texts_under_whichever_ids(tmp_path):
     target = read_bucc(write(tmp_path / "en", "A\tno\nB\tyes\nC\tyes\n"))
     gold = read_gold(write(tmp_path / "gold", "a\tB\nc\tC\nb\tA\n"), source, target)
     assert gold.tolist() == [[0, 1], [1, 0]]
+    digest = MiningSet(source, target, gold).digest()
+    assert MiningSet(source, target, gold[::-1]).digest() == digest
+    assert MiningSet(source, target, gold[:1]).digest() != digest
+    assert MiningSet(target, source, gold).digest() != digest
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from fairseq_amber.evaluation import fonts
 from fairseq_amber.evaluation.alignment_plot import plot_alignment
 from fairseq_amber.evaluation.fonts import font_families
 from fairseq_amber.evaluation.loss_curves import plot_curves, read_curves
+from fairseq_amber.evaluation.pictures import both_formats
 from fairseq_amber.evaluation.tables import markdown_table, plain_table
 
 
@@ -57,20 +58,30 @@ def test_draws_curves_in_every_format(logdir, tmp_path):
 
 def test_draws_an_alignment_that_grows_with_its_sentences(tmp_path):
     words = ["Yaşlı", "öğretmenler", "видят", "."]
-    plot_alignment(np.eye(4), words, words, [(0, 0)], tmp_path / "a.png")
-    plot_alignment(np.eye(4).repeat(4, 0), words * 4, words, [], tmp_path / "b.png")
+    plot_alignment(np.eye(4), words, words, [(0, 0)], [tmp_path / "a.png"])
+    plot_alignment(np.eye(4).repeat(4, 0), words * 4, words, [], [tmp_path / "b.png"])
     assert size(tmp_path / "b.png")[0] > size(tmp_path / "a.png")[0] + 500
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "b.png"]
 
 
+@pytest.mark.parametrize(
+    "given, names",
+    [("a.png", ["a.png", "a.svg"]), ("a.SVG", ["a.SVG", "a.png"]), ("a.pdf", ["a.pdf"])],
+)
+def test_png_and_svg_go_together(given, names, tmp_path):
+    assert both_formats(tmp_path / given) == [tmp_path / name for name in names]
+    plot_alignment(np.eye(1), ["a"], ["a"], [], both_formats(tmp_path / given))
+    assert {path.name for path in tmp_path.iterdir()} == set(names)
+
+
 def test_a_picture_that_cannot_be_drawn_is_refused(tmp_path):
     with pytest.raises(UserError, match="side without words"):
-        plot_alignment(np.zeros((0, 1)), [], ["a"], [], tmp_path / "a.png")
+        plot_alignment(np.zeros((0, 1)), [], ["a"], [], [tmp_path / "a.png"])
     with pytest.raises(UserError, match=r"ends in \.png"):
-        plot_alignment(np.eye(1), ["a"], ["a"], [], tmp_path / "a.jpg2")
+        plot_alignment(np.eye(1), ["a"], ["a"], [], [tmp_path / "a.jpg2"])
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write"):
-        plot_alignment(np.eye(1), ["a"], ["a"], [], tmp_path / "file" / "a.png")
+        plot_alignment(np.eye(1), ["a"], ["a"], [], [tmp_path / "file" / "a.png"])
 
 
 def test_installed_fonts_draw_latin_and_cyrillic(capsys):

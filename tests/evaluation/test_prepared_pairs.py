@@ -90,7 +90,8 @@ def test_links_are_those_of_the_text_that_is_left(
     monkeypatch.setattr(prepared_pairs, "_CHUNK", 3)
     flags = ["--split", "train", "--pairs", "de-en", "--units", units, "--output", tmp_path]
     assert fairseq_amber_command("align", checkpoint, "--corpus", prepared, *flags)[0] == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["train.de-en.align"]
+    names = ["train.de-en.align", "train.de-en.align.settings"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
     sides = [encode_units(encoder.tokenizer, side, units) for side in zip(*KEPT)]
     found = dict(Aligner(encoder, method="similarity").align(*sides))
     expected = [format_pharaoh(found[i]) for i in range(len(KEPT))]

@@ -54,6 +54,26 @@ def test_compares_systems_on_their_items(fairseq_amber_command, results, tmp_pat
     assert (output / "report.json").read_bytes() == before
 
 
+def test_other_test_data_is_not_compared(fairseq_amber_command, results, tmp_path):
+    """Of as many items, so that nothing but the gold tells."""
+    predicted, gold = tmp_path / "test.de-en.align", tmp_path / "other.de-en.gold"
+    gold.write_text("\n".join(["0-0", *GOLD[1:]]) + "\n")
+    flags = ["--name", "good", "--json", tmp_path / "other.json"]
+    assert fairseq_amber_command("aer", predicted, gold, *flags)[0] == 0
+    flags = ["--output", tmp_path / "report", "--compare", "good", "bad"]
+    paths = [tmp_path / "other.json", results[2]]
+    status, _, err = fairseq_amber_command("report", *paths, *flags)
+    assert status == 2 and f"of good on {gold} and of bad on {tmp_path}" in err
+    assert not (tmp_path / "report").exists()
+    assert fairseq_amber_command("report", *paths, *flags[:2])[0] == 0
+    # of the same gold, whose file is another and sorted differently
+    gold.write_text("\n".join(["2-2 1-1 0-0", *GOLD[1:]]) + "\n")
+    assert (
+        fairseq_amber_command("aer", predicted, gold, *["--json", paths[0], "--name", "x"])[0] == 0
+    )
+    assert fairseq_amber_command("report", *paths, *flags[:2], "--compare", "x", "bad")[0] == 0
+
+
 def test_a_task_without_outcomes_is_left_out(fairseq_amber_command, results, tmp_path):
     other = json.loads(results[0].read_text())
     other.update(task="tagging", metric="F1")
@@ -62,10 +82,21 @@ def test_a_task_without_outcomes_is_left_out(fairseq_amber_command, results, tmp
         paths.append(tmp_path / f"tagging-{system}.json")
         paths[-1].write_text(json.dumps({**other, "system": system}))
     flags = ["--output", tmp_path / "report", "--compare", "good", "bad"]
-    assert fairseq_amber_command("report", *results, *paths, *flags)[0] == 0
+    paths.append(tmp_path / "alone.json")
+    paths[-1].write_text(json.dumps({**other, "task": "xnli", "metric": "accuracy"}))
+    status, text, _ = fairseq_amber_command("report", *results, *paths, *flags)
+    assert status == 0
     content = json.loads((tmp_path / "report" / "report.json").read_text())
     [comparison] = content["comparisons"]
     assert [task["task"] for task in comparison["tasks"]] == ["word_alignment"]
+    notes = [line for line in text.splitlines() if line.startswith("note: ")]
+    assert notes == [
+        "note: xnli (accuracy) is left out of good against bad: bad has no result",
+        "note: tagging (F1) is left out of good against bad: no RESULT.items.npz lies beside the "
+        "results; measure again with --json",
+    ]
+    assert [entry["task"] for entry in comparison["left_out"]] == ["xnli", "tagging"]
+    assert all(note in (tmp_path / "report" / "report.md").read_text() for note in notes)
     status, _, err = fairseq_amber_command("report", *paths, *flags)
     assert status == 2 and "tagging-good.items.npz is missing" in err
 

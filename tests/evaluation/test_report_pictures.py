@@ -22,8 +22,9 @@ def test_layers_are_averaged_over_runs_and_pairs():
     curves = layer_curves(results)
     assert list(curves) == ["mean", "de-en", "tr-en"]
     assert curves["de-en"] == {"A": {0: 2, 1: 3, 2: 40}, "B": {0: 9.5}}
-    assert curves["mean"] == {"A": {0: 3.5, 1: 4.5}, "B": {0: 9.5}}  # layers of all pairs
+    assert curves["mean"] == {"A": {0: 3.5, 1: 4.5}}  # the layers and the systems of all pairs
     assert list(layer_curves(results[:1])) == ["de-en"]
+    assert list(layer_curves(results[2:])) == ["tr-en", "de-en"]
 
 
 def test_results_without_layers_have_no_curves_and_damaged_ones_are_refused():

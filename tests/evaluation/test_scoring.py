@@ -59,6 +59,24 @@ def test_gold_spans_are_exact_matches_and_blank_questions_are_not_scored(folder)
     assert squad.baseline() == squad.baseline()
 
 
+def test_the_digest_is_of_the_gold_that_is_scored(folder):
+    def of_labels(*labels):
+        pairs = [([5], [6], label) for label in labels]
+        return Classification(folder("xnli", pairs, ["a", "b"]), "test", "de").digest()
+
+    def of_words(*sentences):
+        gold = [sentence(*labels) for labels in sentences]
+        return Tagging(folder("pos", gold, ["ADJ", "NOUN"]), "test", "de").digest()
+
+    def of_answer(*tokens):
+        question = (0, [5], tokens)
+        return QuestionAnswering(folder("squad", ([[5, 6, 7]], [question])), "test", "de").digest()
+
+    assert of_labels(0, 1, -1) == of_labels(0, -1, 1) != of_labels(1, 0)
+    assert of_words((0, 1), (1,)) == of_words((0, 1), (-1,), (1,)) != of_words((0,), (1, 1))
+    assert of_answer(0, 1) == of_answer(0, 1) != of_answer(1, 1)
+
+
 def test_mlqa_has_no_rules_for_other_languages(folder):
     task = folder("mlqa", ([[5, 6]], [(0, [5], (0, 0))]), language="sw")
     with pytest.raises(UserError, match="no rules for sw; it scores ar, de, en, es, hi, vi, zh"):

@@ -104,6 +104,17 @@ def test_the_mean_over_languages_is_tested_by_items_of_each():
     assert mean.n == 4020
 
 
+def test_items_that_count_for_neither_change_nothing():
+    rng = np.random.default_rng(0)
+    sides = [rng.integers(1, 9, (30, 2)) for _ in range(2)]
+    blank = np.insert(sides, [3] * 50 + [20] * 9, 0, axis=1)
+    [row] = compare_items(*([{"de": {"score": side}}] for side in sides))
+    [other] = compare_items(*([{"de": {"score": side}}] for side in blank))
+    assert other == row._replace(n=89)
+    [nothing] = compare_items(*([{"de": {"score": np.zeros((4, 2))}}] for _ in sides))
+    assert (nothing.first, nothing.difference, nothing.p_value, nothing.n) == (0, 0, 1, 4)
+
+
 def test_runs_are_averaged_and_the_seed_decides():
     rng = np.random.default_rng(0)
     first, second = ([accuracy(rng.random(60) < share) for _ in range(3)] for share in (0.7, 0.5))

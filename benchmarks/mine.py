@@ -3,14 +3,18 @@ search, each in a fresh process, on the same memory-mapped vectors.
 
     python benchmarks/mine.py                                     # 20,000 x 20,000, a minute
     python benchmarks/mine.py --sentences 1000000 --route approximate --nprobe 8
+    python benchmarks/mine.py --sentences 1000000 --targets 20000 --route exact
     python benchmarks/mine.py --output table.md
 
 The vectors are drawn, in float16 files: a strong common direction and dimensions of falling
-variance, as encoders have them; half of the sentences of either side have a partner on the other
-side, the same vector with noise. Seconds and memory are those of `Miner.mine`, from open files to
-scored pairs; of approximate search without its recall, which compares a sample exactly. Memory is
-the peak of the whole process, the mapped pages of the files included, which the system may
-take back at any time. F1 is that of the planted pairs, at the best threshold.
+variance, as encoders have them; half of the sentences of the smaller side have a partner on the
+other side, the same vector with noise. Seconds and memory are those of `Miner.candidates`, from
+opening the files to scored pairs, which is `Miner.mine` but for the recall of approximate search;
+faiss's own search takes the place of the neighbours alone. Memory is the peak of the whole process,
+the mapped pages of the files included, which the system may take back at any time. Then, outside
+the measurement, a sample of 200 sentences of either side is compared with all of the other exactly:
+the share of their neighbours that were found. F1 is that of the planted pairs, at the best
+threshold.
 """
 
 from __future__ import annotations
@@ -32,22 +36,26 @@ CHUNK = 16384
 NOISE = 0.45
 
 
-def write_vectors(folder: Path, sentences: int, dim: int) -> None:
-    """source.npy and target.npy; the partner of row i of the first half is row i."""
+def write_vectors(folder: Path, sizes: tuple[int, int], dim: int) -> None:
+    """source.npy and target.npy; the partner of row i of the smaller one's first half is row i."""
     rng = np.random.default_rng(1)
     scale = np.arange(1, dim + 1, dtype=np.float32) ** -0.5
     centre = rng.standard_normal(dim, dtype=np.float32) * scale
-    header = {"descr": "<f2", "fortran_order": False, "shape": (sentences, dim)}
     with open(folder / "source.npy", "wb") as source, open(folder / "target.npy", "wb") as target:
-        for file in (source, target):
+        sides = list(zip((source, target), sizes))
+        for file, size in sides:
+            header = {"descr": "<f2", "fortran_order": False, "shape": (size, dim)}
             np.lib.format.write_array_header_1_0(file, header)
-        for start in range(0, sentences, CHUNK):
-            rows = min(CHUNK, sentences - start)
+        for start in range(0, max(sizes), CHUNK):
+            rows = min(CHUNK, max(sizes) - start)
             meaning = rng.standard_normal((rows, dim), dtype=np.float32)
-            paired = (start + np.arange(rows) < sentences // 2)[:, None]
-            for file in (source, target):
-                own = rng.standard_normal((rows, dim), dtype=np.float32)
-                drawn = np.where(paired, meaning + NOISE * own, np.hypot(1, NOISE) * own)
+            paired = (start + np.arange(rows) < min(sizes) // 2)[:, None]
+            for file, size in sides:
+                here = min(rows, max(0, size - start))
+                own = rng.standard_normal((here, dim), dtype=np.float32)
+                drawn = np.where(
+                    paired[:here], meaning[:here] + NOISE * own, np.hypot(1, NOISE) * own
+                )
                 file.write((centre + scale * drawn).astype("<f2").tobytes())
 
 
@@ -74,27 +82,24 @@ ROUTES = {
 }
 
 
-def measure(route: str, folder: Path, nlist: int | None, nprobe: int, k: int = 4) -> dict:
+def measure(route: str, folder: Path, nlist: int | None, nprobe: int) -> dict:
     """Runs one route in this process."""
+    from fairseq_amber.evaluation.miner import Miner
     from fairseq_amber.evaluation.mining import best_threshold, mine_pairs, mining_quality
-    from fairseq_amber.evaluation.neighbour_search import (
-        approximate_neighbours,
-        exact_neighbours,
-        sampled_recall,
-    )
+    from fairseq_amber.evaluation.neighbour_search import sampled_recall
     from fairseq_amber.evaluation.unit_vectors import UnitVectors, open_vectors
 
+    miner = Miner(lists=nlist, probes=nprobe if route == "approximate" else None)
     start = time.perf_counter()
     x, y = (UnitVectors(open_vectors(folder / f"{side}.npy")) for side in ("source", "target"))
-    if route == "exact":
-        found = exact_neighbours(x, y, k)
-    elif route == "faiss":
-        found = faiss_neighbours(x, y, k)
+    if route == "faiss":
+        found = faiss_neighbours(x, y, miner.neighbours)
+        pairs = mine_pairs(*found, margin=miner.margin, retrieval=miner.retrieval)
     else:
-        found = approximate_neighbours(x, y, k, lists=nlist, probes=nprobe)
-    pairs = mine_pairs(*found)
+        pairs, found = miner.candidates(x, y)
     seconds, peak = time.perf_counter() - start, peak_bytes()
-    right, gold = (pairs.source == pairs.target) & (pairs.source < len(x) // 2), len(x) // 2
+    gold = min(len(x), len(y)) // 2
+    right = (pairs.source == pairs.target) & (pairs.source < gold)
     kept = pairs.score >= best_threshold(pairs.score, right, gold)
     return {
         "seconds": seconds,
@@ -115,15 +120,18 @@ def table(results: dict[str, dict], args: argparse.Namespace) -> str:
     import faiss
     import torch
 
+    from fairseq_amber.evaluation.miner import Miner
     from fairseq_amber.evaluation.neighbour_search import default_lists
 
     threads = os.environ.get("OMP_NUM_THREADS", "all")
-    nlist = args.nlist or default_lists(args.sentences)
-    size = 2 * args.sentences * args.dim * 2 / 2**30
+    sizes = args.sentences, args.targets
+    lists = [str(args.nlist or default_lists(size)) for size in sizes]
+    approximate = f"nlist {' and '.join(dict.fromkeys(lists))}, nprobe {args.nprobe}"
     lines = [
-        f"{args.sentences:,} x {args.sentences:,} sentences, {args.dim} dimensions: two float16 "
-        f"files, {size:.2f} GiB together. k = 4. Approximate search: nlist {nlist}, nprobe "
-        f"{args.nprobe}. {platform.machine()}, {os.cpu_count()} cores, OMP_NUM_THREADS {threads}, "
+        f"{sizes[0]:,} x {sizes[1]:,} sentences, {args.dim} dimensions: two float16 files, "
+        f"{sum(sizes) * args.dim * 2 / 2**30:.2f} GiB together. k = {Miner().neighbours}. "
+        + (f"Approximate search: {approximate}. " if "approximate" in results else "")
+        + f"{platform.machine()}, {os.cpu_count()} cores, OMP_NUM_THREADS {threads}, "
         f"Python {platform.python_version()}, PyTorch {torch.__version__}, faiss "
         f"{faiss.__version__}. Made by `python benchmarks/mine.py {' '.join(sys.argv[1:])}`.",
         "",
@@ -142,7 +150,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sentences", type=int, default=20_000, help="a side; default: 20,000")
+    parser.add_argument("--sentences", type=int, default=20_000, help="sources; default: 20,000")
+    parser.add_argument("--targets", type=int, help="default: as many as --sentences")
     parser.add_argument("--dim", type=int, default=256, help="default: 256")
     parser.add_argument("--route", choices=ROUTES, help="this alone; default: all three")
     parser.add_argument("--nlist", type=int, help="default: as fairseq-amber mine")
@@ -155,9 +164,10 @@ def main() -> None:
         route, folder = args.measure
         print(json.dumps(measure(route, Path(folder), args.nlist, args.nprobe)))
         return
+    args.targets = args.targets or args.sentences
     results = {}
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
-        write_vectors(Path(folder), args.sentences, args.dim)
+        write_vectors(Path(folder), (args.sentences, args.targets), args.dim)
         for route in ROUTES if args.route is None else [args.route]:
             command = [sys.executable, __file__, "--measure", route, folder]
             command += ["--nprobe", str(args.nprobe)]

@@ -17,6 +17,7 @@ from fairseq_amber.evaluation.mining import (
 )
 from fairseq_amber.evaluation.mining_text import MiningSet
 from fairseq_amber.evaluation.neighbour_search import (
+    Neighbours,
     UnitVectors,
     approximate_neighbours,
     exact_neighbours,
@@ -103,13 +104,18 @@ class Miner:
                 f"the vectors of {texts.source.path} have {source.dim} dimensions but those of "
                 f"{texts.target.path} {target.dim}; embed both with one model"
             )
-        recall = None
+        pairs, found = self.candidates(source, target)
+        recall = None if self.probes is None else 100 * sampled_recall(source, target, found)
+        return Mined(texts, pairs, recall)
+
+    def candidates(
+        self, source: UnitVectors, target: UnitVectors
+    ) -> tuple[MinedPairs, tuple[Neighbours, Neighbours]]:
+        """Candidate pairs of two sets of vectors, and the neighbours they come from."""
         if self.probes is None:
             found = exact_neighbours(source, target, self.neighbours)
         else:
             found = approximate_neighbours(
                 source, target, self.neighbours, lists=self.lists, probes=self.probes
             )
-            recall = 100 * sampled_recall(source, target, found)
-        pairs = mine_pairs(*found, margin=self.margin, retrieval=self.retrieval)
-        return Mined(texts, pairs, recall)
+        return mine_pairs(*found, margin=self.margin, retrieval=self.retrieval), found

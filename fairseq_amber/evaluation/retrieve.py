@@ -133,17 +133,27 @@ def _chosen_layers(args: argparse.Namespace, encoder: Encoder) -> tuple[int, lis
 def _measure(
     encoder: Encoder, sides: Sequence[list[str]], layers: list[int], args: argparse.Namespace
 ) -> dict[int, RetrievalAccuracy]:
-    """The accuracy at each layer."""
+    """The accuracy at each layer.
+
+    Raises:
+        UserError: a vector is NaN or infinite.
+    """
     from fairseq_amber.evaluation.retrieval import retrieval_accuracy
 
     vectors = [
         encoder.embed_layers(side, layers, pooling=args.pooling, batch_tokens=args.batch_tokens)
         for side in sides
     ]
-    return {
-        number: retrieval_accuracy(x, y, similarity=args.similarity)
-        for number, x, y in zip(layers, *vectors)
-    }
+    found = {}
+    for number, x, y in zip(layers, *vectors):
+        try:
+            found[number] = retrieval_accuracy(x, y, similarity=args.similarity)
+        except ValueError as error:
+            raise UserError(
+                f"{args.checkpoint}, layer {number}: {error}; take a checkpoint from before its "
+                "training diverged"
+            ) from None
+    return found
 
 
 def _parts(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from pathlib import Path
 from typing import Any, NamedTuple, Sequence
 
@@ -17,7 +19,10 @@ from fairseq_amber.data.layout import SENTENCE_SPECIALS, Specials, pad_rows, sen
 from fairseq_amber.errors import UserError
 from fairseq_amber.objectives.sentence_alignment import mean_pool
 
+logger = logging.getLogger(__name__)
+
 _METRIC = "retrieval"
+_PARTS = ("", "_forward", "_backward")
 _BATCH_TOKENS = 8192  # where validation is not limited by --max-tokens
 
 
@@ -76,12 +81,13 @@ class RetrievalValidation:
         self._measured = None
 
     def measure(self, model: Any) -> None:
-        """Measures at the first call since ``begin``. All ranks must call it together; each encodes
-        a part, and all have the result, which is that of a single rank to the bit."""
+        """Measures at the first call since ``begin``: nan, with a warning, where a vector is not
+        finite. All ranks must call it together; each encodes a part, and all have the result, which
+        is that of a single rank to the bit."""
         if self._measured is None:
             accuracies = {corpus.name: self._accuracy(model, corpus) for corpus in self._current}
             self._measured = {}
-            for part in ("", "_forward", "_backward"):
+            for part in _PARTS:
                 values = {pair: accuracy[part] for pair, accuracy in accuracies.items()}
                 for pair, value in values.items():
                     self._measured[f"{_METRIC}{part}/{pair}"] = value
@@ -106,7 +112,11 @@ class RetrievalValidation:
         rows = torch.tensor([row_of[ids.tobytes()] for ids in sentences])
         vectors = self._encode(model, list(distinct.values()))
         source, target = vectors[rows.to(vectors.device)].chunk(2)
-        accuracy = retrieval_accuracy(source, target)
+        try:
+            accuracy = retrieval_accuracy(source, target)
+        except ValueError as error:
+            logger.warning("retrieval of %s is nan: %s", corpus.name, error)
+            return dict.fromkeys(_PARTS, math.nan)
         return {
             "": accuracy.mean,
             "_forward": accuracy.forward,

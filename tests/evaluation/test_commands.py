@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 
@@ -105,6 +106,21 @@ def test_retrieve_of_a_text_against_itself_is_perfect(fairseq_amber_command, che
     assert status == 0
     assert text.splitlines()[1].split()[-1] == "100.00"
     assert "weights drawn anew" in text
+
+
+def test_retrieve_refuses_a_diverged_checkpoint(
+    fairseq_amber_command, edited_checkpoint, corpus, tmp_path
+):
+    diverged = edited_checkpoint(
+        lambda state: state["model"]["encoder.sentence_encoder.layers.1.fc2.bias"].fill_(math.nan)
+    )
+    out = tmp_path / "r.json"
+    retrieve = ["retrieve", diverged, "--folder", corpus, "--json", out]
+    status, text, err = fairseq_amber_command(*retrieve)
+    assert status == 2 and err.count("\n") == 1, err
+    assert f"{diverged}, layer 3: a vector is NaN or infinite" in err
+    assert text == "" and not out.exists()
+    assert fairseq_amber_command(*retrieve, "--layer", 1)[0] == 0  # layers below are sound
 
 
 def test_retrieve_tells_of_repeated_lines(fairseq_amber_command, checkpoint, tmp_path):

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 _METRIC = "retrieval"
 _PARTS = ("", "_forward", "_backward")
+_METRICS = tuple(_METRIC + part for part in _PARTS)
 _BATCH_TOKENS = 8192  # where validation is not limited by --max-tokens
 
 
@@ -56,11 +57,14 @@ class RetrievalValidation:
         self._limits = _Limits(0, 0)
         self._measured: dict[str, float] | None = None
 
-    def open(self, data: Path, split: str) -> None:
+    def open(self, data: Path, split: str, best_metric: str = "") -> None:
         """Opens the pairs of a split, whatever text the criterion reads.
 
+        Args:
+            best_metric: what the best checkpoint is chosen by.
+
         Raises:
-            UserError: there are none.
+            UserError: there are none, or not those that `best_metric` is of.
         """
         if not self._limit:
             return
@@ -71,6 +75,13 @@ class RetrievalValidation:
             raise UserError(
                 f"--validate-retrieval: {data}/parallel has no {split} pairs; add them, or leave "
                 "the flag out"
+            )
+        names = [pair.name for pair in pairs]
+        kind, slash, pair = best_metric.partition("/")
+        if kind in _METRICS and slash and pair not in names:
+            raise UserError(
+                f"--best-checkpoint-metric {best_metric}: the {split} pairs of {data}/parallel are "
+                f"{', '.join(names)}; name one of them, or {kind} for their mean"
             )
         self._splits[split] = pairs
 
@@ -161,7 +172,7 @@ def check_best_metric(limit: int, metric: str, maximize: bool) -> None:
     """
     if limit < 0:
         raise UserError(f"--validate-retrieval {limit} is not a number of pairs, 0 or more")
-    if metric.split("/")[0] in (_METRIC, f"{_METRIC}_forward", f"{_METRIC}_backward"):
+    if metric.split("/")[0] in _METRICS:
         if not limit:
             raise UserError(f"--best-checkpoint-metric {metric} needs --validate-retrieval")
         if not maximize:

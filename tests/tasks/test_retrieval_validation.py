@@ -130,6 +130,37 @@ def test_a_split_without_pairs_is_refused(data_folder, dictionary):
     RetrievalValidation(0, "tr-en", dictionary).open(data_folder, "valid")
 
 
+@pytest.mark.parametrize("metric", ["retrieval/fr-en", "retrieval_forward/de", "retrieval/"])
+def test_the_best_checkpoint_is_not_chosen_by_a_pair_that_is_not_there(
+    several, make_task, make_model, metric
+):
+    from omegaconf import OmegaConf
+
+    from fairseq_amber.criterions.amber import AmberCriterionConfig
+
+    task = make_task(
+        data=str(several),
+        validate_retrieval=5,
+        best_checkpoint_metric=metric,
+        maximize_best_checkpoint_metric=True,
+    )
+    criterion = task.build_criterion(OmegaConf.structured(AmberCriterionConfig(_name="amber")))
+    with pytest.raises(SystemExit, match=f"metric {metric}: the valid pairs of .* are de-en, tr-en"):
+        task.load_dataset("valid")
+    criterion.eval()  # as fairseq-validate does
+    task.load_dataset("valid")
+    validation = RetrievalValidation(5, None, task.dictionary)
+    for there in ("retrieval/tr-en", "retrieval_backward/de-en", "retrieval", "loss", "ppl/fr-en"):
+        validation.open(several, "valid", there)
+
+
+@pytest.mark.parametrize("valid", ["train", "valid,train"])
+def test_the_training_text_is_not_measured(make_task, valid):
+    with pytest.raises(SystemExit, match=f"--valid-subset is {valid}; leave train out of it"):
+        make_task(validate_retrieval=5, valid_subset=valid)
+    make_task(validate_retrieval=0, valid_subset=valid)
+
+
 @pytest.mark.parametrize(
     "limit, metric, maximize, message",
     [

@@ -8,7 +8,7 @@ from typing import Callable, Iterator, NamedTuple, Sequence
 import numpy as np
 from torch import Tensor
 
-from fairseq_amber.data.layout import SENTENCE_SPECIALS, pad_rows
+from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS, pad_rows
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.encoder import Encoder, batches_by_length
 from fairseq_amber.evaluation.link_extraction import (
@@ -108,7 +108,7 @@ class Aligner:
         """
         full = [i for i, (x, y) in enumerate(zip(sources, targets)) if len(x.ids) and len(y.ids)]
         fitted = {i: self._fit(sources[i], targets[i]) for i in full}
-        lengths = [2 * sum(len(side.ids) for side in fitted[i]) for i in full]
+        lengths = [self._tokens(*fitted[i]) for i in full]
         for batch in batches_by_length(lengths, batch_tokens):
             indices = [full[position] for position in batch]
             pairs = [fitted[i] for i in indices]
@@ -163,6 +163,13 @@ class Aligner:
             for side, length in zip((source, target), lengths)
         )
         return x, y
+
+    def _tokens(self, source: WordPieces, target: WordPieces) -> int:
+        """How many tokens a pair takes in a batch of its like, special tokens included."""
+        lengths = len(source.ids), len(target.ids)
+        if self.method == "attention":  # rows [x;y] and [y;x]
+            return 2 * (sum(lengths) + PAIR_SPECIALS)
+        return 2 * (max(lengths) + SENTENCE_SPECIALS)
 
     def _score(self, pairs: Sequence[tuple[WordPieces, WordPieces]]) -> _TokenScores:
         sources, targets = ([side.ids for side in sides] for sides in zip(*pairs))

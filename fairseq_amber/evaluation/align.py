@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ContextManager, Iterable, Iterator, Sequence, TextIO
 
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, warn
 from fairseq_amber.evaluation.alignment_files import format_pharaoh
 from fairseq_amber.evaluation.flags import (
     add_encoder_arguments,
@@ -201,10 +201,9 @@ def _links(
                 progress.update()
             yield from links
     if cut:
-        print(
-            f"fairseq-amber: warning: {cut} {args.units} of {name} lie beyond the model's "
-            f"{aligner.max_tokens} subwords and stay without links",
-            file=sys.stderr,
+        warn(
+            f"{cut} {args.units} of {name} lie beyond the model's {aligner.max_tokens} subwords "
+            "and stay without links"
         )
 
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS, pad_rows
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.encoder import Encoder, batches_by_length
+from fairseq_amber.evaluation.batching import batches_by_length
+from fairseq_amber.evaluation.encoder import Encoder
 from fairseq_amber.evaluation.link_extraction import (
     NO_WORD,
     cosine_similarity,

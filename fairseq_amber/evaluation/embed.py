@@ -95,11 +95,7 @@ def run(args: argparse.Namespace) -> None:
         f"{encoder.resolve_layer(args.layer)} of {encoder.num_layers}, {args.pooling} pooling, "
         f"computed in {args.dtype}; {done.encoded / seconds:.0f} sentences/s"
     )
-    if done.cut:
-        print(
-            f"note: {done.cut} lines are longer than {encoder.max_tokens} subwords, special tokens "
-            "included, and were cut"
-        )
+    encoder.warn_of_cut(done.cut, name)
 
 
 def _identity(encoder: Encoder, args: argparse.Namespace) -> dict[str, Any]:

@@ -130,7 +130,11 @@ def _embed_and_mine(encoder: Encoder, texts: MiningSet, args: argparse.Namespace
 
     vectors = [
         encoder.embed(
-            text.sentences, layer=args.layer, pooling=args.pooling, batch_tokens=args.batch_tokens
+            text.sentences,
+            layer=args.layer,
+            pooling=args.pooling,
+            batch_tokens=args.batch_tokens,
+            name=str(text.path),
         )
         for text in (texts.source, texts.target)
     ]
@@ -141,7 +145,7 @@ def _vectors(
     arrays: list[np.ndarray], texts: MiningSet, args: argparse.Namespace
 ) -> list[UnitVectors]:
     """Those of the distinct sentences of both texts, from those of all lines."""
-    from fairseq_amber.evaluation.encoder import find_device
+    from fairseq_amber.evaluation.devices import find_device
     from fairseq_amber.evaluation.unit_vectors import UnitVectors
 
     device = find_device(args.device)

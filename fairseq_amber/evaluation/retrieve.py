@@ -17,7 +17,7 @@ from fairseq_amber.evaluation.flags import (
 from fairseq_amber.evaluation.items import accuracy_items
 from fairseq_amber.evaluation.results import Result
 from fairseq_amber.evaluation.tables import plain_table
-from fairseq_amber.evaluation.text_files import read_parallel
+from fairseq_amber.evaluation.text_files import ParallelFiles, read_parallel
 
 if TYPE_CHECKING:
     from fairseq_amber.evaluation.encoder import Encoder
@@ -72,7 +72,9 @@ def run(args: argparse.Namespace) -> None:
         "direction": "both: the score is their mean",
         "test": str(args.folder or args.source),
     }
-    by_layer = {name: _measure(encoder, sides, layers, args) for name, sides in texts.items()}
+    by_layer = {
+        pair.name: _measure(encoder, pair, texts[pair.name], layers, args) for pair in files
+    }
     per_language = {name: _parts(found, layer, args) for name, found in by_layer.items()}
     result = Result.from_languages(
         task="retrieval",
@@ -131,7 +133,11 @@ def _chosen_layers(args: argparse.Namespace, encoder: Encoder) -> tuple[int, lis
 
 
 def _measure(
-    encoder: Encoder, sides: Sequence[list[str]], layers: list[int], args: argparse.Namespace
+    encoder: Encoder,
+    pair: ParallelFiles,
+    sides: Sequence[list[str]],
+    layers: list[int],
+    args: argparse.Namespace,
 ) -> dict[int, RetrievalAccuracy]:
     """The accuracy at each layer.
 
@@ -141,8 +147,10 @@ def _measure(
     from fairseq_amber.evaluation.retrieval import retrieval_accuracy
 
     vectors = [
-        encoder.embed_layers(side, layers, pooling=args.pooling, batch_tokens=args.batch_tokens)
-        for side in sides
+        encoder.embed_layers(
+            side, layers, pooling=args.pooling, batch_tokens=args.batch_tokens, name=str(path)
+        )
+        for side, path in zip(sides, (pair.source, pair.target))
     ]
     found = {}
     for number, x, y in zip(layers, *vectors):

@@ -111,6 +111,7 @@ class RetrievalValidation:
             metrics.log_scalar(name, value, weight=0, priority=20, round=2)
 
     def _accuracy(self, model: Any, corpus: ParallelCorpus) -> dict[str, float]:
+        from fairseq_amber.evaluation.batching import distinct
         from fairseq_amber.evaluation.retrieval import retrieval_accuracy
 
         full = np.flatnonzero(~corpus.empty)
@@ -118,11 +119,9 @@ class RetrievalValidation:
         sides = zip(*(corpus[int(index)] for index in full[places]))
         sentences = [ids for side in sides for ids in side]
         # A sentence that occurs twice is encoded once, so that its vectors are equal to the bit.
-        distinct = {ids.tobytes(): ids for ids in sentences}
-        row_of = {key: row for row, key in enumerate(distinct)}
-        rows = torch.tensor([row_of[ids.tobytes()] for ids in sentences])
-        vectors = self._encode(model, list(distinct.values()))
-        source, target = vectors[rows.to(vectors.device)].chunk(2)
+        unique, row_of = distinct([tuple(ids.tolist()) for ids in sentences])
+        vectors = self._encode(model, list(map(np.array, unique)))
+        source, target = vectors[torch.from_numpy(row_of).to(vectors.device)].chunk(2)
         try:
             accuracy = retrieval_accuracy(source, target)
         except ValueError as error:
@@ -137,7 +136,7 @@ class RetrievalValidation:
     @torch.no_grad()
     def _encode(self, model: Any, sentences: Sequence[np.ndarray]) -> torch.Tensor:
         """(N, D) in fp32 on every rank, of the same batches however many ranks there are."""
-        from fairseq_amber.evaluation.encoder import batches_by_length
+        from fairseq_amber.evaluation.batching import batches_by_length
 
         model.eval()
         specials = Specials.of(self._dictionary)

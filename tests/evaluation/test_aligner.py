@@ -59,13 +59,13 @@ def test_thousands_of_pairs_take_one_forward_pass_for_each_batch(encoder, monkey
 def test_a_batch_holds_as_many_tokens_as_it_may(encoder, monkeypatch, method):
     """Special tokens and padding included."""
     sides = encoder.tokenizer.encode_words([["ja"] * (1 + i % 8) for i in range(100)])
-    batches = []
+    sizes = []
     real = encoder._model.forward
     monkeypatch.setattr(
-        encoder._model, "forward", lambda x, **kwargs: batches.append(x.numel()) or real(x, **kwargs)
+        encoder._model, "forward", lambda x, **kwargs: sizes.append(x.numel()) or real(x, **kwargs)
     )
     assert len(list(Aligner(encoder, method=method).align(sides, sides, batch_tokens=290))) == 100
-    assert 200 < max(batches) <= 290
+    assert 200 < max(sizes) <= 290
 
 
 @pytest.mark.parametrize("method", ["similarity", "transport"])

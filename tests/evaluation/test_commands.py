@@ -108,6 +108,21 @@ def test_retrieve_of_a_text_against_itself_is_perfect(fairseq_amber_command, che
     assert "weights drawn anew" in text
 
 
+@pytest.mark.parametrize("command", ["retrieve", "mine"])
+def test_sentences_beyond_the_longest_row_are_counted(
+    fairseq_amber_command, checkpoint, corpus, command
+):
+    source, target = (corpus / f"test.de-en.{language}" for language in ("de", "en"))
+    long = " ".join(["Haus"] * 200)
+    source.write_text("\n".join([long, "ja", long + " ja", *"abcdef"]) + "\n")
+    target.write_text("\n".join("abcdefghi") + "\n")
+    files = ["--source", source, "--target", target]
+    status, out, err = fairseq_amber_command(command, checkpoint, *files)
+    assert status == 0
+    assert f"warning: 2 sentences of {source} are longer than 80 subwords" in err
+    assert err.count("warning") == 1 and "warning" not in out
+
+
 def test_retrieve_refuses_a_diverged_checkpoint(
     fairseq_amber_command, edited_checkpoint, corpus, tmp_path
 ):

@@ -106,6 +106,9 @@ class Aligner:
 
         Args:
             batch_tokens: at most so many tokens in a batch, padding included.
+
+        Raises:
+            UserError: the scores of a pair are NaN or infinite.
         """
         full = [i for i, (x, y) in enumerate(zip(sources, targets)) if len(x.ids) and len(y.ids)]
         fitted = {i: self._fit(sources[i], targets[i]) for i in full}
@@ -113,7 +116,9 @@ class Aligner:
         for batch in batches_by_length(lengths, batch_tokens):
             indices = [full[position] for position in batch]
             pairs = [fitted[i] for i in indices]
-            aligned = self._extract(self._score(pairs))
+            scores = self._score(pairs)
+            _check_finite(scores)
+            aligned = self._extract(scores)
             words = pad_rows([side.words for sides in zip(*pairs) for side in sides], NO_WORD)
             yield from zip(indices, word_links(aligned.cpu(), *words.chunk(2)))
         for i in sorted(set(range(len(sources))).difference(full)):
@@ -194,3 +199,13 @@ class Aligner:
         if self.method == "transport":
             aligned &= found.scores > 0  # where no mass goes there is no link
         return aligned
+
+
+def _check_finite(found: _TokenScores) -> None:
+    padding = ~(found.source_mask[:, :, None] & found.target_mask[:, None, :])
+    # No comparison with NaN holds: such words would be linked to whatever is first.
+    if not found.scores.masked_fill(padding, 0).isfinite().all():
+        raise UserError(
+            "the model's states are NaN or infinite; use another checkpoint, or --dtype float32 or "
+            "bfloat16"
+        )

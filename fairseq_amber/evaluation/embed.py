@@ -42,12 +42,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_vector_arguments(parser)
     parser.add_argument(
-        "--dtype",
-        choices=("float32", "float16", "bfloat16"),
-        default="float32",
-        help="of the computation; pooling is in float32",
-    )
-    parser.add_argument(
         "--output-dtype",
         choices=("float32", "float16"),
         default="float32",

@@ -26,7 +26,6 @@ from fairseq_amber.evaluation.devices import find_device
 from fairseq_amber.evaluation.tokenizer import Tokenizer
 from fairseq_amber.objectives.sentence_alignment import mean_pool
 
-DTYPES = ("float32", "float16", "bfloat16")
 POOLINGS = ("mean", "mean-no-specials", "cls")
 
 
@@ -94,7 +93,8 @@ class Encoder:
         Args:
             checkpoint, data, reinitialize: see `load_model`.
             device: such as cpu or cuda:0; by default a GPU if there is one.
-            dtype: of weights and states, one of `DTYPES`; pooling is in float32 in any case.
+            dtype: of weights and states: float32, or float16 or bfloat16, which `config` then
+                tells; pooling is in float32 in any case.
 
         Raises:
             UserError: one of the files is missing or does not belong to the others, or the device
@@ -103,7 +103,8 @@ class Encoder:
         where = find_device(device)
         loaded = load_model(checkpoint, data=data, reinitialize=reinitialize)
         model = loaded.model.to(where, getattr(torch, dtype))
-        encoder = cls(model, loaded.dictionary, loaded.data, loaded.config)
+        config = loaded.config if dtype == "float32" else {**loaded.config, "dtype": dtype}
+        encoder = cls(model, loaded.dictionary, loaded.data, config)
         if dtype != "float32":
             encoder._try_dtype(dtype)
         return encoder

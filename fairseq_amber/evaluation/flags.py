@@ -31,6 +31,12 @@ def add_encoder_arguments(parser: argparse.ArgumentParser, *, optional: bool = F
     )
     add_device_arguments(parser)
     parser.add_argument(
+        "--dtype",
+        choices=("float32", "float16", "bfloat16"),
+        default="float32",
+        help="of weights and states; what is computed from these is in float32",
+    )
+    parser.add_argument(
         "--reinitialize",
         type=int,
         metavar="SEED",
@@ -102,9 +108,17 @@ def load_encoder(args: argparse.Namespace) -> Encoder:
         args.checkpoint,
         data=args.data,
         device=args.device,
-        dtype=getattr(args, "dtype", "float32"),
+        dtype=args.dtype,
         reinitialize=args.reinitialize,
     )
+
+
+def checkpoint_note(args: argparse.Namespace) -> str:
+    """Which model a number is of, for the line under a table."""
+    note = str(args.checkpoint)
+    if args.reinitialize is not None:
+        note += " with weights drawn anew"
+    return note if args.dtype == "float32" else f"{note}, in {args.dtype}"
 
 
 def parallel_files(args: argparse.Namespace) -> list[ParallelFiles]:

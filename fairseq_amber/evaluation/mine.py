@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ContextManager, Iterator, TextIO
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.flags import load_encoder
+from fairseq_amber.evaluation.flags import checkpoint_note, load_encoder
 from fairseq_amber.evaluation.mining_flags import (
     add_mining_arguments,
     check_flags,
@@ -138,7 +138,9 @@ def _embed_and_mine(encoder: Encoder, texts: MiningSet, args: argparse.Namespace
         )
         for text in (texts.source, texts.target)
     ]
-    return miner_of(args).mine(texts, *(UnitVectors(side) for side in vectors))
+    names = (f"{args.checkpoint} on {text.path}" for text in (texts.source, texts.target))
+    sides = (UnitVectors(side, name=name) for side, name in zip(vectors, names))
+    return miner_of(args).mine(texts, *sides)
 
 
 def _vectors(
@@ -202,14 +204,14 @@ def _report(
     result = Result.from_languages("mining", metric, system, per_language, config)
     print(_table(result, args))
     vectors = (
-        f"layer {config['layer']} of {config['layers']}, {args.pooling} pooling; {args.checkpoint}"
+        f"layer {config['layer']} of {config['layers']}, {args.pooling} pooling; "
+        f"{checkpoint_note(args)}"
         if args.checkpoint
         else config["vectors"]
     )
     print(
         f"precision, recall and F1 in %; threshold {config['threshold_source']}; {args.margin} "
         f"margin, {args.neighbours} neighbours, {args.retrieval}; {args.search} search; {vectors}"
-        + (" with weights drawn anew" if args.reinitialize is not None else "")
     )
     recalls = [p["search_recall"] for p in per_language.values() if "search_recall" in p]
     if recalls:

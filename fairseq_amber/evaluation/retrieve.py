@@ -11,6 +11,7 @@ from fairseq_amber.evaluation.flags import (
     add_encoder_arguments,
     add_text_arguments,
     add_vector_arguments,
+    checkpoint_note,
     load_encoder,
     parallel_files,
 )
@@ -86,8 +87,7 @@ def run(args: argparse.Namespace) -> None:
     print(_table(result))
     print(
         f"accuracy in %; layer {config['layer']} of {config['layers']}, {args.pooling} pooling, "
-        f"{args.similarity}; {args.checkpoint}"
-        + ("" if args.reinitialize is None else " with weights drawn anew")
+        f"{args.similarity}; {checkpoint_note(args)}"
     )
     if args.layers is not None:
         print("\n" + _layer_table(per_language))
@@ -158,8 +158,8 @@ def _measure(
             found[number] = retrieval_accuracy(x, y, similarity=args.similarity)
         except ValueError as error:
             raise UserError(
-                f"{args.checkpoint}, layer {number}: {error}; take a checkpoint from before its "
-                "training diverged"
+                f"{args.checkpoint}, layer {number}: {error}; use another checkpoint, or "
+                "--dtype float32 or bfloat16"
             ) from None
     return found
 

@@ -1,5 +1,8 @@
+import math
+
 import numpy as np
 import pytest
+import torch
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.aligner import Aligner, encode_units
@@ -66,6 +69,27 @@ def test_a_batch_holds_as_many_tokens_as_it_may(encoder, monkeypatch, method):
     )
     assert len(list(Aligner(encoder, method=method).align(sides, sides, batch_tokens=290))) == 100
     assert 200 < max(sizes) <= 290
+
+
+@pytest.mark.parametrize("method", ["attention", "similarity", "itermax", "transport"])
+def test_half_precision_scores_in_float32_what_is_near(encoder, checkpoint, pieces, method):
+    half = type(encoder).load(checkpoint, device="cpu", dtype="bfloat16")
+    pairs = list(zip(*pieces))[2:]
+    near, exact = (Aligner(x, method=method)._score(pairs).scores for x in (half, encoder))
+    assert near.dtype == exact.dtype == torch.float32
+    torch.testing.assert_close(near, exact, atol=0.03, rtol=0.1)
+    assert not torch.equal(near, exact)
+    align(Aligner(half, method=method), pieces)
+
+
+@pytest.mark.parametrize("method", ["attention", "similarity", "itermax", "transport"])
+def test_states_that_are_not_finite_are_refused(encoder, edited_checkpoint, pieces, method):
+    diverged = edited_checkpoint(
+        lambda state: state["model"]["encoder.sentence_encoder.layers.1.fc2.bias"].fill_(math.nan)
+    )
+    broken = type(encoder).load(diverged, device="cpu")
+    with pytest.raises(UserError, match="NaN or infinite"):
+        align(Aligner(broken, method=method), pieces)
 
 
 @pytest.mark.parametrize("method", ["similarity", "transport"])

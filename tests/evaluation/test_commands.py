@@ -123,6 +123,30 @@ def test_sentences_beyond_the_longest_row_are_counted(
     assert err.count("warning") == 1 and "warning" not in out
 
 
+@pytest.mark.parametrize("command", ["retrieve", "mine", "align"])
+def test_computes_in_half_precision(fairseq_amber_command, checkpoint, corpus, command, tmp_path):
+    files = ["--source", corpus / "test.de-en.de", "--target", corpus / "test.de-en.en"]
+    found = {}
+    for dtype in ("float32", "bfloat16"):
+        status, out, err = fairseq_amber_command(command, checkpoint, *files, "--dtype", dtype)
+        assert status == 0, err
+        found[dtype] = out
+    if command == "retrieve":
+        assert f"{checkpoint}, in bfloat16" in found["bfloat16"] and "bf" not in found["float32"]
+        out = tmp_path / "r.json"
+        flags = ["--dtype", "bfloat16", "--json", out]
+        assert fairseq_amber_command("retrieve", checkpoint, *files, *flags)[0] == 0
+        assert json.loads(out.read_text())["config"]["dtype"] == "bfloat16"
+    else:
+        assert len(found["bfloat16"].splitlines()) > 4
+    if command == "mine":
+        scores = [float(line.split("\t")[0]) for line in found["bfloat16"].splitlines()]
+        assert scores == pytest.approx(
+            [float(line.split("\t")[0]) for line in found["float32"].splitlines()], abs=0.05
+        )
+        assert found["bfloat16"] != found["float32"]
+
+
 def test_retrieve_refuses_a_diverged_checkpoint(
     fairseq_amber_command, edited_checkpoint, corpus, tmp_path
 ):

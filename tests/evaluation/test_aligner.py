@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.aligner import Aligner, encode_units
+from fairseq_amber.evaluation.aligner import Aligner, _TokenScores, encode_units
 
 SOURCES = ["ein rotes Haus steht am See .", "", "ja", "der Hund schläft heute"]
 TARGETS = ["a red house stands by the lake .", "yes", "yes", "the dog sleeps today"]
@@ -56,6 +56,22 @@ def test_thousands_of_pairs_take_one_forward_pass_for_each_batch(encoder, monkey
     assert len(list(Aligner(encoder, method="itermax").align(words, words))) == 3000
     assert sum(rows) == 2 * 3000
     assert len(rows) <= 1.1 * tokens / 8192 + 5
+
+
+@pytest.mark.parametrize(
+    "method, scores, links",
+    [
+        # As SimAlign, on (1 + cosine) / 2: 0.9 * 0.45 and 0.9 * 0.4 are more than 0.1.
+        ("itermax", [[0.9, -0.2], [-0.1, -0.8]], [[0, 0], [0, 1], [1, 0]]),
+        # No mass goes to or from the first two words.
+        ("transport", [[0.0, 0.0], [0.0, 0.5]], [[1, 1]]),
+        ("similarity", [[-0.9, -0.8], [-0.7, -0.2]], [[1, 1]]),
+    ],
+)
+def test_links_of_scores_that_are_known(encoder, method, scores, links):
+    everything = torch.ones(1, 2, dtype=torch.bool)
+    found = _TokenScores(torch.tensor([scores]), everything, everything)
+    assert Aligner(encoder, method=method)._extract(found)[0].nonzero().tolist() == links
 
 
 @pytest.mark.parametrize("method", ["attention", "similarity"])

@@ -1,4 +1,4 @@
-"""Sentences in batches: each once, of about equal length."""
+"""Which sentences to encode, and which of them together."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from typing import Hashable, Iterator, Sequence, TypeVar
 import numpy as np
 
 Item = TypeVar("Item", bound=Hashable)
+
+
+def evenly_spread(total: int, limit: int) -> np.ndarray:
+    """Indices of at most `limit` of so many sentences, from the first to the last: int64."""
+    return np.linspace(0, total - 1, min(limit, total)).round().astype(np.int64)
 
 
 def distinct(sentences: Sequence[Item]) -> tuple[list[Item], np.ndarray]:

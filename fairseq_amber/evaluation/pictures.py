@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fairseq_amber.errors import UserError
 
@@ -20,6 +20,20 @@ def check_format(path: str | Path) -> None:
     """Raises UserError unless the name ends in a format that pictures are written in."""
     if Path(path).suffix.lower() not in FORMATS:
         raise UserError(f"{path}: a picture's name ends in {', '.join(FORMATS)}")
+
+
+def import_matplotlib() -> tuple[Any, type[Figure]]:
+    """`matplotlib.rc_context` and `Figure`, which draws without a screen.
+
+    Raises:
+        UserError: matplotlib is missing.
+    """
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UserError("matplotlib is missing; pip install matplotlib") from None
+    return rc_context, Figure
 
 
 def save_picture(figure: Figure, path: str | Path) -> None:

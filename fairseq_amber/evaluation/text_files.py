@@ -7,7 +7,7 @@ import re
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple
+from typing import Any, Collection, Iterator, NamedTuple
 
 from fairseq_amber.errors import UserError
 
@@ -114,6 +114,23 @@ def find_parallel(folder: str | Path, split: str) -> list[ParallelFiles]:
         ParallelFiles("-".join(pair), files[pair[0]], files[pair[1]])
         for pair, files in sides.items()
     ]
+
+
+def choose_pairs(
+    wanted: str | None, found: Collection[str], folder: Path, *, flag: str = "--pairs"
+) -> list[str]:
+    """The language pairs that are wanted, such as "de-en,fr-en", of those found; None means all.
+
+    Raises:
+        UserError: one is not among them.
+    """
+    names = list(found)
+    if wanted is not None:
+        names = list(dict.fromkeys(name.strip() for name in wanted.split(",")))
+    for name in names:
+        if name not in found:
+            raise UserError(f"{flag}: {folder} has no pair {name!r}; it has {', '.join(found)}")
+    return names
 
 
 @contextmanager

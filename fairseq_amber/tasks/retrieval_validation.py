@@ -111,12 +111,12 @@ class RetrievalValidation:
             metrics.log_scalar(name, value, weight=0, priority=20, round=2)
 
     def _accuracy(self, model: Any, corpus: ParallelCorpus) -> dict[str, float]:
-        from fairseq_amber.evaluation.batching import distinct
+        from fairseq_amber.evaluation.batching import distinct, evenly_spread
         from fairseq_amber.evaluation.retrieval import retrieval_accuracy
 
         full = np.flatnonzero(~corpus.empty)
-        places = np.linspace(0, len(full) - 1, min(self._limit, len(full))).round().astype(int)
-        sides = zip(*(corpus[int(index)] for index in full[places]))
+        chosen = full[evenly_spread(len(full), self._limit)]
+        sides = zip(*(corpus[int(index)] for index in chosen))
         sentences = [ids for side in sides for ids in side]
         # A sentence that occurs twice is encoded once, so that its vectors are equal to the bit.
         unique, row_of = distinct([tuple(ids.tolist()) for ids in sentences])

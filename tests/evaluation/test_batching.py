@@ -1,6 +1,6 @@
 import pytest
 
-from fairseq_amber.evaluation.batching import batches_by_length, distinct
+from fairseq_amber.evaluation.batching import batches_by_length, distinct, evenly_spread
 
 
 @pytest.mark.parametrize("lengths", [[], [7], [3, 9, 2, 9, 100, 1]])
@@ -17,3 +17,9 @@ def test_distinct_keeps_the_first_of_each_and_where_all_lie():
     unique, row_of = distinct(["b", "a", "b", "c", "a"])
     assert unique == ["b", "a", "c"] and row_of.tolist() == [0, 1, 0, 2, 1]
     assert distinct([])[0] == []
+
+
+def test_a_few_are_spread_over_all():
+    assert evenly_spread(9, 3).tolist() == [0, 4, 8]
+    assert evenly_spread(3, 9).tolist() == [0, 1, 2]
+    assert evenly_spread(5, 1).tolist() == [0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Sequence
 
 from fairseq_amber.errors import UserError
@@ -18,7 +19,7 @@ from fairseq_amber.evaluation.flags import (
 from fairseq_amber.evaluation.items import accuracy_items
 from fairseq_amber.evaluation.results import Result
 from fairseq_amber.evaluation.tables import plain_table
-from fairseq_amber.evaluation.text_files import ParallelFiles, read_parallel
+from fairseq_amber.evaluation.text_files import ParallelFiles, read_order, read_parallel
 
 if TYPE_CHECKING:
     from fairseq_amber.evaluation.encoder import Encoder
@@ -34,6 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the flags."""
     add_encoder_arguments(parser)
     add_text_arguments(parser)
+    parser.add_argument(
+        "--gold",
+        metavar="FILE",
+        type=Path,
+        help="where --source and --target are not aligned, as XTREME's Tatoeba: line i is the "
+        "number, from 0, of the source line that target line i translates",
+    )
     add_vector_arguments(parser)
     parser.add_argument(
         "--layers",
@@ -56,7 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Prints accuracy per pair in percent with the settings, and writes the JSON."""
     files = parallel_files(args)
-    texts = {pair.name: read_parallel(pair.source, pair.target) for pair in files}
+    if args.gold is not None and args.folder is not None:
+        raise UserError("--gold goes with --source and --target; the files of --folder are aligned")
+    texts = {pair.name: _read(pair, args.gold) for pair in files}
     for name, sides in texts.items():
         _note_duplicates(name, sides)
     encoder = load_encoder(args)
@@ -97,6 +107,14 @@ def run(args: argparse.Namespace) -> None:
         )
     if args.json:
         result.write(args.json, {name: _items(found[layer]) for name, found in by_layer.items()})
+
+
+def _read(pair: ParallelFiles, gold: Path | None) -> tuple[list[str], list[str]]:
+    """Both sides, the source in the order of the target."""
+    source, target = read_parallel(pair.source, pair.target)
+    if gold is not None:
+        source = [source[number] for number in read_order(gold, len(target))]
+    return source, target
 
 
 def parse_layers(text: str, num_layers: int) -> list[int]:

@@ -162,6 +162,24 @@ def test_retrieve_refuses_a_diverged_checkpoint(
     assert fairseq_amber_command(*retrieve, "--layer", 1)[0] == 0  # layers below are sound
 
 
+def test_retrieve_takes_the_order_of_a_sorted_side(
+    fairseq_amber_command, checkpoint, corpus, tmp_path
+):
+    source, target = (corpus / f"test.de-en.{language}" for language in ("de", "en"))
+    lines = target.read_text().splitlines()
+    order = sorted(range(len(lines)), key=lines.__getitem__)
+    gold, out = tmp_path / "test-de.tsv", tmp_path / "r.json"
+    flags = ["--source", source, "--target", target, "--layer", 2, "--json", out]
+    assert fairseq_amber_command("retrieve", checkpoint, *flags)[0] == 0
+    expected = json.loads(out.read_text())["per_language"]
+    target.write_text("".join(lines[i] + "\n" for i in order))
+    gold.write_text("".join(f"{i}\n" for i in order))
+    assert fairseq_amber_command("retrieve", checkpoint, *flags)[0] == 0
+    assert json.loads(out.read_text())["per_language"] != expected
+    assert fairseq_amber_command("retrieve", checkpoint, *flags, "--gold", gold)[0] == 0
+    assert json.loads(out.read_text())["per_language"] == expected
+
+
 def test_retrieve_tells_of_repeated_lines(fairseq_amber_command, checkpoint, tmp_path):
     text = tmp_path / "x"
     text.write_text("ja\nnein\nja\n")
@@ -357,6 +375,7 @@ def test_report_shows_systems_side_by_side(fairseq_amber_command, checkpoint, co
     [
         (["retrieve", "{ck}"], "either --source FILE and --target FILE, or --folder DIR"),
         (["retrieve", "{ck}", "--source", "{x}"], "either --source"),
+        (["retrieve", "{ck}", "--folder", "{dir}", "--gold", "g"], "--gold goes with --source"),
         (["retrieve", "{ck}", "--folder", "{dir}", "--layer", "9"], "layers 1 to 3"),
         (["retrieve", "{ck}", "--folder", "{dir}", "--layers", "2-9"], "layers 1 to 3"),
         (["retrieve", "{ck}", "--folder", "{dir}", "--layers", "top"], "expected all, or such as"),

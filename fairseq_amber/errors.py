@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from typing import Any, Callable, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -13,6 +14,11 @@ class UserError(Exception):
 
     The command line prints it as one line without a traceback and exits with status 2.
     """
+
+
+def warn(message: str) -> None:
+    """Says on stderr, in one line, what the person at the keyboard should know of the result."""
+    print(f"fairseq-amber: warning: {message}", file=sys.stderr)
 
 
 def exit_clearly(function: Function) -> Function:

@@ -156,7 +156,8 @@ def make_task(data_folder):
 
     def build(**overrides):
         settings = dict(data=str(data_folder), tokens_per_sample=64, seed=1)
-        settings.update(update_freq=[1], train_subset="train", disable_validation=False)
+        settings.update(update_freq=[1], train_subset="train", valid_subset="valid")
+        settings.update(disable_validation=False)
         settings.update(best_checkpoint_metric="loss", maximize_best_checkpoint_metric=False)
         settings.update(overrides)
         cfg = OmegaConf.structured(CrossLingualAlignmentConfig(**settings))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterable, Iterator, Sequence, TextIO
 
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, warn
 from fairseq_amber.evaluation.alignment_files import format_pharaoh
 from fairseq_amber.evaluation.alignment_settings import write_settings
 from fairseq_amber.evaluation.flags import (
@@ -203,10 +203,9 @@ def _links(
                 progress.update()
             yield from links
     if cut:
-        print(
-            f"fairseq-amber: warning: {cut} {args.units} of {name} lie beyond the model's "
-            f"{aligner.max_tokens} subwords and stay without links",
-            file=sys.stderr,
+        warn(
+            f"{cut} {args.units} of {name} lie beyond the model's {aligner.max_tokens} subwords "
+            "and stay without links"
         )
 
 

@@ -8,9 +8,10 @@ from typing import Callable, Iterator, NamedTuple, Sequence
 import numpy as np
 from torch import Tensor
 
-from fairseq_amber.data.layout import SENTENCE_SPECIALS, pad_rows
+from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS, pad_rows
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.encoder import Encoder, batches_by_length
+from fairseq_amber.evaluation.batching import batches_by_length
+from fairseq_amber.evaluation.encoder import Encoder
 from fairseq_amber.evaluation.link_extraction import (
     NO_WORD,
     cosine_similarity,
@@ -114,14 +115,19 @@ class Aligner:
 
         Args:
             batch_tokens: at most so many tokens in a batch, padding included.
+
+        Raises:
+            UserError: the scores of a pair are NaN or infinite.
         """
         full = [i for i, (x, y) in enumerate(zip(sources, targets)) if len(x.ids) and len(y.ids)]
         fitted = {i: self._fit(sources[i], targets[i]) for i in full}
-        lengths = [2 * sum(len(side.ids) for side in fitted[i]) for i in full]
+        lengths = [self._tokens(*fitted[i]) for i in full]
         for batch in batches_by_length(lengths, batch_tokens):
             indices = [full[position] for position in batch]
             pairs = [fitted[i] for i in indices]
-            aligned = self._extract(self._score(pairs))
+            scores = self._score(pairs)
+            _check_finite(scores)
+            aligned = self._extract(scores)
             words = pad_rows([side.words for sides in zip(*pairs) for side in sides], NO_WORD)
             yield from zip(indices, word_links(aligned.cpu(), *words.chunk(2)))
         for i in sorted(set(range(len(sources))).difference(full)):
@@ -173,6 +179,13 @@ class Aligner:
         )
         return x, y
 
+    def _tokens(self, source: WordPieces, target: WordPieces) -> int:
+        """How many tokens a pair takes in a batch of its like, special tokens included."""
+        lengths = len(source.ids), len(target.ids)
+        if self.method == "attention":  # rows [x;y] and [y;x]
+            return 2 * (sum(lengths) + PAIR_SPECIALS)
+        return 2 * (max(lengths) + SENTENCE_SPECIALS)
+
     def _score(self, pairs: Sequence[tuple[WordPieces, WordPieces]]) -> _TokenScores:
         sources, targets = ([side.ids for side in sides] for sides in zip(*pairs))
         if self.method == "attention":
@@ -195,3 +208,13 @@ class Aligner:
         if self.method == "transport":
             aligned &= found.scores > 0  # where no mass goes there is no link
         return aligned
+
+
+def _check_finite(found: _TokenScores) -> None:
+    padding = ~(found.source_mask[:, :, None] & found.target_mask[:, None, :])
+    # No comparison with NaN holds: such words would be linked to whatever is first.
+    if not found.scores.masked_fill(padding, 0).isfinite().all():
+        raise UserError(
+            "the model's states are NaN or infinite; use another checkpoint, or --dtype float32 or "
+            "bfloat16"
+        )

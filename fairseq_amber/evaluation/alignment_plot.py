@@ -10,7 +10,7 @@ import numpy as np
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.fonts import font_families
-from fairseq_amber.evaluation.pictures import save_picture
+from fairseq_amber.evaluation.pictures import import_matplotlib, save_picture
 from fairseq_amber.evaluation.word_alignment import Link
 
 _INCHES_PER_WORD = 0.42
@@ -35,11 +35,7 @@ def plot_alignment(
     """
     if not source or not target:
         raise UserError("--plot: this sentence pair has a side without words")
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UserError("matplotlib is missing; pip install matplotlib") from None
+    rc_context, Figure = import_matplotlib()
 
     width, height = _INCHES_PER_WORD * len(target), _INCHES_PER_WORD * len(source)
     fonts: Any = {"font.family": font_families([*source, *target]), "font.size": 10}

@@ -42,12 +42,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_vector_arguments(parser)
     parser.add_argument(
-        "--dtype",
-        choices=("float32", "float16", "bfloat16"),
-        default="float32",
-        help="of the computation; pooling is in float32",
-    )
-    parser.add_argument(
         "--output-dtype",
         choices=("float32", "float16"),
         default="float32",
@@ -95,11 +89,7 @@ def run(args: argparse.Namespace) -> None:
         f"{encoder.resolve_layer(args.layer)} of {encoder.num_layers}, {args.pooling} pooling, "
         f"computed in {args.dtype}; {done.encoded / seconds:.0f} sentences/s"
     )
-    if done.cut:
-        print(
-            f"note: {done.cut} lines are longer than {encoder.max_tokens} subwords, special tokens "
-            "included, and were cut"
-        )
+    encoder.warn_of_cut(done.cut, name)
 
 
 def _identity(encoder: Encoder, args: argparse.Namespace) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from typing import Any, BinaryIO, Callable, Iterator, NamedTuple
 import numpy as np
 import torch
 
-from fairseq_amber.data.layout import SENTENCE_SPECIALS
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.encoder import Encoder, distinct
+from fairseq_amber.evaluation.batching import distinct
+from fairseq_amber.evaluation.encoder import Encoder
 from fairseq_amber.evaluation.text_files import decode_line
 from fairseq_amber.evaluation.vector_file import VectorFile
 
@@ -167,9 +167,7 @@ def _encode(
     if settings.normalize:
         vectors = torch.nn.functional.normalize(vectors, dim=1)
     found = vectors.to(getattr(torch, settings.output_dtype)).cpu().numpy()
-    longest = encoder.max_tokens - SENTENCE_SPECIALS
-    too_long = np.array([len(row) > longest for row in ids])
-    return found[row_of], int(too_long[row_of].sum())
+    return found[row_of], int(encoder.too_long(ids)[row_of].sum())
 
 
 def _check_finite(vectors: np.ndarray, name: str, before: int, settings: VectorSettings) -> None:

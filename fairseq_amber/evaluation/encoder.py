@@ -19,12 +19,13 @@ from fairseq_amber.data.layout import (
     pad_rows,
     sentence_row,
 )
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, warn
+from fairseq_amber.evaluation.batching import batches_by_length, distinct
 from fairseq_amber.evaluation.checkpoint import load_model
+from fairseq_amber.evaluation.devices import find_device
 from fairseq_amber.evaluation.tokenizer import Tokenizer
 from fairseq_amber.objectives.sentence_alignment import mean_pool
 
-DTYPES = ("float32", "float16", "bfloat16")
 POOLINGS = ("mean", "mean-no-specials", "cls")
 
 
@@ -92,7 +93,8 @@ class Encoder:
         Args:
             checkpoint, data, reinitialize: see `load_model`.
             device: such as cpu or cuda:0; by default a GPU if there is one.
-            dtype: of weights and states, one of `DTYPES`; pooling is in float32 in any case.
+            dtype: of weights and states: float32, or float16 or bfloat16, which `config` then
+                tells; pooling is in float32 in any case.
 
         Raises:
             UserError: one of the files is missing or does not belong to the others, or the device
@@ -101,7 +103,8 @@ class Encoder:
         where = find_device(device)
         loaded = load_model(checkpoint, data=data, reinitialize=reinitialize)
         model = loaded.model.to(where, getattr(torch, dtype))
-        encoder = cls(model, loaded.dictionary, loaded.data, loaded.config)
+        config = loaded.config if dtype == "float32" else {**loaded.config, "dtype": dtype}
+        encoder = cls(model, loaded.dictionary, loaded.data, config)
         if dtype != "float32":
             encoder._try_dtype(dtype)
         return encoder
@@ -136,13 +139,17 @@ class Encoder:
         layer: int = -1,
         pooling: str = "mean",
         batch_tokens: int = 8192,
+        name: str | None = None,
     ) -> Tensor:
         """Vectors (N, D) of N sentences, float32, on the model's device, with a progress bar.
 
         A sentence that occurs twice is encoded once, so that its vectors are equal to the bit.
-        The arguments are those of `sentence_vectors`.
+        The arguments are those of `sentence_vectors`, and the `name` of the text, to warn of
+        sentences that are cut.
         """
-        return self.embed_layers(sentences, [layer], pooling=pooling, batch_tokens=batch_tokens)[0]
+        return self.embed_layers(
+            sentences, [layer], pooling=pooling, batch_tokens=batch_tokens, name=name
+        )[0]
 
     def embed_layers(
         self,
@@ -151,19 +158,38 @@ class Encoder:
         *,
         pooling: str = "mean",
         batch_tokens: int = 8192,
+        name: str | None = None,
     ) -> Tensor:
         """`embed` at K layers in one pass of the model: (K, N, D)."""
         from tqdm import tqdm
 
         unique, row_of = distinct(sentences)
+        ids = self.tokenizer.encode(unique)
         vectors = torch.empty(len(layers), len(unique), self.dim, device=self._device)
         with tqdm(total=len(unique), unit=" sentences", leave=False, disable=None) as progress:
             for rows, batch in self.layer_vectors(
-                self.tokenizer.encode(unique), layers, pooling=pooling, batch_tokens=batch_tokens
+                ids, layers, pooling=pooling, batch_tokens=batch_tokens
             ):
                 vectors[:, torch.from_numpy(rows).to(self._device)] = batch
                 progress.update(len(rows))
+        if name is not None:
+            self.warn_of_cut(int(self.too_long(ids)[row_of].sum()), name)
+        if len(unique) == len(sentences):
+            return vectors
         return vectors[:, torch.from_numpy(row_of).to(self._device)]
+
+    def too_long(self, sentences: Sequence[np.ndarray]) -> np.ndarray:
+        """Which of N sentences, ids without special tokens, exceed the longest row: (N,) bool."""
+        longest = self.max_tokens - SENTENCE_SPECIALS
+        return np.array([len(ids) > longest for ids in sentences], dtype=bool)
+
+    def warn_of_cut(self, count: int, name: str) -> None:
+        """Says how many sentences of a text have been cut, if any."""
+        if count:
+            warn(
+                f"{count} sentences of {name} are longer than {self.max_tokens} subwords, special "
+                "tokens included, and were cut"
+            )
 
     def sentence_vectors(
         self,
@@ -277,46 +303,8 @@ class Encoder:
         return states, tokens.ne(self._specials.pad)
 
 
-def distinct(sentences: Sequence[str]) -> tuple[list[str], np.ndarray]:
-    """Each sentence once, in order of first occurrence, and (N,) int64, where each of N lies."""
-    row_of = {sentence: row for row, sentence in enumerate(dict.fromkeys(sentences))}
-    rows = (row_of[sentence] for sentence in sentences)
-    return list(row_of), np.fromiter(rows, dtype=np.int64, count=len(sentences))
-
-
-def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[np.ndarray]:
-    """Indices in batches of falling length; count times longest length <= batch_tokens.
-
-    A single item longer than batch_tokens is a batch of its own. Long batches come first, so that
-    what does not fit into memory shows at once.
-    """
-    order = np.argsort(-np.asarray(lengths), kind="stable")
-    start = 0
-    while start < len(order):
-        size = max(1, batch_tokens // max(1, lengths[order[start]]))
-        yield order[start : start + size]
-        start += size
-
-
 def _without_specials(mask: Tensor) -> Tensor:
     """Takes `<s>` and `</s>` out of a (B, T) mask of real tokens."""
     inner = torch.zeros_like(mask)
     inner[:, 1:-1] = mask[:, 2:]
     return inner
-
-
-def find_device(name: str | None) -> torch.device:
-    """The device of that name; without one, a GPU if there is one.
-
-    Raises:
-        UserError: it cannot be used.
-    """
-    if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"--device {name} cannot be used: {reason}") from None
-    return device

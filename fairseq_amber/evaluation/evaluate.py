@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.checkpoint import import_fairseq
-from fairseq_amber.evaluation.flags import add_device_arguments, positive
+from fairseq_amber.evaluation.flags import add_device_arguments
 from fairseq_amber.evaluation.results import Result
 from fairseq_amber.evaluation.scoring import KINDS
 from fairseq_amber.evaluation.submission import n_best_path, submission_path, write_predictions
 from fairseq_amber.evaluation.tables import plain_table
+from fairseq_amber.number_flags import count
 
 if TYPE_CHECKING:
     from fairseq_amber.data.task_folder import TaskFolder
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fp16", action="store_true", help="half precision; on a GPU alone")
     parser.add_argument(
         "--max-length",
-        type=positive,
+        type=count,
         metavar="N",
         help="longest row in subwords, special tokens included" + _OF_TRAINING,
     )
@@ -66,26 +67,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--doc-stride",
-        type=positive,
+        type=count,
         metavar="N",
         help="QA: subwords between the beginnings of windows" + _OF_TRAINING,
     )
     parser.add_argument(
         "--max-query-length",
-        type=positive,
+        type=count,
         metavar="N",
         help="QA: longest question in subwords" + _OF_TRAINING,
     )
     parser.add_argument(
         "--max-answer-tokens",
-        type=positive,
+        type=count,
         default=30,
         metavar="N",
         help="QA: longest answer in subwords (XTREME: 30)",
     )
     parser.add_argument(
         "--n-best",
-        type=positive,
+        type=count,
         metavar="N",
         help="QA: with --predictions, also write so many answers to each question with their "
         "scores, as nbest-test-LANG.json (XTREME: 20)",

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.text_files import ParallelFiles, find_parallel, language_pair
+from fairseq_amber.evaluation.text_files import (
+    ParallelFiles,
+    choose_pairs,
+    find_parallel,
+    language_pair,
+)
+from fairseq_amber.number_flags import count
 
 if TYPE_CHECKING:
     from fairseq_amber.evaluation.encoder import Encoder
@@ -31,6 +37,12 @@ def add_encoder_arguments(parser: argparse.ArgumentParser, *, optional: bool = F
     )
     add_device_arguments(parser)
     parser.add_argument(
+        "--dtype",
+        choices=("float32", "float16", "bfloat16"),
+        default="float32",
+        help="of weights and states; what is computed from these is in float32",
+    )
+    parser.add_argument(
         "--reinitialize",
         type=int,
         metavar="SEED",
@@ -46,7 +58,7 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--batch-tokens",
-        type=positive,
+        type=count,
         default=8192,
         metavar="N",
         help="subwords in a batch, padding included: less saves memory, the numbers stay the same",
@@ -102,9 +114,17 @@ def load_encoder(args: argparse.Namespace) -> Encoder:
         args.checkpoint,
         data=args.data,
         device=args.device,
-        dtype=getattr(args, "dtype", "float32"),
+        dtype=args.dtype,
         reinitialize=args.reinitialize,
     )
+
+
+def checkpoint_note(args: argparse.Namespace) -> str:
+    """Which model a number is of, for the line under a table."""
+    note = str(args.checkpoint)
+    if args.reinitialize is not None:
+        note += " with weights drawn anew"
+    return note if args.dtype == "float32" else f"{note}, in {args.dtype}"
 
 
 def parallel_files(args: argparse.Namespace) -> list[ParallelFiles]:
@@ -115,7 +135,8 @@ def parallel_files(args: argparse.Namespace) -> list[ParallelFiles]:
             lacks one of --pairs.
     """
     if args.folder is not None and args.source is None and args.target is None:
-        return _chosen(find_parallel(args.folder, args.split), args)
+        found = {pair.name: pair for pair in find_parallel(args.folder, args.split)}
+        return [found[name] for name in choose_pairs(args.pairs, found, args.folder)]
     if args.folder is None and args.source is not None and args.target is not None:
         name = language_pair(args.source, args.target)
         return [ParallelFiles(name, args.source, args.target)]
@@ -128,24 +149,3 @@ def tested_on(args: argparse.Namespace) -> dict[str, str]:
         return {"test": str(args.folder), "split": args.split}
     files = (args.source, args.target, getattr(args, "gold", None))
     return {"test": " ".join(str(path) for path in files if path is not None)}
-
-
-def _chosen(files: list[ParallelFiles], args: argparse.Namespace) -> list[ParallelFiles]:
-    if args.pairs is None:
-        return files
-    by_name = {pair.name: pair for pair in files}
-    names = [name.strip() for name in args.pairs.split(",")]
-    for name in names:
-        if name not in by_name:
-            raise UserError(
-                f"--pairs: {args.folder} has no pair {name!r}; it has {', '.join(by_name)}"
-            )
-    return [by_name[name] for name in names]
-
-
-def positive(text: str) -> int:
-    """A whole number from 1, for argparse."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number

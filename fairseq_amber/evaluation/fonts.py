@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import unicodedata
 from typing import Iterable
+
+from fairseq_amber.errors import warn
 
 _FIRST_CHOICE = "DejaVu Sans"  # comes with matplotlib: Latin, Greek, Cyrillic, Arabic and more
 _REGULAR = ("400", "regular", "normal", "book")
@@ -27,10 +28,9 @@ def font_families(texts: Iterable[str]) -> list[str]:
             break
     if missing:
         sample = "".join(sorted(missing)[:8])
-        print(
-            f"fairseq-amber: warning: no installed font has {len(missing)} of the picture's "
-            f"characters ({sample}); install one, such as Noto Sans CJK, and draw it again",
-            file=sys.stderr,
+        warn(
+            f"no installed font has {len(missing)} of the picture's characters ({sample}); "
+            "install one, such as Noto Sans CJK, and draw it again"
         )
     return families or [_FIRST_CHOICE]
 

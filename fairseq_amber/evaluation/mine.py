@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ContextManager, Iterator, TextIO
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.flags import load_encoder, tested_on
+from fairseq_amber.evaluation.flags import checkpoint_note, load_encoder, tested_on
 from fairseq_amber.evaluation.mining_flags import (
     add_mining_arguments,
     check_flags,
@@ -135,18 +135,24 @@ def _embed_and_mine(encoder: Encoder, texts: MiningSet, args: argparse.Namespace
 
     vectors = [
         encoder.embed(
-            text.sentences, layer=args.layer, pooling=args.pooling, batch_tokens=args.batch_tokens
+            text.sentences,
+            layer=args.layer,
+            pooling=args.pooling,
+            batch_tokens=args.batch_tokens,
+            name=str(text.path),
         )
         for text in (texts.source, texts.target)
     ]
-    return miner_of(args).mine(texts, *(UnitVectors(side) for side in vectors))
+    names = (f"{args.checkpoint} on {text.path}" for text in (texts.source, texts.target))
+    sides = (UnitVectors(side, name=name) for side, name in zip(vectors, names))
+    return miner_of(args).mine(texts, *sides)
 
 
 def _vectors(
     arrays: list[np.ndarray], texts: MiningSet, args: argparse.Namespace
 ) -> list[UnitVectors]:
     """Those of the distinct sentences of both texts, from those of all lines."""
-    from fairseq_amber.evaluation.encoder import find_device
+    from fairseq_amber.evaluation.devices import find_device
     from fairseq_amber.evaluation.unit_vectors import UnitVectors
 
     device = find_device(args.device)
@@ -206,14 +212,14 @@ def _report(
     result = Result.from_languages("mining", metric, system, per_language, config)
     print(_table(result, args))
     vectors = (
-        f"layer {config['layer']} of {config['layers']}, {args.pooling} pooling; {args.checkpoint}"
+        f"layer {config['layer']} of {config['layers']}, {args.pooling} pooling; "
+        f"{checkpoint_note(args)}"
         if args.checkpoint
         else config["vectors"]
     )
     print(
         f"precision, recall and F1 in %; threshold {config['threshold_source']}; {args.margin} "
         f"margin, {args.neighbours} neighbours, {args.retrieval}; {args.search} search; {vectors}"
-        + (" with weights drawn anew" if args.reinitialize is not None else "")
     )
     recalls = [p["search_recall"] for p in per_language.values() if "search_recall" in p]
     if recalls:

@@ -18,11 +18,11 @@ from fairseq_amber.evaluation.mining import (
 from fairseq_amber.evaluation.mining_text import MiningSet
 from fairseq_amber.evaluation.neighbour_search import (
     Neighbours,
-    UnitVectors,
     approximate_neighbours,
     exact_neighbours,
     sampled_recall,
 )
+from fairseq_amber.evaluation.unit_vectors import UnitVectors
 
 
 class Mined(NamedTuple):

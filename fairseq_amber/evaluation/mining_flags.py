@@ -10,8 +10,8 @@ from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.flags import (
     add_encoder_arguments,
     add_vector_arguments,
-    positive,
 )
+from fairseq_amber.number_flags import count
 
 if TYPE_CHECKING:
     from fairseq_amber.evaluation.miner import Miner
@@ -72,7 +72,7 @@ def add_mining_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--neighbours",
-        type=positive,
+        type=count,
         default=4,
         metavar="K",
         help="nearest sentences of the other text that are looked at, as in the margin's paper",
@@ -110,14 +110,14 @@ def _add_search_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--nlist",
-        type=positive,
+        type=count,
         metavar="N",
         help="approximate: lists that each text is cut into (default: 4 sqrt(sentences), if that "
         "leaves 39 in each)",
     )
     group.add_argument(
         "--nprobe",
-        type=positive,
+        type=count,
         metavar="N",
         help=f"approximate: lists that a sentence is compared with; more find more, in more time "
         f"(default: {_PROBES})",

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.mining_text import MiningSet, read_bucc, read_gold
+from fairseq_amber.evaluation.text_files import choose_pairs
 
 _NAME = re.compile(r"(?P<source>[^.-]+)-(?P<target>[^.-]+)\.(?P<split>[^.]+)\.(?P<end>[^.]+)")
 
@@ -81,10 +82,8 @@ def choose_files(
             f"{folder} has no files <src>-<tgt>.{dev_split}.<lang> or <src>-<tgt>.{split}.<lang>; "
             "--dev-split and --split may name others"
         )
-    names = there if pairs is None else [name.strip() for name in pairs.split(",")]
+    names = choose_pairs(pairs, there, folder)
     for name in names:
-        if name not in there:
-            raise UserError(f"--pairs: {folder} has no pair {name!r}; it has {', '.join(there)}")
         if tune and (name not in dev or dev[name].gold is None):
             missing = "gold" if name in dev else name.partition("-")[0]
             raise UserError(

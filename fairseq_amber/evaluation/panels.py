@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import Any, Iterator, Sequence
 
-from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.pictures import COLOURS
+from fairseq_amber.evaluation.pictures import COLOURS, import_matplotlib
 
 
 @contextmanager
@@ -16,11 +15,7 @@ def panels(count: int, *, columns: int = 3, size: tuple[float, float]) -> Iterat
     Raises:
         UserError: matplotlib is missing.
     """
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UserError("matplotlib is missing; pip install matplotlib") from None
+    rc_context, Figure = import_matplotlib()
     columns = min(columns, count)
     rows = -(-count // columns)
     with rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):

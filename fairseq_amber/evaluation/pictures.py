@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fairseq_amber.errors import UserError
 
@@ -27,6 +27,20 @@ def both_formats(path: str | Path) -> list[Path]:
     path = Path(path)
     other = {".png": ".svg", ".svg": ".png"}.get(path.suffix.lower())
     return [path] if other is None else [path, path.with_suffix(other)]
+
+
+def import_matplotlib() -> tuple[Any, type[Figure]]:
+    """`matplotlib.rc_context` and `Figure`, which draws without a screen.
+
+    Raises:
+        UserError: matplotlib is missing.
+    """
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UserError("matplotlib is missing; pip install matplotlib") from None
+    return rc_context, Figure
 
 
 def save_picture(figure: Figure, path: str | Path) -> None:

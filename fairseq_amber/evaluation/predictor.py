@@ -14,8 +14,9 @@ from fairseq_amber.data.task_dataset import RowSettings, TaskDataset, task_datas
 from fairseq_amber.data.task_folder import TaskFolder
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.answers import Span, best_answers
+from fairseq_amber.evaluation.batching import batches_by_length
 from fairseq_amber.evaluation.checkpoint import LoadedModel, load_model
-from fairseq_amber.evaluation.encoder import batches_by_length, find_device
+from fairseq_amber.evaluation.devices import find_device
 
 # What decides on the rows of each kind of task, with the values of XTREME.
 _PAIRS = {"pair_positions": "continuous", "pair_segments": "auto"}

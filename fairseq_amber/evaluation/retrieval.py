@@ -56,6 +56,9 @@ def retrieval_accuracy(
     Args:
         source, target: (N, D) vectors of N aligned sentences, N >= 1.
         similarity, neighbours: as in `nearest_neighbours`.
+
+    Raises:
+        ValueError: the shapes differ, or as `nearest_neighbours`.
     """
     if source.shape != target.shape or source.dim() != 2 or len(source) == 0:
         raise ValueError(
@@ -99,11 +102,13 @@ def nearest_neighbours(
 
     Returns:
         (N,) indices into target and (M,) indices into source, int64.
+
+    Raises:
+        ValueError: there is no such similarity, or a vector is NaN or infinite.
     """
     if similarity not in SIMILARITIES:
         raise ValueError(f"similarity {similarity!r} is none of {', '.join(SIMILARITIES)}")
-    x = torch.nn.functional.normalize(source.float(), dim=1)
-    y = torch.nn.functional.normalize(target.float(), dim=1)
+    x, y = _unit(source), _unit(target)
     if similarity == "cosine":
         return _best_of_both_sides(x, y, tile, lambda block, rows, columns: block)
     r_target, r_source = _mean_of_nearest(x, y, neighbours or NEIGHBOURS[similarity], tile)
@@ -115,6 +120,15 @@ def nearest_neighbours(
         return block / (hubs / 2).clamp(min=torch.finfo(hubs.dtype).eps)
 
     return _best_of_both_sides(x, y, tile, score)
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    """Rows of length one, float32; zeros stay zeros."""
+    vectors = vectors.float()
+    # No comparison with NaN holds: such a row would find whatever is first.
+    if not vectors.norm(dim=1).isfinite().all():
+        raise ValueError("a vector is NaN or infinite")
+    return torch.nn.functional.normalize(vectors, dim=1)
 
 
 def _tiles(x: Tensor, y: Tensor, tile: int) -> Iterator[tuple[slice, slice, Tensor]]:

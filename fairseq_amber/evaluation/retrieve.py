@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Sequence
 
 from fairseq_amber.errors import UserError
@@ -12,6 +13,7 @@ from fairseq_amber.evaluation.flags import (
     add_encoder_arguments,
     add_text_arguments,
     add_vector_arguments,
+    checkpoint_note,
     load_encoder,
     parallel_files,
     tested_on,
@@ -19,7 +21,7 @@ from fairseq_amber.evaluation.flags import (
 from fairseq_amber.evaluation.items import accuracy_items
 from fairseq_amber.evaluation.results import Result
 from fairseq_amber.evaluation.tables import plain_table
-from fairseq_amber.evaluation.text_files import read_parallel
+from fairseq_amber.evaluation.text_files import ParallelFiles, read_order, read_parallel
 
 if TYPE_CHECKING:
     from fairseq_amber.evaluation.encoder import Encoder
@@ -35,6 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the flags."""
     add_encoder_arguments(parser)
     add_text_arguments(parser)
+    parser.add_argument(
+        "--gold",
+        metavar="FILE",
+        type=Path,
+        help="where --source and --target are not aligned, as XTREME's Tatoeba: line i is the "
+        "number, from 0, of the source line that target line i translates",
+    )
     add_vector_arguments(parser)
     parser.add_argument(
         "--layers",
@@ -57,7 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Prints accuracy per pair in percent with the settings, and writes the JSON."""
     files = parallel_files(args)
-    texts = {pair.name: read_parallel(pair.source, pair.target) for pair in files}
+    if args.gold is not None and args.folder is not None:
+        raise UserError("--gold goes with --source and --target; the files of --folder are aligned")
+    texts = {pair.name: _read(pair, args.gold) for pair in files}
     for name, sides in texts.items():
         _note_duplicates(name, sides)
     encoder = load_encoder(args)
@@ -74,7 +85,9 @@ def run(args: argparse.Namespace) -> None:
         "direction": "both: the score is their mean",
         **tested_on(args),
     }
-    by_layer = {name: _measure(encoder, sides, layers, args) for name, sides in texts.items()}
+    by_layer = {
+        pair.name: _measure(encoder, pair, texts[pair.name], layers, args) for pair in files
+    }
     per_language = {
         name: {**_parts(found, layer, args), "test_digest": digest_of(*texts[name])}
         for name, found in by_layer.items()
@@ -89,8 +102,7 @@ def run(args: argparse.Namespace) -> None:
     print(_table(result))
     print(
         f"accuracy in %; layer {config['layer']} of {config['layers']}, {args.pooling} pooling, "
-        f"{args.similarity}; {args.checkpoint}"
-        + ("" if args.reinitialize is None else " with weights drawn anew")
+        f"{args.similarity}; {checkpoint_note(args)}"
     )
     if args.layers is not None:
         print("\n" + _layer_table(per_language))
@@ -100,6 +112,14 @@ def run(args: argparse.Namespace) -> None:
         )
     if args.json:
         result.write(args.json, {name: _items(found[layer]) for name, found in by_layer.items()})
+
+
+def _read(pair: ParallelFiles, gold: Path | None) -> tuple[list[str], list[str]]:
+    """Both sides, the source in the order of the target."""
+    source, target = read_parallel(pair.source, pair.target)
+    if gold is not None:
+        source = [source[number] for number in read_order(gold, len(target))]
+    return source, target
 
 
 def parse_layers(text: str, num_layers: int) -> list[int]:
@@ -136,19 +156,35 @@ def _chosen_layers(args: argparse.Namespace, encoder: Encoder) -> tuple[int, lis
 
 
 def _measure(
-    encoder: Encoder, sides: Sequence[list[str]], layers: list[int], args: argparse.Namespace
+    encoder: Encoder,
+    pair: ParallelFiles,
+    sides: Sequence[list[str]],
+    layers: list[int],
+    args: argparse.Namespace,
 ) -> dict[int, RetrievalAccuracy]:
-    """The accuracy at each layer."""
+    """The accuracy at each layer.
+
+    Raises:
+        UserError: a vector is NaN or infinite.
+    """
     from fairseq_amber.evaluation.retrieval import retrieval_accuracy
 
     vectors = [
-        encoder.embed_layers(side, layers, pooling=args.pooling, batch_tokens=args.batch_tokens)
-        for side in sides
+        encoder.embed_layers(
+            side, layers, pooling=args.pooling, batch_tokens=args.batch_tokens, name=str(path)
+        )
+        for side, path in zip(sides, (pair.source, pair.target))
     ]
-    return {
-        number: retrieval_accuracy(x, y, similarity=args.similarity)
-        for number, x, y in zip(layers, *vectors)
-    }
+    found = {}
+    for number, x, y in zip(layers, *vectors):
+        try:
+            found[number] = retrieval_accuracy(x, y, similarity=args.similarity)
+        except ValueError as error:
+            raise UserError(
+                f"{args.checkpoint}, layer {number}: {error}; use another checkpoint, or "
+                "--dtype float32 or bfloat16"
+            ) from None
+    return found
 
 
 def _parts(

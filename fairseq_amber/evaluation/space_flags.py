@@ -9,8 +9,9 @@ from typing import Mapping
 import numpy as np
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.batching import evenly_spread
 from fairseq_amber.evaluation.sentence_space import METHODS, Plane, check_languages, project
-from fairseq_amber.evaluation.text_files import find_parallel, read_parallel
+from fairseq_amber.evaluation.text_files import choose_pairs, find_parallel, read_parallel
 
 
 def add_space_arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,17 +95,10 @@ def _sides(args: argparse.Namespace) -> list[tuple[str, list[str]]]:
     if args.space_sentences < 2:
         raise UserError(f"--space-sentences {args.space_sentences} is less than 2")
     found = {pair.name: pair for pair in find_parallel(args.space_folder, args.space_split)}
-    wanted = list(found) if args.space_pairs is None else args.space_pairs.split(",")
     sides = []
-    for name in map(str.strip, wanted):
-        if name not in found:
-            raise UserError(
-                f"--space-pairs: {args.space_folder} has no pair {name!r}; it has "
-                f"{', '.join(found)}"
-            )
+    for name in choose_pairs(args.space_pairs, found, args.space_folder, flag="--space-pairs"):
         texts = read_parallel(found[name].source, found[name].target)
-        count = min(args.space_sentences, len(texts[0]))
-        places = np.linspace(0, len(texts[0]) - 1, count).round().astype(int)
+        places = evenly_spread(len(texts[0]), args.space_sentences)
         for language, text in zip(name.split("-"), texts):
             sides.append((language, [text[place] for place in places]))
     return sides

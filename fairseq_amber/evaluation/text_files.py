@@ -7,7 +7,7 @@ import re
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple
+from typing import Any, Collection, Iterator, NamedTuple
 
 from fairseq_amber.errors import UserError
 
@@ -70,6 +70,27 @@ def read_parallel(source: str | Path, target: str | Path) -> tuple[list[str], li
     return sides
 
 
+def read_order(path: str | Path, count: int) -> list[int]:
+    """A permutation of `count` line numbers, counted from 0, one a line.
+
+    Raises:
+        UserError: as `read_lines`, or a number is missing, is none or occurs twice.
+    """
+    lines = read_lines(path)
+    if len(lines) != count:
+        raise UserError(f"{path} has {len(lines)} numbers for {count} lines; give one for each")
+    seen: dict[int, int] = {}
+    for place, line in enumerate(lines, 1):
+        text = line.strip()
+        number = int(text) if text.isdecimal() else count
+        if number >= count:
+            raise UserError(f"{path}:{place}: expected a line's number, 0 to {count - 1}: {line!r}")
+        if number in seen:
+            raise UserError(f"{path}:{place}: {number} is in line {seen[number]}, too")
+        seen[number] = place
+    return list(seen)
+
+
 def language_of(path: str | Path) -> str | None:
     """The language a file is named after: de for x.de-en.de; None for other names."""
     match = _PAIR.fullmatch(Path(path).name)
@@ -114,6 +135,23 @@ def find_parallel(folder: str | Path, split: str) -> list[ParallelFiles]:
         ParallelFiles("-".join(pair), files[pair[0]], files[pair[1]])
         for pair, files in sides.items()
     ]
+
+
+def choose_pairs(
+    wanted: str | None, found: Collection[str], folder: Path, *, flag: str = "--pairs"
+) -> list[str]:
+    """The language pairs that are wanted, such as "de-en,fr-en", of those found; None means all.
+
+    Raises:
+        UserError: one is not among them.
+    """
+    names = list(found)
+    if wanted is not None:
+        names = list(dict.fromkeys(name.strip() for name in wanted.split(",")))
+    for name in names:
+        if name not in found:
+            raise UserError(f"{flag}: {folder} has no pair {name!r}; it has {', '.join(found)}")
+    return names
 
 
 @contextmanager

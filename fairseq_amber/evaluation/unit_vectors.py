@@ -67,7 +67,10 @@ class UnitVectors:
             if not norms.isfinite().all():
                 row = start + int(norms.isfinite().logical_not().nonzero()[0, 0])
                 number = row if self._rows is None else int(self._rows[row])
-                raise UserError(f"{name}: row {number + 1} is not finite; embed the text again")
+                raise UserError(
+                    f"{name}: the vector of row {number + 1} is NaN or infinite; embed the text "
+                    "with another checkpoint, or with --dtype float32 or bfloat16"
+                )
             self._scale[start : start + PIECE] = 1 / norms.clamp(min=1e-12)
 
     def __len__(self) -> int:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Callable, List
 
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, warn
 from fairseq_amber.evaluation.text_files import language_of
 
 WORDS = ("whitespace", "moses")
@@ -41,10 +40,9 @@ def word_splitter(kind: str, path: Path, language: str | None = None, *, flag: s
     except ImportError:
         raise UserError("--words moses needs sacremoses; pip install sacremoses") from None
     if language not in NonbreakingPrefixes().available_langs:
-        print(
-            f"fairseq-amber: warning: Moses has no abbreviations of {language!r} and takes the "
-            "English ones; languages have two letters, such as de",
-            file=sys.stderr,
+        warn(
+            f"Moses has no abbreviations of {language!r} and takes the English ones; languages "
+            "have two letters, such as de"
         )
     tokenize = MosesTokenizer(language).tokenize
     return lambda line: tokenize(line, escape=False)

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from fairseq_amber.number_flags import count
 from fairseq_amber.preparation.settings import FilterSettings, VocabularySettings
 
 SUMMARY = "learn or take a vocabulary; check, filter and binarise text for fairseq"
@@ -34,9 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="use the sides of the parallel text as monolingual text too; missing: where a "
         "language has no monolingual file of that split",
     )
-    parser.add_argument(
-        "--workers", type=_positive, help="processes; one for each core if not given"
-    )
+    parser.add_argument("--workers", type=count, help="processes; one for each core if not given")
     parser.add_argument(
         "--overwrite",
         action="store_true",
@@ -55,7 +54,7 @@ def _add_vocabulary_arguments(group) -> None:
     size_or_path = group.add_mutually_exclusive_group()
     size_or_path.add_argument(
         "--vocab-size",
-        type=_positive,
+        type=count,
         default=defaults.vocab_size,
         help="SentencePiece pieces to learn, at most; 32000 is customary for a few languages, "
         "XLM-R has 250000 for a hundred",
@@ -93,7 +92,7 @@ def _add_vocabulary_arguments(group) -> None:
     )
     group.add_argument(
         "--vocab-sentences",
-        type=_positive,
+        type=count,
         default=defaults.vocab_sentences,
         help="learn from this many lines at most; memory grows with them",
     )
@@ -104,13 +103,13 @@ def _add_filter_arguments(group) -> None:
     defaults = FilterSettings()
     group.add_argument(
         "--max-length",
-        type=_positive,
+        type=count,
         default=defaults.max_length,
         help="subwords on each side of a pair; 254 is what fits twice into 512 positions",
     )
     group.add_argument(
         "--max-mono-length",
-        type=_positive,
+        type=count,
         default=defaults.max_mono_length,
         help="subwords of a monolingual line; 510 is what fits into 512 positions",
     )
@@ -153,13 +152,6 @@ def _values(args: argparse.Namespace, settings: type) -> dict[str, Any]:
 
 def _names(text: str) -> list[str]:
     return [name for name in text.replace(",", " ").split()]
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return number
 
 
 def _share(text: str) -> float:

@@ -100,6 +100,7 @@ class CrossLingualAlignmentConfig(FairseqDataclass):
     seed: int = II("common.seed")
     update_freq: Any = II("optimization.update_freq")
     train_subset: str = II("dataset.train_subset")
+    valid_subset: str = II("dataset.valid_subset")
     disable_validation: bool = II("dataset.disable_validation")
     best_checkpoint_metric: str = II("checkpoint.best_checkpoint_metric")
     maximize_best_checkpoint_metric: bool = II("checkpoint.maximize_best_checkpoint_metric")
@@ -134,6 +135,11 @@ def check(cfg: CrossLingualAlignmentConfig) -> None:
         raise UserError(f"--update-freq {','.join(map(str, freqs))} is not 1 or more")
     if cfg.leave_unmasked_prob + cfg.random_token_prob > 1:
         raise UserError("--leave-unmasked-prob and --random-token-prob add up to more than 1")
+    if cfg.validate_retrieval and cfg.train_subset in cfg.valid_subset.split(","):
+        raise UserError(
+            "--validate-retrieval does not measure the training text, but --valid-subset is "
+            f"{cfg.valid_subset}; leave {cfg.train_subset} out of it"
+        )
     check_best_metric(
         cfg.validate_retrieval, cfg.best_checkpoint_metric, cfg.maximize_best_checkpoint_metric
     )

@@ -141,15 +141,19 @@ class CrossLingualAlignmentTask(FairseqTask):
 
         Raises:
             UserError: an unknown language or pair, a corpus that is damaged or of another
-                dictionary, or no text at all for the criterion's terms.
+                dictionary, no text at all for the criterion's terms, or no pairs to measure
+                retrieval on.
         """
         folders = shards_of(self.cfg)
         if split != self.cfg.train_subset:
             # fairseq-train asks for the text all the same; fairseq-validate wants it.
-            if self.cfg.disable_validation and getattr(self.criterion, "training", False):
+            training = getattr(self.criterion, "training", False)
+            if self.cfg.disable_validation and training:
                 return
             self.datasets[split] = self._open(folders[0], split)
-            self._retrieval.open(folders[0], split)
+            # fairseq-validate chooses no checkpoint.
+            best_metric = self.cfg.best_checkpoint_metric if training else ""
+            self._retrieval.open(folders[0], split, best_metric)
             return
         if not self._train_shards:
             self._train_shards = [self._open(folder, split) for folder in folders]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from pathlib import Path
 from typing import Any, NamedTuple, Sequence
 
@@ -17,7 +19,11 @@ from fairseq_amber.data.layout import SENTENCE_SPECIALS, Specials, pad_rows, sen
 from fairseq_amber.errors import UserError
 from fairseq_amber.objectives.sentence_alignment import mean_pool
 
+logger = logging.getLogger(__name__)
+
 _METRIC = "retrieval"
+_PARTS = ("", "_forward", "_backward")
+_METRICS = tuple(_METRIC + part for part in _PARTS)
 _BATCH_TOKENS = 8192  # where validation is not limited by --max-tokens
 
 
@@ -51,11 +57,14 @@ class RetrievalValidation:
         self._limits = _Limits(0, 0)
         self._measured: dict[str, float] | None = None
 
-    def open(self, data: Path, split: str) -> None:
+    def open(self, data: Path, split: str, best_metric: str = "") -> None:
         """Opens the pairs of a split, whatever text the criterion reads.
 
+        Args:
+            best_metric: what the best checkpoint is chosen by.
+
         Raises:
-            UserError: there are none.
+            UserError: there are none, or not those that `best_metric` is of.
         """
         if not self._limit:
             return
@@ -67,6 +76,13 @@ class RetrievalValidation:
                 f"--validate-retrieval: {data}/parallel has no {split} pairs; add them, or leave "
                 "the flag out"
             )
+        names = [pair.name for pair in pairs]
+        kind, slash, pair = best_metric.partition("/")
+        if kind in _METRICS and slash and pair not in names:
+            raise UserError(
+                f"--best-checkpoint-metric {best_metric}: the {split} pairs of {data}/parallel are "
+                f"{', '.join(names)}; name one of them, or {kind} for their mean"
+            )
         self._splits[split] = pairs
 
     def begin(self, split: str, row_tokens: int, batch_tokens: int | None) -> None:
@@ -76,12 +92,13 @@ class RetrievalValidation:
         self._measured = None
 
     def measure(self, model: Any) -> None:
-        """Measures at the first call since ``begin``. All ranks must call it together; each encodes
-        a part, and all have the result, which is that of a single rank to the bit."""
+        """Measures at the first call since ``begin``: nan, with a warning, where a vector is not
+        finite. All ranks must call it together; each encodes a part, and all have the result, which
+        is that of a single rank to the bit."""
         if self._measured is None:
             accuracies = {corpus.name: self._accuracy(model, corpus) for corpus in self._current}
             self._measured = {}
-            for part in ("", "_forward", "_backward"):
+            for part in _PARTS:
                 values = {pair: accuracy[part] for pair, accuracy in accuracies.items()}
                 for pair, value in values.items():
                     self._measured[f"{_METRIC}{part}/{pair}"] = value
@@ -94,19 +111,22 @@ class RetrievalValidation:
             metrics.log_scalar(name, value, weight=0, priority=20, round=2)
 
     def _accuracy(self, model: Any, corpus: ParallelCorpus) -> dict[str, float]:
+        from fairseq_amber.evaluation.batching import distinct, evenly_spread
         from fairseq_amber.evaluation.retrieval import retrieval_accuracy
 
         full = np.flatnonzero(~corpus.empty)
-        places = np.linspace(0, len(full) - 1, min(self._limit, len(full))).round().astype(int)
-        sides = zip(*(corpus[int(index)] for index in full[places]))
+        chosen = full[evenly_spread(len(full), self._limit)]
+        sides = zip(*(corpus[int(index)] for index in chosen))
         sentences = [ids for side in sides for ids in side]
         # A sentence that occurs twice is encoded once, so that its vectors are equal to the bit.
-        distinct = {ids.tobytes(): ids for ids in sentences}
-        row_of = {key: row for row, key in enumerate(distinct)}
-        rows = torch.tensor([row_of[ids.tobytes()] for ids in sentences])
-        vectors = self._encode(model, list(distinct.values()))
-        source, target = vectors[rows.to(vectors.device)].chunk(2)
-        accuracy = retrieval_accuracy(source, target)
+        unique, row_of = distinct([tuple(ids.tolist()) for ids in sentences])
+        vectors = self._encode(model, list(map(np.array, unique)))
+        source, target = vectors[torch.from_numpy(row_of).to(vectors.device)].chunk(2)
+        try:
+            accuracy = retrieval_accuracy(source, target)
+        except ValueError as error:
+            logger.warning("retrieval of %s is nan: %s", corpus.name, error)
+            return dict.fromkeys(_PARTS, math.nan)
         return {
             "": accuracy.mean,
             "_forward": accuracy.forward,
@@ -116,7 +136,7 @@ class RetrievalValidation:
     @torch.no_grad()
     def _encode(self, model: Any, sentences: Sequence[np.ndarray]) -> torch.Tensor:
         """(N, D) in fp32 on every rank, of the same batches however many ranks there are."""
-        from fairseq_amber.evaluation.encoder import batches_by_length
+        from fairseq_amber.evaluation.batching import batches_by_length
 
         model.eval()
         specials = Specials.of(self._dictionary)
@@ -151,7 +171,7 @@ def check_best_metric(limit: int, metric: str, maximize: bool) -> None:
     """
     if limit < 0:
         raise UserError(f"--validate-retrieval {limit} is not a number of pairs, 0 or more")
-    if metric.split("/")[0] in (_METRIC, f"{_METRIC}_forward", f"{_METRIC}_backward"):
+    if metric.split("/")[0] in _METRICS:
         if not limit:
             raise UserError(f"--best-checkpoint-metric {metric} needs --validate-retrieval")
         if not maximize:

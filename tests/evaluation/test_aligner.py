@@ -1,8 +1,11 @@
+import math
+
 import numpy as np
 import pytest
+import torch
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.aligner import Aligner, encode_units
+from fairseq_amber.evaluation.aligner import Aligner, _TokenScores, encode_units
 
 SOURCES = ["ein rotes Haus steht am See .", "", "ja", "der Hund schläft heute"]
 TARGETS = ["a red house stands by the lake .", "yes", "yes", "the dog sleeps today"]
@@ -53,6 +56,56 @@ def test_thousands_of_pairs_take_one_forward_pass_for_each_batch(encoder, monkey
     assert len(list(Aligner(encoder, method="itermax").align(words, words))) == 3000
     assert sum(rows) == 2 * 3000
     assert len(rows) <= 1.1 * tokens / 8192 + 5
+
+
+@pytest.mark.parametrize(
+    "method, scores, links",
+    [
+        # As SimAlign, on (1 + cosine) / 2: 0.9 * 0.45 and 0.9 * 0.4 are more than 0.1.
+        ("itermax", [[0.9, -0.2], [-0.1, -0.8]], [[0, 0], [0, 1], [1, 0]]),
+        # No mass goes to or from the first two words.
+        ("transport", [[0.0, 0.0], [0.0, 0.5]], [[1, 1]]),
+        ("similarity", [[-0.9, -0.8], [-0.7, -0.2]], [[1, 1]]),
+    ],
+)
+def test_links_of_scores_that_are_known(encoder, method, scores, links):
+    everything = torch.ones(1, 2, dtype=torch.bool)
+    found = _TokenScores(torch.tensor([scores]), everything, everything)
+    assert Aligner(encoder, method=method)._extract(found)[0].nonzero().tolist() == links
+
+
+@pytest.mark.parametrize("method", ["attention", "similarity"])
+def test_a_batch_holds_as_many_tokens_as_it_may(encoder, monkeypatch, method):
+    """Special tokens and padding included."""
+    sides = encoder.tokenizer.encode_words([["ja"] * (1 + i % 8) for i in range(100)])
+    sizes = []
+    real = encoder._model.forward
+    monkeypatch.setattr(
+        encoder._model, "forward", lambda x, **kwargs: sizes.append(x.numel()) or real(x, **kwargs)
+    )
+    assert len(list(Aligner(encoder, method=method).align(sides, sides, batch_tokens=290))) == 100
+    assert 200 < max(sizes) <= 290
+
+
+@pytest.mark.parametrize("method", ["attention", "similarity", "itermax", "transport"])
+def test_half_precision_scores_in_float32_what_is_near(encoder, checkpoint, pieces, method):
+    half = type(encoder).load(checkpoint, device="cpu", dtype="bfloat16")
+    pairs = list(zip(*pieces))[2:]
+    near, exact = (Aligner(x, method=method)._score(pairs).scores for x in (half, encoder))
+    assert near.dtype == exact.dtype == torch.float32
+    torch.testing.assert_close(near, exact, atol=0.03, rtol=0.1)
+    assert not torch.equal(near, exact)
+    align(Aligner(half, method=method), pieces)
+
+
+@pytest.mark.parametrize("method", ["attention", "similarity", "itermax", "transport"])
+def test_states_that_are_not_finite_are_refused(encoder, edited_checkpoint, pieces, method):
+    diverged = edited_checkpoint(
+        lambda state: state["model"]["encoder.sentence_encoder.layers.1.fc2.bias"].fill_(math.nan)
+    )
+    broken = type(encoder).load(diverged, device="cpu")
+    with pytest.raises(UserError, match="NaN or infinite"):
+        align(Aligner(broken, method=method), pieces)
 
 
 @pytest.mark.parametrize("method", ["similarity", "transport"])

@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 
@@ -107,6 +108,78 @@ def test_retrieve_of_a_text_against_itself_is_perfect(fairseq_amber_command, che
     assert status == 0
     assert text.splitlines()[1].split()[-1] == "100.00"
     assert "weights drawn anew" in text
+
+
+@pytest.mark.parametrize("command", ["retrieve", "mine"])
+def test_sentences_beyond_the_longest_row_are_counted(
+    fairseq_amber_command, checkpoint, corpus, command
+):
+    source, target = (corpus / f"test.de-en.{language}" for language in ("de", "en"))
+    long = " ".join(["Haus"] * 200)
+    source.write_text("\n".join([long, "ja", long + " ja", *"abcdef"]) + "\n")
+    target.write_text("\n".join("abcdefghi") + "\n")
+    files = ["--source", source, "--target", target]
+    status, out, err = fairseq_amber_command(command, checkpoint, *files)
+    assert status == 0
+    assert f"warning: 2 sentences of {source} are longer than 80 subwords" in err
+    assert err.count("warning") == 1 and "warning" not in out
+
+
+@pytest.mark.parametrize("command", ["retrieve", "mine", "align"])
+def test_computes_in_half_precision(fairseq_amber_command, checkpoint, corpus, command, tmp_path):
+    files = ["--source", corpus / "test.de-en.de", "--target", corpus / "test.de-en.en"]
+    found = {}
+    for dtype in ("float32", "bfloat16"):
+        status, out, err = fairseq_amber_command(command, checkpoint, *files, "--dtype", dtype)
+        assert status == 0, err
+        found[dtype] = out
+    if command == "retrieve":
+        assert f"{checkpoint}, in bfloat16" in found["bfloat16"] and "bf" not in found["float32"]
+        out = tmp_path / "r.json"
+        flags = ["--dtype", "bfloat16", "--json", out]
+        assert fairseq_amber_command("retrieve", checkpoint, *files, *flags)[0] == 0
+        assert json.loads(out.read_text())["config"]["dtype"] == "bfloat16"
+    else:
+        assert len(found["bfloat16"].splitlines()) > 4
+    if command == "mine":
+        scores = [float(line.split("\t")[0]) for line in found["bfloat16"].splitlines()]
+        assert scores == pytest.approx(
+            [float(line.split("\t")[0]) for line in found["float32"].splitlines()], abs=0.05
+        )
+        assert found["bfloat16"] != found["float32"]
+
+
+def test_retrieve_refuses_a_diverged_checkpoint(
+    fairseq_amber_command, edited_checkpoint, corpus, tmp_path
+):
+    diverged = edited_checkpoint(
+        lambda state: state["model"]["encoder.sentence_encoder.layers.1.fc2.bias"].fill_(math.nan)
+    )
+    out = tmp_path / "r.json"
+    retrieve = ["retrieve", diverged, "--folder", corpus, "--json", out]
+    status, text, err = fairseq_amber_command(*retrieve)
+    assert status == 2 and err.count("\n") == 1, err
+    assert f"{diverged}, layer 3: a vector is NaN or infinite" in err
+    assert text == "" and not out.exists()
+    assert fairseq_amber_command(*retrieve, "--layer", 1)[0] == 0  # layers below are sound
+
+
+def test_retrieve_takes_the_order_of_a_sorted_side(
+    fairseq_amber_command, checkpoint, corpus, tmp_path
+):
+    source, target = (corpus / f"test.de-en.{language}" for language in ("de", "en"))
+    lines = target.read_text().splitlines()
+    order = sorted(range(len(lines)), key=lines.__getitem__)
+    gold, out = tmp_path / "test-de.tsv", tmp_path / "r.json"
+    flags = ["--source", source, "--target", target, "--layer", 2, "--json", out]
+    assert fairseq_amber_command("retrieve", checkpoint, *flags)[0] == 0
+    expected = json.loads(out.read_text())["per_language"]
+    target.write_text("".join(lines[i] + "\n" for i in order))
+    gold.write_text("".join(f"{i}\n" for i in order))
+    assert fairseq_amber_command("retrieve", checkpoint, *flags)[0] == 0
+    assert json.loads(out.read_text())["per_language"] != expected
+    assert fairseq_amber_command("retrieve", checkpoint, *flags, "--gold", gold)[0] == 0
+    assert json.loads(out.read_text())["per_language"] == expected
 
 
 def test_retrieve_tells_of_repeated_lines(fairseq_amber_command, checkpoint, tmp_path):
@@ -320,6 +393,7 @@ def test_report_shows_systems_side_by_side(fairseq_amber_command, checkpoint, co
     [
         (["retrieve", "{ck}"], "either --source FILE and --target FILE, or --folder DIR"),
         (["retrieve", "{ck}", "--source", "{x}"], "either --source"),
+        (["retrieve", "{ck}", "--folder", "{dir}", "--gold", "g"], "--gold goes with --source"),
         (["retrieve", "{ck}", "--folder", "{dir}", "--layer", "9"], "layers 1 to 3"),
         (["retrieve", "{ck}", "--folder", "{dir}", "--layers", "2-9"], "layers 1 to 3"),
         (["retrieve", "{ck}", "--folder", "{dir}", "--layers", "top"], "expected all, or such as"),

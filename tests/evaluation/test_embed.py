@@ -144,12 +144,18 @@ def test_a_sentence_that_occurs_twice_in_a_chunk_is_encoded_once(embed, encoder,
     assert len(rows) == len(set(LINES)) < len(LINES)
 
 
+def test_progress_counts_every_line(encoder):
+    steps = []
+    embedding._encode(encoder, LINES, embedding.VectorSettings(), steps.append)
+    assert sum(steps) == len(LINES) > len(set(LINES))
+
+
 def test_lines_beyond_the_longest_row_are_counted_and_cut(embed, text, encoder, tmp_path):
     long = " ".join(["Haus"] * 200)
     text.write_text(f"ja\n{long}\n{long}\n")
-    status, out, _ = embed()
+    status, _, err = embed()
     assert status == 0
-    assert "note: 2 lines are longer than 80 subwords" in out
+    assert f"warning: 2 sentences of {text} are longer than 80 subwords" in err
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy")[1], encoder.embed([long])[0])
 
 

@@ -3,7 +3,6 @@ import pytest
 import torch
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.encoder import batches_by_length
 
 SENTENCES = ["ja", "ein rotes Haus steht am See .", "der Hund schläft heute", "guten Morgen", "ja"]
 
@@ -65,6 +64,14 @@ def test_equal_sentences_have_equal_vectors_to_the_bit(encoder):
     assert torch.equal(vectors[0], vectors[4])
 
 
+def test_distinct_sentences_are_not_copied(encoder, monkeypatch):
+    made = []
+    real = torch.empty
+    monkeypatch.setattr(torch, "empty", lambda *a, **k: made.append(real(*a, **k)) or made[-1])
+    vectors = encoder.embed_layers(SENTENCES[:4], [1, 2])
+    assert vectors.data_ptr() in [tensor.data_ptr() for tensor in made]
+
+
 def test_there_is_no_gradient_and_no_dropout(encoder):
     vectors = encoder.embed(SENTENCES)
     assert not vectors.requires_grad
@@ -89,16 +96,6 @@ def test_layers_count_from_either_end(encoder):
 def test_an_empty_line_has_a_vector(encoder):
     assert encoder.embed(["", "ja"]).isfinite().all()
     assert encoder.embed([""], pooling="mean-no-specials").isfinite().all()
-
-
-@pytest.mark.parametrize("lengths", [[], [7], [3, 9, 2, 9, 100, 1]])
-def test_batches_hold_every_index_once_within_the_limit(lengths):
-    batches = [batch.tolist() for batch in batches_by_length(lengths, 20)]
-    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
-    for batch in batches:
-        assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= 20
-    order = [lengths[i] for batch in batches for i in batch]
-    assert order == sorted(order, reverse=True)
 
 
 def test_a_pair_is_cut_to_one_row_the_longer_side_first(encoder):

@@ -129,7 +129,7 @@ def test_without_faiss_there_is_one_clear_error(monkeypatch):
 def test_a_vector_that_is_not_finite_is_named():
     x, _ = vectors()
     x[7, 2] = np.inf
-    with pytest.raises(UserError, match="x.npy: row 8 is not finite"):
+    with pytest.raises(UserError, match="x.npy: the vector of row 8 is NaN"):
         UnitVectors(x, name="x.npy")
     with pytest.raises(UserError, match="row 8 is"):
         UnitVectors(x, np.array([1, 7]))

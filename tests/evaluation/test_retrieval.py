@@ -125,3 +125,13 @@ def test_what_is_not_aligned_or_not_known_is_refused():
         retrieval_accuracy(torch.ones(0, 2), torch.ones(0, 2))
     with pytest.raises(ValueError, match="euclidean"):
         nearest_neighbours(torch.ones(3, 2), torch.ones(3, 2), similarity="euclidean")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
+@pytest.mark.parametrize("similarity", ["cosine", "csls", "margin"])
+def test_vectors_that_are_not_finite_are_refused(value, similarity):
+    good, bad = torch.ones(3, 2), torch.ones(3, 2)
+    bad[1, 0] = value
+    for sides in ((good, bad), (bad, good)):
+        with pytest.raises(ValueError, match="NaN or infinite"):
+            retrieval_accuracy(*sides, similarity=similarity)

@@ -30,6 +30,13 @@ def test_p_values_that_are_known():
         assert row.n == k + 5
 
 
+def test_the_observed_outcome_counts_among_the_swaps():
+    """So that no p-value is 0: 1 / (1 + resamples) is the least there can be."""
+    for resamples in (99, 999):
+        [row] = compare_items([accuracy([1] * 60)], [accuracy([0] * 60)], resamples=resamples)
+        assert row.p_value == 1 / (1 + resamples)
+
+
 def test_equal_systems_do_not_differ():
     [row] = compare_items([accuracy([1, 0, 1])], [accuracy([1, 0, 1])])
     assert (row.difference, row.low, row.high, row.p_value) == (0, 0, 0, 1)

@@ -6,6 +6,7 @@ from fairseq_amber.evaluation.text_files import (
     find_parallel,
     language_pair,
     read_lines,
+    read_order,
     read_parallel,
 )
 
@@ -89,3 +90,15 @@ def test_a_full_disk_is_one_clear_line(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="No space left"), atomic_writer(tmp_path / "x") as file:
         file.write("text")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_order_names_every_line_once(tmp_path):
+    path = tmp_path / "gold"
+    path.write_text("2\n0 \n1\n")
+    assert read_order(path, 3) == [2, 0, 1]
+    with pytest.raises(UserError, match="gold has 3 numbers for 4 lines"):
+        read_order(path, 4)
+    for third, message in (("3", "0 to 2: '3'"), ("x", "0 to 2: 'x'"), ("2", "2 is in line 1")):
+        path.write_text(f"2\n0\n{third}\n")
+        with pytest.raises(UserError, match=f"gold:3: .*{message}"):
+            read_order(path, 3)

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -47,9 +49,8 @@ def test_it_is_the_accuracy_of_sentences_encoded_one_by_one(several, make_task, 
     validation = RetrievalValidation(8, None, task.dictionary)
     validation.open(several, "valid")
     found = measured(validation, model)
-    turkish = [0, 4, 8, 12, 17, 21, 25, 29]  # of the 28 whole pairs, every fourth
     whole = [i for i in range(30) if i not in (4, 5)]
-    turkish = [whole[i] for i in (0, 4, 8, 12, 15, 19, 23, 27)]
+    turkish = [whole[i] for i in (0, 4, 8, 12, 15, 19, 23, 27)]  # about every fourth
     expected = {}
     for corpus, indices in zip(validation._splits["valid"], (range(7), turkish)):
         expected[corpus.name] = by_hand(task, model, corpus, indices)
@@ -90,6 +91,19 @@ def test_it_is_measured_once_for_each_validation(data_folder, make_task, make_mo
     assert measured(validation, second, split="test") == {}
 
 
+def test_a_model_that_overflows_logs_nan_and_says_so(several, make_task, make_model, caplog):
+    task, model = make_task(data=str(several)), make_model()
+    validation = RetrievalValidation(8, None, task.dictionary)
+    validation.open(several, "valid")
+    with torch.no_grad():
+        next(model.parameters()).fill_(float("inf"))
+    found = measured(validation, model)
+    assert len(found) == 9 and all(map(math.isnan, found.values()))
+    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == 2
+    assert warnings[0] == "retrieval of de-en is nan: a vector is NaN or infinite"
+
+
 def test_training_steps_log_none(make_task, make_model):
     from omegaconf import OmegaConf
 
@@ -114,6 +128,37 @@ def test_a_split_without_pairs_is_refused(data_folder, dictionary):
     with pytest.raises(UserError, match="--validate-retrieval: .*parallel has no valid pairs"):
         validation.open(data_folder, "valid")
     RetrievalValidation(0, "tr-en", dictionary).open(data_folder, "valid")
+
+
+@pytest.mark.parametrize("metric", ["retrieval/fr-en", "retrieval_forward/de", "retrieval/"])
+def test_the_best_checkpoint_is_not_chosen_by_a_pair_that_is_not_there(
+    several, make_task, make_model, metric
+):
+    from omegaconf import OmegaConf
+
+    from fairseq_amber.criterions.amber import AmberCriterionConfig
+
+    task = make_task(
+        data=str(several),
+        validate_retrieval=5,
+        best_checkpoint_metric=metric,
+        maximize_best_checkpoint_metric=True,
+    )
+    criterion = task.build_criterion(OmegaConf.structured(AmberCriterionConfig(_name="amber")))
+    with pytest.raises(SystemExit, match=f"{metric}: the valid pairs of .* are de-en, tr-en"):
+        task.load_dataset("valid")
+    criterion.eval()  # as fairseq-validate does
+    task.load_dataset("valid")
+    validation = RetrievalValidation(5, None, task.dictionary)
+    for there in ("retrieval/tr-en", "retrieval_backward/de-en", "retrieval", "loss", "ppl/fr-en"):
+        validation.open(several, "valid", there)
+
+
+@pytest.mark.parametrize("valid", ["train", "valid,train"])
+def test_the_training_text_is_not_measured(make_task, valid):
+    with pytest.raises(SystemExit, match=f"--valid-subset is {valid}; leave train out of it"):
+        make_task(validate_retrieval=5, valid_subset=valid)
+    make_task(validate_retrieval=0, valid_subset=valid)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from fairseq_amber.data.task_folder import KINDS, SPLITS
+from fairseq_amber.number_flags import count
 
 SUMMARY = "check and encode the files of a task: tagging, sentence pairs, question answering"
 EXAMPLE = (
@@ -65,9 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="labels of pos and ner, one a line, in the order of their numbers (default: those of "
         "the training files, sorted, O first; without training files those of OUT)",
     )
-    parser.add_argument(
-        "--workers", type=_positive, help="processes; one for each core if not given"
-    )
+    parser.add_argument("--workers", type=count, help="processes; one for each core if not given")
 
 
 _ROLES = {"train": "text to train on", "valid": "XTREME's dev", "test": "text to test on"}
@@ -101,10 +100,3 @@ def _source(text: str) -> tuple[str, Path]:
     if not (language and equals and file):
         raise argparse.ArgumentTypeError(f"{text!r} is not LANG=FILE, such as en=train-en.tsv")
     return language, Path(file)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return number

@@ -179,7 +179,10 @@ def test_retrieve_takes_the_order_of_a_sorted_side(
     assert fairseq_amber_command("retrieve", checkpoint, *flags)[0] == 0
     assert json.loads(out.read_text())["per_language"] != expected
     assert fairseq_amber_command("retrieve", checkpoint, *flags, "--gold", gold)[0] == 0
-    assert json.loads(out.read_text())["per_language"] == expected
+    found = json.loads(out.read_text())["per_language"]
+    for parts in (*found.values(), *expected.values()):
+        del parts["test_digest"]  # of the lines in another order
+    assert found == expected
 
 
 def test_retrieve_tells_of_repeated_lines(fairseq_amber_command, checkpoint, tmp_path):

@@ -26,9 +26,10 @@ WORDS = 40
 
 
 def pytest_collection_modifyitems(items):
-    """Files with slow tests first: processes that share the work then end together."""
+    """Files with slow tests and whole runs first: processes that share the work end together."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    whole = Path(__file__).parent
+    items.sort(key=lambda item: item.path not in slow and item.path.parent != whole)
 
 
 @pytest.fixture(scope="session")

@@ -26,11 +26,21 @@ def available_cores() -> int:
 class WorkerPool:
     """Calls functions in worker processes; results come in the order of the calls.
 
-    A context manager: left by an exception or Ctrl-C, it ends the workers at once.
+    A context manager: left by an exception or Ctrl-C, it ends the workers at once, or, with
+    ``finish``, when they have done the few calls in flight: for short calls with large arguments,
+    as a worker that ends while it reads them may leave the pipe to the others blocked.
     """
 
-    def __init__(self, workers: int, initializer: Callable | None = None, arguments: tuple = ()):
+    def __init__(
+        self,
+        workers: int,
+        initializer: Callable | None = None,
+        arguments: tuple = (),
+        *,
+        finish: bool = False,
+    ):
         self._workers = workers
+        self._finish = finish
         self._stop = multiprocessing.Semaphore(0)
         self._executor = ProcessPoolExecutor(
             workers, initializer=_start_worker, initargs=(self._stop, initializer, arguments)
@@ -47,7 +57,7 @@ class WorkerPool:
         try:
             for arguments in calls:
                 with _interrupts_held_back():  # a process started here never sees Ctrl-C
-                    pending.append(self._executor.submit(_call, function, arguments))
+                    pending.append(self._executor.submit(function, *arguments))
                 if len(pending) > 3 * self._workers:
                     yield pending.popleft().result()
             while pending:
@@ -57,15 +67,12 @@ class WorkerPool:
                 "a worker process was killed, probably for want of memory; run the same command "
                 "with fewer --workers"
             ) from None
-        finally:
-            for future in pending:
-                future.cancel()
 
     def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(self, exception_type: type | None, *details) -> None:
-        if exception_type is not None:
+        if exception_type is not None and not self._finish:
             for _ in range(self._workers):
                 self._stop.release()
         self._executor.shutdown()
@@ -110,22 +117,8 @@ def _send_result(sender: Connection, function: Callable, arguments: tuple) -> No
     sender.close()
 
 
-# Held by a worker while it reads its calls and writes their results: if it ended then, the pipe
-# would stay blocked for the others and for the parent.
-_exchanging = threading.Lock()
-
-
-def _call(function: Callable, arguments: tuple) -> Any:
-    _exchanging.release()
-    try:
-        return function(*arguments)
-    finally:
-        _exchanging.acquire()
-
-
 def _start_worker(stop, initializer: Callable | None, arguments: tuple) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _exchanging.acquire()
     threading.Thread(target=_die_with_parent, daemon=True).start()
     if stop is not None:
         threading.Thread(target=_die_when_told, args=(stop,), daemon=True).start()
@@ -142,7 +135,6 @@ def _die_with_parent() -> None:
 
 def _die_when_told(stop) -> None:
     stop.acquire()
-    _exchanging.acquire()
     os._exit(1)
 
 

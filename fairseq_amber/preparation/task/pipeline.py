@@ -70,7 +70,7 @@ def prepare_task(
 
     counts = {}
     with task_writer(out) as writer, WorkerPool(
-        workers or available_cores(), start_worker, (vocabulary,)
+        workers or available_cores(), start_worker, (vocabulary,), finish=True
     ) as pool:
         encoder = TextEncoder(pool, vocabulary)
         for split, languages in read.items():

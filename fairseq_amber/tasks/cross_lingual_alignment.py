@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from fairseq.data import Dictionary
-from fairseq.tasks import FairseqTask, register_task
+from fairseq.tasks import register_task
 
 from fairseq_amber.data.alignment_dataset import AlignmentDataset
 from fairseq_amber.data.collater import Collater, Needs, PairLayout
@@ -34,6 +34,7 @@ from fairseq_amber.tasks.config import (
     of_epoch,
     shards_of,
 )
+from fairseq_amber.tasks.one_dictionary import OneDictionaryTask
 from fairseq_amber.tasks.pair_extras import (
     attach_links,
     document_frequencies,
@@ -48,19 +49,15 @@ logger = logging.getLogger(__name__)
 
 
 @register_task("cross_lingual_alignment", dataclass=CrossLingualAlignmentConfig)
-class CrossLingualAlignmentTask(FairseqTask):
+class CrossLingualAlignmentTask(OneDictionaryTask):
     """Any number of languages and pairs; every micro-batch from one corpus, every rank the same
     kind of text at the same step."""
 
     cfg: CrossLingualAlignmentConfig
 
     def __init__(self, cfg: CrossLingualAlignmentConfig, dictionary: Dictionary):
-        super().__init__(cfg)
-        self.dictionary = dictionary
-        self.model: Any = None
-        self.criterion: Any = None
+        super().__init__(cfg, dictionary, cfg.tokens_per_sample)
         self.needs = Needs()
-        self.max_length = cfg.tokens_per_sample
         self._retrieval = RetrievalValidation(cfg.validate_retrieval, cfg.pairs, dictionary)
         self._train_shards: list[AlignmentDataset] = []
         self._checked: set[AlignmentDataset] = set()  # whose left-out examples are logged
@@ -83,20 +80,6 @@ class CrossLingualAlignmentTask(FairseqTask):
             check_same_dictionary(first / "dict.txt", other / "dict.txt")
         logger.info("dictionary: %s symbols", f"{len(dictionary):,}")
         return cls(cfg, dictionary)
-
-    @property
-    def source_dictionary(self) -> Dictionary:
-        """The one dictionary of all languages, ``<mask>`` included."""
-        return self.dictionary
-
-    @property
-    def target_dictionary(self) -> Dictionary:
-        """The same."""
-        return self.dictionary
-
-    def max_positions(self) -> int:
-        """Longest row in subwords."""
-        return self.max_length
 
     @exit_clearly
     def build_model(self, cfg, from_checkpoint=False):

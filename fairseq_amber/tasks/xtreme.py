@@ -12,7 +12,7 @@ import torch
 from fairseq import metrics
 from fairseq.data import Dictionary
 from fairseq.distributed import utils as distributed_utils
-from fairseq.tasks import FairseqTask, register_task
+from fairseq.tasks import register_task
 
 from fairseq_amber.data.corpora import fingerprint, load_dictionary
 from fairseq_amber.data.layout import Specials
@@ -23,6 +23,7 @@ from fairseq_amber.data.task_folder import TaskFolder
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.evaluation.question_answering import check_languages
 from fairseq_amber.tasks.config import of_epoch
+from fairseq_amber.tasks.one_dictionary import OneDictionaryTask
 from fairseq_amber.tasks.xtreme_config import XtremeConfig, XtremePairConfig, XtremeQaConfig
 from fairseq_amber.tasks.xtreme_metrics import METRICS
 from fairseq_amber.tasks.xtreme_origin import check_origin, check_start
@@ -45,7 +46,7 @@ class _Examples:
         self.predicted = np.zeros_like(sizes)
 
 
-class XtremeTask(FairseqTask):
+class XtremeTask(OneDictionaryTask):
     """A kind of XTREME's tasks; the model gets a head for it.
 
     Validation logs the task's own scores, in percent, beside the loss.
@@ -55,12 +56,8 @@ class XtremeTask(FairseqTask):
     cfg: XtremeConfig
 
     def __init__(self, cfg: XtremeConfig, folder: TaskFolder, dictionary: Dictionary):
-        super().__init__(cfg)
+        super().__init__(cfg, dictionary, cfg.max_length)
         self.folder = folder
-        self.dictionary = dictionary
-        self.model: Any = None
-        self.criterion: Any = None
-        self.max_length = cfg.max_length
 
     @classmethod
     @exit_clearly
@@ -80,20 +77,6 @@ class XtremeTask(FairseqTask):
         labels = f", {len(folder.labels)} labels" if folder.labels else ""
         logger.info("%s (%s%s)", folder.task, folder.kind, labels)
         return cls(cfg, folder, dictionary)
-
-    @property
-    def source_dictionary(self) -> Dictionary:
-        """The one dictionary of all languages, ``<mask>`` included."""
-        return self.dictionary
-
-    @property
-    def target_dictionary(self) -> Dictionary:
-        """The same."""
-        return self.dictionary
-
-    def max_positions(self) -> int:
-        """Longest row in subwords."""
-        return self.max_length
 
     @exit_clearly
     def build_model(self, cfg, from_checkpoint=False):

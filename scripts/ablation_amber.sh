@@ -37,7 +37,7 @@ export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
 
 bash scripts/setup.sh
-export PATH="$PWD/.venv/bin:$PATH"
+export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 mkdir -p "$OUT"
 trap 'echo "ablation_amber: interrupted; the same command continues" >&2; exit 130' INT TERM
 
@@ -57,6 +57,7 @@ RAW=$(realpath "$RAW") TATOEBA=$(realpath "$TATOEBA") GOLD=$(realpath "$GOLD")
 fairseq-amber prepare "$RAW" "$DATA" --vocab-size "$VOCAB_SIZE" $PREPARE_FLAGS
 export RAW TATOEBA TATOEBA_PAIRS GOLD GOLD_PAIRS DATA
 
+# shellcheck disable=SC2016  # the inner bash expands it
 for seed in $SEEDS; do
   # directory, name in the table, weights
   echo "$seed mlm MLM MLM=1 TLM=0 WA=0 SA=0"

@@ -21,6 +21,7 @@ export MAX_TOKENS=${MAX_TOKENS:-4096} UPDATE_FREQ=${UPDATE_FREQ:-4}
 POOLING=${POOLING:-mean}                 # what sentence-transformers is told to take: mean or cls
 
 bash scripts/setup.sh
+export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 OUT=runs/$NAME
 START=$OUT/pretrained
 mkdir -p "$OUT"
@@ -28,7 +29,7 @@ trap 'echo "continue_xlmr: interrupted; the same command continues" >&2; exit 13
 
 if [ ! -e "$START/model.pt" ] || [ ! -s "$OUT/architecture" ]; then
   rm -rf "$START"
-  printed=$(.venv/bin/fairseq-amber convert "$PRETRAINED" "$START" --to amber)
+  printed=$(fairseq-amber convert "$PRETRAINED" "$START" --to amber)
   echo "$printed"
   # the last line says which flags build the model
   echo "$printed" | tail -n 1 | sed 's/^ *--arch *//; s/ *\.\.\.$//' >"$OUT/architecture"
@@ -37,10 +38,10 @@ read -r ARCH MODEL_FLAGS <"$OUT/architecture"
 export ARCH MODEL_FLAGS
 
 DATA=data-bin/$NAME
-.venv/bin/fairseq-amber prepare "$RAW" "$DATA" --tokenizer "$START"
+fairseq-amber prepare "$RAW" "$DATA" --tokenizer "$START"
 export DATA RESTORE=$START/model.pt
 bash scripts/pretrain_amber.sh "$RAW" "$NAME"
 
 rm -rf "$OUT/hugging-face"
-.venv/bin/fairseq-amber convert "$OUT/checkpoint_last.pt" "$OUT/hugging-face" --data "$DATA" \
+fairseq-amber convert "$OUT/checkpoint_last.pt" "$OUT/hugging-face" --data "$DATA" \
   --pooling "$POOLING"

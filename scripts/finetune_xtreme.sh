@@ -50,7 +50,7 @@ FLAGS=${FLAGS:-}                         # further flags of fairseq-train
 export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
 
 bash scripts/setup.sh
-export PATH="$PWD/.venv/bin:$PATH"
+export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 trap 'echo "finetune_xtreme: interrupted; the same command continues" >&2; exit 130' INT TERM
 
 device=()
@@ -87,6 +87,7 @@ examples = task_dataset(
 print(len(examples))
 PY
 )
+# shellcheck disable=SC2017  # whole updates an epoch
 UPDATES=$(((EXAMPLES + SIZE - 1) / SIZE * EPOCHS))
 
 finetune() { # seed

@@ -26,7 +26,7 @@ PLOT=${PLOT:-9}                          # the pair of the first gold file that 
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 
 bash scripts/setup.sh
-export PATH="$PWD/.venv/bin:$PATH"
+export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 mkdir -p "$OUT"
 trap 'echo "measure: interrupted; the same command continues" >&2; exit 130' INT TERM
 step() { # what to make, command: unless that very command has made it to its end
@@ -40,9 +40,9 @@ step() { # what to make, command: unless that very command has made it to its en
 }
 first_of() { # pairs, folder, prefix and suffix of its files -> the first pair
   [ -n "$1" ] && echo "${1%%,*}" && return
-  local file
-  file=$(cd "$2" && ls "$3"*"$4" 2>/dev/null | head -n 1)
-  file=${file#"$3"}
+  local files=("$2/$3"*"$4") file
+  [ -e "${files[0]}" ] || return 0
+  file=${files[0]#"$2/$3"}
   echo "${file%%.*}"
 }
 

@@ -44,7 +44,7 @@ export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
 
 bash scripts/setup.sh
-export PATH="$PWD/.venv/bin:$PATH"
+export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 mkdir -p "$OUT"
 settings="$CHECKPOINT $DATA $TUNE $TUNE_PAIRS $RAW $LANGUAGES $CORPORA $ARCH $MODEL_FLAGS $BASE_UPDATES \
 $UPDATES $LR $BATCH $UPDATE_FREQ $LENGTH $PRECISION $FLAGS $TATOEBA_PAIRS $GOLD_PAIRS"
@@ -148,6 +148,7 @@ finetune() { # system, seed
 export -f measure flags_of finetune
 export OUT DATA TUNE CHECKPOINT TATOEBA TATOEBA_PAIRS GOLD GOLD_PAIRS FLAGS BATCH UPDATE_FREQ LR UPDATES
 export COMMON="${common[*]}"
+# shellcheck disable=SC2016  # the inner bash expands it
 for seed in $SEEDS; do
   for system in $SYSTEMS; do
     echo "$system $seed"

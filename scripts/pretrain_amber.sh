@@ -62,10 +62,10 @@ GOLD_PAIRS=${GOLD_PAIRS:-}               # such as zh-en; default: all in the fo
 if [ "$NODE_RANK" -eq 0 ]; then
   bash scripts/setup.sh
 else # machine 0 sets up the folder that all share
-  echo "pretrain_amber: machine $NODE_RANK waits until machine 0 has set up .venv"
-  until [ -x .venv/bin/fairseq-amber ] && .venv/bin/fairseq-amber user-dir >/dev/null 2>&1; do sleep 5; done
+  echo "pretrain_amber: machine $NODE_RANK waits until machine 0 has set up ${AMBER_VENV:-.venv}"
+  until "${AMBER_VENV:-.venv}/bin/fairseq-amber" user-dir >/dev/null 2>&1; do sleep 5; done
 fi
-export PATH="$PWD/.venv/bin:$PATH"
+export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 OUT=runs/$NAME
 mkdir -p "$OUT"
 trap 'echo "pretrain_amber: interrupted; the same command continues" >&2; exit 130' INT TERM

@@ -20,7 +20,7 @@ OUT=${OUT:-runs/quickstart}
 DATA=${DATA:-data-bin/quickstart}
 
 bash scripts/setup.sh
-export PATH="$PWD/.venv/bin:$PATH"
+export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 export OMP_NUM_THREADS=1  # a tiny model gains nothing from more: the two train side by side
 # said by fairseq about its own code
 export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"

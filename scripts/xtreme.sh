@@ -37,7 +37,7 @@ export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
 
 bash scripts/setup.sh
-export PATH="$PWD/.venv/bin:$PATH"
+export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 mkdir -p "$OUT"
 trap 'echo "xtreme: interrupted; the same command continues" >&2; exit 130' INT TERM
 JOBS=${JOBS:-$(python -c 'import os, torch; print(1 if torch.cuda.is_available() else os.cpu_count())')}
@@ -49,6 +49,7 @@ if [ -z "$ENCODERS" ]; then
   [ -e "$RAW/complete" ] || { bash scripts/raw_from_amber_data.sh "$RAW" $LANGUAGES; touch "$RAW/complete"; }
   [ -e "$DATA/dict.txt" ] ||
     fairseq-amber prepare "$RAW" "$DATA" --vocab-size 16000 --character-coverage 0.9995
+  # shellcheck disable=SC2016  # the inner bash expands it
   printf '%s\n' "TLM WA=0 SA=0" "AMBER WA=1 SA=1" | RAW=$RAW DATA=$DATA NAME=$NAME UPDATES=$UPDATES \
     LENGTH=128 LR=1e-3 PARALLEL_SHARE=0.75 CRITERION_FLAGS="--batch-size 48" MAX_TOKENS=20000 \
     UPDATE_FREQ=1 WORKERS=0 SAVE_EVERY=300 TATOEBA="$AMBER_DATA/retrieval/tatoeba" \
@@ -64,7 +65,7 @@ fi
 
 # Where XTREME's files are: its own download, or those of the development data.
 sources() { # task -> the flags of prepare-task
-  local split language file
+  local language file
   if [ -n "$XTREME" ]; then
     echo "--xtreme $XTREME"
     return
@@ -156,6 +157,7 @@ for task in $TASKS; do
     done
   done
 done >"$OUT/runs"
+# shellcheck disable=SC2016  # the inner bash expands it
 DATA=$DATA NAME=$NAME xargs -P "$JOBS" -L 1 bash -c '
   task=$0 seed=$1 system=$2 checkpoint=$3
   shift 3

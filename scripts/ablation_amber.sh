@@ -3,7 +3,7 @@
 # seeds on the same text; then Tatoeba accuracy both ways and word alignment error (AER), as mean and
 # standard deviation over seeds.
 #
-#   AMBER_DATA=... bash scripts/ablation_amber.sh                     # the development data
+#   AMBER_DATA=... bash scripts/ablation_amber.sh                     # on public sets: docs/results/data.md
 #   RAW=... TATOEBA=... GOLD=... bash scripts/ablation_amber.sh       # your own; see pretrain_amber.sh
 #
 # The settings below train four layers of 256 on two CPU cores. Interrupted, the same command
@@ -11,12 +11,12 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-LANGUAGES=${LANGUAGES:-"fr ja ru zh"}    # of the development data, each paired with English
+LANGUAGES=${LANGUAGES:-"fr ja ru zh"}    # of those in AMBER_DATA, each paired with English
 export CORPORA=${CORPORA:-"tatoeba-anki tatoeba-mt wmt-newstest"}
-RAW=${RAW:-}                             # text of your own, in place of the development data
+RAW=${RAW:-}                             # text of your own, in place of AMBER_DATA's
 TATOEBA=${TATOEBA:-${AMBER_DATA:-}/retrieval/tatoeba}
 TATOEBA_PAIRS=${TATOEBA_PAIRS-fra-eng,jpn-eng,rus-eng,cmn-eng}
-GOLD=${GOLD:-}                           # default: the development data's gold word alignments
+GOLD=${GOLD:-}                           # default: the gold word alignments in AMBER_DATA
 GOLD_PAIRS=${GOLD_PAIRS-en-fr,ja-en,en-ru,zh-en}
 
 SEEDS=${SEEDS:-"1 2 3"}
@@ -42,7 +42,7 @@ mkdir -p "$OUT"
 trap 'echo "ablation_amber: interrupted; the same command continues" >&2; exit 130' INT TERM
 
 if [ -z "$RAW" ]; then
-  : "${AMBER_DATA:?names the development data; or give RAW, TATOEBA and GOLD}"
+  : "${AMBER_DATA:?names a folder with the sets of docs/results/data.md; or give RAW, TATOEBA and GOLD}"
   RAW=$OUT/raw
   # shellcheck disable=SC2086  # several words
   [ -e "$RAW/complete" ] || { bash scripts/raw_from_amber_data.sh "$RAW" $LANGUAGES; touch "$RAW/complete"; }

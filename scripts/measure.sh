@@ -47,7 +47,7 @@ first_of() { # pairs, folder, prefix and suffix of its files -> the first pair
 }
 
 if [ -z "$BUCC" ] && [ -n "${AMBER_DATA:-}" ]; then
-  # The development data has one set a pair: every second sentence pair of its gold, with every
+  # AMBER_DATA has one set a pair: every second sentence pair of its gold, with every
   # second sentence without one, is the test set.
   BUCC=$OUT/bucc BUCC_PAIRS=${BUCC_PAIRS:-de-en,fr-en,ru-en,zh-en}
   step "$BUCC" python - "$AMBER_DATA/retrieval" "$BUCC" <<'PY'

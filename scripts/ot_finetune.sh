@@ -3,7 +3,7 @@
 # and by L2 on word links (Cao et al. 2020); measures Tatoeba accuracy both ways and word alignment
 # error (AER) before and after, as mean and standard deviation over seeds; draws a transport plan.
 #
-#   AMBER_DATA=... bash scripts/ot_finetune.sh                        # the development data
+#   AMBER_DATA=... bash scripts/ot_finetune.sh                        # on public sets: docs/results/data.md
 #   RAW=... TATOEBA=... GOLD=... bash scripts/ot_finetune.sh          # your own; see pretrain_amber.sh
 #   CHECKPOINT=... DATA=... ARCH=... bash scripts/ot_finetune.sh      # from your own encoder and text
 #
@@ -12,9 +12,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-LANGUAGES=${LANGUAGES:-"de fr"}          # of the development data, each paired with English
+LANGUAGES=${LANGUAGES:-"de fr"}          # of those in AMBER_DATA, each paired with English
 export CORPORA=${CORPORA:-tatoeba-anki}
-RAW=${RAW:-}                             # text of your own, in place of the development data
+RAW=${RAW:-}                             # text of your own, in place of AMBER_DATA's
 TATOEBA=${TATOEBA:-${AMBER_DATA:-}/retrieval/tatoeba}
 TATOEBA_PAIRS=${TATOEBA_PAIRS-deu-eng,fra-eng}
 GOLD=${GOLD:-${AMBER_DATA:-}/align_gold/awesome-align-examples}
@@ -54,7 +54,7 @@ $UPDATES $LR $BATCH $UPDATE_FREQ $LENGTH $PRECISION $FLAGS $TATOEBA_PAIRS $GOLD_
 trap 'echo "ot_finetune: interrupted; the same command continues" >&2; exit 130' INT TERM
 
 if [ -z "$RAW" ] && { [ ! -e "$DATA/dict.txt" ] || [ "$DATA" = data-bin/ot ]; }; then
-  : "${AMBER_DATA:?names the development data; or give RAW, TATOEBA and GOLD}"
+  : "${AMBER_DATA:?names a folder with the sets of docs/results/data.md; or give RAW, TATOEBA and GOLD}"
   RAW=$OUT/raw
   # shellcheck disable=SC2086  # several words
   [ -e "$RAW/complete" ] || { bash scripts/raw_from_amber_data.sh "$RAW" $LANGUAGES; touch "$RAW/complete"; }

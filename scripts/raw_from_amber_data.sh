@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Gathers the development data's many corpora into one RAW folder for fairseq-amber prepare:
+# Gathers the corpora in AMBER_DATA (docs/results/data.md) into one RAW folder for prepare:
 # train and dev of the wanted pairs with English, and their monolingual text.
 #
 #   AMBER_DATA=... bash scripts/raw_from_amber_data.sh RAW de zh sw

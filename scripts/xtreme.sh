@@ -3,7 +3,7 @@
 # PAWS-X and SQuAD, tests them on every other language, and puts them side by side, as mean and
 # standard deviation over seeds, with a constant or random baseline beside them.
 #
-#   AMBER_DATA=... bash scripts/xtreme.sh                    # the development data, small encoders
+#   AMBER_DATA=... bash scripts/xtreme.sh                    # small encoders, on public sets: docs/results/data.md
 #   XTREME=download ENCODERS="before=a.pt after=b.pt" DATA=data-bin/x ARCH=amber_base MODEL_FLAGS= \
 #     SETTINGS=xtreme bash scripts/xtreme.sh                 # XTREME's own files, your encoders
 #
@@ -16,8 +16,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 NAME=${NAME:-xtreme}
 OUT=runs/$NAME
-XTREME=${XTREME:-}                       # in place of the development data
-LANGUAGES=${LANGUAGES:-"de es fr ru zh"} # of the development data, beside English
+XTREME=${XTREME:-}                       # in place of AMBER_DATA's
+LANGUAGES=${LANGUAGES:-"de es fr ru zh"} # of those in AMBER_DATA, beside English
 DATA=${DATA:-data-bin/$NAME}             # whose vocabulary the encoders have
 ENCODERS=${ENCODERS:-}                   # name=checkpoint, one or several
 TASKS=${TASKS:-"pos ner xnli pawsx squad"}
@@ -43,7 +43,7 @@ trap 'echo "xtreme: interrupted; the same command continues" >&2; exit 130' INT 
 JOBS=${JOBS:-$(python -c 'import os, torch; print(1 if torch.cuda.is_available() else os.cpu_count())')}
 
 if [ -z "$ENCODERS" ]; then
-  : "${AMBER_DATA:?names the development data; or give ENCODERS and DATA, and XTREME}"
+  : "${AMBER_DATA:?names a folder with the sets of docs/results/data.md; or give ENCODERS and DATA, and XTREME}"
   RAW=$OUT/raw
   # shellcheck disable=SC2086  # several words
   [ -e "$RAW/complete" ] || { bash scripts/raw_from_amber_data.sh "$RAW" $LANGUAGES; touch "$RAW/complete"; }
@@ -63,14 +63,14 @@ if [ -z "$ENCODERS" ]; then
   ENCODERS="TLM=$OUT/encoder-TLM/checkpoint_last.pt AMBER=$OUT/encoder-AMBER/checkpoint_last.pt"
 fi
 
-# Where XTREME's files are: its own download, or those of the development data.
+# Where XTREME's files are: its own download, or the sets in AMBER_DATA.
 sources() { # task -> the flags of prepare-task
   local language file
   if [ -n "$XTREME" ]; then
     echo "--xtreme $XTREME"
     return
   fi
-  : "${AMBER_DATA:?names the development data; or give XTREME}"
+  : "${AMBER_DATA:?names a folder with the sets of docs/results/data.md; or give XTREME}"
   case $1 in
     pos)
       echo "--train en=$AMBER_DATA/tagging/udpos/en/en_ewt.train.tsv"

@@ -127,18 +127,20 @@ flags_of() { # system -> its flags
       echo "--criterion ot_alignment --ot-solver sinkhorn --ot-points subwords --ot-scope sentence"
       echo "--ot-epsilon 0.05 --ot-reach 0.3 --ot-position-weight 0.5"
       echo "--ot-target-states frozen --anchor-weight 0.05" ;;
-    l2) echo "--criterion l2_alignment --l2-links $OUT/links --l2-units subwords" ;;
+    l2) echo "--criterion l2_alignment --l2-units subwords" ;;
     *) echo "ot_finetune: no such system: $1" >&2; return 2 ;;
   esac
 }
 finetune() { # system, seed
   local run=$OUT/$1-$2 flags
   flags=$(flags_of "$1") || return
+  local paths=(--finetune-from-model "$CHECKPOINT")
+  [ "$1" != l2 ] || paths+=(--l2-links "$OUT/links")
   mkdir -p "$run"
   [ -e "$run/aer.json" ] && return
   # --finetune-from-model also names the frozen encoder, at the start and on resuming alike.
   # shellcheck disable=SC2086  # several words
-  fairseq-train "$TUNE" "${common[@]}" $flags $FLAGS --finetune-from-model "$CHECKPOINT" \
+  fairseq-train "$TUNE" "${common[@]}" $flags $FLAGS "${paths[@]}" \
     --multilang-sampling-alpha 0 --batch-size "$BATCH" --update-freq "$UPDATE_FREQ" --lr "$LR" \
     --lr-scheduler polynomial_decay --warmup-updates $((UPDATES / 8)) \
     --total-num-update "$UPDATES" --max-update "$UPDATES" --seed "$2" --save-dir "$run" \
@@ -147,14 +149,16 @@ finetune() { # system, seed
 }
 export -f measure flags_of finetune
 export OUT DATA TUNE CHECKPOINT TATOEBA TATOEBA_PAIRS GOLD GOLD_PAIRS FLAGS BATCH UPDATE_FREQ LR UPDATES
-export COMMON="${common[*]}"
+COMMON=$(printf '%s\n' "${common[@]}") # a word a line: a path may hold spaces
+export COMMON
 # shellcheck disable=SC2016  # the inner bash expands it
 for seed in $SEEDS; do
   for system in $SYSTEMS; do
     echo "$system $seed"
   done
 done | xargs -P "$JOBS" -L 1 bash -c '
-  read -ra common <<<"$COMMON"
+  common=()
+  while IFS= read -r word; do common+=("$word"); done <<<"$COMMON"
   echo "== $0, seed $1"
   finetune "$0" "$1" >"$OUT/$0-$1.log" 2>&1 ||
     { echo "ot_finetune: failed: $OUT/$0-$1.log ends:" >&2; tail -n 3 "$OUT/$0-$1.log" >&2; exit 255; }'

@@ -72,10 +72,12 @@ trap 'echo "pretrain_amber: interrupted; the same command continues" >&2; exit 1
 
 if [ -z "$DATA" ]; then
   DATA=data-bin/$NAME
-  # shellcheck disable=SC2046,SC2086  # several words each
+  vocabulary=(--vocab-size "$VOCAB_SIZE")
+  [ -z "$SENTENCEPIECE" ] || vocabulary=(--sentencepiece "$SENTENCEPIECE")
+  # shellcheck disable=SC2086  # several words
   [ "$NODE_RANK" -ne 0 ] ||
     fairseq-amber prepare "$RAW" "$DATA" --vocab-alpha "$ALPHA" --seed "$SEED" $PREPARE_FLAGS \
-      $([ -n "$SENTENCEPIECE" ] && echo --sentencepiece "$SENTENCEPIECE" || echo --vocab-size "$VOCAB_SIZE")
+      "${vocabulary[@]}"
 fi
 
 GPUS=$(python -c 'import torch; print(torch.cuda.device_count())')

@@ -41,7 +41,7 @@ case "$venv" in
 esac
 case "${AMBER_VERSIONS:-tested}" in
   tested) constraints=(-c constraints.txt) torch="torch==$(sed -n 's/^torch==//p' constraints.txt)" ;;
-  newest) constraints=() torch=torch ;;
+  newest) constraints=(-c /dev/null) torch=torch ;;
   *) fail "AMBER_VERSIONS=$AMBER_VERSIONS is neither tested nor newest" ;;
 esac
 

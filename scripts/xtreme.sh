@@ -64,40 +64,40 @@ if [ -z "$ENCODERS" ]; then
 fi
 
 # Where XTREME's files are: its own download, or the sets in AMBER_DATA.
-sources() { # task -> the flags of prepare-task
+sources() { # task -> the flags of prepare-task, a word a line
   local language file
   if [ -n "$XTREME" ]; then
-    echo "--xtreme $XTREME"
+    printf '%s\n' --xtreme "$XTREME"
     return
   fi
   : "${AMBER_DATA:?names a folder with the sets of docs/results/data.md; or give XTREME}"
   case $1 in
     pos)
-      echo "--train en=$AMBER_DATA/tagging/udpos/en/en_ewt.train.tsv"
-      echo "--valid en=$AMBER_DATA/tagging/udpos/en/en_ewt.dev.tsv"
+      printf '%s\n' --train "en=$AMBER_DATA/tagging/udpos/en/en_ewt.train.tsv"
+      printf '%s\n' --valid "en=$AMBER_DATA/tagging/udpos/en/en_ewt.dev.tsv"
       for language in en $LANGUAGES; do # a language's treebanks are one text, as in XTREME
         for file in "$AMBER_DATA/tagging/udpos/$language/"*.test.tsv; do
-          echo "--test $language=$file"
+          printf '%s\n' --test "$language=$file"
         done
       done ;;
     ner) # the labels of the test sets are not public: the other languages' dev sets
-      echo "--train en=$AMBER_DATA/tagging/panx/en/train.tsv"
-      echo "--valid en=$AMBER_DATA/tagging/panx/en/dev.tsv"
+      printf '%s\n' --train "en=$AMBER_DATA/tagging/panx/en/train.tsv"
+      printf '%s\n' --valid "en=$AMBER_DATA/tagging/panx/en/dev.tsv"
       for language in $LANGUAGES; do
-        echo "--test $language=$AMBER_DATA/tagging/panx/$language/dev.tsv"
+        printf '%s\n' --test "$language=$AMBER_DATA/tagging/panx/$language/dev.tsv"
       done ;;
     xnli)
-      echo "--train en=$AMBER_DATA/nli/mnli-taxinli/train-en.tsv --valid en=$AMBER_DATA/nli/xnli/dev-en.tsv"
+      printf '%s\n' --train "en=$AMBER_DATA/nli/mnli-taxinli/train-en.tsv" --valid "en=$AMBER_DATA/nli/xnli/dev-en.tsv"
       for language in en $LANGUAGES; do
-        echo "--test $language=$AMBER_DATA/nli/xnli/test-$language.tsv"
+        printf '%s\n' --test "$language=$AMBER_DATA/nli/xnli/test-$language.tsv"
       done ;;
     pawsx) # its training file is not there: most of the English dev set, selected by its rest
       head -n 1700 "$AMBER_DATA/paraphrase/pawsx/dev-en.tsv" >"$OUT/pawsx-train-en.tsv"
       tail -n +1701 "$AMBER_DATA/paraphrase/pawsx/dev-en.tsv" >"$OUT/pawsx-valid-en.tsv"
-      echo "--train en=$OUT/pawsx-train-en.tsv --valid en=$OUT/pawsx-valid-en.tsv"
+      printf '%s\n' --train "en=$OUT/pawsx-train-en.tsv" --valid "en=$OUT/pawsx-valid-en.tsv"
       for language in en $LANGUAGES; do
         for file in "$AMBER_DATA/paraphrase/pawsx/"test{,-inferred}"-$language.tsv"; do
-          [ ! -e "$file" ] || echo "--test $language=$file"
+          [ ! -e "$file" ] || printf '%s\n' --test "$language=$file"
         done
       done ;;
     squad) # every twelfth paragraph validates
@@ -119,10 +119,10 @@ for name, wanted in (("train", lambda i: i % 12), ("valid", lambda i: i % 12 == 
     with open(f"{out}/squad-{name}.json", "w", encoding="utf-8") as file:
         json.dump({"version": "1.1", "data": kept}, file, ensure_ascii=False)
 PY
-      echo "--train en=$OUT/squad-train.json --valid en=$OUT/squad-valid.json"
+      printf '%s\n' --train "en=$OUT/squad-train.json" --valid "en=$OUT/squad-valid.json"
       for language in en $LANGUAGES; do
         file=$AMBER_DATA/qa/xquad/xquad.$language.json
-        [ ! -e "$file" ] || echo "--test $language=$file"
+        [ ! -e "$file" ] || printf '%s\n' --test "$language=$file"
       done ;;
     *) echo "xtreme: no such task: $1" >&2; return 2 ;;
   esac
@@ -130,9 +130,10 @@ PY
 
 for task in $TASKS; do
   [ -e "$DATA-$task/task.json" ] || {
-    flags=$(sources "$task")
-    # shellcheck disable=SC2086  # several words
-    fairseq-amber prepare-task "$task" "$DATA-$task" --tokenizer "$DATA" $flags
+    sources "$task" >"$OUT/sources"
+    flags=()
+    while IFS= read -r word; do flags+=("$word"); done <"$OUT/sources"
+    fairseq-amber prepare-task "$task" "$DATA-$task" --tokenizer "$DATA" "${flags[@]}"
   }
 done
 

@@ -73,6 +73,8 @@ fi
 # Another environment's settings must not leak into this one.
 unset PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_ROOT
 export PIP_USER=0 PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# What has no wheel is built with the tools that it names, whatever the pip of this Python is used to.
+export PIP_USE_PEP517=1
 
 supported() {
   "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
@@ -133,8 +135,11 @@ cause() {
   # What failed, in one line, from the log.
   local line
   line=$(grep -o 'fairseq build: .*' "$log" | tail -n 1 || true)
-  [ -n "$line" ] || line=$(grep -iE '^ *(ERROR|error):' "$log" | head -n 1 || true)
+  # the last line of what a failed build printed
+  [ -n "$line" ] || line=$(grep -B 1 -F '[end of output]' "$log" | head -n 1 || true)
+  [ -n "$line" ] || line=$(grep -E '^ *(ERROR|error):' "$log" | head -n 1 || true)
   [ -n "$line" ] || line=$(grep -v '^ *$' "$log" | tail -n 1 || true)
+  line=${line#"${line%%[! ]*}"}     # indented
   line=${line% (from versions:*} # dozens of them
   echo "${line:-no message}" | cut -c 1-200
 }

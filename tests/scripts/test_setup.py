@@ -250,6 +250,17 @@ def test_the_plugin_cannot_be_installed(machine):
     assert "see docs/installation.md" in printed
 
 
+def test_a_package_that_cannot_be_built(machine):
+    """pip's own summary, subprocess-exited-with-error, helps nobody."""
+    output = """  error: subprocess-exited-with-error
+      Traceback (most recent call last):
+      ModuleNotFoundError: No module named 'x'
+      [end of output]
+error: metadata-generation-failed"""
+    machine.scenario([r"-e \.", dict(output=output, status=1)])
+    assert "failed (ModuleNotFoundError: No module named 'x')" in machine.run(status=1)
+
+
 def test_what_is_installed_does_not_work(machine):
     machine.scenario(check=1)
     assert "the installation does not work; remove" in machine.run(status=1)

@@ -139,6 +139,11 @@ def optimizer_of(model: torch.nn.Module) -> torch.optim.Optimizer:
     return torch.optim.Adam(model.parameters(), lr=1e-4)
 
 
+def criterion_of(dictionary: Dictionary, name: str) -> AmberCriterion:
+    """The criterion ``amber`` with one of ``WEIGHTS``."""
+    return AmberCriterion(argparse.Namespace(source_dictionary=dictionary), **WEIGHTS[name])
+
+
 def batch_of(dictionary, pairs, criterion: AmberCriterion, device: str) -> dict[str, Any]:
     """The pairs for a criterion; where it reads sentences alone, both sides of all pairs."""
     make = collater(dictionary, **criterion.needs)
@@ -155,7 +160,7 @@ def batch_of(dictionary, pairs, criterion: AmberCriterion, device: str) -> dict[
 
 def ours(args, dictionary, pairs, name: str) -> Callable[[], None]:
     """A step of the criterion ``amber``."""
-    criterion = AmberCriterion(None, **WEIGHTS[name])
+    criterion = criterion_of(dictionary, name)
     model = model_of(args, dictionary)
     optimizer = optimizer_of(model)
     sample = batch_of(dictionary, pairs, criterion, args.device)
@@ -173,9 +178,9 @@ def literal(args, dictionary, pairs) -> Callable[[], None]:
     term. The encoder is ours, and SA's one-sentence rows are as short as they can be."""
     model = model_of(args, dictionary)
     optimizer = optimizer_of(model)
-    criterion = AmberCriterion(None)
+    criterion = criterion_of(dictionary, "amber")
     sample = batch_of(dictionary, pairs, criterion, args.device)
-    tlm = batch_of(dictionary, pairs, AmberCriterion(None, **WEIGHTS["tlm"]), args.device)
+    tlm = batch_of(dictionary, pairs, criterion_of(dictionary, "tlm"), args.device)
     masked_tokens, _ = stock_targets(tlm)
     separate = collater(dictionary).separate(*zip(*pairs))
     n = len(pairs)
@@ -231,7 +236,7 @@ def stock(args, dictionary, pairs, name: str) -> Callable[[], None]:
     fairseq.models.roberta.model.base_architecture(shape)
     model = RobertaModel.build_model(shape, task).to(args.device, getattr(torch, args.dtype))
     optimizer = optimizer_of(model)
-    mine = batch_of(dictionary, pairs, AmberCriterion(None, **WEIGHTS[name]), args.device)
+    mine = batch_of(dictionary, pairs, criterion_of(dictionary, name), args.device)
     tokens = mine["net_input"]["src_tokens"]
     masked, targets = stock_targets(mine)
     target = targets.masked_fill(~masked, dictionary.pad())

@@ -22,9 +22,8 @@ from typing import Any, Callable
 import fairseq
 import numpy as np
 import torch
-from fairseq.criterions.masked_lm import MaskedLmLoss
 from fairseq.data import Dictionary
-from fairseq.models.roberta import RobertaModel
+from stock_training import stock_criterion, stock_model, stock_sample, stock_targets
 
 import fairseq_amber  # noqa: F401  (registers the plugin)
 from fairseq_amber.criterions.amber import AmberCriterion
@@ -217,33 +216,13 @@ def literal(args, dictionary, pairs) -> Callable[[], None]:
     return step
 
 
-def stock_targets(sample) -> tuple[torch.Tensor, torch.Tensor]:
-    """(B, T) bool, the masked tokens of a batch of ours, and (B, T) their targets."""
-    where, slots = sample["net_input"]["masked"]
-    rows = torch.arange(len(where), device=where.device).unsqueeze(1).expand_as(where)
-    target = torch.full_like(sample["net_input"]["src_tokens"], -1)
-    target[rows.flatten()[slots], where.flatten()[slots]] = sample["target"]
-    return target != -1, target
-
-
 def stock(args, dictionary, pairs, name: str) -> Callable[[], None]:
     """Stock fairseq's ``masked_lm`` with ``roberta`` on the same rows and masked tokens."""
-    shape = argparse.Namespace(**shape_of(args), max_positions=512, tokens_per_sample=512)
-    task = argparse.Namespace(
-        source_dictionary=dictionary, cfg=argparse.Namespace(tokens_per_sample=512)
-    )
     torch.manual_seed(1)
-    fairseq.models.roberta.model.base_architecture(shape)
-    model = RobertaModel.build_model(shape, task).to(args.device, getattr(torch, args.dtype))
+    model = stock_model(shape_of(args), dictionary).to(args.device, getattr(torch, args.dtype))
     optimizer = optimizer_of(model)
     mine = batch_of(dictionary, pairs, criterion_of(dictionary, name), args.device)
-    tokens = mine["net_input"]["src_tokens"]
-    masked, targets = stock_targets(mine)
-    target = targets.masked_fill(~masked, dictionary.pad())
-    sample = {"net_input": {"src_tokens": tokens}, "target": target}
-    sample.update(ntokens=mine["ntokens"], nsentences=len(tokens))
-    criterion = MaskedLmLoss(argparse.Namespace(tpu=False), argparse.Namespace())
-    criterion.padding_idx = dictionary.pad()
+    sample, criterion = stock_sample(mine, dictionary), stock_criterion(dictionary)
 
     def step() -> None:
         optimizer.zero_grad()

@@ -22,9 +22,8 @@ from typing import Any, Callable
 import fairseq
 import numpy as np
 import torch
-from fairseq.criterions.masked_lm import MaskedLmLoss
 from fairseq.data import Dictionary
-from fairseq.models.roberta import RobertaModel
+from stock_training import stock_criterion, stock_model, stock_sample, stock_targets
 
 import fairseq_amber  # noqa: F401  (registers the plugin)
 from fairseq_amber.criterions.amber import AmberCriterion
@@ -139,6 +138,11 @@ def optimizer_of(model: torch.nn.Module) -> torch.optim.Optimizer:
     return torch.optim.Adam(model.parameters(), lr=1e-4)
 
 
+def criterion_of(dictionary: Dictionary, name: str) -> AmberCriterion:
+    """The criterion ``amber`` with one of ``WEIGHTS``."""
+    return AmberCriterion(argparse.Namespace(source_dictionary=dictionary), **WEIGHTS[name])
+
+
 def batch_of(dictionary, pairs, criterion: AmberCriterion, device: str) -> dict[str, Any]:
     """The pairs for a criterion; where it reads sentences alone, both sides of all pairs."""
     make = collater(dictionary, **criterion.needs)
@@ -155,7 +159,7 @@ def batch_of(dictionary, pairs, criterion: AmberCriterion, device: str) -> dict[
 
 def ours(args, dictionary, pairs, name: str) -> Callable[[], None]:
     """A step of the criterion ``amber``."""
-    criterion = AmberCriterion(None, **WEIGHTS[name])
+    criterion = criterion_of(dictionary, name)
     model = model_of(args, dictionary)
     optimizer = optimizer_of(model)
     sample = batch_of(dictionary, pairs, criterion, args.device)
@@ -173,9 +177,9 @@ def literal(args, dictionary, pairs) -> Callable[[], None]:
     term. The encoder is ours, and SA's one-sentence rows are as short as they can be."""
     model = model_of(args, dictionary)
     optimizer = optimizer_of(model)
-    criterion = AmberCriterion(None)
+    criterion = criterion_of(dictionary, "amber")
     sample = batch_of(dictionary, pairs, criterion, args.device)
-    tlm = batch_of(dictionary, pairs, AmberCriterion(None, **WEIGHTS["tlm"]), args.device)
+    tlm = batch_of(dictionary, pairs, criterion_of(dictionary, "tlm"), args.device)
     masked_tokens, _ = stock_targets(tlm)
     separate = collater(dictionary).separate(*zip(*pairs))
     n = len(pairs)
@@ -212,33 +216,13 @@ def literal(args, dictionary, pairs) -> Callable[[], None]:
     return step
 
 
-def stock_targets(sample) -> tuple[torch.Tensor, torch.Tensor]:
-    """(B, T) bool, the masked tokens of a batch of ours, and (B, T) their targets."""
-    where, slots = sample["net_input"]["masked"]
-    rows = torch.arange(len(where), device=where.device).unsqueeze(1).expand_as(where)
-    target = torch.full_like(sample["net_input"]["src_tokens"], -1)
-    target[rows.flatten()[slots], where.flatten()[slots]] = sample["target"]
-    return target != -1, target
-
-
 def stock(args, dictionary, pairs, name: str) -> Callable[[], None]:
     """Stock fairseq's ``masked_lm`` with ``roberta`` on the same rows and masked tokens."""
-    shape = argparse.Namespace(**shape_of(args), max_positions=512, tokens_per_sample=512)
-    task = argparse.Namespace(
-        source_dictionary=dictionary, cfg=argparse.Namespace(tokens_per_sample=512)
-    )
     torch.manual_seed(1)
-    fairseq.models.roberta.model.base_architecture(shape)
-    model = RobertaModel.build_model(shape, task).to(args.device, getattr(torch, args.dtype))
+    model = stock_model(shape_of(args), dictionary).to(args.device, getattr(torch, args.dtype))
     optimizer = optimizer_of(model)
-    mine = batch_of(dictionary, pairs, AmberCriterion(None, **WEIGHTS[name]), args.device)
-    tokens = mine["net_input"]["src_tokens"]
-    masked, targets = stock_targets(mine)
-    target = targets.masked_fill(~masked, dictionary.pad())
-    sample = {"net_input": {"src_tokens": tokens}, "target": target}
-    sample.update(ntokens=mine["ntokens"], nsentences=len(tokens))
-    criterion = MaskedLmLoss(argparse.Namespace(tpu=False), argparse.Namespace())
-    criterion.padding_idx = dictionary.pad()
+    mine = batch_of(dictionary, pairs, criterion_of(dictionary, name), args.device)
+    sample, criterion = stock_sample(mine, dictionary), stock_criterion(dictionary)
 
     def step() -> None:
         optimizer.zero_grad()

@@ -44,6 +44,7 @@ from transport_solvers import (
     sizes,
     solvers,
 )
+from transport_steps import Agreement, step_of
 
 from fairseq_amber.models.encoder import SentenceEncoder
 from fairseq_amber.objectives.optimal_transport import sinkhorn_divergence
@@ -85,36 +86,14 @@ def arguments() -> argparse.Namespace:
     return args
 
 
-def step_of(pairs: Pairs, solver: Solver) -> Callable[[], None]:
-    """Forward and backward."""
-
-    def step() -> None:
-        pairs.x.grad = pairs.y.grad = None
-        solver.values(pairs).loss.sum().backward()
-
-    return step
-
-
 def check_agreement(pairs: Pairs, chosen: dict[str, Solver]) -> None:
     """Exits where two solvers of one objective differ."""
-    firsts: dict[str, tuple[str, torch.Tensor, torch.Tensor]] = {}
+    agreement = Agreement(pairs)
     for name, solver in chosen.items():
-        pairs.x.grad = pairs.y.grad = None
-        loss, value = solver.values(pairs)
-        loss.sum().backward()
-        gradient = torch.cat([pairs.x.grad.flatten(), pairs.y.grad.flatten()])
-        value = value.detach()
-        first, wanted, wanted_gradient = firsts.setdefault(
-            solver.objective, (name, value, gradient)
-        )
-        off = float((value - wanted).norm() / wanted.norm())
-        gradient_off = float((gradient - wanted_gradient).norm() / wanted_gradient.norm())
-        limit = 1000 * solver.tolerance if solver.same_gradient else float("inf")
-        if not (off <= solver.tolerance and gradient_off <= limit):
-            sys.exit(
-                f"error: {name} and {first} differ by {off:.1e} in value and {gradient_off:.1e} in "
-                "gradient"
-            )
+        try:
+            agreement.check(name, solver)
+        except RuntimeError as error:
+            sys.exit(f"error: {error}")
 
 
 # Measuring

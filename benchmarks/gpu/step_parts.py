@@ -1,0 +1,75 @@
+"""Where the time of a training step goes: forward, head, losses, backward, optimiser."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import Any, Iterator
+
+import torch
+from stopwatch import Parts
+from training_work import Candidate
+
+PARTS = (
+    "forward: encoder",
+    "forward: head",
+    "losses",
+    "backward: losses and head",
+    "backward: encoder",
+    "optimiser",
+)
+
+
+def parts_of_steps(candidate: Candidate, device: torch.device) -> dict[str, float]:
+    """Seconds of each of ``PARTS`` in one step on each sample."""
+    parts = Parts(device)
+    with _marked(candidate.trainee.model, parts):
+        for sample in candidate.samples:
+            candidate.trainee.step(candidate.criterion, sample, parts)
+        return parts.seconds()
+
+
+@contextmanager
+def _marked(model: Any, parts: Parts) -> Iterator[None]:
+    """Marks where encoder and head begin and end. Autograd runs what was recorded last first, so
+    losses and head are behind it when the first gradient reaches the encoder."""
+    encoder, head = model.encoder.sentence_encoder, model.encoder.lm_head
+
+    def begin(*_: Any) -> None:
+        parts.mark("losses")
+
+    def leave_head(*_: Any) -> None:
+        parts.mark("forward: head")
+
+    def leave_encoder(module: Any, args: Any, output: Any) -> None:
+        parts.mark("forward: encoder")
+        reached: list[torch.Tensor] = []
+
+        def reach(gradient: torch.Tensor) -> None:
+            if not reached:
+                parts.mark("backward: losses and head")
+            reached.append(gradient)
+
+        for states in _tensors(output):
+            states.register_hook(reach)
+
+    handles = [
+        encoder.register_forward_pre_hook(begin),
+        encoder.register_forward_hook(leave_encoder),
+        head.register_forward_pre_hook(begin),
+        head.register_forward_hook(leave_head),
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _tensors(output: Any) -> Iterator[torch.Tensor]:
+    """All that have a gradient, in tuples, lists and dicts."""
+    if isinstance(output, torch.Tensor):
+        if output.requires_grad:
+            yield output
+    elif isinstance(output, (tuple, list, dict)):
+        for part in output.values() if isinstance(output, dict) else output:
+            yield from _tensors(part)

@@ -1,0 +1,78 @@
+"""The floating-point operations of the matrix products of a training step, padding left out.
+
+A product of (a, b) and (b, c) counts 2abc. Of n tokens, a layer of D dimensions and an inner
+dimension F takes ``2n(4D^2 + 2DF)`` for its weights and ``4n^2 D`` for its attention; where only q
+of these tokens are read, ``2n(2D^2)`` for keys and values, ``2q(2D^2 + 2DF)`` for the rest and
+``4qnD``. The head takes ``2m(D^2 + DV)`` for m predicted tokens and a vocabulary of V. A backward
+pass takes twice the forward pass. What a step leaves out, such as the top layer of tokens that
+nothing reads, is not counted; optimal transport itself is not counted either.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS
+from fairseq_amber.data.masking import MaskingRates, masked_counts
+
+
+class Shape(NamedTuple):
+    """Of an encoder: its layers, D, F and V."""
+
+    layers: int
+    dim: int
+    ffn: int
+    vocabulary: int
+
+    def layer(self, tokens: np.ndarray) -> int:
+        """One layer over whole rows of (n,) tokens."""
+        return self.part_of_layer(tokens, tokens)
+
+    def part_of_layer(self, tokens: np.ndarray, read: np.ndarray) -> int:
+        """One layer over rows of (n,) tokens, (n,) of which are read."""
+        d, f = self.dim, self.ffn
+        keys = 2 * tokens * 2 * d * d
+        rest = 2 * read * (2 * d * d + 2 * d * f)
+        return int((keys + rest + 4 * read * tokens * d).sum())
+
+    def cross_attention(self, tokens: np.ndarray, queries: np.ndarray) -> int:
+        """The probabilities of (n,) queries over all tokens of their rows."""
+        d = self.dim
+        return int((2 * (tokens + queries) * d * d + 2 * tokens * queries * d).sum())
+
+    def head(self, predicted: np.ndarray) -> int:
+        """The scores of (n,) predicted tokens."""
+        return int((2 * predicted * self.dim * (self.dim + self.vocabulary)).sum())
+
+
+def forward_and_backward(shape: Shape, step: str, first: np.ndarray, second: np.ndarray) -> int:
+    """Of one step on pairs of (B,) and (B,) subwords, special tokens left out.
+
+    Args:
+        shape: of the encoder.
+        step: ``mlm``, of both sentences apart; ``tlm``; ``amber``, of TLM, word alignment and
+            sentence alignment; ``ot``, whose anchor encodes the second sentence once more, without
+            a backward pass. ``stock mlm``, ``stock tlm``: with the top layer of all tokens.
+    """
+    apart = np.concatenate([first, second])
+    rows = apart + SENTENCE_SPECIALS
+    if step == "ot":
+        frozen = shape.layers * shape.layer(second + SENTENCE_SPECIALS)
+        return 3 * shape.layers * shape.layer(rows) + frozen
+    together = first + second
+    lengths, masked = apart, rows
+    if not step.endswith("mlm"):
+        lengths, masked = together, together + PAIR_SPECIALS
+    predicted = masked_counts(lengths, MaskingRates())
+    forward = shape.head(predicted)
+    if step.startswith("stock"):
+        return 3 * (forward + shape.layers * shape.layer(masked))
+    below = shape.layers - 1
+    forward += below * shape.layer(masked) + shape.part_of_layer(masked, predicted)
+    if step == "amber":
+        both_ways = np.tile(together + PAIR_SPECIALS, 2)
+        forward += below * shape.layer(both_ways) + shape.layer(rows)
+        forward += shape.cross_attention(both_ways, np.concatenate([second, first]))
+    return 3 * forward

@@ -1,0 +1,302 @@
+"""What is trained on what: a corpus as long as real text, models, their optimiser, their batches.
+
+Batches are those of the task ``cross_lingual_alignment``, made by its own planner and collater;
+stock fairseq's ``roberta`` trains on the same rows. All steps of a comparison read the same pairs:
+MLM the two sentences of each pair apart, TLM the pair in one row, full AMBER (TLM, word alignment,
+sentence alignment) in three, optimal transport the sentences apart. The optimiser is fairseq's
+Adam; in bf16 behind fairseq's wrapper with fp32 copies of all weights, as ``fairseq-train --bf16``.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, Callable, NamedTuple
+
+import fairseq
+import numpy as np
+import torch
+from fairseq import optim
+from fairseq.data import Dictionary
+from fairseq.optim.fp16_optimizer import FP16Optimizer
+from omegaconf import OmegaConf
+from real_lengths import begins_word, pair_lengths, zipf_tokens
+from stock_training import stock_criterion, stock_model, stock_sample
+from stopwatch import Parts
+from training_flops import Shape, forward_and_backward
+
+import fairseq_amber  # noqa: F401  (registers the plugin)
+from fairseq_amber.criterions.amber import AmberCriterionConfig
+from fairseq_amber.criterions.ot_alignment import OtAlignmentConfig
+from fairseq_amber.models.amber import AmberConfig, AmberModel
+from fairseq_amber.preparation.indexed_dataset import DatasetWriter, token_dtype
+from fairseq_amber.tasks.cross_lingual_alignment import (
+    CrossLingualAlignmentConfig,
+    CrossLingualAlignmentTask,
+)
+
+LONGEST = 512
+CLIP_NORM = 1.0
+_ONE_TERM = dict(mlm_weight=0.0, tlm_weight=0.0, wa_weight=0.0, sa_weight=0.0)
+_FROM_SCRATCH = dict(finetune_from_model=None, restore_file="checkpoint_last.pt")
+
+
+class Kind(NamedTuple):
+    """A step: its operations as ``training_flops`` names them, and the criterion's settings."""
+
+    flops: str
+    criterion: Callable[[], Any]
+
+
+def _amber(**weights: float) -> Callable[[], Any]:
+    return lambda: AmberCriterionConfig(_name="amber", **{**_ONE_TERM, **weights})
+
+
+def _transport(**settings: Any) -> Callable[[], Any]:
+    return lambda: OtAlignmentConfig(_name="ot_alignment", **_FROM_SCRATCH, **settings)
+
+
+MLM, TLM, AMBER = "MLM", "TLM", "full AMBER"
+OT, OT_PAIRS = "OT, divergence of the batch", "OT, Sinkhorn of each pair"
+STOCK_MLM, STOCK_TLM = "stock MLM", "stock TLM"
+KINDS = {
+    AMBER: Kind("amber", _amber(tlm_weight=1.0, wa_weight=1.0, sa_weight=1.0)),
+    MLM: Kind("mlm", _amber(mlm_weight=1.0)),
+    TLM: Kind("tlm", _amber(tlm_weight=1.0)),
+    OT: Kind("ot", _transport()),
+    OT_PAIRS: Kind("ot", _transport(ot_solver="sinkhorn", ot_scope="sentence", ot_kernel="triton")),
+}
+STOCK = {STOCK_MLM: MLM, STOCK_TLM: TLM}
+
+
+def dictionary_of(size: int) -> Dictionary:
+    """``size`` symbols, ``<mask>`` and the other special ones included."""
+    dictionary = Dictionary()
+    for number in range(size - len(dictionary) - 1):
+        dictionary.add_symbol(f"{chr(0x2581) if begins_word(number) else ''}w{number}")
+    dictionary.add_symbol("<mask>")
+    return dictionary
+
+
+def write_corpus(folder: Path, pairs: int, dictionary: Dictionary) -> None:
+    """A data folder with the pairs de-en and, as monolingual text, their sides."""
+    rng = np.random.default_rng(1)
+    lengths = pair_lengths(pairs, rng)
+    for side, language in enumerate(("de", "en")):
+        ends = np.cumsum(lengths[:, side] + 1)  # each line ends in </s>
+        tokens = zipf_tokens(int(ends[-1]), dictionary.nspecial, len(dictionary) - 1, rng)
+        tokens[ends - 1] = dictionary.eos()
+        for path in (f"mono/{language}/train", f"parallel/de-en/train.de-en.{language}"):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            writer = DatasetWriter(folder / path, token_dtype(len(dictionary)))
+            writer.add(tokens, lengths[:, side] + 1)
+            writer.finish()
+            writer.close()
+
+
+def task_of(folder: Path, dictionary: Dictionary, model: Any, criterion: Any) -> Any:
+    """The task on a data folder with its training text open, for a criterion's settings."""
+    cfg = CrossLingualAlignmentConfig(
+        data=str(folder),
+        tokens_per_sample=LONGEST,
+        seed=1,
+        update_freq=[1],
+        train_subset="train",
+        valid_subset="valid",
+        disable_validation=True,
+        best_checkpoint_metric="loss",
+        maximize_best_checkpoint_metric=False,
+    )
+    task = CrossLingualAlignmentTask(OmegaConf.structured(cfg), dictionary)
+    task.model = model
+    logger = logging.getLogger("fairseq_amber")
+    before = logger.level
+    logger.setLevel(logging.ERROR)  # what is said of the text and of the anchor is known
+    try:
+        task.build_criterion(OmegaConf.structured(criterion))
+        task.load_dataset("train")
+    finally:
+        logger.setLevel(before)
+    return task
+
+
+def typical_batches(task: Any, max_tokens: int, count: int) -> list[np.ndarray]:
+    """Which pairs are in ``count`` micro-batches of an epoch, evenly spread over the epoch's
+    micro-batches from the shortest pairs to the longest."""
+    plan = task.get_batch_iterator(
+        task.datasets["train"], max_tokens=max_tokens, seed=1
+    ).frozen_batches
+    batches = sorted((np.asarray(batch.indices) for batch in plan), key=len, reverse=True)
+    chosen = ((np.arange(count) + 0.5) / count * len(batches)).astype(int)
+    return [batches[index] for index in chosen]
+
+
+class Trainee:
+    """A model in training, with its optimiser.
+
+    Args:
+        model: where it is to be.
+        precision: ``bf16``, or ``fp32``, fairseq's default, without TF32.
+    """
+
+    def __init__(self, model: torch.nn.Module, precision: str):
+        half = precision == "bf16"
+        self.model = (model.bfloat16() if half else model).train()
+        cfg = OmegaConf.create(
+            {
+                "common": {"bf16": half, "fp16_scale_window": 1, "tpu": False},
+                "optimization": {"lr": [1e-5], "update_freq": [1]},
+                "optimizer": {
+                    "_name": "adam",
+                    "adam_betas": "(0.9, 0.98)",
+                    "adam_eps": 1e-6,
+                    "weight_decay": 0.01,
+                    "use_old_adam": False,
+                    "fp16_adam_stats": False,
+                    "tpu": False,
+                    "lr": [1e-5],
+                },
+            }
+        )
+        weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+        self.optimizer = (
+            FP16Optimizer.build_optimizer(cfg, weights)
+            if half
+            else optim.build_optimizer(cfg.optimizer, weights)
+        )
+
+    def bytes(self) -> int:
+        """What weights, their copies, and the optimiser's state take, once it has made a step."""
+        weights = list(self.model.parameters())
+        if isinstance(self.optimizer, FP16Optimizer):
+            copies = self.optimizer.fp32_params
+            weights += [*copies, *(copy.grad for copy in copies if copy.grad is not None)]
+        for state in self.optimizer.optimizer.state.values():
+            weights += [value for value in state.values() if torch.is_tensor(value)]
+        return sum(weight.numel() * weight.element_size() for weight in weights)
+
+    def step(self, criterion: Any, sample: dict[str, Any], parts: Parts | None = None) -> None:
+        """One update, as fairseq's trainer makes it."""
+        mark = parts.mark if parts else lambda part="": None
+        mark()
+        self.optimizer.zero_grad()
+        mark("optimiser")
+        loss, size, _ = criterion(self.model, sample)
+        mark("losses")
+        self.optimizer.backward(loss)
+        mark("backward: encoder")
+        self.optimizer.multiply_grads(1 / size)
+        self.optimizer.clip_grad_norm(CLIP_NORM)
+        self.optimizer.step()
+        mark("optimiser")
+
+
+class Candidate(NamedTuple):
+    """A kind of step, ready to run.
+
+    tokens: of the text that all its samples hold, each once. positions: of all their rows, special
+    tokens and padding included. flops: of all its samples.
+    """
+
+    trainee: Trainee
+    criterion: Any
+    samples: list[dict[str, Any]]
+    tokens: int
+    positions: int
+    flops: int
+
+    def run(self) -> None:
+        """One step on each sample."""
+        for sample in self.samples:
+            self.trainee.step(self.criterion, sample)
+
+
+class Work:
+    """A corpus, a shape, and the pairs that all steps read.
+
+    Args:
+        folder: made by :func:`write_corpus`.
+        dictionary: of the corpus.
+        settings: the encoder's shape, in fairseq's names.
+        max_tokens: of a micro-batch of TLM, whose pairs all steps read.
+        batches: micro-batches that take turns.
+        device: of the models.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        dictionary: Dictionary,
+        settings: dict[str, Any],
+        max_tokens: int,
+        batches: int,
+        device: torch.device,
+    ):
+        self.folder = folder
+        self.dictionary = dictionary
+        self.settings = settings
+        self.device = device
+        self.max_tokens = max_tokens
+        names = ("encoder_layers", "encoder_embed_dim", "encoder_ffn_embed_dim")
+        self.shape = Shape(*(settings[name] for name in names), len(dictionary))
+        task = task_of(folder, dictionary, None, KINDS[TLM].criterion())
+        self.batches = typical_batches(task, max_tokens, batches)
+        self.lengths = [
+            np.array([[len(side) for side in task.datasets["train"][i]["tokens"]] for i in batch])
+            for batch in self.batches
+        ]
+
+    def ours(self, precision: str) -> Trainee:
+        """Our model in training."""
+        torch.manual_seed(1)
+        with torch.device(self.device):
+            model = AmberModel.build_model(AmberConfig(**self.settings), self)
+        return Trainee(model.to(self.device), precision)
+
+    def stock(self, precision: str) -> Trainee:
+        """Stock fairseq's ``roberta`` in training."""
+        torch.manual_seed(1)
+        return Trainee(stock_model(self.settings, self.dictionary).to(self.device), precision)
+
+    @property
+    def source_dictionary(self) -> Dictionary:
+        """What a model asks its task for."""
+        return self.dictionary
+
+    def candidate(self, kind: str, trainee: Trainee) -> Candidate:
+        """A step of one of ``KINDS`` or ``STOCK``."""
+        trainee.optimizer.zero_grad()  # or the anchor's copy of the model copies gradients, too
+        base = KINDS[STOCK.get(kind, kind)]
+        model = None if kind in STOCK else trainee.model
+        task = task_of(self.folder, self.dictionary, model, base.criterion())
+        samples = [self._sample(task, batch) for batch in self.batches]
+        criterion, flops = task.criterion, base.flops
+        if kind in STOCK:
+            samples = [stock_sample(sample, self.dictionary) for sample in samples]
+            criterion, flops = stock_criterion(self.dictionary), f"stock {flops}"
+        return Candidate(
+            trainee,
+            criterion.to(self.device).train(),
+            [self.moved(sample) for sample in samples],
+            int(sum(lengths.sum() for lengths in self.lengths)),
+            sum(_positions(sample) for sample in samples),
+            sum(forward_and_backward(self.shape, flops, *pairs.T) for pairs in self.lengths),
+        )
+
+    def moved(self, sample: dict[str, Any]) -> dict[str, Any]:
+        """A sample where the models are."""
+        return fairseq.utils.move_to_cuda(sample) if self.device.type == "cuda" else sample
+
+    def _sample(self, task: Any, pairs: np.ndarray) -> dict[str, Any]:
+        data = task.datasets["train"]
+        where = pairs
+        if not data.corpora[0].parallel:  # the sentences of the same pairs
+            where = np.concatenate([pairs, pairs + data.offsets[1]])
+        return data.collater([data[int(index)] for index in where])
+
+
+def _positions(sample: dict[str, Any]) -> int:
+    """Of all rows that a step encodes."""
+    if "sentences" in sample:
+        return sample["sentences"]["tokens"].numel()
+    return sample["net_input"]["src_tokens"].numel()

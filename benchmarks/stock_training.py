@@ -1,0 +1,50 @@
+"""Stock fairseq's ``roberta`` and ``masked_lm``, to be trained on the rows of our batches."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import fairseq
+import torch
+from fairseq.criterions.masked_lm import MaskedLmLoss
+from fairseq.data import Dictionary
+from fairseq.models.roberta import RobertaModel
+
+
+def stock_model(shape: dict[str, Any], dictionary: Dictionary) -> RobertaModel:
+    """``roberta`` in a shape given by fairseq's names, for rows of up to 512 tokens."""
+    settings = argparse.Namespace(**{**shape, "max_positions": 512, "tokens_per_sample": 512})
+    task = argparse.Namespace(
+        source_dictionary=dictionary, cfg=argparse.Namespace(tokens_per_sample=512)
+    )
+    fairseq.models.roberta.model.base_architecture(settings)
+    return RobertaModel.build_model(settings, task)
+
+
+def stock_criterion(dictionary: Dictionary) -> MaskedLmLoss:
+    """``masked_lm``."""
+    criterion = MaskedLmLoss(argparse.Namespace(tpu=False), argparse.Namespace())
+    criterion.padding_idx = dictionary.pad()
+    return criterion
+
+
+def stock_sample(sample: dict[str, Any], dictionary: Dictionary) -> dict[str, Any]:
+    """The rows and masked tokens of a batch of ours, as ``masked_lm`` takes them."""
+    tokens = sample["net_input"]["src_tokens"]
+    masked, targets = stock_targets(sample)
+    return {
+        "net_input": {"src_tokens": tokens},
+        "target": targets.masked_fill(~masked, dictionary.pad()),
+        "ntokens": sample["ntokens"],
+        "nsentences": len(tokens),
+    }
+
+
+def stock_targets(sample: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """(B, T) bool, the masked tokens of a batch of ours, and (B, T) their targets."""
+    where, slots = sample["net_input"]["masked"]
+    rows = torch.arange(len(where), device=where.device).unsqueeze(1).expand_as(where)
+    target = torch.full_like(sample["net_input"]["src_tokens"], -1)
+    target[rows.flatten()[slots], where.flatten()[slots]] = sample["target"]
+    return target != -1, target

@@ -62,8 +62,8 @@ class LinkFile:
                 is no link (naming the line).
         """
         self.path = path
-        counts = [np.zeros(1, np.int64)]
-        links = [np.empty((0, 2), np.int32)]
+        counts: list[np.ndarray] = [np.zeros(1, np.int64)]
+        links: list[np.ndarray] = [np.empty((0, 2), np.int32)]
         lines = 0
         for block in _blocks(path):
             try:

@@ -145,7 +145,8 @@ def _pass(
     """``draws`` examples of each corpus, batched; in random order if there is an ``rng``."""
     dtype = np.result_type(*(source.indices.dtype for source in sources))
     indices = np.empty(sum(map(int, draws)), dtype)
-    starts, sizes, predicted, counted = [], [], [], []
+    starts, sizes, predicted = [], [], []
+    counted: list[np.ndarray] = []
     filled = 0
     for source, count in zip(sources, draws):
         chosen, ends = _batches(source.costs, int(count), limits, rng)

@@ -62,7 +62,7 @@ def plot_alignment(
         bar_axes = figure.add_axes((1 + 0.15 / width, 0, 0.1 / width, 1))
         bar = figure.colorbar(image, cax=bar_axes)
         bar.set_label(scale, fontsize=8)
-        bar.outline.set_visible(False)
+        bar.ax.spines["outline"].set_visible(False)
         bar.ax.tick_params(labelsize=8, length=2)
         for path in paths:
             save_picture(figure, path)

@@ -9,6 +9,7 @@ import sys
 from typing import Sequence
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.progress import of_one_command
 
 COMMANDS = {
     "demo-corpus": "fairseq_amber.preparation.demo_corpus",
@@ -65,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = argv[0] if argv and argv[0] in COMMANDS else None
     args = build_parser(command).parse_args(argv)
     try:
-        args.run(args)
+        with of_one_command():
+            args.run(args)
         sys.stdout.flush()
     except UserError as error:
         print(f"fairseq-amber: error: {error}", file=sys.stderr)

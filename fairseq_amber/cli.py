@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import platform
 import sys
 from typing import Sequence
 
+from fairseq_amber import __version__
+from fairseq_amber.environment import package_version
 from fairseq_amber.errors import UserError
+from fairseq_amber.progress import of_one_command
 
 COMMANDS = {
     "demo-corpus": "fairseq_amber.preparation.demo_corpus",
@@ -24,6 +28,7 @@ COMMANDS = {
     "convert": "fairseq_amber.convert.command",
     "average": "fairseq_amber.convert.average",
     "user-dir": "fairseq_amber.user_dir",
+    "doctor": "fairseq_amber.doctor",
 }
 
 
@@ -37,15 +42,30 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescrip
 
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:
-    """The parser of the whole program, or, given a command, with that command's flags."""
+    """The parser of the whole program, or, given a command, with that command's flags.
+
+    Raises:
+        UserError: a package that a command needs at once is missing.
+    """
     parser = argparse.ArgumentParser(
         prog="fairseq-amber",
         description="Prepare text for, and measure, encoders trained with explicit alignment "
         "objectives. Training itself is fairseq-train --user-dir $(fairseq-amber user-dir).",
     )
+    parser.add_argument(
+        "--version",
+        action="store_true",
+        help="print the versions of this package, fairseq, torch and Python",
+    )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in COMMANDS if command is None else [command]:
-        module = importlib.import_module(COMMANDS[name])
+        try:
+            module = importlib.import_module(COMMANDS[name])
+        except ModuleNotFoundError as error:
+            raise UserError(
+                f"the package {error.name} is missing, which fairseq-amber {name} needs; "
+                "fairseq-amber doctor tells all that is missing"
+            ) from None
         subparser = subparsers.add_parser(
             name,
             help=module.SUMMARY,
@@ -59,13 +79,32 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def versions() -> str:
+    """What numbers and bugs depend on, a line each; it imports none of it."""
+    lines = [f"fairseq_amber {__version__}"]
+    lines += [f"{name} {package_version(name) or 'not installed'}" for name in ("fairseq", "torch")]
+    return "\n".join([*lines, f"Python {platform.python_version()}"])
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit status (0, 2 for a mistake to mend, 130 for Ctrl-C)."""
+    """Runs one command; returns the exit status (0, 2 for a mistake to mend, 130 for Ctrl-C, or
+    what the command itself returns).
+
+    Without any argument it shows the commands, on stderr, as after other mistakes in the call.
+    """
     argv = list(sys.argv[1:] if argv is None else argv)
-    command = argv[0] if argv and argv[0] in COMMANDS else None
-    args = build_parser(command).parse_args(argv)
+    if argv[:1] == ["--version"]:
+        print(versions())
+        return 0
+    args = argparse.Namespace(resumes=False)
     try:
-        args.run(args)
+        parser = build_parser(argv[0] if argv and argv[0] in COMMANDS else None)
+        if not argv:
+            parser.print_help(sys.stderr)
+            return 2
+        args = parser.parse_args(argv)
+        with of_one_command():
+            status = args.run(args)
         sys.stdout.flush()
     except UserError as error:
         print(f"fairseq-amber: error: {error}", file=sys.stderr)
@@ -77,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    return 0
+    return status or 0
 
 
 if __name__ == "__main__":

@@ -23,6 +23,19 @@ def version_tuple(version: str) -> tuple[int, int]:
     return int(numbers[0]), int(numbers[1])
 
 
+def package_version(*distributions: str) -> str | None:
+    """The version of an installed package, known by one of these names; None where there is none.
+
+    It imports nothing, so that it is fast and works for packages that are broken.
+    """
+    for name in distributions:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
+
+
 def require_fairseq() -> ModuleType:
     """Imports and returns fairseq.
 
@@ -97,10 +110,9 @@ def _broadcast_object(obj: Any, src_rank: int, group: Any, dist_device: Any) -> 
 
 
 def _check_torch() -> None:
-    try:
-        version = importlib.metadata.version("torch")
-    except importlib.metadata.PackageNotFoundError:
-        raise UserError(f"torch is not installed: {_install_remedy()}") from None
+    version = package_version("torch")
+    if version is None:
+        raise UserError(f"torch is not installed: {_install_remedy()}")
     if version_tuple(version) < MINIMUM_TORCH:
         needed = ".".join(map(str, MINIMUM_TORCH))
         raise UserError(
@@ -109,17 +121,25 @@ def _check_torch() -> None:
         )
 
 
-def _check_apex() -> None:
+def apex_of_pypi() -> Path | None:
+    """Where PyPI's ``apex``, which is not NVIDIA's, is installed; None where it is not."""
     # find_spec does not run the package: PyPI's one fails in many ways when imported
     spec = importlib.util.find_spec("apex")
     if spec is None or not spec.submodule_search_locations:
-        return
+        return None
     folders = [Path(place) for place in spec.submodule_search_locations]
     if any((folder / "__init__.py").exists() for folder in folders) and not any(
         (folder / "normalization").exists() for folder in folders
     ):
+        return folders[0]
+    return None
+
+
+def _check_apex() -> None:
+    folder = apex_of_pypi()
+    if folder is not None:
         raise UserError(
-            f"{folders[0]} is PyPI's apex, a web toolkit, not NVIDIA's: pip uninstall apex "
+            f"{folder} is PyPI's apex, a web toolkit, not NVIDIA's: pip uninstall apex "
             "(NVIDIA's is optional, and built from github.com/NVIDIA/apex)"
         )
 

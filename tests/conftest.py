@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from unittest.mock import patch
@@ -30,6 +31,18 @@ def pytest_collection_modifyitems(items):
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     whole = Path(__file__).parent
     items.sort(key=lambda item: item.path not in slow and item.path.parent != whole)
+
+
+@pytest.fixture
+def progress_of(monkeypatch):
+    """Commands say how far they are at every update; finds, in what one has said on stderr, the
+    last count of each stage, such as {"checking": "3 of 3 files"}."""
+    from fairseq_amber import cli, progress
+
+    always = progress.Pace(0)
+    monkeypatch.setattr(cli, "of_one_command", lambda: progress.of_one_command(always))
+    line = re.compile(r"fairseq-amber: (.+): (.+ of .+) \(\d+ %\), .*\d left", re.ASCII)
+    return lambda error: dict(m.groups() for m in map(line.fullmatch, error.splitlines()) if m)
 
 
 @pytest.fixture(scope="session")

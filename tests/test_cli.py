@@ -1,8 +1,13 @@
+import importlib.metadata
+import os
+import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import fairseq_amber
 from fairseq_amber import cli
 from fairseq_amber.errors import UserError
 
@@ -23,6 +28,63 @@ def test_help_lists_every_command(capsys):
     out = capsys.readouterr().out
     listed = {line.split()[0] for line in out.splitlines() if line.startswith("    ")}
     assert set(cli.COMMANDS) <= listed
+
+
+def test_without_a_command_they_are_shown(capsys):
+    assert cli.main([]) == 2
+    out, err = capsys.readouterr()
+    listed = {line.split()[0] for line in err.splitlines() if line.startswith("    ")}
+    assert set(cli.COMMANDS) <= listed
+    assert out == ""
+
+
+def test_version_names_what_a_number_depends_on(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"fairseq_amber {fairseq_amber.__version__}",
+        f"fairseq {importlib.metadata.version('fairseq')}",
+        f"torch {importlib.metadata.version('torch')}",
+        f"Python {platform.python_version()}",
+    ]
+
+
+def test_version_imports_and_needs_nothing():
+    code = (
+        "import sys; from fairseq_amber import cli\n"
+        "cli.main(['--version'])\n"
+        "print({'torch', 'fairseq', 'numpy', 'tqdm'} & set(sys.modules))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    texts = [
+        subprocess.run(
+            [sys.executable, *flags, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
+        ).stdout.splitlines()
+        for flags in ([], ["-S"])  # with what is installed, and without
+    ]
+    assert texts[0][-1] == texts[1][-1] == "set()"
+    assert texts[1][:3] == [texts[0][0], "fairseq not installed", "torch not installed"]
+
+
+def test_a_missing_package_is_one_line(monkeypatch, capsys):
+    def import_module(name):
+        raise ModuleNotFoundError("No module named 'numpy'", name="numpy")
+
+    monkeypatch.setattr(cli.importlib, "import_module", import_module)
+    assert cli.main(["aer", "a", "b"]) == 2
+    assert capsys.readouterr().err == (
+        "fairseq-amber: error: the package numpy is missing, which fairseq-amber aer needs; "
+        "fairseq-amber doctor tells all that is missing\n"
+    )
+
+
+@pytest.mark.parametrize("result, status", [(None, 0), (0, 0), (1, 1)])
+def test_a_command_may_have_a_status_of_its_own(result, status, monkeypatch):
+    monkeypatch.setattr("fairseq_amber.user_dir.run", lambda args: result)
+    assert cli.main(["user-dir"]) == status
 
 
 def test_help_imports_nothing_heavy():

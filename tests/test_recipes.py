@@ -149,7 +149,8 @@ for task, criterion in [*(("cross_lingual_alignment", c) for c in criterions), *
     options.parse_args_and_arch(parser, arguments.split())
     print(*parser._option_string_actions)
 from fairseq_amber import cli
-commands = cli.build_parser(None)._subparsers._group_actions[0].choices.values()
+parser = cli.build_parser(None)
+commands = [parser, *parser._subparsers._group_actions[0].choices.values()]
 print(*(flag for command in commands for flag in command._option_string_actions))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

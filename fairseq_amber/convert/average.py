@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.progress import Progress, beating, heartbeat
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,7 +40,8 @@ def run(args: argparse.Namespace) -> None:
         args.output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot write {args.output}: {error.strerror}") from None
-    write_torch_file(state, args.output)
+    with heartbeat(f"writing {args.output}"):
+        write_torch_file(state, args.output)
     print(f"{args.output}: the mean of {len(args.checkpoints)} checkpoints")
 
 
@@ -57,16 +59,20 @@ def average(checkpoints: list[Path]) -> dict[str, Any]:
 
     if len(checkpoints) < 2:
         raise UserError("an average takes two checkpoints or more")
-    first = read_checkpoint(checkpoints[0])
-    identity = _identity(first)
-    tied = _tied(first["model"])
-    sums = {name: first["model"][name].double() for name in tied}
-    for path in checkpoints[1:]:
-        state = read_checkpoint(path)
-        _check(identity, _identity(state), checkpoints[0], path)
-        for name in sums:
-            sums[name] += state["model"][name]
-        del state
+    progress = Progress(total=len(checkpoints), unit="checkpoints", what="averaging")
+    with progress, beating(progress):
+        first = read_checkpoint(checkpoints[0])
+        identity = _identity(first)
+        tied = _tied(first["model"])
+        sums = {name: first["model"][name].double() for name in tied}
+        progress.update()
+        for path in checkpoints[1:]:
+            state = read_checkpoint(path)
+            _check(identity, _identity(state), checkpoints[0], path)
+            for name in sums:
+                sums[name] += state["model"][name]
+            del state
+            progress.update()
     count = len(checkpoints)
     for name, total in sums.items():
         mean = (total / count).to(first["model"][name].dtype)

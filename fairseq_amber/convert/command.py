@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.progress import heartbeat
 
 if TYPE_CHECKING:
     from fairseq_amber.convert.pretrained import Pretrained
@@ -63,18 +64,21 @@ def run(args: argparse.Namespace) -> None:
     from fairseq_amber.convert.sentence_transformers import write_pooling
 
     with output_folder(args.output) as folder:
-        model, ours, notes = read_model(args.source, args.data)
+        with heartbeat(f"reading {args.source}"):
+            model, ours, notes = read_model(args.source, args.data)
         if args.extend_vocab is not None:
             from fairseq_amber.convert.extension import extend_vocabulary
 
-            model, added = extend_vocabulary(model, args.extend_vocab)
+            with heartbeat(f"adding the subwords of {args.extend_vocab}"):
+                model, added = extend_vocabulary(model, args.extend_vocab)
             notes.append(f"{added} subwords added")
         target = args.to or ("hugging-face" if ours else "amber")
-        if target == "amber":
-            write_amber(model, folder)
-        else:
-            write_hugging_face(model, folder)
-            write_pooling(folder, model.shape, args.pooling)
+        with heartbeat(f"writing {args.output}"):
+            if target == "amber":
+                write_amber(model, folder)
+            else:
+                write_hugging_face(model, folder)
+                write_pooling(folder, model.shape, args.pooling)
     print("".join(f"{note}\n" for note in notes), end="")
     if target == "amber":
         print(_advice(model, args.output))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Iterable, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,14 @@ from fairseq_amber.evaluation.alignment_settings import merged, read_settings, s
 from fairseq_amber.evaluation.digest import digest_of
 from fairseq_amber.evaluation.results import Result
 from fairseq_amber.evaluation.tables import plain_table
-from fairseq_amber.evaluation.word_alignment import Links, alignment_score, link_counts, score_of
+from fairseq_amber.evaluation.word_alignment import (
+    Link,
+    Links,
+    alignment_score,
+    link_counts,
+    score_of,
+)
+from fairseq_amber.progress import heartbeat
 
 SUMMARY = "precision, recall and alignment error rate (AER) of word alignments against gold"
 EXAMPLE = "fairseq-amber aer test.de-en.align test.de-en.gold --json aer.json"
@@ -139,12 +146,13 @@ def _score(predicted: Path, gold: Path, one_based: bool) -> _Scored:
             f"{len(reference.pairs)}; number i of both must be the same pair"
         )
     links = [pair.possible for pair in found.pairs]
-    counts = link_counts(links, reference.pairs)
     try:
-        aer = score_of(counts).aer
+        with heartbeat(f"scoring {predicted}"):
+            counts = link_counts(links, reference.pairs)
+            aer = score_of(counts).aer
+            swapped = alignment_score(_swapped(links), reference.pairs).aer
     except ValueError as error:
         raise UserError(f"{gold}: {error}") from None
-    swapped = alignment_score([{(j, i) for i, j in line} for line in links], reference.pairs).aer
     if swapped < aer:
         print(
             f"note: {predicted} fits {gold} better with its indices swapped (AER "
@@ -152,6 +160,10 @@ def _score(predicted: Path, gold: Path, one_based: bool) -> _Scored:
         )
     texts = ((format_pharaoh(pair.sure), format_pharaoh(pair.possible)) for pair in reference.pairs)
     return _Scored(counts, digest_of(*texts))
+
+
+def _swapped(links: Iterable[Iterable[Link]]) -> list[set[Link]]:
+    return [{(j, i) for i, j in line} for line in links]
 
 
 def _filled(file: AlignmentFile, pairs: int) -> AlignmentFile:

@@ -22,6 +22,7 @@ from fairseq_amber.evaluation.pictures import both_formats, check_format
 from fairseq_amber.evaluation.text_files import ParallelFiles, atomic_writer, read_parallel
 from fairseq_amber.evaluation.word_alignment import Link
 from fairseq_amber.evaluation.words import WORDS, Splitter, word_splitter
+from fairseq_amber.progress import Progress
 
 if TYPE_CHECKING:
     from fairseq_amber.evaluation.aligner import Aligner
@@ -191,10 +192,8 @@ def _links(
     args: argparse.Namespace,
 ) -> Iterator[list[Link]]:
     """Of every pair in its order, from chunks of sources and targets, `total` pairs together."""
-    from tqdm import tqdm
-
     cut = 0
-    with tqdm(total=total, unit=" pairs", leave=False, disable=None) as progress:
+    with Progress(total=total, unit="pairs", what=f"aligning {name}") as progress:
         for sources, targets in chunks:
             cut += sum(map(aligner.cut_words, sources, targets))
             links: list[list[Link]] = [[] for _ in sources]

@@ -23,6 +23,7 @@ from fairseq_amber.evaluation.link_extraction import (
 )
 from fairseq_amber.evaluation.tokenizer import Tokenizer, WordPieces
 from fairseq_amber.evaluation.word_alignment import Link
+from fairseq_amber.progress import Progress
 
 METHODS = ("attention", "similarity", "itermax", "transport")
 
@@ -36,7 +37,8 @@ def encode_units(
     """Sentences for an `Aligner`, whose links then number their `words`, those that `split` makes
     of a line, or their `subwords`, as binarised text has them, without special tokens."""
     if units == "words":
-        return tokenizer.encode_words([split(line) for line in lines])
+        words = [split(line) for line in Progress(lines, unit="lines", what="finding words")]
+        return tokenizer.encode_words(words)
     return [WordPieces(ids, np.arange(len(ids))) for ids in tokenizer.encode(lines)]
 
 

@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Callable, Iterable, NamedTuple
+from typing import Callable, Iterable, Iterator, NamedTuple
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.text_files import read_lines
 from fairseq_amber.evaluation.word_alignment import Link, Links
+from fairseq_amber.progress import Progress
 
 _LINK = re.compile(r"([0-9]+)([-sp?])([0-9]+)(?::\S*)?", flags=re.ASCII)
 _NAACL = re.compile(
@@ -79,7 +80,7 @@ def read_alignments(path: str | Path, *, one_based: bool = False) -> AlignmentFi
     if _NAACL.fullmatch(first):
         return AlignmentFile(_read_naacl(path, lines), complete=False)
     parse = _located(path, lambda line: parse_pharaoh(line, one_based=one_based))
-    return AlignmentFile([parse(*line) for line in enumerate(lines, 1)], complete=True)
+    return AlignmentFile([parse(*line) for line in _numbered(path, lines)], complete=True)
 
 
 def _read_naacl(path: str | Path, lines: list[str]) -> list[Links]:
@@ -100,12 +101,17 @@ def _read_naacl(path: str | Path, lines: list[str]) -> list[Links]:
             kind.setdefault(pair, set()).update(() if link is None else [link])
 
     located = _located(path, parse)
-    for numbered in enumerate(lines, 1):
+    for numbered in _numbered(path, lines):
         located(*numbered)
     return [
         Links(frozenset(sure.get(pair, ())), frozenset(possible.get(pair, ())))
         for pair in range(1, max(possible) + 1)
     ]
+
+
+def _numbered(path: str | Path, lines: list[str]) -> Iterator[tuple[int, str]]:
+    """Lines from 1, with a progress bar."""
+    return enumerate(Progress(lines, unit="lines", what=f"reading {path}"), 1)
 
 
 def _link(source: str, target: str, one_based: bool, entry: str) -> Link | None:

@@ -21,6 +21,7 @@ from fairseq_amber.evaluation.batching import distinct
 from fairseq_amber.evaluation.encoder import Encoder
 from fairseq_amber.evaluation.text_files import decode_line
 from fairseq_amber.evaluation.vector_file import VectorFile
+from fairseq_amber.progress import Progress
 
 CHUNK_LINES = 1 << 15  # whichever comes first ends a chunk
 CHUNK_BYTES = 1 << 24
@@ -78,8 +79,6 @@ def embed_text(
             interrupted run began with; a vector has no finite value in the dtypes chosen; or as
             `VectorFile`.
     """
-    from tqdm import tqdm
-
     layer = encoder.resolve_layer(settings.layer)
     made_with = {
         **identity,
@@ -94,7 +93,9 @@ def embed_text(
         start = file.rows
         notes = file.notes or {"bytes": 0, "digest": "", "cut": 0}
         digest = _read_again(text, name, file, notes)
-        with tqdm(total=total, initial=start, unit=" sentences", disable=None) as progress:
+        with Progress(
+            total=total, done=start, unit="sentences", what=f"encoding {name}", leave=True
+        ) as progress:
             for raw in _chunks(text):
                 lines = [
                     decode_line(x, name, number) for number, x in enumerate(raw, file.rows + 1)

@@ -25,6 +25,7 @@ from fairseq_amber.evaluation.checkpoint import load_model
 from fairseq_amber.evaluation.devices import find_device
 from fairseq_amber.evaluation.tokenizer import Tokenizer
 from fairseq_amber.objectives.sentence_alignment import mean_pool
+from fairseq_amber.progress import Progress, heartbeat
 
 POOLINGS = ("mean", "mean-no-specials", "cls")
 
@@ -101,7 +102,8 @@ class Encoder:
                 cannot compute in that dtype.
         """
         where = find_device(device)
-        loaded = load_model(checkpoint, data=data, reinitialize=reinitialize)
+        with heartbeat(f"loading {checkpoint}"):
+            loaded = load_model(checkpoint, data=data, reinitialize=reinitialize)
         model = loaded.model.to(where, getattr(torch, dtype))
         config = loaded.config if dtype == "float32" else {**loaded.config, "dtype": dtype}
         encoder = cls(model, loaded.dictionary, loaded.data, config)
@@ -161,17 +163,19 @@ class Encoder:
         name: str | None = None,
     ) -> Tensor:
         """`embed` at K layers in one pass of the model: (K, N, D)."""
-        from tqdm import tqdm
-
         unique, row_of = distinct(sentences)
         ids = self.tokenizer.encode(unique)
         vectors = torch.empty(len(layers), len(unique), self.dim, device=self._device)
-        with tqdm(total=len(unique), unit=" sentences", leave=False, disable=None) as progress:
+        what = "encoding" if name is None else f"encoding {name}"
+        lengths = [min(len(row) + SENTENCE_SPECIALS, self.max_tokens) for row in ids]
+        with Progress(
+            total=len(unique), unit="sentences", what=what, work=sum(lengths)
+        ) as progress:
             for rows, batch in self.layer_vectors(
                 ids, layers, pooling=pooling, batch_tokens=batch_tokens
             ):
                 vectors[:, torch.from_numpy(rows).to(self._device)] = batch
-                progress.update(len(rows))
+                progress.update(len(rows), work=sum(lengths[row] for row in rows))
         if name is not None:
             self.warn_of_cut(int(self.too_long(ids)[row_of].sum()), name)
         if len(unique) == len(sentences):

@@ -23,6 +23,7 @@ from fairseq_amber.evaluation.neighbour_search import (
     sampled_recall,
 )
 from fairseq_amber.evaluation.unit_vectors import UnitVectors
+from fairseq_amber.progress import heartbeat
 
 
 class Mined(NamedTuple):
@@ -118,4 +119,5 @@ class Miner:
             found = approximate_neighbours(
                 source, target, self.neighbours, lists=self.lists, probes=self.probes
             )
-        return mine_pairs(*found, margin=self.margin, retrieval=self.retrieval), found
+        with heartbeat("choosing pairs"):
+            return mine_pairs(*found, margin=self.margin, retrieval=self.retrieval), found

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.unit_vectors import PIECE, UnitVectors
+from fairseq_amber.progress import Progress, heartbeat
 
 _POINTS = 40  # of each list, to find its centroid; faiss asks for 39
 
@@ -69,21 +70,25 @@ def exact_neighbours(
     tile = tile or (1024 if device.type == "cpu" else 8192)
     forward = _Nearest(len(source), min(k, len(target)), device)
     backward = _Nearest(len(target), min(k, len(source)), device)
-    with _progress(len(source), "exact search") as progress:
+    cosines = len(source) * len(target)
+    with Progress(total=cosines, unit="cosines", what="exact search") as progress:
         for top, x in source.pieces(tile):
             for left, y in target.pieces(tile):
                 block = x @ y.T
                 forward.update(block, top, left)
                 backward.update(block.T, left, top)
-            progress.update(len(x))
+                progress.update(block.numel())
     return forward.result(), backward.result()
 
 
 def _scan(queries: Tensor, items: UnitVectors, k: int) -> Neighbours:
     """The k nearest items of a few queries (Q, D), exactly."""
     nearest = _Nearest(len(queries), min(k, len(items)), queries.device)
-    for left, piece in items.pieces(PIECE):
-        nearest.update(queries @ piece.T, 0, left)
+    what = f"exact search for {len(queries):,} sentences"
+    with Progress(total=len(items), unit="sentences", what=what) as progress:
+        for left, piece in items.pieces(PIECE):
+            nearest.update(queries @ piece.T, 0, left)
+            progress.update(len(piece))
     return nearest.result()
 
 
@@ -130,14 +135,17 @@ def _search_lists(
     index.cp.seed = 1
     index.cp.min_points_per_centroid, index.cp.max_points_per_centroid = 1, _POINTS
     sample = np.random.default_rng(1).permutation(len(items))[: _POINTS * lists]
-    index.train(items[np.sort(sample)].cpu().numpy())
-    for _, piece in items.pieces(PIECE):
-        index.add(piece.cpu().numpy())
+    with heartbeat(f"k-means of {len(sample):,} sentences into {lists:,} lists"):
+        index.train(items[np.sort(sample)].cpu().numpy())
+    with Progress(total=len(items), unit="sentences", what="filling the lists") as progress:
+        for _, piece in items.pieces(PIECE):
+            index.add(piece.cpu().numpy())
+            progress.update(len(piece))
     index.nprobe = min(probes, lists)
     found = Neighbours(
         np.empty((len(queries), k), dtype=np.float32), np.empty((len(queries), k), dtype=np.int64)
     )
-    with _progress(len(queries), "approximate search") as progress:
+    with Progress(total=len(queries), unit="sentences", what="approximate search") as progress:
         for start, piece in queries.pieces(PIECE):
             here = slice(start, start + len(piece))
             found.cosine[here], found.rows[here] = index.search(piece.cpu().numpy(), k)
@@ -191,11 +199,3 @@ def import_faiss() -> Any:
             "approximate search needs faiss; pip install faiss-cpu, or search exactly"
         ) from None
     return faiss
-
-
-def _progress(total: int, description: str) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(
-        total=total, desc=description, unit=" sentences", leave=False, disable=None, unit_scale=True
-    )

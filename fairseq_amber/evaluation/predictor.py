@@ -17,6 +17,7 @@ from fairseq_amber.evaluation.answers import Span, best_answers
 from fairseq_amber.evaluation.batching import batches_by_length
 from fairseq_amber.evaluation.checkpoint import LoadedModel, load_model
 from fairseq_amber.evaluation.devices import find_device
+from fairseq_amber.progress import Progress, heartbeat
 
 # What decides on the rows of each kind of task, with the values of XTREME.
 _PAIRS = {"pair_positions": "continuous", "pair_segments": "auto"}
@@ -87,7 +88,8 @@ class Predictor:
         where = find_device(device)
         if fp16 and where.type == "cpu":
             raise UserError("--fp16 needs a GPU; leave it out, or name one with --device cuda")
-        loaded = load_model(checkpoint, data=folder.path)
+        with heartbeat(f"loading {checkpoint}"):
+            loaded = load_model(checkpoint, data=folder.path)
         state = _check_task(loaded, folder, checkpoint)
         # A setting that is younger than the checkpoint has its default.
         trained = {
@@ -165,12 +167,10 @@ class Predictor:
         self, dataset: TaskDataset, batch_tokens: int
     ) -> Iterator[tuple[dict[str, Any], Tensor]]:
         """Batches of falling length, and the head's scores of each, with a progress bar."""
-        from tqdm import tqdm
-
         broken = torch.zeros((), dtype=torch.bool, device=self._device)
-        name = dataset.languages[0]
-        with tqdm(total=len(dataset), desc=name, leave=False, disable=None) as progress:
-            for indices in batches_by_length(dataset.sizes.tolist(), batch_tokens):
+        sizes, what = dataset.sizes.tolist(), f"predicting {dataset.languages[0]}"
+        with Progress(total=len(dataset), unit="examples", what=what, work=sum(sizes)) as progress:
+            for indices in batches_by_length(sizes, batch_tokens):
                 batch = dataset.collater([dataset[int(i)] for i in indices])
                 net_input = {
                     key: value.to(self._device) if isinstance(value, Tensor) else value
@@ -179,7 +179,7 @@ class Predictor:
                 scores, _ = self._model(**net_input)
                 broken |= ~scores.isfinite().all()
                 yield batch, scores
-                progress.update(len(indices))
+                progress.update(len(indices), work=sum(sizes[i] for i in indices))
         if broken:
             half = self.config.get("precision") == "fp16"
             remedy = "leave out --fp16" if half else "its training diverged: take an earlier one"

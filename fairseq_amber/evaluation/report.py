@@ -21,6 +21,7 @@ from fairseq_amber.evaluation.pictures import both_formats
 from fairseq_amber.evaluation.results import Result, read_result
 from fairseq_amber.evaluation.space_flags import add_space_arguments, sentence_planes
 from fairseq_amber.evaluation.text_files import atomic_writer
+from fairseq_amber.progress import heartbeat
 
 SUMMARY = "one table of many results, with significance tests and pictures: report.md, .csv, .json"
 EXAMPLE = (
@@ -169,7 +170,10 @@ def _curves(runs: dict[str, Path]) -> list[Drawing]:
         return []
     from fairseq_amber.evaluation.loss_curves import plot_curves, read_curves
 
-    curves = {name: read_curves(path) for name, path in runs.items()}
+    curves = {}
+    for name, path in runs.items():
+        with heartbeat(f"reading {path}"):
+            curves[name] = read_curves(path)
     caption = "Losses in training (lines) and validation (dots)"
     return [Drawing(caption, "loss_curves", partial(plot_curves, curves))]
 

@@ -8,13 +8,15 @@ That is the Tatoeba task of Artetxe and Schwenk (2019) and of XTREME (Hu et al.,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Iterator
+from functools import partial
+from typing import Callable, Iterator, Tuple
 
 import torch
 from torch import Tensor
 
 SIMILARITIES = ("cosine", "csls", "margin")
 NEIGHBOURS = {"csls": 10, "margin": 4}  # as their papers count
+PASSES = {"cosine": 1, "csls": 2, "margin": 2}  # over all pairs of sentences
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,18 @@ class RetrievalAccuracy:
 
 
 def retrieval_accuracy(
-    source: Tensor, target: Tensor, *, similarity: str = "cosine", neighbours: int | None = None
+    source: Tensor,
+    target: Tensor,
+    *,
+    similarity: str = "cosine",
+    neighbours: int | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> RetrievalAccuracy:
     """Accuracy of finding row i of `target` from row i of `source`, and the reverse.
 
     Args:
         source, target: (N, D) vectors of N aligned sentences, N >= 1.
-        similarity, neighbours: as in `nearest_neighbours`.
+        similarity, neighbours, progress: as in `nearest_neighbours`.
 
     Raises:
         ValueError: the shapes differ, or as `nearest_neighbours`.
@@ -67,7 +74,7 @@ def retrieval_accuracy(
         )
     gold = torch.arange(len(source), device=source.device)
     forward, backward = nearest_neighbours(
-        source, target, similarity=similarity, neighbours=neighbours
+        source, target, similarity=similarity, neighbours=neighbours, progress=progress
     )
     return RetrievalAccuracy((forward == gold).cpu(), (backward == gold).cpu())
 
@@ -79,6 +86,7 @@ def nearest_neighbours(
     similarity: str = "cosine",
     neighbours: int | None = None,
     tile: int = 4096,
+    progress: Callable[[int], object] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """For every row of one side, the index of the most similar row of the other side.
 
@@ -99,6 +107,7 @@ def nearest_neighbours(
         target: (M, D) vectors.
         similarity: one of `SIMILARITIES`.
         neighbours: k, by default the paper's, `NEIGHBOURS`; more than the rows there are means all.
+        progress: told how many cosines a block has, after it; `PASSES` times N x M together.
 
     Returns:
         (N,) indices into target and (M,) indices into source, int64.
@@ -109,9 +118,10 @@ def nearest_neighbours(
     if similarity not in SIMILARITIES:
         raise ValueError(f"similarity {similarity!r} is none of {', '.join(SIMILARITIES)}")
     x, y = _unit(source), _unit(target)
+    tiles = partial(_tiles, x, y, tile, progress)
     if similarity == "cosine":
-        return _best_of_both_sides(x, y, tile, lambda block, rows, columns: block)
-    r_target, r_source = _mean_of_nearest(x, y, neighbours or NEIGHBOURS[similarity], tile)
+        return _best_of_both_sides(tiles(), x, y, lambda block, rows, columns: block)
+    r_target, r_source = _mean_of_nearest(tiles(), x, y, neighbours or NEIGHBOURS[similarity])
 
     def score(block: Tensor, rows: slice, columns: slice) -> Tensor:
         hubs = r_target[rows, None] + r_source[columns]
@@ -119,7 +129,7 @@ def nearest_neighbours(
             return 2 * block - hubs
         return block / (hubs / 2).clamp(min=torch.finfo(hubs.dtype).eps)
 
-    return _best_of_both_sides(x, y, tile, score)
+    return _best_of_both_sides(tiles(), x, y, score)
 
 
 def _unit(vectors: Tensor) -> Tensor:
@@ -131,22 +141,28 @@ def _unit(vectors: Tensor) -> Tensor:
     return torch.nn.functional.normalize(vectors, dim=1)
 
 
-def _tiles(x: Tensor, y: Tensor, tile: int) -> Iterator[tuple[slice, slice, Tensor]]:
+_Tiles = Iterator[Tuple[slice, slice, Tensor]]
+
+
+def _tiles(x: Tensor, y: Tensor, tile: int, progress: Callable[[int], object] | None) -> _Tiles:
     """Blocks of x @ y.T, row by row, with the rows and columns they cover."""
     for top in range(0, len(x), tile):
         rows = slice(top, top + tile)
         for left in range(0, len(y), tile):
             columns = slice(left, left + tile)
-            yield rows, columns, x[rows] @ y[columns].T
+            block = x[rows] @ y[columns].T
+            yield rows, columns, block
+            if progress is not None:
+                progress(block.numel())
 
 
 def _best_of_both_sides(
-    x: Tensor, y: Tensor, tile: int, score: Callable[[Tensor, slice, slice], Tensor]
+    tiles: _Tiles, x: Tensor, y: Tensor, score: Callable[[Tensor, slice, slice], Tensor]
 ) -> tuple[Tensor, Tensor]:
     """Row-wise and column-wise argmax of score(x @ y.T), the lowest index first."""
     best = [x.new_full((len(side),), float("-inf")) for side in (x, y)]
     index = [torch.zeros(len(side), dtype=torch.long, device=x.device) for side in (x, y)]
-    for rows, columns, block in _tiles(x, y, tile):
+    for rows, columns, block in tiles:
         block = score(block, rows, columns)
         for side, here, other, dim in ((0, rows, columns, 1), (1, columns, rows, 0)):
             value, position = block.max(dim)
@@ -156,11 +172,11 @@ def _best_of_both_sides(
     return index[0], index[1]
 
 
-def _mean_of_nearest(x: Tensor, y: Tensor, k: int, tile: int) -> tuple[Tensor, Tensor]:
+def _mean_of_nearest(tiles: _Tiles, x: Tensor, y: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Mean of the k largest entries of each row and of each column of x @ y.T: (N,), (M,)."""
     wanted = (min(k, len(y)), min(k, len(x)))
     top = [x.new_full((len(side), count), float("-inf")) for side, count in zip((x, y), wanted)]
-    for rows, columns, block in _tiles(x, y, tile):
+    for rows, columns, block in tiles:
         for side, here, values in ((0, rows, block), (1, columns, block.T)):
             merged = torch.cat([top[side][here], values], dim=1)
             top[side][here] = merged.topk(wanted[side], dim=1).values

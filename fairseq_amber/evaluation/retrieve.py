@@ -22,6 +22,7 @@ from fairseq_amber.evaluation.items import accuracy_items
 from fairseq_amber.evaluation.results import Result
 from fairseq_amber.evaluation.tables import plain_table
 from fairseq_amber.evaluation.text_files import ParallelFiles, read_order, read_parallel
+from fairseq_amber.progress import Progress
 
 if TYPE_CHECKING:
     from fairseq_amber.evaluation.encoder import Encoder
@@ -167,7 +168,7 @@ def _measure(
     Raises:
         UserError: a vector is NaN or infinite.
     """
-    from fairseq_amber.evaluation.retrieval import retrieval_accuracy
+    from fairseq_amber.evaluation.retrieval import PASSES, retrieval_accuracy
 
     vectors = [
         encoder.embed_layers(
@@ -176,14 +177,19 @@ def _measure(
         for side, path in zip(sides, (pair.source, pair.target))
     ]
     found = {}
-    for number, x, y in zip(layers, *vectors):
-        try:
-            found[number] = retrieval_accuracy(x, y, similarity=args.similarity)
-        except ValueError as error:
-            raise UserError(
-                f"{args.checkpoint}, layer {number}: {error}; use another checkpoint, or "
-                "--dtype float32 or bfloat16"
-            ) from None
+    cosines = len(layers) * PASSES[args.similarity] * len(sides[0]) * len(sides[1])
+    with Progress(total=cosines, unit="cosines") as progress:
+        for number, x, y in zip(layers, *vectors):
+            progress.describe(f"searching {pair.name} at layer {number}")
+            try:
+                found[number] = retrieval_accuracy(
+                    x, y, similarity=args.similarity, progress=progress.update
+                )
+            except ValueError as error:
+                raise UserError(
+                    f"{args.checkpoint}, layer {number}: {error}; use another checkpoint, or "
+                    "--dtype float32 or bfloat16"
+                ) from None
     return found
 
 

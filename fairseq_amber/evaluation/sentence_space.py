@@ -10,6 +10,7 @@ import numpy as np
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.panels import colour, legend, panels
 from fairseq_amber.evaluation.pictures import COLOURS, save_picture
+from fairseq_amber.progress import heartbeat
 
 METHODS = ("pca", "tsne")
 _MARKERS = "osD^vPX"
@@ -49,11 +50,13 @@ def project(vectors: np.ndarray, method: str, *, seed: int = 0) -> tuple[np.ndar
     unit = np.asarray(vectors, dtype=np.float64) / np.maximum(lengths, 1e-12)
     if method == "pca":
         pca = PCA(n_components=2, svd_solver="full")
-        places = pca.fit_transform(unit)
+        with heartbeat(f"PCA of {len(unit):,} sentences"):
+            places = pca.fit_transform(unit)
         return places, f"PCA, {pca.explained_variance_ratio_.sum():.0%} of the variance"
     perplexity = min(30.0, (len(unit) - 1) / 3)
     tsne = TSNE(perplexity=perplexity, init="pca", random_state=seed)
-    return tsne.fit_transform(unit), f"t-SNE, perplexity {perplexity:.0f}"
+    with heartbeat(f"t-SNE of {len(unit):,} sentences"):
+        return tsne.fit_transform(unit), f"t-SNE, perplexity {perplexity:.0f}"
 
 
 def check_languages(languages: Sequence[str]) -> None:

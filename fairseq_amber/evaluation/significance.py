@@ -15,6 +15,7 @@ import numpy as np
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.items import Items
+from fairseq_amber.progress import Progress
 
 RESAMPLES = 9999
 MEAN = "mean"
@@ -59,11 +60,17 @@ def compare_items(
     sign = -1 if error_rate else 1
     rows, replicates = [], []
     rng = np.random.default_rng(seed)
-    for language, table in _tables(first, second).items():
-        swapped, drawn = _replicates(table, resamples, rng)
-        observed = np.array([_score(side.sum(axis=1)) for side in table])
-        rows.append(_difference(language, observed, swapped, drawn, sign, table.shape[2]))
-        replicates.append((observed, swapped, drawn))
+    tables = _tables(first, second)
+    work = sum(table.shape[2] for table in tables.values())
+    with Progress(
+        total=resamples * len(tables), unit="resamples", work=resamples * work
+    ) as progress:
+        for language, table in tables.items():
+            progress.describe(f"comparing on {language}")
+            swapped, drawn = _replicates(table, resamples, rng, progress)
+            observed = np.array([_score(side.sum(axis=1)) for side in table])
+            rows.append(_difference(language, observed, swapped, drawn, sign, table.shape[2]))
+            replicates.append((observed, swapped, drawn))
     if len(rows) > 1:
         observed, swapped, drawn = (np.mean(part, axis=0) for part in zip(*replicates))
         rows.append(_difference(MEAN, observed, swapped, drawn, sign, sum(row.n for row in rows)))
@@ -110,9 +117,10 @@ def _by_language(runs: Sequence[Items]) -> dict[str, list[list[np.ndarray]]]:
 
 
 def _replicates(
-    table: np.ndarray, resamples: int, rng: np.random.Generator
+    table: np.ndarray, resamples: int, rng: np.random.Generator, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray]:
     """Differences in score, (resamples,), after swapping items and after drawing them anew."""
+    items = table.shape[2]
     counted = table.any(axis=(0, 1, 3))  # the others change no sum
     table = table[:, :, counted] if counted.any() else table
     n = table.shape[2]
@@ -127,6 +135,7 @@ def _replicates(
         places = rng.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
         weights = np.bincount(places.ravel(), minlength=size * n).reshape(size, n).astype(float)
         drawn.append(_scores(weights @ first) - _scores(weights @ second))
+        progress.update(size, work=size * items)
     return np.concatenate(swapped), np.concatenate(drawn)
 
 

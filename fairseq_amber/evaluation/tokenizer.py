@@ -13,8 +13,11 @@ from typing import NamedTuple, Sequence
 import numpy as np
 
 from fairseq_amber.preparation.subwords import DICTIONARY_NAME, Subwords, find_tokenizer
+from fairseq_amber.progress import Progress
 
 __all__ = ["DICTIONARY_NAME", "Tokenizer", "WordPieces"]
+
+_CHUNK = 1 << 16  # sentences; more than `embedding` has at a time, which has a bar of its own
 
 
 class WordPieces(NamedTuple):
@@ -43,7 +46,16 @@ class Tokenizer:
         return cls(find_tokenizer(Path(data)).load(), dictionary)
 
     def encode(self, sentences: Sequence[str]) -> list[np.ndarray]:
-        """The ids of each sentence, without special tokens."""
+        """The ids of each sentence, without special tokens, with a progress bar where there are
+        many."""
+        if len(sentences) > _CHUNK:
+            ids: list[np.ndarray] = []
+            with Progress(total=len(sentences), unit="texts", what="finding subwords") as progress:
+                for start in range(0, len(sentences), _CHUNK):
+                    chunk = sentences[start : start + _CHUNK]
+                    ids += self.encode(chunk)
+                    progress.update(len(chunk))
+            return ids
         numbers, lengths = self._subwords.encode(sentences)
         return np.split(self._ids[numbers], np.cumsum(lengths)[:-1]) if len(lengths) else []
 

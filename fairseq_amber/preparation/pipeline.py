@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, Sequence
-
-from tqdm import tqdm
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.preparation.binarize import Counts, binarize
@@ -22,6 +19,7 @@ from fairseq_amber.preparation.subwords import DICTIONARY_NAME, TokenizerFiles, 
 from fairseq_amber.preparation.text_file import TextFile, check_alignment, check_file
 from fairseq_amber.preparation.vocabulary import Vocabulary, learn_model, load_vocabulary
 from fairseq_amber.preparation.workers import WorkerPool, available_cores, call_in_process
+from fairseq_amber.progress import Progress, say
 
 
 class Preparation(NamedTuple):
@@ -110,9 +108,15 @@ def _check(corpora: Sequence[Corpus], workers: int) -> dict[Path, TextFile]:
     paths = {path for corpus in corpora for files in corpus.sources for path in files}
     ordered = sorted(paths, key=lambda path: (-path.stat().st_size, path))
     with WorkerPool(min(workers, len(ordered))) as pool:
-        results = pool.map(check_file, ((path,) for path in ordered))
-        bar = _ProgressBar(results, "checking", len(ordered), unit=" files")
-        texts = {text.path: text for text in bar}
+        sizes = [path.stat().st_size for path in ordered]
+        with Progress(
+            total=len(ordered), unit="files", what="checking", work=sum(sizes), leave=True
+        ) as bar:
+            texts = {}
+            calls = ((path,) for path in ordered)
+            for text, size in zip(pool.map(check_file, calls, waiting=bar.tick), sizes):
+                texts[text.path] = text
+                bar.update(work=size)
     check_alignment(corpora, texts)
     return texts
 
@@ -178,13 +182,15 @@ def _saved_vocabulary(data_bin: Path, manifest: Manifest) -> Vocabulary | None:
 
 def _learn(training_text: dict[str, list[TextFile]], settings: VocabularySettings) -> Vocabulary:
     lines = sum(text.lines for files in training_text.values() for text in files)
-    _say(
+    say(
         f"learning a vocabulary of {settings.vocab_size:,} pieces from "
         f"{min(lines, settings.vocab_sentences):,} lines in {', '.join(sorted(training_text))}"
     )
-    vocabulary = load_vocabulary(call_in_process(learn_model, training_text, settings))
+    with Progress(what="learning the vocabulary, which cannot be divided") as bar:
+        files = call_in_process(learn_model, training_text, settings, waiting=bar.tick)
+    vocabulary = load_vocabulary(files)
     if len(vocabulary.ids) < settings.vocab_size:
-        _say(f"the text yields no more than {len(vocabulary.ids):,} pieces")
+        say(f"the text yields no more than {len(vocabulary.ids):,} pieces")
     return vocabulary
 
 
@@ -214,11 +220,11 @@ def _binarize_all(
     todo.sort(key=lambda corpus: corpus.split == "train")
     lines = {corpus: sum(texts[files[0]].lines for files in corpus.sources) for corpus in todo}
     start = time.perf_counter()
-    with _ProgressBar(total=sum(lines.values()), unit=" lines", unit_scale=True) as bar, WorkerPool(
+    with Progress(total=sum(lines.values()), unit="lines", leave=True) as bar, WorkerPool(
         workers, start_encoder, (vocabulary, filters)
     ) as pool:
         for corpus in todo:
-            bar.set_description(corpus.name)
+            bar.describe(corpus.name)
             writers, counts = binarize(
                 corpus, texts, pool, folder.partial, vocabulary.size, bar.update
             )
@@ -228,7 +234,7 @@ def _binarize_all(
                 "counts": asdict(counts),
             }
             folder.save(manifest)
-            _say(f"{corpus.name}: {counts.kept:,} of {counts.lines:,} lines")
+            say(f"{corpus.name}: {counts.kept:,} of {counts.lines:,} lines")
     sentences = sum(len(corpus.languages) * lines[corpus] for corpus in todo)
     return sentences, time.perf_counter() - start
 
@@ -245,16 +251,3 @@ def _place(
             folder.move(Path(f"{writer.prefix}{suffix}"), prefix + suffix)
             names.append(prefix + suffix)
     return {name: (folder.path / name).stat().st_size for name in names}
-
-
-class _ProgressBar(tqdm):
-    """On a terminal alone, and without tqdm's thread: threads and forks do not mix."""
-
-    monitor_interval = 0
-
-    def __init__(self, *arguments, **options):
-        super().__init__(*arguments, disable=None, **options)
-
-
-def _say(message: str) -> None:
-    tqdm.write(message, file=sys.stderr)

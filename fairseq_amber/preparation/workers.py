@@ -8,12 +8,19 @@ import signal
 import threading
 from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import wait as wait_for_futures
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from typing import Any, Callable, Iterable, Iterator
 
 from fairseq_amber.errors import UserError
+
+_BETWEEN = 1.0  # seconds
+
+
+def _nothing() -> None:
+    pass
 
 
 def available_cores() -> int:
@@ -46,9 +53,16 @@ class WorkerPool:
             workers, initializer=_start_worker, initargs=(self._stop, initializer, arguments)
         )
 
-    def map(self, function: Callable, calls: Iterable[tuple]) -> Iterator[Any]:
+    def map(
+        self,
+        function: Callable,
+        calls: Iterable[tuple],
+        *,
+        waiting: Callable[[], object] = _nothing,
+    ) -> Iterator[Any]:
         """Yields function(*arguments) for each call. Only a few calls for each worker are in
-        flight at a time, so that calls and results may be more than memory holds.
+        flight at a time, so that calls and results may be more than memory holds. `waiting` is
+        called every second that a result lets itself be waited for.
 
         Raises:
             UserError: a worker was killed, or the function raised one.
@@ -59,9 +73,9 @@ class WorkerPool:
                 with _interrupts_held_back():  # a process started here never sees Ctrl-C
                     pending.append(self._executor.submit(function, *arguments))
                 if len(pending) > 3 * self._workers:
-                    yield pending.popleft().result()
+                    yield _result(pending.popleft(), waiting)
             while pending:
-                yield pending.popleft().result()
+                yield _result(pending.popleft(), waiting)
         except BrokenProcessPool:
             raise UserError(
                 "a worker process was killed, probably for want of memory; run the same command "
@@ -78,9 +92,17 @@ class WorkerPool:
         self._executor.shutdown()
 
 
-def call_in_process(function: Callable, *arguments) -> Any:
+def _result(future: Future, waiting: Callable[[], object]) -> Any:
+    while not wait_for_futures([future], timeout=_BETWEEN).done:
+        waiting()
+    return future.result()
+
+
+def call_in_process(
+    function: Callable, *arguments, waiting: Callable[[], object] = _nothing
+) -> Any:
     """function(*arguments) in a process of its own: for long calls into C++, which would
-    otherwise hold up Ctrl-C until they end.
+    otherwise hold up Ctrl-C until they end. `waiting` is called every second until then.
 
     Raises:
         UserError: the process was killed, or the function raised one.
@@ -91,6 +113,8 @@ def call_in_process(function: Callable, *arguments) -> Any:
         process.start()
     sender.close()
     try:
+        while not receiver.poll(_BETWEEN):
+            waiting()
         result = receiver.recv()
     except EOFError:
         raise UserError(

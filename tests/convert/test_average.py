@@ -52,6 +52,11 @@ def test_it_is_the_mean_of_every_weight(checkpoints, tmp_path, capsys):
     assert encoder.lm_head.weight is encoder.sentence_encoder.embed_tokens.weight
 
 
+def test_it_says_how_many_it_has_read(checkpoints, tmp_path, capsys, progress_of):
+    assert main(["average", *map(str, checkpoints), "--output", str(tmp_path / "out.pt")]) == 0
+    assert progress_of(capsys.readouterr().err) == {"averaging": "3 of 3 checkpoints"}
+
+
 def test_half_precision_is_kept(changed, tmp_path):
     def halve(state):
         state["model"] = {name: value.half() for name, value in state["model"].items()}

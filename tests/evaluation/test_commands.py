@@ -75,6 +75,41 @@ def test_retrieve_sweeps_layers_in_one_pass(
         assert "chosen on the test data" in text
 
 
+def test_retrieve_says_how_far_it_is(
+    fairseq_amber_command, checkpoint, corpus, progress_of, monkeypatch
+):
+    monkeypatch.setattr("fairseq_amber.evaluation.tokenizer._CHUNK", 3)
+    flags = ["--layers", "1-2", "--similarity", "csls", "--pairs", "de-en", "--batch-tokens", 20]
+    _, out, err = fairseq_amber_command("retrieve", checkpoint, "--folder", corpus, *flags)
+    assert progress_of(err) == {
+        "finding subwords": "8 of 8 texts",
+        f"encoding {corpus}/test.de-en.de": "8 of 8 sentences",
+        f"encoding {corpus}/test.de-en.en": "8 of 8 sentences",
+        # two layers, at each of which CSLS goes twice over 8 x 8
+        "searching de-en at layer 1": "128 of 256 cosines",
+        "searching de-en at layer 2": "256 of 256 cosines",
+    }
+    assert "fairseq-amber:" not in out
+
+
+def test_align_says_how_far_it_is(fairseq_amber_command, checkpoint, corpus, progress_of):
+    flags = ["--folder", corpus, "--output", corpus / "out", "--pairs", "de-en"]
+    _, _, err = fairseq_amber_command("align", checkpoint, *flags)
+    assert progress_of(err) == {"finding words": "8 of 8 lines", "aligning de-en": "8 of 8 pairs"}
+
+
+def test_aer_says_how_far_it_is(fairseq_amber_command, tmp_path, progress_of):
+    pharaoh, naacl = tmp_path / "found.align", tmp_path / "gold.naacl"
+    pharaoh.write_text("0-0\n0-0 1-1\n")
+    naacl.write_text("1 1 1 S\n2 1 1 S\n2 2 2 P\n")
+    _, out, err = fairseq_amber_command("aer", pharaoh, naacl)
+    assert progress_of(err) == {
+        f"reading {pharaoh}": "2 of 2 lines",
+        f"reading {naacl}": "3 of 3 lines",
+    }
+    assert "fairseq-amber:" not in out
+
+
 def test_retrieve_keeps_the_outcome_of_every_sentence(
     fairseq_amber_command, checkpoint, corpus, tmp_path
 ):

@@ -47,6 +47,12 @@ def embed(fairseq_amber_command, checkpoint, text, tmp_path):
     return run
 
 
+def test_it_says_how_far_it_is(embed, text, small_chunks, progress_of):
+    _, out, err = embed()
+    assert progress_of(err) == {f"encoding {text}": "10 of 10 sentences"}
+    assert "fairseq-amber:" not in out
+
+
 def one_at_a_time(encoder, sentence, layer, pooling):
     """Without padding, batches or chunks."""
     ids = encoder.tokenizer.encode([sentence])[0].tolist()

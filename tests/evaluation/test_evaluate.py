@@ -153,6 +153,15 @@ def test_tagging(task, prepared, fine_tuned, evaluate, tmp_path):
     assert config["fine_tuned_on"] == f"{task} en"
 
 
+def test_it_says_how_far_it_is(prepared, fine_tuned, fairseq_amber_command, progress_of):
+    flags = ["--device", "cpu", "--batch-tokens", 100]
+    _, out, err = fairseq_amber_command("evaluate", fine_tuned("xnli"), prepared("xnli"), *flags)
+    assert progress_of(err) == {
+        f"predicting {language}": "9 of 9 examples" for language in ("de", "en", "tr")
+    }
+    assert "fairseq-amber:" not in out
+
+
 def test_classification(prepared, fine_tuned, evaluate, tmp_path):
     metrics = pytest.importorskip("sklearn.metrics")
     folder, checkpoint = prepared("xnli"), fine_tuned("xnli")

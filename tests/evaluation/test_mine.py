@@ -56,6 +56,22 @@ def read_pairs(path):
     return [tuple(line.split("\t")) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.parametrize("search", ["exact", "approximate"])
+def test_it_says_how_far_it_is(search, fairseq_amber_command, checkpoint, bucc, progress_of):
+    texts = [bucc / f"de-en.dev.{side}" for side in ("de", "en")]
+    flags = ["--source", texts[0], "--target", texts[1], "--format", "bucc", "--search", search]
+    _, out, err = fairseq_amber_command("mine", checkpoint, *flags)
+    found = progress_of(err)
+    assert [found.pop(f"encoding {text}") for text in texts] == ["20 of 20 sentences"] * 2
+    if search == "exact":
+        assert found == {"exact search": "400 of 400 cosines"}
+    else:
+        assert set(found.values()) == {"20 of 20 sentences"}
+        stages = ["filling the lists", "approximate search", "exact search for 20 sentences"]
+        assert list(found) == stages
+    assert "fairseq-amber:" not in out
+
+
 def test_the_threshold_is_tuned_on_dev_and_scored_on_test(
     fairseq_amber_command, checkpoint, bucc, tmp_path
 ):

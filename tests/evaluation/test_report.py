@@ -54,6 +54,16 @@ def test_compares_systems_on_their_items(fairseq_amber_command, results, tmp_pat
     assert (output / "report.json").read_bytes() == before
 
 
+def test_it_says_how_far_its_comparisons_are(
+    fairseq_amber_command, results, tmp_path, progress_of, monkeypatch
+):
+    monkeypatch.setattr("fairseq_amber.evaluation.significance._CELLS", 6 * 1000)
+    arguments = [*results, "--output", tmp_path / "report", "--compare", "good", "bad"]
+    _, out, err = fairseq_amber_command("report", *arguments)
+    assert progress_of(err) == {"comparing on de-en": "9,999 of 9,999 resamples"}
+    assert err.count("\n") == 10
+
+
 def test_other_test_data_is_not_compared(fairseq_amber_command, results, tmp_path):
     """Of as many items, so that nothing but the gold tells."""
     predicted, gold = tmp_path / "test.de-en.align", tmp_path / "other.de-en.gold"

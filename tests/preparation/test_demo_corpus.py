@@ -593,6 +593,16 @@ def test_command(tmp_path, capsys):
     assert [path.name for path in target.parent.iterdir()] == ["raw"]
 
 
+def test_it_says_how_far_it_is(tmp_path, capsys, progress_of):
+    assert main(command(tmp_path / "raw", "--mono-sentences", "2")) == 0
+    expected = {"train": 400, "valid": 3, "test": 2}
+    expected.update({f"train.{language}": 2 for language in LANGUAGES})
+    expected.update({f"valid.{language}": 3 for language in LANGUAGES})
+    assert progress_of(capsys.readouterr().err) == {
+        f"drawing {name}": f"{count} of {count} sentences" for name, count in expected.items()
+    }
+
+
 @pytest.mark.parametrize(
     "flags, complaint",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -144,6 +145,18 @@ def test_a_given_model_with_its_dictionary(raw: Path, tmp_path: Path):
     assert other["dict.txt"] == dictionary.read_bytes()
     assert other["mono/zh/train.idx"] == first["mono/zh/train.idx"]
     assert other["mono/zh/train.bin"] != first["mono/zh/train.bin"]
+
+
+def test_it_says_how_far_it_is(raw: Path, tmp_path: Path, capsys, progress_of):
+    assert main(["prepare", str(raw), str(tmp_path / "out"), "--vocab-size", "200"]) == 0
+    out, err = capsys.readouterr()
+    found = progress_of(err)
+    counts = {name: int(n) for name, n in re.findall(r"^(\w+/\S+) +(\d+)", out, re.MULTILINE)}
+    assert found.pop("checking") == "15 of 15 files"
+    assert found.keys() == counts.keys()
+    lines = sum(counts.values())
+    assert list(found.values())[-1] == f"{lines:,} of {lines:,} lines"
+    assert "fairseq-amber:" not in out
 
 
 def test_repeating_the_command_does_nothing(raw: Path, tmp_path: Path, capsys):

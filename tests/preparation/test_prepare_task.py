@@ -104,6 +104,18 @@ def rows(tokens: np.ndarray, lengths: np.ndarray) -> list[list[int]]:
     return [row.tolist() for row in np.split(tokens, np.cumsum(lengths)[:-1])]
 
 
+def test_it_says_how_far_it_is(prepare, progress_of, monkeypatch):
+    monkeypatch.setattr("fairseq_amber.preparation.task.encoder._TEXTS", 2)
+    status, out, err = prepare("pos", "--train", "en=train.tsv", "--test", "zh=test.tsv")
+    found = progress_of(err)
+    assert list(found) == ["reading", "encoding train en", "encoding test zh"]
+    assert found["reading"] == "2 of 2 texts"
+    for counts in found.values():
+        done, _, total, _ = counts.split()
+        assert done == total
+    assert "fairseq-amber:" not in out
+
+
 def test_tagging(prepare, tokenizer: Path):
     flags = "--train en=train.tsv --valid en=train.tsv --test zh=test.tsv --test zh=more.tsv"
     status, out, _ = prepare("pos", *flags.split())

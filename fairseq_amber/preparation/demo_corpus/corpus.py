@@ -11,6 +11,7 @@ from fairseq_amber.preparation.demo_corpus.languages import LANGUAGES, realisers
 from fairseq_amber.preparation.demo_corpus.meaning import Sentence, combinations
 from fairseq_amber.preparation.demo_corpus.sampler import Sampler
 from fairseq_amber.preparation.demo_corpus.tokens import Tokens, text
+from fairseq_amber.progress import Progress
 
 GRAMMAR = 1  # raised by every change that changes a written sentence
 SHORTEST, LONGEST = 3, 20  # tokens, in every language
@@ -119,42 +120,48 @@ class _Drawing:
         """A split; given the words of the training split, one of which all words are known."""
         lines: list[Realisation] = []
         turned_down = 0
-        for sentence in self._candidates(split, is_test=words is not None):
-            if len(lines) == count:
-                break
-            line: Realisation = {}
-            for language, realise in self._realisers.items():
-                tokens = realise(sentence)
-                if not self._is_new(language, tokens):
+        with _drawing(split, count) as progress:
+            for sentence in self._candidates(split, is_test=words is not None):
+                if len(lines) == count:
                     break
-                if words and not words[language].issuperset(token.text for token in tokens):
-                    break
-                line[language] = tokens
-            else:
-                turned_down = 0
-                lines.append(line)
-                self._meanings.add(sentence)
-                for language, tokens in line.items():
-                    self._seen[language].add(text(tokens))
-                continue
-            turned_down = self._count(turned_down, split, len(lines))
+                line: Realisation = {}
+                for language, realise in self._realisers.items():
+                    tokens = realise(sentence)
+                    if not self._is_new(language, tokens):
+                        break
+                    if words and not words[language].issuperset(token.text for token in tokens):
+                        break
+                    line[language] = tokens
+                else:
+                    turned_down = 0
+                    lines.append(line)
+                    progress.update()
+                    self._meanings.add(sentence)
+                    for language, tokens in line.items():
+                        self._seen[language].add(text(tokens))
+                    continue
+                turned_down = self._count(turned_down, split, len(lines))
+                progress.tick()
         return lines
 
     def _mono(self, language: str, split: str, count: int) -> list[str]:
         realise = self._realisers[language]
         lines: list[str] = []
         turned_down = 0
-        for sentence in self._candidates(f"{split}.{language}", is_test=False):
-            if len(lines) == count:
-                break
-            tokens = realise(sentence)
-            if not self._is_new(language, tokens):
-                turned_down = self._count(turned_down, f"{split}.{language}", len(lines))
-                continue
-            turned_down = 0
-            lines.append(text(tokens))
-            self._meanings.add(sentence)
-            self._seen[language].add(lines[-1])
+        with _drawing(f"{split}.{language}", count) as progress:
+            for sentence in self._candidates(f"{split}.{language}", is_test=False):
+                if len(lines) == count:
+                    break
+                tokens = realise(sentence)
+                if not self._is_new(language, tokens):
+                    turned_down = self._count(turned_down, f"{split}.{language}", len(lines))
+                    progress.tick()
+                    continue
+                turned_down = 0
+                lines.append(text(tokens))
+                self._meanings.add(sentence)
+                self._seen[language].add(lines[-1])
+                progress.update()
         return lines
 
     def _is_new(self, language: str, tokens: Sequence) -> bool:
@@ -167,3 +174,7 @@ class _Drawing:
                 "training words; ask for fewer, or for more --train-sentences"
             )
         return turned_down + 1
+
+
+def _drawing(name: str, count: int) -> Progress:
+    return Progress(total=count, unit="sentences", what=f"drawing {name}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Iterator, NamedTuple, Sequence
+from typing import Any, Callable, NamedTuple, Sequence
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from fairseq_amber.preparation.offsets import PlacedSubwords, join
 from fairseq_amber.preparation.subwords import MODEL_NAME, SPACE, Subwords
 from fairseq_amber.preparation.vocabulary import Vocabulary
 from fairseq_amber.preparation.workers import WorkerPool
+from fairseq_amber.progress import Progress
 
 _TEXTS, _CONTEXTS = 2048, 64  # that are encoded together
 
@@ -24,7 +25,12 @@ class Encoded(NamedTuple):
 
 
 class TextEncoder:
-    """Encodes texts in the workers of a pool that was started with `start_worker`."""
+    """Encodes texts in the workers of a pool that was started with `start_worker`.
+
+    what: what it says of itself while it does so.
+    """
+
+    what = "encoding"
 
     def __init__(self, pool: WorkerPool, vocabulary: Vocabulary):
         self._pool = pool
@@ -47,7 +53,7 @@ class TextEncoder:
         indices = np.fromiter(
             (places.setdefault(text, len(places)) for text in texts), np.int64, len(texts)
         )
-        parts = list(self._pool.map(_encode, _chunks(list(places), _TEXTS)))
+        parts = self._in_chunks(_encode, list(places), _TEXTS)
         if not parts:
             return Encoded(np.zeros(0, np.int32), np.zeros(0, np.int32))
         numbers, lengths = map(np.concatenate, zip(*parts))
@@ -56,9 +62,18 @@ class TextEncoder:
     def encode_with_offsets(self, texts: Sequence[str]) -> tuple[Encoded, np.ndarray]:
         """The same, and (T, 2) int32 the characters [begin, end) of its text that each token
         stands for."""
-        parts = list(self._pool.map(_encode_with_offsets, _chunks(texts, _CONTEXTS)))
+        parts = self._in_chunks(_encode_with_offsets, texts, _CONTEXTS)
         numbers, lengths, offsets = join(parts)
         return Encoded(self._ids[numbers], lengths.astype(np.int32)), offsets
+
+    def _in_chunks(self, function: Callable, texts: Sequence[str], size: int) -> list[Any]:
+        calls = ((texts[start : start + size],) for start in range(0, len(texts), size))
+        parts: list[Any] = []
+        with Progress(total=len(texts), unit="texts", what=self.what) as progress:
+            for part in self._pool.map(function, calls, waiting=progress.tick):
+                progress.update(min(size, len(texts) - size * len(parts)))
+                parts.append(part)
+        return parts
 
 
 def take(encoded: Encoded, indices: np.ndarray) -> Encoded:
@@ -69,11 +84,6 @@ def take(encoded: Encoded, indices: np.ndarray) -> Encoded:
     places = np.repeat(shifts, lengths)
     places += np.arange(len(places))
     return Encoded(encoded.tokens[places], lengths)
-
-
-def _chunks(texts: Sequence[str], size: int) -> Iterator[tuple[Sequence[str]]]:
-    for start in range(0, len(texts), size):
-        yield (texts[start : start + size],)
 
 
 _subwords: Subwords  # of this worker process

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Dict, NamedTuple
 
@@ -17,6 +16,7 @@ from fairseq_amber.preparation.task.sources import Sources
 from fairseq_amber.preparation.task.summary import Counts, count
 from fairseq_amber.preparation.vocabulary import Vocabulary, load_vocabulary
 from fairseq_amber.preparation.workers import WorkerPool, available_cores
+from fairseq_amber.progress import Progress, say
 
 Read = Dict[str, Dict[str, Examples]]  # by split and language
 
@@ -54,18 +54,18 @@ def prepare_task(
     """
     old = existing_folder(out, task)
     vocabulary = _read_vocabulary(tokenizer)
-    read: Read = {
-        split: {
-            language: read_examples(task, split, paths)
-            for language, paths in sorted(languages.items())
-        }
-        for split, languages in sources.items()
-    }
+    read: Read = {}
+    with Progress(total=sum(map(len, sources.values())), unit="texts", what="reading") as progress:
+        for split, languages in sources.items():
+            read[split] = {}
+            for language, paths in sorted(languages.items()):
+                read[split][language] = read_examples(task, split, paths)
+                progress.update()
     names, origin = _labels(task, labels, read, old)
     if old:
         check_same(old, names, origin, vocabulary.files)
-    for languages in read.values():
-        for examples in languages.values():
+    for texts in read.values():
+        for examples in texts.values():
             examples.settle_labels(names, origin)
 
     counts = {}
@@ -73,9 +73,10 @@ def prepare_task(
         workers or available_cores(), start_worker, (vocabulary,), finish=True
     ) as pool:
         encoder = TextEncoder(pool, vocabulary)
-        for split, languages in read.items():
-            for language, examples in languages.items():
-                print(f"encoding {split} {language} ({examples.number:,})", file=sys.stderr)
+        for split, texts in read.items():
+            for language, examples in texts.items():
+                encoder.what = f"encoding {split} {language}"
+                say(f"{encoder.what} ({examples.number:,})")
                 arrays = examples.encode(encoder)
                 writer.add(split, language, arrays, examples.number, examples.paths, examples.text)
                 counts[split, language] = count(examples, arrays, names)

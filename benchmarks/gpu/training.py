@@ -114,15 +114,15 @@ def command(data: Path, criterion: str, precision: str, args: argparse.Namespace
         )
     updates = UPDATES[args.toy]
     flags = (
-        f"{data} --user-dir {ROOT / 'fairseq_amber'} --task cross_lingual_alignment {shape}"
-        f" {CRITERIONS[criterion]} {PRECISIONS[precision]} --dropout 0 --attention-dropout 0"
-        " --optimizer adam --weight-decay 0.01 --clip-norm 1 --lr 5e-4"
+        f"--task cross_lingual_alignment {shape} {CRITERIONS[criterion]} {PRECISIONS[precision]}"
+        " --dropout 0 --attention-dropout 0 --optimizer adam --weight-decay 0.01 --clip-norm 1 --lr 5e-4"
         f" --lr-scheduler polynomial_decay --warmup-updates 6 --total-num-update {updates}"
         f" --max-update {updates} --seed 1 --disable-validation --no-epoch-checkpoints"
         f" --save-interval-updates {updates // 2} --log-format json --num-workers 0"
         f" --log-interval {5 if args.toy else 10}"
     )
-    words = [*flags.split(), "--adam-betas", "(0.9, 0.98)"]
+    words = [str(data), "--user-dir", str(ROOT / "fairseq_amber"), *flags.split()]
+    words += ["--adam-betas", "(0.9, 0.98)"]
     return words if torch.cuda.is_available() else [*words, "--cpu"]
 
 

@@ -115,7 +115,8 @@ def command(data: Path, criterion: str, precision: str, args: argparse.Namespace
     updates = UPDATES[args.toy]
     flags = (
         f"--task cross_lingual_alignment {shape} {CRITERIONS[criterion]} {PRECISIONS[precision]}"
-        " --dropout 0 --attention-dropout 0 --optimizer adam --weight-decay 0.01 --clip-norm 1 --lr 5e-4"
+        " --dropout 0 --attention-dropout 0"
+        " --optimizer adam --weight-decay 0.01 --clip-norm 1 --lr 5e-4"
         f" --lr-scheduler polynomial_decay --warmup-updates 6 --total-num-update {updates}"
         f" --max-update {updates} --seed 1 --disable-validation --no-epoch-checkpoints"
         f" --save-interval-updates {updates // 2} --log-format json --num-workers 0"

@@ -212,7 +212,9 @@ class Report:
             if apart is not None:
                 updates = sorted(set(straight.losses) & set(rest.losses))
                 pairs = [(straight.losses[n], rest.losses[n]) for n in updates]
-                row["largest difference of a loss"] = max(abs(a - b) for a, b in pairs)
+                row["largest difference of a loss"] = max(
+                    (abs(a - b) for a, b in pairs), default=None
+                )
                 row["largest difference of a weight"] = apart["largest"]
                 row["share of the way"] = apart["share"]
                 equal = apart["largest"] == 0

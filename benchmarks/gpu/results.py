@@ -61,10 +61,16 @@ def write_whole(path: Path, text: str) -> None:
     os.replace(beside, path)
 
 
+def newest_file(out: Path, stage: str, suffix: str) -> Path | None:
+    """The newest that a stage left in a folder, or None."""
+    found = sorted(out.glob(f"{stage}-*{suffix}"), key=lambda path: path.stat().st_mtime)
+    return found[-1] if found else None
+
+
 def newest(out: Path, stage: str) -> dict[str, Any] | None:
-    """The newest JSON that a stage left in a folder, or None."""
-    found = sorted(out.glob(f"{stage}-*.json"), key=lambda path: path.stat().st_mtime)
-    return json.loads(found[-1].read_text(encoding="utf-8")) if found else None
+    """The content of the newest JSON that a stage left in a folder, or None."""
+    path = newest_file(out, stage, ".json")
+    return json.loads(path.read_text(encoding="utf-8")) if path else None
 
 
 def cell(value: Any) -> str:
@@ -93,6 +99,7 @@ class StageResult:
         title: the heading of the Markdown file.
         device: whose name the files bear.
         settings: said in both files: what the numbers depend on.
+        json_too: write the JSON as well.
     """
 
     def __init__(
@@ -102,8 +109,10 @@ class StageResult:
         title: str,
         device: torch.device,
         settings: dict[str, Any] | None = None,
+        json_too: bool = True,
     ):
         self.title = title
+        self.json_too = json_too
         self.card = card_name(device)
         self.path = out / file_name(stage, self.card)
         self.content: dict[str, Any] = {
@@ -147,6 +156,8 @@ class StageResult:
     def write(self) -> None:
         """Both files, whole or not at all."""
         write_whole(self.path.with_name(self.path.name + ".md"), self.markdown())
+        if not self.json_too:
+            return
         text = json.dumps(self.content, indent=1, default=str)
         write_whole(self.path.with_name(self.path.name + ".json"), text + "\n")
 

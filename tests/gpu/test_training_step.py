@@ -1,4 +1,4 @@
-"""On a GPU: a training step never waits for it, in any precision."""
+"""On a GPU: a training step of every criterion never waits for it, in any precision."""
 
 import pytest
 import torch
@@ -7,93 +7,135 @@ from omegaconf import OmegaConf
 
 from fairseq_amber.criterions.amber import AmberCriterionConfig
 from fairseq_amber.criterions.contrastive_alignment import ContrastiveAlignmentConfig
+from fairseq_amber.criterions.l2_alignment import L2AlignmentConfig
 from fairseq_amber.criterions.ot_alignment import OtAlignmentConfig
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU"),
-]
+pytestmark = pytest.mark.gpu
 
+DTYPES = [torch.float32, torch.float16, torch.bfloat16]
 
-@pytest.fixture
-def no_synchronisation():
-    """Any operation that waits for the GPU raises."""
-    torch.cuda.set_sync_debug_mode("error")
-    yield
-    torch.cuda.set_sync_debug_mode("default")
-
-
-def prepared(make_task, make_model, dtype, config=None):
-    """Two updates, with several parallel steps in each."""
-    task = make_task(update_freq=[3], parallel_share=0.8)
-    task.model = make_model()
-    config = config or AmberCriterionConfig(_name="amber")
-    criterion = task.build_criterion(OmegaConf.structured(config))
-    task.load_dataset("train")
-    data = task.datasets["train"]
-    plan = task.get_batch_iterator(data, max_tokens=600, seed=1).frozen_batches
-    samples = [data.collater([data[i] for i in batch]) for batch in list(plan)[:6]]
-    if task.needs.update_candidates:
-        assert any("update_sentences" in sample for sample in samples)
-    model = task.model.to("cuda", dtype)
-    return model, criterion.cuda(), [utils.move_to_cuda(sample) for sample in samples]
-
-
-# subwords: the toy dictionary marks no words
-TRANSPORT = dict(ot_points="subwords", finetune_from_model=None, restore_file="checkpoint_last.pt")
+START = dict(finetune_from_model=None, restore_file="checkpoint_last.pt")
+OT = dict(_name="ot_alignment", **START)
+SENTENCES = dict(**OT, ot_solver="sinkhorn", ot_scope="sentence")
 CONFIGS = {
     "amber": AmberCriterionConfig(_name="amber", sa_symmetric=True, wa_heads="0,2"),
     "contrastive": ContrastiveAlignmentConfig(_name="contrastive_alignment"),
     "momentum": ContrastiveAlignmentConfig(
-        _name="contrastive_alignment", contrast_momentum=0.9, contrast_queue=50
+        _name="contrastive_alignment",
+        contrast_momentum=0.9,
+        contrast_queue=50,
+        contrast_projection=8,
+        contrast_symmetric=True,
     ),
-    "transport": OtAlignmentConfig(_name="ot_alignment", **TRANSPORT),
-    "sentences": OtAlignmentConfig(_name="ot_alignment", ot_scope="sentence", **TRANSPORT),
-    "sinkhorn": OtAlignmentConfig(
-        _name="ot_alignment", ot_solver="sinkhorn", ot_scope="sentence", ot_mass=0.9, **TRANSPORT
-    ),
-    "fused": OtAlignmentConfig(
-        _name="ot_alignment",
-        ot_solver="sinkhorn",
-        ot_scope="sentence",
-        ot_kernel="triton",
-        ot_tolerance=1e-3,
-        **TRANSPORT,
-    ),
+    "transport": OtAlignmentConfig(**OT),
+    "transport, sentences": OtAlignmentConfig(**OT, ot_p=1, ot_scope="sentence"),
+    "transport, frozen": OtAlignmentConfig(**OT, ot_target_states="frozen", ot_marginals="idf"),
+    "sinkhorn": OtAlignmentConfig(**SENTENCES, ot_position_weight=0.1),
+    "sinkhorn, logarithms": OtAlignmentConfig(**SENTENCES, ot_epsilon=0.01, ot_tolerance=0.1),
+    "sinkhorn, unbalanced": OtAlignmentConfig(**SENTENCES, ot_reach=1.0, ot_marginals="norm"),
+    "sinkhorn, partial": OtAlignmentConfig(**SENTENCES, ot_mass=0.9, ot_cost="sqeuclidean"),
+    "sinkhorn, unrolled": OtAlignmentConfig(**SENTENCES, ot_gradient="unrolled"),
+    "sinkhorn, fused": OtAlignmentConfig(**SENTENCES, ot_kernel="triton", ot_tolerance=1e-3),
+    "links": L2AlignmentConfig(_name="l2_alignment", **START),
     "amber and transport": AmberCriterionConfig(
-        _name="amber", ot_weight=1.0, anchor_weight=0.1, **TRANSPORT
+        _name="amber", **START, ot_weight=1.0, anchor_weight=0.1
     ),
 }
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("name", CONFIGS)
-def test_a_step_never_waits_for_the_gpu(make_task, make_model, no_synchronisation, dtype, name):
-    torch.cuda.set_sync_debug_mode("default")
-    model, criterion, samples = prepared(make_task, make_model, dtype, CONFIGS[name])
-    for sample in samples:  # what is loaded or tuned once
-        criterion(model, sample)[0].backward()
-    torch.cuda.synchronize()
-    torch.cuda.set_sync_debug_mode("error")
+@pytest.fixture
+def alignment(make_task, make_model, word_folder, link_folder):
+    """``(config, device, dtype)``: a model, a criterion, and two updates of several steps each."""
+
+    def prepare(config, device, dtype):
+        task = make_task(data=str(word_folder), update_freq=[3], parallel_share=0.8)
+        task.model = make_model()
+        config = OmegaConf.structured(config)
+        if "l2_links" in config:
+            config.l2_links = str(link_folder)
+        criterion = task.build_criterion(config)
+        task.load_dataset("train")
+        data = task.datasets["train"]
+        plan = task.get_batch_iterator(data, max_tokens=600, seed=1).frozen_batches
+        samples = [data.collater([data[i] for i in batch]) for batch in list(plan)[:6]]
+        if task.needs.update_candidates:
+            assert any("update_sentences" in sample for sample in samples)
+        return placed(task.model, criterion, samples, device, dtype)
+
+    return prepare
+
+
+def placed(model, criterion, samples, device, dtype):
+    """All three as fairseq's trainer places them."""
+    samples = [utils.apply_to_sample(lambda tensor: tensor.to(device), some) for some in samples]
+    return model.to(device, dtype), criterion.to(device, dtype), samples
+
+
+def step(model, criterion, samples):
+    """What one training step after another computes; the losses."""
+    losses = []
     for sample in samples:
-        criterion(model, sample)[0].backward()
+        loss = criterion(model, sample)[0]
+        loss.backward()
+        if hasattr(criterion, "after_update"):
+            criterion.after_update()
+        losses.append(loss.detach())
+    return losses
+
+
+def assert_never_waits(never_waiting, model, criterion, samples):
+    step(model, criterion, samples)  # what is loaded, moved or compiled once
+    with never_waiting():
+        losses = step(model, criterion, samples)
+    assert all(loss.isfinite() for loss in losses)
+    gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
+    assert any(gradient.any() for gradient in gradients)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_step_never_waits_for_the_gpu(alignment, device, never_waiting, dtype, name):
+    assert_never_waits(never_waiting, *alignment(CONFIGS[name], device, dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("kind", ["tagging", "classification", "qa"])
+def test_a_step_of_fine_tuning_never_waits_for_the_gpu(
+    make_fine_tuning, device, never_waiting, dtype, kind
+):
+    task, model, criterion = make_fine_tuning(kind)
+    task.load_dataset("train")
+    data = task.datasets["train"]
+    batches = [range(first, first + 8) for first in (0, 8, 16)]
+    samples = [data.collater([data[i] for i in batch]) for batch in batches]
+    model.train()
+    assert_never_waits(never_waiting, *placed(model, criterion, samples, device, dtype))
+
+
+def test_the_check_notices_what_waits(device, never_waiting):
+    if device.type != "cuda":
+        pytest.skip("a CPU waits for nothing")
+    value = torch.ones(3, device=device)
+    with never_waiting(), pytest.raises(RuntimeError, match="synchroniz"):
+        value.sum().item()
 
 
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float16, 2e-2), (torch.bfloat16, 8e-2)])
-def test_half_precision_is_close_to_the_cpu(make_task, make_model, dtype, tolerance):
-    half, criterion, samples = prepared(make_task, make_model, dtype)
-    exact = make_model()
-    for sample in samples:
-        ours = criterion(half, sample)[0]
-        theirs = criterion(exact, utils.move_to_cpu(sample))[0]
+@pytest.mark.parametrize("name", ["amber", "contrastive", "links"])
+def test_half_precision_is_close_to_the_cpu(alignment, device, name, dtype, tolerance):
+    halved = step(*alignment(CONFIGS[name], device, dtype))
+    exact = step(*alignment(CONFIGS[name], "cpu", torch.float32))
+    for ours, theirs in zip(halved, exact):
         assert ours.item() == pytest.approx(theirs.item(), rel=tolerance)
 
 
-def test_gradients_equal_those_of_the_cpu(make_task, make_model):
-    model, criterion, samples = prepared(make_task, make_model, torch.float64)
-    twin = make_model().double()
-    for sample in samples:
-        criterion(model, sample)[0].backward()
-        criterion(twin, utils.move_to_cpu(sample))[0].backward()
-    for ours, theirs in zip(model.parameters(), twin.parameters()):
-        torch.testing.assert_close(ours.grad.cpu(), theirs.grad, atol=1e-5, rtol=1e-5)
+@pytest.mark.parametrize("name", ["amber", "contrastive", "transport", "links"])
+def test_losses_and_gradients_equal_those_of_the_cpu(alignment, device, name):
+    (model, *ours), (twin, *theirs) = (
+        alignment(CONFIGS[name], place, torch.float64) for place in (device, "cpu")
+    )
+    for loss, expected in zip(step(model, *ours), step(twin, *theirs)):
+        torch.testing.assert_close(loss.cpu(), expected, atol=1e-5, rtol=1e-5)
+    for one, other in zip(model.parameters(), twin.parameters()):
+        if one.grad is not None or other.grad is not None:
+            torch.testing.assert_close(one.grad.cpu(), other.grad, atol=1e-5, rtol=1e-5)

@@ -1,51 +1,10 @@
 """The Sinkhorn divergence against GeomLoss, and against a literal twin that takes a pair alone."""
 
-import math
-
-import numpy as np
 import pytest
 import torch
 
 from fairseq_amber.objectives.optimal_transport import sinkhorn_divergence, uniform_weights
-
-
-def twin(x, y, a, b, p=2, blur=0.05, scaling=0.5, debias=True):
-    """GeomLoss's loop, one pair, every line as its documentation has it."""
-
-    def cost(u, v):
-        squares = (u[:, None] - v[None]).square().sum(-1)
-        return squares / 2 if p == 2 else squares.clamp_min(1e-8).sqrt()
-
-    def softmin(e, c, h):
-        return -e * torch.logsumexp(h[None] - c / e, dim=1)
-
-    both = torch.cat([x, y]).detach()
-    diameter = (both.max(0).values - both.min(0).values).norm().item()
-    exponents = np.arange(p * math.log(diameter), p * math.log(blur), p * math.log(scaling))
-    schedule = [diameter**p, *np.exp(exponents), blur**p]
-    la, lb = a.detach().log(), b.detach().log()
-    xy, yx, xx, yy = (cost(u, v.detach()) for u, v in ((x, y), (y, x), (x, x), (y, y)))
-    with torch.no_grad():
-        e = schedule[0]
-        f, g, fa, gb = (
-            softmin(e, xy, lb),
-            softmin(e, yx, la),
-            softmin(e, xx, la),
-            softmin(e, yy, lb),
-        )
-        for e in schedule:
-            f, g = (
-                (f + softmin(e, xy, lb + g / e)) / 2,
-                (g + softmin(e, yx, la + f / e)) / 2,
-            )
-            fa = (fa + softmin(e, xx, la + fa / e)) / 2
-            gb = (gb + softmin(e, yy, lb + gb / e)) / 2
-    e = schedule[-1]
-    f, g = softmin(e, xy, lb + g / e), softmin(e, yx, la + f / e)
-    fa, gb = softmin(e, xx, la + fa / e), softmin(e, yy, lb + gb / e)
-    if not debias:
-        fa, gb = 0, 0
-    return (a * (f - fa)).sum() + (b * (g - gb)).sum()
+from slow_twins import sinkhorn_divergence as twin
 
 
 def geomloss(x, y, a, b, p=2, blur=0.05, scaling=0.5, debias=True):

@@ -7,6 +7,8 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 import torch
 
+from slow_twins import sinkhorn_scalings as slow_twin
+
 # Before 3.2 the interpreter lacks arithmetic of constants, and compiling has another interface.
 triton = pytest.importorskip("triton", minversion="3.2", reason="needs Triton 3.2")
 
@@ -43,25 +45,6 @@ def problems(lengths, shape, scale=1.0, seed=0):
             weights = 0.1 + torch.rand(length, generator=generator)
             side[b, :length] = (weights / weights.sum()).log()
     return (cost, *log_weights)
-
-
-def slow_twin(cost, log_a, log_b, *, epsilon, iterations, power, tolerance):
-    """One problem at a time, without its padding, in fp64."""
-    log_u, log_v = torch.zeros(log_a.shape).double(), torch.zeros(log_b.shape).double()
-    for b in range(len(cost)):
-        rows, columns = (log_a[b] > EMPTY).nonzero()[:, 0], (log_b[b] > EMPTY).nonzero()[:, 0]
-        if not len(rows) or not len(columns):
-            continue
-        log_kernel = -cost[b, rows][:, columns].double() / epsilon
-        a, b_ = log_a[b, rows].double(), log_b[b, columns].double()
-        u = torch.zeros(len(rows)).double()
-        for _ in range(iterations):
-            v = -power * torch.logsumexp(log_kernel + (a + u)[:, None], dim=0)
-            old, u = u, -power * torch.logsumexp(log_kernel + (b_ + v)[None, :], dim=1)
-            if tolerance is not None and a.exp().dot((old - u).expm1().abs()) < tolerance:
-                break
-        log_u[b, rows], log_v[b, columns] = u, v
-    return log_u, log_v
 
 
 def assert_close(ours, theirs, atol):

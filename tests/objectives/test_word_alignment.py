@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+import slow_twins
 from fairseq_amber.objectives.word_alignment import attention_symmetry_loss
 
 
@@ -44,22 +45,6 @@ def test_two_maps_that_never_meet_have_loss_one():
     assert attention_symmetry_loss(*maps, full(4), full(4)).item() == 1
 
 
-def slow_twin(source_to_target, target_to_source, x, y):
-    """The formula with loops, one pair at a time."""
-    losses = []
-    for b in range(len(x)):
-        heads = source_to_target.size(1)
-        traces = []
-        for h in range(heads):
-            trace = torch.zeros((), dtype=torch.float64)
-            for i in range(y[b]):
-                for j in range(x[b]):
-                    trace = trace + target_to_source[b, h, i, j] * source_to_target[b, h, j, i]
-            traces.append(trace)
-        losses.append(1 - sum(traces) / heads / min(x[b], y[b]))
-    return torch.stack(losses)
-
-
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_equals_the_slow_twin_in_value_and_gradient_whatever_the_padding_holds(dtype, seed):
@@ -80,7 +65,7 @@ def test_equals_the_slow_twin_in_value_and_gradient_whatever_the_padding_holds(d
     weights = torch.tensor([1.0, -2.0, 0.5, 3.0])
 
     fast = attention_symmetry_loss(*dirty, source_mask, target_mask)
-    slow = slow_twin(*clean, x, y)
+    slow = slow_twins.attention_symmetry(*clean, x, y)
     torch.testing.assert_close(fast, slow.float(), atol=1e-6, rtol=1e-6)
     assert fast.dtype is torch.float32
 

@@ -4,6 +4,9 @@ import argparse
 import json
 import os
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 from unittest.mock import patch
 
@@ -165,6 +168,55 @@ def make_task(data_folder):
         return CrossLingualAlignmentTask.setup_task(cfg)
 
     return build
+
+
+WITH_WORKERS = """
+import multiprocessing, os, signal, torch
+import fairseq, fairseq_amber
+from fairseq.data import ListDataset, iterators
+from fairseq_amber.data.plan_iterator import PlanIterator
+
+class Plan(list):
+    update_freq = 1
+    def __getitem__(self, which):
+        return self if isinstance(which, slice) else super().__getitem__(which)
+
+rows = [[number] for number in range(1000)]
+data = ListDataset([torch.tensor(row) for row in rows])
+settings = dict(dataset=data, collate_fn=torch.stack, num_workers=2)
+epoch = {iterator}.next_epoch_itr()
+print(next(epoch).tolist(), next(epoch).tolist(), flush=True)
+workers = [worker.pid for worker in multiprocessing.active_children()]
+assert len(workers) == 2 and os.listdir(os.environ["TMPDIR"])
+for process in {killed}:
+    os.kill(process, signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def left_by_workers(tmp_path):
+    """``(iterator, killed) ->`` what a process that reads ``iterator`` with two workers, kills the
+    processes ``killed`` and ends leaves in the temporary folder."""
+
+    def run(iterator: str, killed: str) -> list:
+        code = WITH_WORKERS.format(iterator=iterator, killed=killed)
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.stdout.endswith("[[0]] [[1]]\n"), done.stderr
+        for _ in range(200):  # workers look every five seconds whether their parent lives
+            left = [path for path in os.listdir(tmp_path) if path.startswith("pymp-")]
+            if not left or "getpid" not in killed:
+                break
+            time.sleep(0.1)
+        return left
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import os
+import signal
 from multiprocessing import util
 
 
@@ -29,4 +31,7 @@ def share_worker_folder() -> None:
 
         util.Finalize(None, at_end_of_worker, exitpriority=-100)  # after the sockets are closed
 
-    util.register_after_fork(share_worker_folder, at_start_of_worker)
+    if hasattr(signal, "SIGCHLD"):
+        # torch raises wherever it hears that a worker was killed: not while the folder is removed
+        atexit.register(signal.signal, signal.SIGCHLD, signal.SIG_DFL)
+    util.register_after_fork(at_start_of_worker, at_start_of_worker)

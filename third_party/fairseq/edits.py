@@ -203,8 +203,8 @@ EDITS = (
         name="worker-folder-imports",
         file="fairseq/data/iterators.py",
         anchor="import itertools\n",
-        replacement="import contextlib\nimport functools\nimport itertools\n"
-        "import multiprocessing.util\n",
+        replacement="import atexit\nimport contextlib\nimport functools\nimport itertools\n"
+        "import multiprocessing.util\nimport signal\n",
         reason="for worker-folder",
         issue="pytorch/pytorch#143471",
     ),
@@ -226,7 +226,10 @@ EDITS = (
         "                with contextlib.suppress(OSError):\n"
         "                    os.rmdir(folder)\n\n"
         "        multiprocessing.util.Finalize(None, at_end_of_worker, exitpriority=-100)\n\n"
-        "    multiprocessing.util.register_after_fork(share_worker_folder, at_start_of_worker)\n",
+        '    if hasattr(signal, "SIGCHLD"):\n'
+        "        # torch raises wherever it hears that a worker was killed: not at the end\n"
+        "        atexit.register(signal.signal, signal.SIGCHLD, signal.SIG_DFL)\n"
+        "    multiprocessing.util.register_after_fork(at_start_of_worker, at_start_of_worker)\n",
         reason="every data-loading worker leaves a folder `pymp-*` in the temporary folder, after "
         "every run: the process that starts them makes one for all, and removes it",
         issue="pytorch/pytorch#143471",

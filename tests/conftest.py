@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,17 @@ def pytest_collection_modifyitems(items):
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     whole = Path(__file__).parent
     items.sort(key=lambda item: item.path not in slow and item.path.parent != whole)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Torch before 2 computes no layer norm and no GELU in float16 on CPUs."""
+    try:
+        return (yield)
+    except Exception as error:
+        if re.search('"(LayerNorm|Gelu)KernelImpl" not implemented', str(error)):
+            pytest.skip("this torch needs a GPU for float16")
+        raise
 
 
 @pytest.fixture(scope="session")

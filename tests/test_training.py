@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from fairseq_amber.checkpoint_file import read_torch_file
+
 USER_DIR = Path(__file__).resolve().parent.parent / "fairseq_amber"
 SHAPE = (
     "--arch amber_tiny --encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 32"
@@ -32,7 +34,7 @@ def train(data, save_dir, *flags, launcher=("fairseq_cli.train",)):
 
 def checkpoint(result, save_dir):
     assert result.returncode == 0, result.stderr
-    return torch.load(save_dir / "checkpoint_last.pt", weights_only=False)
+    return read_torch_file(save_dir / "checkpoint_last.pt")
 
 
 def assert_equal_to_the_bit(ours, theirs):

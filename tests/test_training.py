@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from fairseq_amber.checkpoint_file import read_torch_file
+
 USER_DIR = Path(__file__).resolve().parent.parent / "fairseq_amber"
 SHAPE = (
     "--arch amber_tiny --encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 32"
@@ -32,7 +34,7 @@ def train(data, save_dir, *flags, launcher=("fairseq_cli.train",)):
 
 def checkpoint(result, save_dir):
     assert result.returncode == 0, result.stderr
-    return torch.load(save_dir / "checkpoint_last.pt", weights_only=False)
+    return read_torch_file(save_dir / "checkpoint_last.pt")
 
 
 def assert_equal_to_the_bit(ours, theirs):
@@ -41,7 +43,18 @@ def assert_equal_to_the_bit(ours, theirs):
         assert torch.equal(value, theirs[name]), name
 
 
-def test_resuming_in_the_middle_of_an_epoch_equals_not_having_stopped(data_folder, tmp_path):
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """The temporary folder of the runs."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
+def test_resuming_in_the_middle_of_an_epoch_equals_not_having_stopped(
+    data_folder, tmp_path, temporary
+):
     flags = ["--num-workers", "2", "--update-freq", "2"]
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     whole = checkpoint(train(data_folder, straight, *flags, "--max-update", "9"), straight)
@@ -57,6 +70,7 @@ def test_resuming_in_the_middle_of_an_epoch_equals_not_having_stopped(data_folde
             {k: v for k, v in whole_states[key].items() if torch.is_tensor(v)},
         )
     assert any(not torch.equal(half["model"][n], v) for n, v in whole["model"].items())
+    assert list(temporary.glob("pymp-*")) == []
 
 
 @pytest.mark.distributed
@@ -153,7 +167,7 @@ def test_a_folder_without_dictionary_and_a_checkpoint_of_another_architecture(
     assert_one_clear_line(result, "another architecture: .* give the --arch it was trained with")
 
 
-def test_stock_roberta_continues_from_our_checkpoint(data_folder, tmp_path):
+def test_stock_roberta_continues_from_our_checkpoint(data_folder, tmp_path, temporary):
     ours = tmp_path / "ours"
     saved = checkpoint(train(data_folder, ours, "--max-update", "2"), ours)
     text = shutil.copytree(data_folder / "mono" / "de", tmp_path / "de")
@@ -172,3 +186,5 @@ def test_stock_roberta_continues_from_our_checkpoint(data_folder, tmp_path):
     loaded = checkpoint(result, tmp_path / "stock")["model"]
     for name, value in saved["model"].items():
         torch.testing.assert_close(loaded[name], value)
+    if "+" in pytest.importorskip("fairseq").__version__:
+        assert list(temporary.glob("pymp-*")) == []

@@ -220,7 +220,7 @@ def _open(path: Path, dictionary: Dictionary) -> TokenFile | None:
             f"{path}.bin holds token {largest} but the dictionary has {len(dictionary)} symbols: "
             "it was binarised with another dictionary; prepare the folder again"
         )
-    if sentences.sizes[:_CHECKED].min() < 1 or (tokens[ends - 1] != dictionary.eos()).any():
+    if np.min(sentences.sizes[:_CHECKED]) < 1 or (tokens[ends - 1] != dictionary.eos()).any():
         raise UserError(
             f"{path}.bin holds a sentence that does not end in </s>: binarise with fairseq-amber "
             "prepare or stock fairseq-preprocess"

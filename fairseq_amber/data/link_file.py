@@ -107,7 +107,7 @@ class LinkFile:
         lengths = np.stack([source_lengths, target_lengths], axis=1).astype(np.int32)
         outside = (self.links >= np.repeat(lengths, self.counts, axis=0)).any(axis=1)
         if outside.any():
-            first = int(outside.argmax())
+            first = int(np.argmax(outside))
             pair = int(np.searchsorted(self.offsets, first, side="right")) - 1
             (i, j), (source, target) = self.links[first], lengths[pair]
             raise UserError(
@@ -142,10 +142,10 @@ def _parse(block: bytes) -> _Links:
     starts, widths = edges[::2], edges[1::2] - edges[::2]
     behind_mark = kinds[starts - 1] == _MARK
     paired = not behind_mark[::2].any() and behind_mark[1::2].all()
-    if not paired or len(starts) % 2 or widths.max(initial=0) > 6:
+    if not paired or len(starts) % 2 or np.max(widths, initial=0) > 6:
         raise _Malformed
     numbers = np.zeros(len(starts), np.int64)
-    for place in range(widths.max(initial=0)):
+    for place in range(np.max(widths, initial=0)):
         longer = np.flatnonzero(widths > place)
         numbers[longer] = 10 * numbers[longer] + (text[starts[longer] + place] - ord("0"))
     newlines = np.flatnonzero(text[1:] == ord("\n")) + 1

@@ -12,6 +12,7 @@ from typing import Any, Iterator
 from fairseq.data import iterators
 
 from fairseq_amber.data.plan import EpochPlan, MicroBatch
+from fairseq_amber.data.worker_folder import share_worker_folder
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,8 @@ class PlanIterator(iterators.EpochBatchIterator):
         super().load_state_dict({**state_dict, "iterations_in_epoch": position})
 
     def _get_iterator_for_epoch(self, *args: Any, **settings: Any):
+        if self.num_workers > 0:
+            share_worker_folder()
         iterator = super()._get_iterator_for_epoch(*args, **settings)
         inner = getattr(iterator, "_itr", None)
         if isinstance(inner, iterators.BufferedIterator):

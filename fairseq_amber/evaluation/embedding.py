@@ -175,7 +175,7 @@ def _check_finite(vectors: np.ndarray, name: str, before: int, settings: VectorS
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
         raise UserError(
-            f"{name}:{before + int(finite.argmin()) + 1}: the vector overflows; use --dtype "
+            f"{name}:{before + int(np.argmin(finite)) + 1}: the vector overflows; use --dtype "
             f"bfloat16 or float32"
             + (" and --output-dtype float32" if settings.output_dtype == "float16" else "")
         )

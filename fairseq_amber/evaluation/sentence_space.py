@@ -83,7 +83,8 @@ def plot_space(spaces: Mapping[str, Plane], paths: Sequence[str | Path]) -> None
             panel.set_title(name, fontsize=10, loc="left")
             panel.set(xticks=[], yticks=[], xlabel=plane.kept)
             panel.set_aspect("equal", adjustable="datalim")
-            panel.spines[:].set(visible=True, color="#cccccc")
+            panel.spines[:].set_visible(True)
+            panel.spines[:].set_color("#cccccc")
         legend(figure, _handles(languages, any(_joined(plane) for plane in spaces.values())))
         for path in paths:
             save_picture(figure, path)

@@ -82,8 +82,8 @@ def encode_block(sides: Sequence[Block], split: str) -> EncodedBlock:
 def outliers(lengths: Sequence[np.ndarray], filters: FilterSettings) -> dict[str, np.ndarray]:
     """Which lines each filter would drop, (lines,) bool by reason, from their lengths in subwords
     on each side. A line counts under the first of its reasons."""
-    shorter = np.minimum.reduce(lengths)
-    longer = np.maximum.reduce(lengths)
+    shorter = np.min(np.stack(lengths), axis=0)
+    longer = np.max(np.stack(lengths), axis=0)
     limit = filters.max_mono_length if len(lengths) == 1 else filters.max_length
     masks = {EMPTY: shorter == 0, TOO_LONG: longer > limit}
     if filters.max_ratio and len(lengths) > 1:

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from fairseq_amber.checkpoint_file import read_torch_file
+
 USER_DIR = Path(__file__).resolve().parents[2] / "fairseq_amber"
 
 
@@ -96,7 +98,7 @@ def train(data, save_dir, *flags):
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    return result.stdout, torch.load(save_dir / "checkpoint_last.pt", weights_only=False)
+    return result.stdout, read_torch_file(save_dir / "checkpoint_last.pt")
 
 
 def test_training_takes_the_folders_in_turn_and_resumes_in_the_right_one(shards, tmp_path):

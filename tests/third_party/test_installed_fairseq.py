@@ -32,6 +32,7 @@ from fairseq.data import (  # noqa: E402
     ListDataset,
     TokenBlockDataset,
     data_utils,
+    iterators,
 )
 from fairseq.dataclass import FairseqDataclass  # noqa: E402
 from fairseq.dataclass.configs import FairseqConfig  # noqa: E402
@@ -172,6 +173,22 @@ def bucketed_pairs():
 
 test_numpy_compat_pairs = bucketed_pairs
 test_numpy_percentile = bucketed_pairs
+
+
+STOCK = "iterators.EpochBatchIterator(batch_sampler=rows, disable_shuffling=True, **settings)"
+
+
+@pytest.mark.parametrize("killed", ["workers", "[os.getpid()]"])
+def test_worker_folder(left_by_workers, killed):
+    assert left_by_workers(STOCK, killed) == []
+
+
+def test_worker_folder_call(left_by_workers):
+    assert left_by_workers(STOCK, "[]") == []
+
+
+def test_worker_folder_imports():
+    assert callable(iterators.share_worker_folder)
 
 
 def test_bf16_is_not_tpu():

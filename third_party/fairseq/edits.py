@@ -200,6 +200,51 @@ EDITS = (
         issue="facebookresearch/fairseq#4945",
     ),
     Edit(
+        name="worker-folder-imports",
+        file="fairseq/data/iterators.py",
+        anchor="import itertools\n",
+        replacement="import atexit\nimport contextlib\nimport functools\nimport itertools\n"
+        "import multiprocessing.util\nimport signal\n",
+        reason="for worker-folder",
+        issue="pytorch/pytorch#143471",
+    ),
+    Edit(
+        name="worker-folder",
+        file="fairseq/data/iterators.py",
+        anchor="_sentinel = object()\n",
+        replacement="_sentinel = object()\n\n\n"
+        "@functools.lru_cache(maxsize=None)\n"
+        "def share_worker_folder():\n"
+        "    # For the sockets of data-loading workers, which die by a signal before they can\n"
+        "    # remove a folder of their own. This process removes it at its end; the last worker\n"
+        "    # does, where this process was killed.\n"
+        "    folder = multiprocessing.util.get_temp_dir()\n\n"
+        "    def at_start_of_worker(_):\n"
+        "        parent = os.getppid()\n\n"
+        "        def at_end_of_worker():\n"
+        "            if os.getppid() != parent:\n"
+        "                with contextlib.suppress(OSError):\n"
+        "                    os.rmdir(folder)\n\n"
+        "        multiprocessing.util.Finalize(None, at_end_of_worker, exitpriority=-100)\n\n"
+        '    if hasattr(signal, "SIGCHLD"):\n'
+        "        # torch raises wherever it hears that a worker was killed: not at the end\n"
+        "        atexit.register(signal.signal, signal.SIGCHLD, signal.SIG_DFL)\n"
+        "    multiprocessing.util.register_after_fork(at_start_of_worker, at_start_of_worker)\n",
+        reason="every data-loading worker leaves a folder `pymp-*` in the temporary folder, after "
+        "every run: the process that starts them makes one for all, and removes it",
+        issue="pytorch/pytorch#143471",
+    ),
+    Edit(
+        name="worker-folder-call",
+        file="fairseq/data/iterators.py",
+        anchor="            if self.num_workers > 0:\n                os.environ",
+        replacement="            if self.num_workers > 0:\n"
+        "                share_worker_folder()\n"
+        "                os.environ",
+        reason="for worker-folder: the iterator of all tasks but those on speech",
+        issue="pytorch/pytorch#143471",
+    ),
+    Edit(
         name="ddp-on-cpu",
         file="fairseq/models/distributed_fairseq_model.py",
         anchor="            device_ids=[args.device_id],\n"

@@ -108,6 +108,7 @@ def _fairseq(answers: dict[str, Any], packages: dict[str, Any]) -> dict[str, Any
     limits = [
         "--bf16 means TPU: take --fp16",
         "--ddp-backend c10d fails on CPUs: take legacy_ddp",
+        "data-loading workers of stock tasks leave folders pymp-* behind: take --num-workers 0",
         "checkpoints of stock architectures carry 27 % unused parameters",
     ]
     if re.match(r"\d+\.\d+", numpy) and version_tuple(numpy) >= (1, 24):
@@ -129,11 +130,22 @@ def _requirements() -> dict[str, Any] | None:
     for line in stated:
         requirement, _, condition = (part.strip() for part in line.partition(";"))
         extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", condition)
+        if condition and not _holds(condition, extra[1] if extra else ""):
+            continue  # for another Python
         match = re.match(r"[A-Za-z0-9][\w.-]*", requirement)
         lacking = missing.setdefault(extra[1] if extra else "", [])
         if match and package_version(*_alternatives(match[0])) is None:
             lacking.append(requirement)
     return missing
+
+
+def _holds(condition: str, extra: str) -> bool:
+    """Whether a requirement's condition holds here, for an extra."""
+    try:
+        from packaging.markers import Marker
+    except ModuleNotFoundError:  # it comes with matplotlib, and is then missing as well
+        return True
+    return Marker(condition).evaluate({"extra": extra})
 
 
 def _alternatives(distribution: str) -> tuple[str, ...]:

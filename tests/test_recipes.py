@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / os.environ.get("AMBER_VENV", ".venv")
 RECIPES = [
     f"scripts/{name}.sh"
     for name in (
@@ -43,9 +44,9 @@ def run(*command, **environment):
 
 @pytest.fixture(scope="module")
 def installed():
-    """The recipes run in the checkout's own .venv, which they set up themselves."""
-    if Path(sys.prefix).resolve() != (ROOT / ".venv").resolve():
-        pytest.skip("the recipes set up .venv in the checkout; these tests run elsewhere")
+    """The recipes run in the checkout's own environment, which they set up themselves."""
+    if Path(sys.prefix).resolve() != VENV.resolve():
+        pytest.skip(f"the recipes set up {VENV}; these tests run elsewhere")
 
 
 @pytest.mark.slow
@@ -79,7 +80,7 @@ def test_quickstart_from_corpus_to_report(installed, tmp_path):
 def test_pretraining_recipe(installed, tmp_path):
     raw = tmp_path / "raw"
     run(
-        *(ROOT / ".venv/bin/fairseq-amber", "demo-corpus", raw, "--train-sentences", "300"),
+        *(VENV / "bin" / "fairseq-amber", "demo-corpus", raw, "--train-sentences", "300"),
         *("--valid-sentences", "30", "--test-sentences", "40"),
     )
     settings = dict(
@@ -118,7 +119,7 @@ def fine_tune(raw, name):
         (raw / f"{split}.tsv").write_text(lines)
     folder = ROOT / "data-bin" / name / "pawsx"
     run(
-        *(ROOT / ".venv/bin/fairseq-amber", "prepare-task", "pawsx", folder),
+        *(VENV / "bin" / "fairseq-amber", "prepare-task", "pawsx", folder),
         *("--tokenizer", ROOT / "data-bin" / name, "--train", f"en={raw}/train.tsv"),
         *("--valid", f"en={raw}/valid.tsv", "--test", f"de={raw}/test.tsv"),
     )

@@ -54,20 +54,28 @@ def main() -> int:
 
 
 def versions() -> list[dict[str, Any]]:
-    """Of Python and of every package that counts here, and where three of them lie."""
-    rows = [{"package": "Python", "version": platform.python_version(), "where": sys.executable}]
+    """Of Python and of every package that counts here, and from where three of them come."""
+    rows = [{"package": "Python", "version": platform.python_version()}]
     for name in PACKAGES:
         try:
             row = {"package": name, "version": importlib.metadata.version(name)}
         except importlib.metadata.PackageNotFoundError:
             row = {"package": name, "version": "none"}
         if name in WHERE and (found := find_spec(name)) is not None and found.origin:
-            row["where"] = str(Path(found.origin).parent)
+            row["from"] = _home(Path(found.origin))
         rows.append(row)
     compiled = find_spec("fairseq.data.data_utils_fast")
     parts = "compiled" if compiled and not str(compiled.origin).endswith(".py") else "in Python"
     rows.append({"package": "fairseq's fast parts", "version": parts})
     return rows
+
+
+def _home(file: Path) -> str:
+    """Whose file it is; its path would tell of the machine alone."""
+    homes = {"the checkout": Path(__file__).resolve().parents[2], "Python's own": Path(sys.prefix)}
+    # the environment may lie in the checkout: the deeper folder decides
+    holding = [(len(f.parts), name) for name, f in homes.items() if f in file.resolve().parents]
+    return max(holding)[1] if holding else "PYTHONPATH"
 
 
 def hardware(device: torch.device) -> list[dict[str, Any]]:

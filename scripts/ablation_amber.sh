@@ -9,7 +9,7 @@
 # The settings below train four layers of 256 on two CPU cores. Interrupted, the same command
 # continues; runs/ablation holds every run and runs/ablation/report the table.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 LANGUAGES=${LANGUAGES:-"fr ja ru zh"}    # of those in AMBER_DATA, each paired with English
 export CORPORA=${CORPORA:-"tatoeba-anki tatoeba-mt wmt-newstest"}

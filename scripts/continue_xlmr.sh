@@ -14,7 +14,7 @@ set -euo pipefail
 PRETRAINED=$(realpath "$1")
 RAW=$(realpath "$2")
 NAME=$3
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 export UPDATES=${UPDATES:-20000} LR=${LR:-5e-5} # a tenth of what starts from nothing
 export MAX_TOKENS=${MAX_TOKENS:-4096} UPDATE_FREQ=${UPDATE_FREQ:-4}

@@ -15,7 +15,7 @@ set -euo pipefail
 CHECKPOINT=$(realpath "$1")
 FOLDER=$(realpath "$2")
 NAME=$3
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 [ -f "$FOLDER/task.json" ] ||
   { echo "finetune_xtreme: $FOLDER holds no task.json of fairseq-amber prepare-task" >&2; exit 2; }

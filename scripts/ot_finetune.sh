@@ -10,7 +10,7 @@
 # Without CHECKPOINT an encoder of four layers of 256 is trained first, by MLM and TLM. Interrupted,
 # the same command continues; OUT holds every run and OUT/report the table.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 LANGUAGES=${LANGUAGES:-"de fr"}          # of those in AMBER_DATA, each paired with English
 export CORPORA=${CORPORA:-tatoeba-anki}

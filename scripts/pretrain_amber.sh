@@ -13,7 +13,7 @@ set -euo pipefail
 [ $# -eq 2 ] || { sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 RAW=$(realpath "$1")
 NAME=$2
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # text
 VOCAB_SIZE=${VOCAB_SIZE:-32000}          # subwords over all languages (mBERT: 120k, XLM-R: 250k)

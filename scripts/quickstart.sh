@@ -7,8 +7,9 @@
 #
 # Interrupted, the same command continues. Remove runs/quickstart and data-bin/quickstart to start
 # over.
+[ -n "${BASH_VERSION:-}" ] || { echo "quickstart: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 UPDATES=${UPDATES:-2400}         # optimiser steps of each model
 VOCAB_SIZE=${VOCAB_SIZE:-2000}   # subwords, over all four languages

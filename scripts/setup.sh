@@ -16,10 +16,11 @@
 #   FAIRSEQ_SDIST     fairseq-0.12.2.tar.gz, if this machine cannot download it
 #   AMBER_VENV        another name for .venv, in the checkout
 #   AMBER_VERSIONS    newest: the newest version of everything in place of those of constraints.txt
+[ -n "${BASH_VERSION:-}" ] || { echo "setup: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
-# Each job has a process group of its own, so that an interruption ends pip with its children.
-set -m
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+case "${PYTHON:-}" in [!/]*/*) PYTHON=$PWD/$PYTHON ;; esac
+case "${FAIRSEQ_SDIST:-}" in [!/~]*) FAIRSEQ_SDIST=$PWD/$FAIRSEQ_SDIST ;; esac
+CDPATH='' cd -P "$(dirname "${BASH_SOURCE[0]}")/.." # -P: one path, whichever link leads here
 
 extras="[wordpiece]"
 case "$#:${1:-}" in
@@ -37,7 +38,7 @@ step() { printf 'setup: %4ds  %s\n' "$SECONDS" "$*"; }
 fail() { printf 'setup: error: %s\n' "$*" >&2; exit 1; }
 
 case "$venv" in
-  */* | . | ..) fail "AMBER_VENV=$venv is not the name of a folder in the checkout" ;;
+  */* | . | .. | -*) fail "AMBER_VENV=$venv is not the name of a folder in the checkout" ;;
 esac
 case "${AMBER_VERSIONS:-tested}" in
   tested) constraints=(-c constraints.txt) torch="torch==$(sed -n 's/^torch==//p' constraints.txt)" ;;
@@ -45,33 +46,27 @@ case "${AMBER_VERSIONS:-tested}" in
   *) fail "AMBER_VERSIONS=$AMBER_VERSIONS is neither tested nor newest" ;;
 esac
 
-job="" ticker=""  # process groups: of the command at work, and of what reports on it
-clean_up() { [ ! -d "$venv" ] || rm -rf "$venv/amber-tmp"; }
-end_group() { [ -z "$2" ] || { kill "$1" -- "-$2" && wait "$2"; } 2>/dev/null || true; }
-interrupted() {
-  trap '' INT TERM
-  end_group -KILL "$ticker"
-  end_group -TERM "$job"
-  echo "setup: interrupted; the same command continues" >&2
-  exit 130
-}
-trap interrupted INT TERM
-trap clean_up EXIT
+. scripts/setup_run.sh
 
 # What an installation depends on; it changes when the checkout is edited or moved.
-fairseq_state=$(cat third_party/fairseq/*.* third_party/fairseq/stand_ins/*.py | cksum)
-plugin_state=$(cat setup.py constraints.txt scripts/setup.sh | cksum)
+fairseq_state=$(cat third_party/fairseq/*.{py,toml} third_party/fairseq/stand_ins/*.py | cksum)
+plugin_state=$(cat setup.py constraints.txt scripts/setup*.sh | cksum)
 state="$PWD ${AMBER_VERSIONS:-tested} $fairseq_state $plugin_state"
 recorded() { [ -e "$venv/amber-$1" ] && [ "$(cat "$venv/amber-$1")" = "$2" ]; }
 record() { printf '%s' "$2" >"$venv/amber-$1"; }
 
-if recorded complete "$state [test,lint]" || recorded complete "$state $extras"; then
+runs() { "$1" -c 'import pip' 2>/dev/null; }
+exit_if_complete() {
+  recorded complete "$state [test,lint]" || recorded complete "$state $extras" || return 0
+  runs "$python" || return 0 # the Python that it was made with is gone
   step "$venv is complete"
   exit 0
-fi
+}
+exit_if_complete
 
 # Another environment's settings must not leak into this one.
-unset PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_ROOT
+unset PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PIP_CONSTRAINT PIP_REQUIREMENT
+unset PIP_NO_DEPS PIP_NO_BUILD_ISOLATION PIP_DRY_RUN
 export PIP_USER=0 PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 # What has no wheel is built with the tools that it names, whatever the pip of this Python is used to.
 export PIP_USE_PEP517=1
@@ -94,70 +89,6 @@ find_python() {
     "packages) or set PYTHON=/path/to/python3"
 }
 
-# --- running a command, and saying what became of it
-
-run() {
-  # Runs a command with its output in the log; says every half minute that it is still at work.
-  local status=0
-  mkdir -p "$venv/amber-tmp"
-  TMPDIR="$PWD/$venv/amber-tmp" "$@" </dev/null >"$log" 2>&1 &
-  job=$!
-  while sleep "$report_every"; do step "still at work: $(last_stage)"; done &
-  ticker=$!
-  wait "$job" || status=$?
-  end_group -KILL "$ticker"
-  job="" ticker=""
-  return "$status"
-}
-
-last_stage() {
-  grep -oE '(Downloading|Collecting|Installing|Building|Preparing) .*' "$log" |
-    tail -n 1 | cut -c 1-100
-}
-
-pip() { run "$python" -m pip "$@"; }
-
-free_megabytes() { df -Pk . | awk 'NR == 2 { print int($4 / 1024) }'; }
-
-check_disk() {
-  # $1: GB that will be needed
-  local free
-  free=$(($(free_megabytes) / 1024))
-  [ "$free" -ge "$1" ] || fail "$free GB free in $PWD, about $1 GB are needed: free some space"
-}
-
-# On a full disk the log may have no room for the complaint.
-disk_is_full() {
-  grep -qiE 'No space left|Errno 28|Disk quota' "$log" || [ "$(free_megabytes)" -lt 100 ]
-}
-
-cause() {
-  # What failed, in one line, from the log.
-  local line
-  line=$(grep -o 'fairseq build: .*' "$log" | tail -n 1 || true)
-  # the last line of what a failed build printed
-  [ -n "$line" ] || line=$(grep -B 1 -F '[end of output]' "$log" | head -n 1 || true)
-  [ -n "$line" ] || line=$(grep -E '^ *(ERROR|error):' "$log" | head -n 1 || true)
-  [ -n "$line" ] || line=$(grep -v '^ *$' "$log" | tail -n 1 || true)
-  line=${line#"${line%%[! ]*}"}     # indented
-  line=${line% (from versions:*} # dozens of them
-  echo "${line:-no message}" | cut -c 1-200
-}
-
-explain() {
-  local remedy
-  if disk_is_full; then
-    remedy="the disk is full: free some GB"
-  elif grep -qE 'ConnectionError|Timeout|NameResolution|ProxyError|SSLError' "$log" ||
-    grep -qE 'No matching distribution|ResolutionImpossible' "$log"; then
-    remedy="check the network, the proxy and pip's index settings"
-  else
-    remedy="see docs/installation.md"
-  fi
-  fail "$1 failed ($(cause)). Remedy: $remedy; the same command then continues." \
-    "Log: $PWD/$log"
-}
-
 # --- torch
 
 installed_version() {
@@ -172,7 +103,8 @@ torch_is_installed() {
   [ "$torch" = torch ] || [ "$torch" = "torch==${version%%+*}" ]
 }
 
-has_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q '^GPU'; }
+# all of the list is read: nvidia-smi must not fail for want of a reader
+has_gpu() { [ -n "$(nvidia-smi -L 2>/dev/null | grep '^GPU' || true)" ]; }
 
 attempt() {
   # $1: GB that will be needed, $2: what is fetched, and then the command that installs it.
@@ -190,7 +122,7 @@ attempt() {
 torch_by_uv() {
   # uv knows which of PyTorch's own indexes holds the CPU build.
   local uv=uv
-  if ! command -v uv >/dev/null; then
+  if [[ $(uv pip install --help 2>/dev/null || true) != *--torch-backend* ]]; then # none, or old
     pip install "${constraints[@]}" --target "$PWD/$venv/amber-tmp/uv" uv || return
     uv=$PWD/$venv/amber-tmp/uv/bin/uv
     export UV_CACHE_DIR=$PWD/$venv/amber-tmp/uv-cache
@@ -234,27 +166,58 @@ install_torch() {
 # --- the way through
 
 make_venv() {
-  local base
-  base=$(find_python)
   "$base" -c 'import ensurepip, venv' 2>/dev/null ||
-    fail "$base cannot make virtual environments; on Debian or Ubuntu: apt install python3-venv"
+    fail "$base cannot make virtual environments; on Debian or Ubuntu:" \
+      "apt install python$("$base" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"
   step "making $venv with $("$base" --version) ($base)"
-  # marked as ours before anything is in it: an interruption does not make it somebody else's
-  { rm -rf "$venv" && mkdir "$venv" && record home "$PWD" && run "$base" -m venv "$venv"; } ||
-    fail "cannot make $PWD/$venv; is the disk full, or the checkout read-only?"
+  # Whenever this is interrupted, amber-home says that the folder is ours and not finished. The
+  # folder itself stays: it may be a link to another disk.
+  {
+    mkdir -p "$venv" && find "$venv/" -mindepth 1 -maxdepth 1 ! -name amber-home -exec rm -rf {} + &&
+      record home "$PWD" && run "$base" -m venv "$venv"
+  } || fail "cannot make $PWD/$venv ($(cause)); is the disk full, or the checkout read-only?"
 }
 
 somebody_elses() {
-  { [ -e "$venv" ] || [ -L "$venv" ]; } && [ ! -e "$venv/amber-home" ] &&
-    [ -n "$(ls -A "$venv" 2>/dev/null || echo "a broken link")" ]
+  if [ -e "$venv/amber-home" ]; then
+    [ -L "$venv" ] && ! recorded home "$PWD" # another checkout's
+  else
+    { [ -e "$venv" ] || [ -L "$venv" ]; } &&
+      [ -n "$(ls -A "$venv" 2>/dev/null || echo "a broken link")" ]
+  fi
+}
+
+# Two at once would spoil each other's work. The lock ends with this process.
+lock='import fcntl, sys
+try:
+    fcntl.flock(9, fcntl.LOCK_EX | (fcntl.LOCK_NB if sys.argv[1:] else 0))
+except BlockingIOError:
+    sys.exit(1)
+except OSError:
+    pass  # a file system without locks'
+
+wait_for_others() {
+  exec 9<scripts/setup.sh
+  "$base" -c "$lock" now && return
+  step "another setup.sh is at work in this checkout: waiting for its end"
+  "$base" -c "$lock" 3>&- &
+  job=$!
+  wait "$job"
+  job=""
+  exit_if_complete
 }
 
 # Somebody else's environment is left alone. Of ours, one that does not run, or was copied here from
 # elsewhere, is made anew; one that was interrupted is continued.
 if somebody_elses; then
-  fail "$PWD/$venv was not made by this script: move it away, or choose another name for ours, as in" \
-    "AMBER_VENV=.venv-amber bash scripts/quickstart.sh"
-elif ! recorded home "$PWD" || ! "$python" -c 'import pip' 2>/dev/null; then
+  fail "$PWD/$venv was not made by this script for this checkout: move it away, or choose another" \
+    "name for ours, as in AMBER_VENV=.venv-amber bash scripts/quickstart.sh"
+fi
+base=$python
+runs "$python" || base=$(find_python)
+wait_for_others
+if ! recorded home "$PWD" || ! runs "$python"; then
+  [ "$base" != "$python" ] || base=$(find_python)
   make_venv
 elif ! supported "$python"; then
   fail "$PWD/$venv is $("$python" --version), not 3.10 to 3.13: move it away and run this again"

@@ -8,15 +8,16 @@
 #                                            for still newer ones)
 #
 # AMBER_DATA, if set, names the folder with real text that the tests marked "data" read.
+[ -n "${BASH_VERSION:-}" ] || { echo "test: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 loose=no
 if [ "${1:-}" = --loose ]; then
   loose=yes
   shift
   # the recipes that the tests run look for the same environment
-  export AMBER_VENV=${AMBER_VENV:-.venv-loose} AMBER_VERSIONS=newest
+  export AMBER_VENV=${AMBER_VENV:-.venv}-loose AMBER_VERSIONS=newest
 fi
 
 bash scripts/setup.sh --test

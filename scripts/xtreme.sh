@@ -12,7 +12,7 @@
 # with word and sentence alignment beside them. Interrupted, the same command continues; OUT holds
 # every run and OUT/report the tables.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 NAME=${NAME:-xtreme}
 OUT=runs/$NAME

@@ -2,14 +2,15 @@
 
 The folder that STAND_IN names holds ``scenario.json``, what is to happen, and gets ``calls.jsonl``,
 the commands. A scenario's ``rules`` are pairs of a regular expression on ``pip install ...`` or
-``uv pip install ...`` and what becomes of it: ``output``; ``status``, of a failure; ``stops``, with
-status 0 but nothing installed; ``waits``, for ever, with a child process, once. Whatever no rule
-catches succeeds.
+``uv pip install ...`` and what becomes of it: ``output``; ``status``, of a failure; ``killed``;
+``stops``, with status 0 but nothing installed; ``waits``, for ever, with a child process, once.
+Whatever no rule catches succeeds.
 """
 
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,9 @@ TORCH = SCENARIO["torch"]
 def main(program: Path, arguments: list) -> int:
     """What the program of that name does with the arguments; returns its exit status."""
     if program.name == "uv":
+        if "--help" in arguments:
+            print("--torch-backend <TORCH_BACKEND>")
+            return 0
         return install(
             "uv " + " ".join(arguments), Path(value(arguments, "--python")).parent.parent
         )
@@ -34,6 +38,10 @@ def main(program: Path, arguments: list) -> int:
     elif arguments[:2] == ["-m", "pip"]:
         return install("pip " + " ".join(arguments[2:]), program.parent.parent)
     elif arguments[0] == "-c":
+        if "import os, sys" in arguments[1] or "flock" in arguments[1]:
+            sys.argv = ["-c", *arguments[2:]]
+            exec(arguments[1], {})
+            return 0
         return answer(arguments[1], program.parent.parent, arguments[2:])
     elif arguments == ["-"]:
         return SCENARIO.get("check", 0)
@@ -45,6 +53,8 @@ def main(program: Path, arguments: list) -> int:
 def answer(code: str, venv: Path, arguments: list) -> int:
     """The four questions of setup.sh."""
     if "version_info" in code:
+        if "print" in code:
+            print("3.11")
         return SCENARIO.get("supported", 0)
     if "ensurepip" in code:
         return SCENARIO.get("ensurepip", 0)
@@ -60,7 +70,9 @@ def answer(code: str, venv: Path, arguments: list) -> int:
 def install(command: str, venv: Path) -> int:
     """Follows the first rule that the command matches; without one, everything is installed."""
     with open(FOLDER / "calls.jsonl", "a") as calls:
-        leaked = [name for name in ("PYTHONPATH", "PIP_TARGET") if name in os.environ]
+        leaked = [
+            name for name in ("PYTHONPATH", "PIP_TARGET", "PIP_CONSTRAINT") if name in os.environ
+        ]
         said = (FOLDER / "stdout").read_text()
         print(json.dumps(dict(command=command, said=said, leaked=leaked)), file=calls)
     Path(os.environ["TMPDIR"], "left-behind").touch()
@@ -71,7 +83,10 @@ def install(command: str, venv: Path) -> int:
                 print("Downloading torch-2.13.0.whl (780.1 MB)", flush=True)
                 (FOLDER / "child").write_text(str(child.pid))
                 child.wait()
-            print(outcome.get("output", ""))
+            sys.stdout.reconfigure(errors="surrogateescape")
+            print(outcome.get("output", ""), flush=True)
+            if outcome.get("killed"):
+                os.kill(os.getpid(), signal.SIGKILL)
             if outcome.get("status") or outcome.get("stops"):
                 return outcome.get("status", 0)
     packages = installed(venv)

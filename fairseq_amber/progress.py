@@ -7,7 +7,8 @@ import os
 import sys
 import threading
 import time
-from contextlib import contextmanager
+import weakref
+from contextlib import contextmanager, suppress
 from typing import Any, Callable, Iterable, Iterator, Sized, TextIO
 
 INTERVAL = 30.0  # seconds between two lines
@@ -32,6 +33,7 @@ class Pace:
 
 
 _command_pace: Pace | None = None
+_with_bars: weakref.WeakSet[Progress] = weakref.WeakSet()
 
 
 @contextmanager
@@ -40,6 +42,7 @@ def of_one_command(pace: Pace | None = None) -> Iterator[None]:
 
     A command of many short stages then says how far it is, and one of a few seconds says nothing.
     Outside of it, as in a program that imports the package, every `Progress` has a pace of its own.
+    Bars that an error or Ctrl-C leaves behind are closed, so that a message has a line to itself.
     """
     global _command_pace
     before, _command_pace = _command_pace, pace or Pace()
@@ -47,13 +50,16 @@ def of_one_command(pace: Pace | None = None) -> Iterator[None]:
         yield
     finally:
         _command_pace = before
+        for progress in list(_with_bars):
+            progress.close()
 
 
 class Progress:
     """Shows on stderr how much of a stage is done.
 
-    On a terminal it is tqdm's bar. Elsewhere it is whole lines with the count, the total, the rate
-    and the time left, at most one every 30 seconds, the first after 30 seconds. It is a context
+    On a terminal it is tqdm's bar. Elsewhere, or without tqdm, it is whole lines with the count,
+    the total, the rate and the time left, at most one every 30 seconds, the first after 30 seconds.
+    A stream that is closed, full or gone stops no work: it shows nothing. `Progress` is a context
     manager, and iterates over the items that it is given, each of which counts one.
 
     Args:
@@ -90,10 +96,12 @@ class Progress:
         self._work, self._all_work = 0.0, work
         self._pace = pace or _command_pace or Pace()
         self._begin = self._pace.clock()
-        self._stream = sys.stderr if stream is None else stream
+        self._stream: TextIO | None = sys.stderr if stream is None else stream
         self._lock = threading.Lock()  # of `beating`
         self._bar = self._make_bar(leave) if _shows_bars(self._stream) else None
         self._bar_pace = Pace(0.5)
+        if self._bar is not None:
+            _with_bars.add(self)
 
     def _make_bar(self, leave: bool) -> Any:
         return _bar_class()(
@@ -124,8 +132,7 @@ class Progress:
                 if self._bar_pace.due():
                     self._bar.refresh()
             elif self._pace.due():
-                self._stream.write(f"fairseq-amber: {self.line()}\n")
-                self._stream.flush()
+                _write(f"fairseq-amber: {self.line()}\n", self._stream)
 
     def describe(self, what: str) -> None:
         """Names the stage, or the part of it that comes now."""
@@ -161,6 +168,7 @@ class Progress:
         """Ends the stage; a bar that is not to be left goes."""
         if self._bar is not None:
             self._bar.close()
+            _with_bars.discard(self)
 
     def __iter__(self) -> Iterator[Any]:
         with self:
@@ -207,15 +215,25 @@ def heartbeat(what: str) -> Iterator[None]:
 
 def say(message: str) -> None:
     """Writes a line on stderr, above the bars that a terminal shows."""
-    if sys.stderr.isatty():
+    if _shows_bars(sys.stderr):
         _bar_class().write(message, file=sys.stderr)
     else:
-        print(message, file=sys.stderr)
+        _write(f"{message}\n", sys.stderr)
+
+
+def _write(text: str, stream: TextIO | None) -> None:
+    if stream is not None:
+        with suppress(OSError, ValueError):
+            stream.write(text)
+            stream.flush()
 
 
 @functools.lru_cache(maxsize=None)
 def _bar_class() -> Any:
-    from tqdm import tqdm
+    try:
+        from tqdm import tqdm
+    except ImportError:  # `fairseq-amber doctor` is for such installations
+        return None
 
     class Bar(tqdm):
         """tqdm's, without its thread: threads and forks do not mix."""
@@ -225,9 +243,12 @@ def _bar_class() -> Any:
     return Bar
 
 
-def _shows_bars(stream: TextIO) -> bool:
+def _shows_bars(stream: TextIO | None) -> bool:
     """Whether it is a terminal, and not one that states a width of 0, where tqdm shows nothing."""
-    if not stream.isatty():
+    try:
+        if stream is None or not stream.isatty() or _bar_class() is None:
+            return False
+    except (AttributeError, ValueError):  # no file, or a closed one
         return False
     try:
         return os.get_terminal_size(stream.fileno()).columns > 0

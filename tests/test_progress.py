@@ -3,13 +3,14 @@ import os
 import re
 import select
 import struct
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 import fairseq_amber
-from fairseq_amber import progress
+from fairseq_amber import cli, progress
 from fairseq_amber.progress import Pace, Progress, beating, of_one_command
 
 
@@ -169,6 +170,60 @@ def test_a_terminal_that_states_no_width_has_lines(columns, clock):
             assert select.select([seen], [], [], 20)[0], "nothing was written"
             text = seen.read(4096).decode()
     assert text.startswith("\r  0%|" if columns else "fairseq-amber: 1 of 2 files (50 %), ")
+
+
+class WithoutIsatty:
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: None, closed, WithoutIsatty, lambda: open("/dev/full", "w")]
+)
+def test_an_unusual_stderr_stops_no_work(make, monkeypatch):
+    stream = make()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with Progress(total=2, unit="files", pace=Pace(0)) as stage:
+        stage.update()
+    progress.say("de-en: 3 lines")
+    if isinstance(stream, WithoutIsatty):
+        assert stream.text.startswith("fairseq-amber: 1 of 2 files (50 %), ")
+        assert stream.text.endswith(" left\nde-en: 3 lines\n")
+
+
+def test_without_tqdm_a_terminal_has_lines(clock, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    progress._bar_class.cache_clear()
+    stream = Terminal()
+    try:
+        with Progress(total=2, unit="files", pace=Pace(30, clock), stream=stream) as stage:
+            clock.now += 30
+            stage.update()
+    finally:
+        progress._bar_class.cache_clear()
+    assert lines_of(stream) == ["fairseq-amber: 1 of 2 files (50 %), 30.0 s each, 0:30 left"]
+
+
+def test_an_error_message_has_a_line_to_itself(monkeypatch, tmp_path):
+    (tmp_path / "found").write_text("0-0\nbad\n")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert cli.main(["aer", str(tmp_path / "found"), str(tmp_path / "found")]) == 2
+    before, message = terminal.getvalue().split("fairseq-amber: error: ")
+    assert "0/2" in before and before.endswith(" \r") and message.count("\n") == 1
+    assert message.endswith("(possible)\n")
 
 
 def test_a_bar_starts_no_thread(monkeypatch):

@@ -213,6 +213,8 @@ if somebody_elses; then
   fail "$PWD/$venv was not made by this script for this checkout: move it away, or choose another" \
     "name for ours, as in AMBER_VENV=.venv-amber bash scripts/quickstart.sh"
 fi
+[ -w "$venv" ] || { [ ! -e "$venv" ] && [ -w . ]; } ||
+  fail "this user may not write $PWD/$venv: remove what another user made, or copy the checkout"
 base=$python
 runs "$python" || base=$(find_python)
 wait_for_others

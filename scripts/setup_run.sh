@@ -81,6 +81,12 @@ cause() {
   # What failed, in one line, from the log.
   local line
   line=$(in_log -o 'fairseq build: .*' | tail -n 1 || true)
+  # what pip says of a pinned version that its index lacks, or while it reaches no index
+  if [ -z "$line" ] && in_log -q ResolutionImpossible; then
+    line=$(in_log -o 'connection broken by .*' | tail -n 1 || true)
+    [ -n "$line" ] ||
+      line="pip found nothing that fits:$(in_log -F '(constraint)' | tail -n 1 | sed 's/.*)//')"
+  fi
   # the last line of what a failed build printed
   [ -n "$line" ] || line=$(in_log -B 1 -F '[end of output]' | head -n 1 || true)
   [ -n "$line" ] || line=$(in_log -E '^ *(ERROR|error):' | head -n 1 || true)

@@ -161,6 +161,30 @@ def test_the_plugin_cannot_be_installed(machine):
     assert "see docs/installation.md" in printed
 
 
+CONFLICT = """ERROR: Cannot install torch because these versions have conflicting dependencies.
+The conflict is caused by:
+    The user requested torch==2
+    The user requested (constraint) torch==2
+ERROR: ResolutionImpossible: for help visit"""
+
+
+@pytest.mark.parametrize(
+    "before, cause",
+    [
+        ("", "pip found nothing that fits: torch==2"),
+        (
+            "WARNING: Retrying after connection broken by 'NewConnectionError': /simple/torch/\n",
+            "connection broken by 'NewConnectionError': /simple/torch/",
+        ),
+    ],
+)
+def test_a_pinned_version_that_is_not_found(machine, before, cause):
+    """pip calls it a conflict, even where it reached no index."""
+    machine.scenario([r"^pip|^uv", dict(output=before + CONFLICT, status=1)])
+    printed = machine.run(status=1)
+    assert f"failed ({cause}). Remedy: check the network" in printed
+
+
 def test_a_package_that_cannot_be_built(machine):
     """pip's own summary, subprocess-exited-with-error, helps nobody."""
     output = """  error: subprocess-exited-with-error

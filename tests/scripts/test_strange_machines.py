@@ -151,6 +151,19 @@ def test_a_link_to_the_environment_of_another_checkout(machine):
     assert sorted(theirs.rglob("*")) == before
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.parametrize("where", ["checkout", "venv"])
+def test_folders_that_cannot_be_written(machine, where):
+    if where == "venv":
+        machine.run()
+        (machine.checkout / "setup.py").write_text("# newer")
+    folder = getattr(machine, where)
+    folder.chmod(0o555)
+    printed = machine.run(status=1)
+    folder.chmod(0o755)
+    assert printed.splitlines()[-1].startswith("setup: error: this user may not write")
+
+
 def test_interrupted_while_an_old_environment_is_removed(machine):
     """What is left of it is ours, and is not taken for a whole one."""
     machine.run()

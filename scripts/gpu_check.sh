@@ -48,10 +48,10 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 out=${out:-$root/gpu_check}
 mkdir -p "$out" || fail "cannot make $out"
-out=$(cd "$out" && pwd)
+out=$(CDPATH='' cd "$out" && pwd)
 python=$(command -v "${PYTHON:-python3}") || fail "no ${PYTHON:-python3} on this machine: set PYTHON"
 [[ $python = /* ]] || python=$PWD/$python
 work=$(mktemp -d)

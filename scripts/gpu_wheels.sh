@@ -32,8 +32,8 @@ case $wanted in
   *) fail "--python $wanted: fairseq is built for 3.10, 3.11, 3.12 and 3.13" ;;
 esac
 mkdir -p "$folder" || fail "cannot make $folder"
-folder=$(cd "$folder" && pwd)
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+folder=$(CDPATH='' cd "$folder" && pwd)
+CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Another environment's settings must not leak into this one; pip's own apply.
 unset PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX

@@ -91,7 +91,7 @@ def test_an_exported_cdpath_leads_nobody_astray(recipe, tmp_path):
     (tmp_path / "other" / "scripts").mkdir(parents=True)
     lines = [line for line in text.splitlines() if "cd " in line and "BASH_SOURCE" in line]
     assert len(lines) == 1
-    (tmp_path / "scripts" / "x.sh").write_text("\n".join([*lines, "pwd -P"]))
+    (tmp_path / "scripts" / "x.sh").write_text("\n".join([*lines, 'cd "${root:-.}"', "pwd -P"]))
     said = subprocess.check_output(
         ["bash", "scripts/x.sh"],
         cwd=tmp_path,

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -44,12 +45,12 @@ def assert_equal_to_the_bit(ours, theirs):
 
 
 @pytest.fixture
-def temporary(tmp_path, monkeypatch):
-    """The temporary folder of the runs."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    return folder
+def temporary(monkeypatch):
+    """The temporary folder of the runs. Its path is short: that of a socket has at most 107 bytes,
+    and a data-loading worker that cannot make one waits for ever."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
 
 
 def test_resuming_in_the_middle_of_an_epoch_equals_not_having_stopped(

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from unittest.mock import patch
@@ -218,15 +219,19 @@ for process in {killed}:
 
 
 @pytest.fixture
-def left_by_workers(tmp_path):
+def left_by_workers():
     """``(iterator, killed) ->`` what a process that reads ``iterator`` with two workers, kills the
     processes ``killed`` and ends leaves in the temporary folder."""
 
     def run(iterator: str, killed: str) -> list:
+        with tempfile.TemporaryDirectory() as folder:  # short: a socket's path has 107 bytes
+            return left_in(folder, iterator, killed)
+
+    def left_in(folder: str, iterator: str, killed: str) -> list:
         code = WITH_WORKERS.format(iterator=iterator, killed=killed)
         done = subprocess.run(
             [sys.executable, "-c", code],
-            env={**os.environ, "TMPDIR": str(tmp_path)},
+            env={**os.environ, "TMPDIR": folder},
             capture_output=True,
             text=True,
             timeout=60,
@@ -234,7 +239,7 @@ def left_by_workers(tmp_path):
         )
         assert done.stdout.endswith("[[0]] [[1]]\n"), done.stderr
         for _ in range(200):  # workers look every five seconds whether their parent lives
-            left = [path for path in os.listdir(tmp_path) if path.startswith("pymp-")]
+            left = [path for path in os.listdir(folder) if path.startswith("pymp-")]
             if not left or "getpid" not in killed:
                 break
             time.sleep(0.1)

@@ -66,8 +66,8 @@ class PlanIterator(iterators.EpochBatchIterator):
         super().load_state_dict({**state_dict, "iterations_in_epoch": position})
 
     def _get_iterator_for_epoch(self, *args: Any, **settings: Any):
-        if self.num_workers > 0:
-            share_worker_folder()
+        if self.num_workers > 0 and not hasattr(iterators, "share_worker_folder"):
+            share_worker_folder()  # of a fairseq that does not do it itself
         iterator = super()._get_iterator_for_epoch(*args, **settings)
         inner = getattr(iterator, "_itr", None)
         if isinstance(inner, iterators.BufferedIterator):

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import functools
-import os
-import signal
+import subprocess
+import sys
 from multiprocessing import util
+
+# A run that is stopped is sent its signal as a group of processes: this one is in none of them.
+WATCH = """
+import os, shutil, signal, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.read(0, 1)
+shutil.rmtree(sys.argv[1], ignore_errors=True)
+"""
 
 
 @functools.lru_cache(maxsize=None)
-def share_worker_folder() -> None:
+def share_worker_folder() -> subprocess.Popen:
     """Makes the folder for the sockets through which workers pass tensors, ``pymp-*``, in this
-    process, before it forks them.
+    process, before it forks them, and starts a process that removes it when all of them are gone.
 
-    A worker that makes its own dies by a signal, at the end of every run, before it can remove it.
-    Workers inherit this one, and this process removes it when it ends; where it was killed itself,
-    the last worker does.
+    A worker that makes its own folder dies by a signal, at the end of every run, before it can
+    remove it. Workers inherit this one. This process removes it when it ends; where it was killed,
+    the one that watches does: its input ends when the last process is gone that has inherited it.
     """
-    folder = util.get_temp_dir()
-
-    def at_start_of_worker(_) -> None:
-        parent = os.getppid()
-
-        def at_end_of_worker() -> None:
-            if os.getppid() != parent:
-                with contextlib.suppress(OSError):  # another worker's sockets are in it
-                    os.rmdir(folder)
-
-        util.Finalize(None, at_end_of_worker, exitpriority=-100)  # after the sockets are closed
-
-    if hasattr(signal, "SIGCHLD"):
-        # torch raises wherever it hears that a worker was killed: not while the folder is removed
-        atexit.register(signal.signal, signal.SIGCHLD, signal.SIG_DFL)
-    util.register_after_fork(at_start_of_worker, at_start_of_worker)
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", WATCH, util.get_temp_dir()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,
+    )

@@ -178,7 +178,7 @@ test_numpy_percentile = bucketed_pairs
 STOCK = "iterators.EpochBatchIterator(batch_sampler=rows, disable_shuffling=True, **settings)"
 
 
-@pytest.mark.parametrize("killed", ["workers", "[os.getpid()]"])
+@pytest.mark.parametrize("killed", ["workers", "[os.getpid()]", "[0]"])
 def test_worker_folder(left_by_workers, killed):
     assert left_by_workers(STOCK, killed) == []
 

@@ -203,8 +203,8 @@ EDITS = (
         name="worker-folder-imports",
         file="fairseq/data/iterators.py",
         anchor="import itertools\n",
-        replacement="import atexit\nimport contextlib\nimport functools\nimport itertools\n"
-        "import multiprocessing.util\nimport signal\n",
+        replacement="import functools\nimport itertools\nimport multiprocessing.util\n"
+        "import subprocess\nimport sys\n",
         reason="for worker-folder",
         issue="pytorch/pytorch#143471",
     ),
@@ -216,22 +216,25 @@ EDITS = (
         "@functools.lru_cache(maxsize=None)\n"
         "def share_worker_folder():\n"
         "    # For the sockets of data-loading workers, which die by a signal before they can\n"
-        "    # remove a folder of their own. This process removes it at its end; the last worker\n"
-        "    # does, where this process was killed.\n"
-        "    folder = multiprocessing.util.get_temp_dir()\n\n"
-        "    def at_start_of_worker(_):\n"
-        "        parent = os.getppid()\n\n"
-        "        def at_end_of_worker():\n"
-        "            if os.getppid() != parent:\n"
-        "                with contextlib.suppress(OSError):\n"
-        "                    os.rmdir(folder)\n\n"
-        "        multiprocessing.util.Finalize(None, at_end_of_worker, exitpriority=-100)\n\n"
-        '    if hasattr(signal, "SIGCHLD"):\n'
-        "        # torch raises wherever it hears that a worker was killed: not at the end\n"
-        "        atexit.register(signal.signal, signal.SIGCHLD, signal.SIG_DFL)\n"
-        "    multiprocessing.util.register_after_fork(at_start_of_worker, at_start_of_worker)\n",
+        "    # remove a folder of their own. This process removes it at its end. Where it was\n"
+        "    # killed, the one started here does: its input ends when all that inherit it are\n"
+        "    # gone, and a signal to the group of this run does not reach it.\n"
+        "    watch = (\n"
+        '        "import os, shutil, signal, sys; "\n'
+        '        "signal.signal(signal.SIGTERM, signal.SIG_IGN); "\n'
+        '        "os.read(0, 1); "\n'
+        '        "shutil.rmtree(sys.argv[1], ignore_errors=True)"\n'
+        "    )\n"
+        "    return subprocess.Popen(\n"
+        '        [sys.executable, "-I", "-S", "-c", watch, multiprocessing.util.get_temp_dir()],\n'
+        "        stdin=subprocess.PIPE,\n"
+        "        stdout=subprocess.DEVNULL,\n"
+        "        stderr=subprocess.DEVNULL,\n"
+        '        cwd="/",\n'
+        "        start_new_session=True,\n"
+        "    )\n",
         reason="every data-loading worker leaves a folder `pymp-*` in the temporary folder, after "
-        "every run: the process that starts them makes one for all, and removes it",
+        "every run: the process that starts them makes one for all; it is removed however they end",
         issue="pytorch/pytorch#143471",
     ),
     Edit(

@@ -31,15 +31,16 @@ class PlanIterator(iterators.EpochBatchIterator):
     def __init__(self, plan: EpochPlan, **settings: Any):
         super().__init__(batch_sampler=(), disable_shuffling=True, **settings)
         self.plan = plan
+        of_rank = _UntilExit(plan[self.shard_id :: self.num_shards])
+        # The sampler keeps it: a method of this iterator would close a circle. What is in one waits
+        # for the garbage collector, which closes the queues to the workers before it asks them to
+        # end, and then waits five seconds for each.
+        self.ordered_batches = lambda epoch, fix_batches_to_gpus, shuffle: of_rank
 
     @property
     def frozen_batches(self) -> EpochPlan:
         """The micro-batches of all ranks."""
         return self.plan
-
-    def ordered_batches(self, epoch: int, fix_batches_to_gpus: bool, shuffle: bool) -> _UntilExit:
-        """The micro-batches of this rank: a view of the plan."""
-        return _UntilExit(self.plan[self.shard_id :: self.num_shards])
 
     def state_dict(self) -> dict[str, Any]:
         """fairseq's, and how the epoch is cut."""

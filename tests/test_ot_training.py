@@ -1,15 +1,13 @@
 """The real ``fairseq-train`` with optimal transport and with linked words, on a toy data folder."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-USER_DIR = Path(__file__).resolve().parent.parent / "fairseq_amber"
+from fairseq_programs import USER_DIR, run_fairseq
+
 SHAPE = (
     "--arch amber_tiny --encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 32"
     " --max-positions 64"
@@ -22,12 +20,8 @@ SETTINGS = (
 
 
 def train(data, save_dir, criterion, *flags):
-    command = [sys.executable, "-m", "fairseq_cli.train", str(data), "--save-dir", str(save_dir)]
-    command += ["--user-dir", str(USER_DIR), *SHAPE, *SETTINGS, "--criterion", criterion, *flags]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
+    own = ["--save-dir", save_dir, "--user-dir", USER_DIR, *SHAPE, *SETTINGS]
+    return run_fairseq("train", data, *own, "--criterion", criterion, *flags)
 
 
 def trained(data, save_dir, criterion, *flags):

@@ -1,15 +1,12 @@
 """``--validate-retrieval`` under the real ``fairseq-train``, on a toy data folder."""
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
-USER_DIR = Path(__file__).resolve().parent.parent / "fairseq_amber"
+from fairseq_programs import USER_DIR, run_fairseq
+
 TRAIN = (
     "--task cross_lingual_alignment --arch amber_tiny --encoder-layers 2 --encoder-embed-dim 16"
     " --encoder-ffn-embed-dim 32 --max-positions 64 --tokens-per-sample 64 --max-tokens 600"
@@ -19,22 +16,9 @@ TRAIN = (
 NAMES = ("retrieval", "retrieval_forward", "retrieval_backward/de-en", "retrieval/de-en")
 
 
-def run(module, data, *flags, launcher=()):
-    command = [sys.executable, "-m", *launcher, module, str(data), "--user-dir", str(USER_DIR)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [*command, *flags],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-
-def train(data, save_dir, criterion, *flags, **kwargs):
-    flags = [*TRAIN, "--criterion", criterion, "--save-dir", str(save_dir), *flags]
-    return run("fairseq_cli.train", data, *flags, **kwargs)
+def train(data, save_dir, criterion, *flags, processes=1):
+    own = ["--user-dir", USER_DIR, *TRAIN, "--criterion", criterion, "--save-dir", save_dir]
+    return run_fairseq("train", data, *own, *flags, processes=processes)
 
 
 def validated(result):
@@ -71,13 +55,9 @@ def test_it_reaches_the_log_and_tensorboard_and_chooses_the_best(data_folder, tm
     assert best["extra_state"]["best"] == max(values)
     assert best["extra_state"]["val_loss"] == max(values)
     # fairseq-validate measures the same of that checkpoint
-    path = ["--path", str(tmp_path / "ck" / "checkpoint_best.pt"), "--max-tokens", "600"]
-    result = run(
-        "fairseq_cli.validate",
-        data_folder,
-        *path,
-        *("--task", "cross_lingual_alignment", "--cpu", "--log-format", "simple"),
-    )
+    given = "--max-tokens 600 --task cross_lingual_alignment --cpu --log-format simple".split()
+    given += ["--path", tmp_path / "ck" / "checkpoint_best.pt", "--user-dir", USER_DIR]
+    result = run_fairseq("validate", data_folder, *given)
     assert float(validated(result)[0]["retrieval"]) == max(values)
 
 
@@ -122,16 +102,11 @@ def test_every_criterion_has_it(word_folder, link_folder, tmp_path, criterion, f
 @pytest.mark.distributed
 def test_two_processes_measure_the_same_model(data_folder, tmp_path):
     """Of the same weights, not trained: the update is empty at a learning rate of 0."""
-    launcher = ("torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0")
-    launcher += ("--standalone", "-m")
-    flags = ["--validate-retrieval", "--max-update", "1", "--lr", "0", "--ddp-backend"]
+    flags = "--validate-retrieval --max-update 1 --lr 0 --ddp-backend legacy_ddp".split()
     found = []
-    for backend, start in (("legacy_ddp", ()), ("legacy_ddp", launcher)):
-        ranks = ["--distributed-backend", "gloo"] if start else []
-        save_dir = tmp_path / str(len(found))
-        found += validated(
-            train(data_folder, save_dir, "amber", *flags, backend, *ranks, launcher=start)
-        )
+    for processes in (1, 2):
+        save_dir = tmp_path / str(processes)
+        found += validated(train(data_folder, save_dir, "amber", *flags, processes=processes))
     assert len(found) == 2
     for name in NAMES:
         assert found[0][name] == found[1][name]

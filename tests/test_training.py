@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from fairseq_amber.checkpoint_file import read_torch_file
+from fairseq_programs import USER_DIR, run_fairseq
 
-USER_DIR = Path(__file__).resolve().parent.parent / "fairseq_amber"
 SHAPE = (
     "--arch amber_tiny --encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 32"
     " --max-positions 64"
@@ -24,12 +24,23 @@ SETTINGS = (
 ).split()
 
 
-def train(data, save_dir, *flags, launcher=("fairseq_cli.train",)):
-    command = [sys.executable, "-m", *launcher, str(data), "--save-dir", str(save_dir)]
+def train(data, save_dir, *flags, program=run_fairseq, **settings):
+    own = ["--save-dir", save_dir, "--user-dir", USER_DIR, *SHAPE, *SETTINGS]
+    return program("train", data, *own, *flags, **settings)
+
+
+def torchrun(program, *arguments):
+    """As users start the ranks of one machine."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--master_port", "0"]
+    command += ["--nproc_per_node", "2", "-m", f"fairseq_cli.{program}", *map(str, arguments)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command += ["--user-dir", str(USER_DIR), *SHAPE, *SETTINGS, *flags]
     return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=300, check=False
+        [*command, "--distributed-backend", "gloo"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
 
 
@@ -75,21 +86,18 @@ def test_resuming_in_the_middle_of_an_epoch_equals_not_having_stopped(
 
 
 @pytest.mark.distributed
-@pytest.mark.parametrize("backend", ["legacy_ddp", "c10d"])
-def test_two_processes_on_cpu_train_and_resume(data_folder, tmp_path, backend):
+@pytest.mark.parametrize(
+    "backend, start",
+    [("legacy_ddp", dict(processes=2)), ("c10d", dict(program=torchrun))],
+    ids=["legacy_ddp", "c10d-torchrun"],
+)
+def test_two_processes_on_cpu_train_and_resume(data_folder, tmp_path, backend, start):
     if backend == "c10d":
         version = pytest.importorskip("fairseq").__version__
         if "+" not in version:
             pytest.skip("stock fairseq's c10d needs a GPU")
-    launcher = (
-        *("torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"),
-        *("--standalone", "-m", "fairseq_cli.train"),
-    )
-    flags = ["--distributed-backend", "gloo", "--ddp-backend", backend]
-    results = [
-        train(data_folder, tmp_path, *flags, "--max-update", n, launcher=launcher)
-        for n in ("3", "6")
-    ]
+    flags = ["--ddp-backend", backend, "--max-update"]
+    results = [train(data_folder, tmp_path, *flags, n, **start) for n in ("3", "6")]
     last = checkpoint(results[1], tmp_path)
     assert last["optimizer_history"][-1]["num_updates"] == 6
     assert "Loaded checkpoint" in results[1].stdout
@@ -173,17 +181,15 @@ def test_stock_roberta_continues_from_our_checkpoint(data_folder, tmp_path, temp
     saved = checkpoint(train(data_folder, ours, "--max-update", "2"), ours)
     text = shutil.copytree(data_folder / "mono" / "de", tmp_path / "de")
     shutil.copy(data_folder / "dict.txt", text)
-    command = [sys.executable, "-m", "fairseq_cli.train", str(text)]
-    command += (
+    command = (
         "--task masked_lm --criterion masked_lm --arch roberta --encoder-layers 2"
         " --encoder-embed-dim 16 --encoder-ffn-embed-dim 32 --encoder-attention-heads 4"
         " --max-positions 64 --tokens-per-sample 64 --sample-break-mode eos --batch-size 4"
         " --optimizer adam --lr 0 --max-update 1 --cpu --disable-validation"
         " --reset-optimizer --reset-dataloader --reset-meters --reset-lr-scheduler"
     ).split()
-    command += ["--restore-file", str(ours / "checkpoint_last.pt")]
-    command += ["--save-dir", str(tmp_path / "stock")]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    places = ["--restore-file", ours / "checkpoint_last.pt", "--save-dir", tmp_path / "stock"]
+    result = run_fairseq("train", text, *command, *places)
     loaded = checkpoint(result, tmp_path / "stock")["model"]
     for name, value in saved["model"].items():
         torch.testing.assert_close(loaded[name], value)

@@ -1,20 +1,16 @@
 """The real ``fairseq-train`` on toy tasks of XTREME's kinds: what is learned, kept and resumed."""
 
 import argparse
-import os
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 from fairseq_amber.evaluation.checkpoint import load_model
 from fairseq_amber.evaluation.encoder import Encoder
+from fairseq_programs import USER_DIR, run_fairseq
 
-USER_DIR = Path(__file__).resolve().parent.parent / "fairseq_amber"
 SHAPE = (
     "--arch amber_tiny --encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 32"
     " --encoder-attention-heads 4 --max-positions 64"
@@ -34,17 +30,8 @@ KINDS = {  # what selects the checkpoint, and other flags
 RESET = "--reset-optimizer --reset-dataloader --reset-meters --reset-lr-scheduler".split()
 
 
-def run(module, *arguments):
-    command = [sys.executable, "-m", f"fairseq_cli.{module}", *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [*command, "--user-dir", str(USER_DIR)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+def run(program, *arguments):
+    return run_fairseq(program, *arguments, "--user-dir", USER_DIR)
 
 
 def fine_tune(kind, folder, save_dir, *flags):

@@ -1,18 +1,13 @@
 """The real ``fairseq-train`` goes on from XLM-R, converted or as it is."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
 from fairseq_amber.checkpoint_file import read_torch_file
 from fairseq_amber.cli import main
 from fairseq_amber.models.checkpoint_names import modern
+from fairseq_programs import USER_DIR, run_fairseq
 
-USER_DIR = Path(__file__).resolve().parents[2] / "fairseq_amber"
 SETTINGS = (
     "--task cross_lingual_alignment --tokens-per-sample 64 --max-tokens 600 --optimizer adam"
     " --lr 1e-12 --lr-scheduler fixed --max-update 1 --seed 3 --log-format simple --cpu"
@@ -50,12 +45,8 @@ def data_bin(fairseq_xlmr, raw, tmp_path_factory):
 
 
 def train(data_bin, save_dir, *flags):
-    command = [sys.executable, "-m", "fairseq_cli.train", str(data_bin), "--save-dir", save_dir]
-    command += ["--user-dir", str(USER_DIR), *SETTINGS, *SHAPE, *map(str, flags)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    result = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
+    own = ["--save-dir", save_dir, "--user-dir", USER_DIR, *SETTINGS, *SHAPE]
+    result = run_fairseq("train", data_bin, *own, *flags)
     assert result.returncode == 0, result.stderr
     return read_torch_file(save_dir / "checkpoint_last.pt")
 

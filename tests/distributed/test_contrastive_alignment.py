@@ -1,12 +1,8 @@
 """The contrast on several ranks, and in the real ``fairseq-train``: the cut of an update does not
 matter, and neither does stopping in between."""
 
-import os
 import socket
-import subprocess
-import sys
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +13,7 @@ from omegaconf import OmegaConf
 
 from fairseq_amber.criterions.contrastive_alignment import ContrastiveAlignmentConfig
 from fairseq_amber.data.plan import MicroBatch
+from fairseq_programs import USER_DIR, run_fairseq
 
 SETTINGS = {
     "in batch": {"contrast_symmetric": True, "contrast_projection": 5},
@@ -157,7 +154,6 @@ def test_the_cut_does_not_matter(make_task, make_model, tmp_path, settings, worl
                 assert cut_queue[key] == value
 
 
-USER_DIR = Path(__file__).resolve().parent.parent.parent / "fairseq_amber"
 FLAGS = (
     "--arch amber_tiny --encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 32"
     " --max-positions 64 --task cross_lingual_alignment --tokens-per-sample 64 --max-tokens 300"
@@ -165,10 +161,6 @@ FLAGS = (
     " --seed 3 --log-format simple --log-interval 1 --no-epoch-checkpoints --cpu"
 ).split()
 MOMENTUM = ("--contrast-momentum", "0.8", "--contrast-queue", "31", "--contrast-symmetric")
-TWO_PROCESSES = (
-    *("torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"),
-    *("--standalone", "-m", "fairseq_cli.train"),
-)
 
 
 def fairseq_train(
@@ -176,14 +168,10 @@ def fairseq_train(
     save_dir,
     *flags,
     criterion="contrastive_alignment",
-    launcher=("fairseq_cli.train",),
+    processes=1,
 ):
-    command = [sys.executable, "-m", *launcher, str(data), "--save-dir", str(save_dir), *FLAGS]
-    command += ["--user-dir", str(USER_DIR), "--criterion", criterion, *flags]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    result = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
+    own = ["--save-dir", save_dir, *FLAGS, "--user-dir", USER_DIR, "--criterion", criterion]
+    result = run_fairseq("train", data, *own, *flags, processes=processes)
     assert result.returncode == 0, result.stderr
     return result, torch.load(save_dir / "checkpoint_last.pt", weights_only=False)
 
@@ -223,10 +211,9 @@ def test_resuming_equals_not_having_stopped(data_folder, tmp_path, projection):
 def test_two_processes_on_cpu(data_folder, tmp_path, backend, settings, stops):
     if backend == "c10d" and "+" not in pytest.importorskip("fairseq").__version__:
         pytest.skip("stock fairseq's c10d needs a GPU")
-    flags = ["--distributed-backend", "gloo", "--ddp-backend", backend, *settings]
-    flags += ["--update-freq", "2", "--max-update"]
+    flags = ["--ddp-backend", backend, *settings, "--update-freq", "2", "--max-update"]
     for stop in stops:
-        result, last = fairseq_train(data_folder, tmp_path, *flags, stop, launcher=TWO_PROCESSES)
+        result, last = fairseq_train(data_folder, tmp_path, *flags, stop, processes=2)
     assert ("Loaded checkpoint" in result.stdout) is (len(stops) > 1)
     assert last["optimizer_history"][-1]["num_updates"] == int(stops[-1])
     for name in ("contrast_loss", "contrast_accuracy"):

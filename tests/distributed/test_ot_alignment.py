@@ -1,12 +1,8 @@
 """Transport and linked words on several ranks, and in the real ``fairseq-train``: where problems
 are single pairs, the cut of an update into ranks and micro-batches does not matter."""
 
-import os
 import socket
-import subprocess
-import sys
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +15,7 @@ from fairseq_amber.criterions.amber import AmberCriterionConfig
 from fairseq_amber.criterions.l2_alignment import L2AlignmentConfig
 from fairseq_amber.criterions.ot_alignment import OtAlignmentConfig
 from fairseq_amber.data.plan import MicroBatch
+from fairseq_programs import USER_DIR, run_fairseq
 
 pytestmark = pytest.mark.distributed
 
@@ -189,18 +186,13 @@ def test_a_pooled_problem_counts_for_each_of_its_pairs(build):
     assert (ours - expected).norm() <= 1e-6 * expected.norm()
 
 
-USER_DIR = Path(__file__).resolve().parent.parent.parent / "fairseq_amber"
 FLAGS = (
     "--arch amber_tiny --encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 32"
     " --max-positions 64 --task cross_lingual_alignment --tokens-per-sample 64 --max-tokens 300"
     " --optimizer adam --lr 0.01 --lr-scheduler inverse_sqrt --warmup-updates 4 --clip-norm 1"
     " --seed 3 --log-format simple --log-interval 1 --no-epoch-checkpoints --cpu"
-    " --distributed-backend gloo --ddp-backend c10d --update-freq 2 --max-update 4"
+    " --ddp-backend c10d --update-freq 2 --max-update 4"
 ).split()
-TWO_PROCESSES = (
-    *("torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"),
-    *("--standalone", "-m", "fairseq_cli.train"),
-)
 
 
 @pytest.mark.parametrize(
@@ -214,13 +206,9 @@ TWO_PROCESSES = (
 def test_two_processes_on_cpu(word_folder, link_folder, tmp_path, criterion, flags, terms):
     if "+" not in pytest.importorskip("fairseq").__version__:
         pytest.skip("stock fairseq's c10d needs a GPU")
-    command = [sys.executable, "-m", *TWO_PROCESSES, str(word_folder), *FLAGS]
-    command += ["--save-dir", str(tmp_path), "--user-dir", str(USER_DIR)]
-    command += ["--criterion", criterion, *flags.replace("LINKS", str(link_folder)).split()]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    result = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
+    own = [*FLAGS, "--save-dir", tmp_path, "--user-dir", USER_DIR, "--criterion", criterion]
+    own += flags.replace("LINKS", str(link_folder)).split()
+    result = run_fairseq("train", word_folder, *own, processes=2)
     assert result.returncode == 0, result.stderr
     last = torch.load(tmp_path / "checkpoint_last.pt", weights_only=False)
     assert last["optimizer_history"][-1]["num_updates"] == 4

@@ -1,18 +1,15 @@
 """Fine-tuning on two processes equals one that accumulates two batches, the last update of an epoch
 included, in which one of the processes has no batch; so do the scores of the validation text."""
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
+from fairseq_programs import USER_DIR, run_fairseq
+
 pytestmark = pytest.mark.distributed
 
-USER_DIR = Path(__file__).resolve().parent.parent.parent / "fairseq_amber"
 FLAGS = (
     "--arch amber_tiny --encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 32"
     " --max-positions 64 --max-length 24 --dropout 0 --attention-dropout 0 --batch-size 8"
@@ -23,10 +20,6 @@ KIND_FLAGS = {
     "tagging": ["--ddp-backend", "legacy_ddp"],
     "qa": "--ddp-backend c10d --max-query-length 4 --doc-stride 8 --max-update 3".split(),
 }
-TWO_PROCESSES = (
-    *("torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"),
-    *("--standalone", "-m", "fairseq_cli.train"),
-)
 
 
 @pytest.mark.parametrize("kind", KIND_FLAGS)
@@ -35,22 +28,11 @@ def test_the_number_of_processes_does_not_matter(toy_tasks, tmp_path, kind):
         pytest.skip("stock fairseq's c10d needs a GPU")
     task = ["--task", f"xtreme_{kind}", "--criterion", f"xtreme_{kind}"]
     found = []
-    for launcher, extra in (
-        (("fairseq_cli.train",), ["--update-freq", "2"]),
-        (TWO_PROCESSES, ["--distributed-backend", "gloo", *KIND_FLAGS[kind]]),
-    ):
-        save_dir = tmp_path / launcher[0]
-        command = [sys.executable, "-m", *launcher, str(toy_tasks[kind]), *task, *FLAGS]
-        command += ["--user-dir", str(USER_DIR), "--save-dir", str(save_dir)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        result = subprocess.run(
-            [*command, *KIND_FLAGS[kind][2:], *extra],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+    for processes, extra in ((1, ["--update-freq", "2"]), (2, KIND_FLAGS[kind])):
+        save_dir = tmp_path / str(processes)
+        own = [*task, *FLAGS, "--user-dir", USER_DIR, "--save-dir", save_dir]
+        own += [*KIND_FLAGS[kind][2:], *extra]
+        result = run_fairseq("train", toy_tasks[kind], *own, processes=processes)
         assert result.returncode == 0, result.stderr
         state = torch.load(save_dir / "checkpoint_last.pt", weights_only=False)
         line = next(line for line in result.stdout.splitlines() if "| valid |" in line)

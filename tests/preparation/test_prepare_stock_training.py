@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from fairseq_amber.preparation.pipeline import prepare
 from fairseq_amber.preparation.settings import VocabularySettings
+from fairseq_programs import run_fairseq
 
 TINY = (
     "--arch roberta --criterion masked_lm --encoder-layers 1 --encoder-embed-dim 16 "
@@ -39,14 +38,9 @@ def data_bin(tmp_path_factory) -> Path:
     [("mono/de", "masked_lm"), ("mono", "multilingual_masked_lm")],
 )
 def test_stock_fairseq_trains(data_bin: Path, tmp_path: Path, folder: str, task: str):
-    command = [sys.executable, "-m", "fairseq_cli.train", str(data_bin / folder), "--task", task]
-    result = subprocess.run(
-        [*command, *TINY, "--save-dir", str(tmp_path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert result.returncode == 0, result.stdout
+    given = ["--task", task, *TINY, "--save-dir", tmp_path]
+    result = run_fairseq("train", data_bin / folder, *given)
+    assert result.returncode == 0, result.stderr
     assert "num_updates 3" in result.stdout and "valid on 'valid" in result.stdout
 
 

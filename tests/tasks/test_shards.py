@@ -3,17 +3,13 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from fairseq_amber.checkpoint_file import read_torch_file
-
-USER_DIR = Path(__file__).resolve().parents[2] / "fairseq_amber"
+from fairseq_programs import USER_DIR, run_fairseq
 
 
 @pytest.fixture
@@ -81,22 +77,14 @@ def test_what_is_wrong_with_a_later_folder_shows_at_the_start(make_task, shards,
 
 
 def train(data, save_dir, *flags):
-    command = [sys.executable, "-m", "fairseq_cli.train", joined(data), "--save-dir", str(save_dir)]
-    command += (
+    own = (
         f"--user-dir {USER_DIR} --task cross_lingual_alignment --criterion amber"
         " --arch amber_tiny --encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 32"
         " --max-positions 64 --tokens-per-sample 64 --max-tokens 600 --optimizer adam --lr 0.01"
         " --clip-norm 1 --seed 3 --log-format simple --no-epoch-checkpoints --cpu"
         " --update-freq 2 --disable-validation"
     ).split()
-    result = subprocess.run(
-        [*command, *flags],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    result = run_fairseq("train", joined(data), "--save-dir", save_dir, *own, *flags)
     assert result.returncode == 0, result.stderr
     return result.stdout, read_torch_file(save_dir / "checkpoint_last.pt")
 

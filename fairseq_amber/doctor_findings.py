@@ -109,6 +109,7 @@ def _fairseq(answers: dict[str, Any], packages: dict[str, Any]) -> dict[str, Any
         "--bf16 means TPU: take --fp16",
         "--ddp-backend c10d fails on CPUs: take legacy_ddp",
         "data-loading workers of stock tasks leave folders pymp-* behind: take --num-workers 0",
+        "a finished run that is started again trains one update more: start it no more",
         "checkpoints of stock architectures carry 27 % unused parameters",
     ]
     if re.match(r"\d+\.\d+", numpy) and version_tuple(numpy) >= (1, 24):

@@ -16,6 +16,7 @@ VOCAB_SIZE=${VOCAB_SIZE:-2000}   # subwords, over all four languages
 MAX_TOKENS=${MAX_TOKENS:-2000}   # subwords in a batch, over all passes
 LR=${LR:-0.002}                  # peak learning rate; twice as much is unstable
 TRAIN_SENTENCES=${TRAIN_SENTENCES:-20000}  # sentence pairs per language pair
+TEST_SENTENCES=${TEST_SENTENCES:-1000}     # held-out pairs that are measured, likewise
 SEED=${SEED:-1}
 OUT=${OUT:-runs/quickstart}
 DATA=${DATA:-data-bin/quickstart}
@@ -37,7 +38,8 @@ stop() {
 trap stop INT TERM
 
 say "a synthetic corpus in English, German, Turkish and Russian"
-fairseq-amber demo-corpus "$OUT/corpus" --train-sentences "$TRAIN_SENTENCES" --seed "$SEED"
+fairseq-amber demo-corpus "$OUT/corpus" --train-sentences "$TRAIN_SENTENCES" \
+  --test-sentences "$TEST_SENTENCES" --seed "$SEED"
 
 say "binarised with one SentencePiece vocabulary"
 fairseq-amber prepare "$OUT/corpus" "$DATA" --vocab-size "$VOCAB_SIZE" --seed "$SEED"

@@ -1,6 +1,6 @@
 """edits.py itself, on a small tree."""
 
-from __future__ import annotations
+import re
 
 import pytest
 
@@ -55,14 +55,12 @@ def test_a_missing_file_is_named(edits, tree, monkeypatch):
         edits.apply(tree)
 
 
-def test_each_edit_has_a_name_a_reason_and_a_thread(edits):
+def test_each_edit_has_a_name_a_reason_and_its_thread(edits):
     names = [entry.name for entry in edits.EDITS]
     assert len(set(names)) == len(names)
     for entry in edits.EDITS:
         assert entry.reason
-        repository, number = entry.issue.split("#")
-        assert repository.count("/") == 1
-        assert number.isdigit()
+        assert re.fullmatch(r"|[\w-]+/[\w-]+#\d+", entry.issue)
 
 
 def test_the_readme_has_the_table(edits, folder):

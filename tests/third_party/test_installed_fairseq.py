@@ -12,6 +12,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
+from fairseq_programs import run_fairseq
 
 fairseq = pytest.importorskip("fairseq")
 if "+amber" not in fairseq.__version__:
@@ -173,6 +176,24 @@ def bucketed_pairs():
 
 test_numpy_compat_pairs = bucketed_pairs
 test_numpy_percentile = bucketed_pairs
+
+
+def test_finished_run(data_folder, tmp_path):
+    shutil.copytree(data_folder / "mono" / "de", tmp_path / "de")
+    shutil.copy(data_folder / "dict.txt", tmp_path / "de")
+    command = (
+        "--task masked_lm --criterion masked_lm --arch roberta --encoder-layers 1"
+        " --encoder-embed-dim 8 --encoder-ffn-embed-dim 8 --encoder-attention-heads 2"
+        " --tokens-per-sample 64 --sample-break-mode eos --batch-size 4 --optimizer adam --lr 0.1"
+        " --max-update 2 --cpu --disable-validation"
+    ).split()
+    checkpoint = tmp_path / "run" / "checkpoint_last.pt"
+    for _ in range(2):
+        run = run_fairseq("train", tmp_path / "de", *command, "--save-dir", checkpoint.parent)
+        assert run.returncode == 0, run.stderr
+        state = torch.load(checkpoint, weights_only=False)
+        assert state["optimizer_history"][-1]["num_updates"] == 2
+    assert "nothing is left to train" in run.stdout
 
 
 STOCK = "iterators.EpochBatchIterator(batch_sampler=rows, disable_shuffling=True, **settings)"

@@ -16,7 +16,8 @@ class EditError(Exception):
 
 @dataclass(frozen=True)
 class Edit:
-    """Replaces ``anchor`` in ``file`` (or all text from ``anchor`` up to ``until``, exclusive)."""
+    """Replaces ``anchor`` in ``file`` (or all text from ``anchor`` up to ``until``, exclusive).
+    ``issue`` is empty where nobody has reported it."""
 
     name: str
     file: str
@@ -248,6 +249,18 @@ EDITS = (
         issue="pytorch/pytorch#143471",
     ),
     Edit(
+        name="finished-run",
+        file="fairseq_cli/train.py",
+        anchor="        # train for one epoch\n",
+        replacement="        max_update = cfg.optimization.max_update or math.inf\n"
+        "        if trainer.get_num_updates() >= max_update:\n"
+        '            logger.info("the checkpoint is at --max-update: nothing is left to train")\n'
+        "            break\n\n"
+        "        # train for one epoch\n",
+        reason="a finished run that is started again trains one update more",
+        issue="",
+    ),
+    Edit(
         name="ddp-on-cpu",
         file="fairseq/models/distributed_fairseq_model.py",
         anchor="            device_ids=[args.device_id],\n"
@@ -398,8 +411,8 @@ def table() -> str:
     """The edits as a Markdown table."""
     rows = ["| edit | file | why | upstream |", "|---|---|---|---|"]
     for edit in EDITS:
-        repository, number = edit.issue.split("#")
-        link = f"[#{number}](https://github.com/{repository}/issues/{number})"
+        repository, _, number = edit.issue.partition("#")
+        link = f"[#{number}](https://github.com/{repository}/issues/{number})" if number else ""
         rows.append(f"| {edit.name} | `{edit.file}` | {edit.reason} | {link} |")
     return "\n".join(rows)
 

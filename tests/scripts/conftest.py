@@ -17,6 +17,12 @@ TORCH = next(line.split("==")[1] for line in CONSTRAINTS if line.startswith("tor
 GIGABYTE = 1024**2  # in df's blocks
 
 
+def hear_signals() -> None:
+    """What a background job or nohup ignores, bash could not trap."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Machine:
     """A checkout, the programs that setup.sh finds on its path, and what they are to do."""
 
@@ -71,8 +77,7 @@ class Machine:
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            # a shell's background job would have it ignored, and bash could not trap it
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=hear_signals,
         )
 
     def run(self, *arguments: str, status: int = 0, **environment: str) -> str:

@@ -78,13 +78,14 @@ def test_what_is_wrong_with_a_later_folder_shows_at_the_start(make_task, shards,
 
 def train(data, save_dir, *flags):
     own = (
-        f"--user-dir {USER_DIR} --task cross_lingual_alignment --criterion amber"
+        "--task cross_lingual_alignment --criterion amber"
         " --arch amber_tiny --encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 32"
         " --max-positions 64 --tokens-per-sample 64 --max-tokens 600 --optimizer adam --lr 0.01"
         " --clip-norm 1 --seed 3 --log-format simple --no-epoch-checkpoints --cpu"
         " --update-freq 2 --disable-validation"
     ).split()
-    result = run_fairseq("train", joined(data), "--save-dir", save_dir, *own, *flags)
+    places = ["--save-dir", save_dir, "--user-dir", USER_DIR]
+    result = run_fairseq("train", joined(data), *places, *own, *flags)
     assert result.returncode == 0, result.stderr
     return result.stdout, read_torch_file(save_dir / "checkpoint_last.pt")
 

@@ -1,0 +1,109 @@
+"""What the end of an epoch, or of a validation, costs: from the last batch until the data-loading
+workers are gone; ours against fairseq's own EpochBatchIterator, over the same batches.
+
+    python benchmarks/epoch_end.py
+    python benchmarks/epoch_end.py --workers 1 8 --output table.md
+
+A training loop drops the iterator of the epoch, and Python's garbage collector comes along sooner
+or later: here it does at once. Each time is the median of several rounds, in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import platform
+import statistics
+import time
+from pathlib import Path
+
+import fairseq  # noqa: F401  (first, so that the plugin registers itself)
+import numpy as np
+import torch
+from fairseq.data import ListDataset, iterators
+
+from fairseq_amber.data.plan import EpochPlan, Steps
+from fairseq_amber.data.plan_iterator import PlanIterator
+
+BATCHES = 50
+
+
+def fairseq_amber_epoch(workers: int):
+    """A plan of batches of one example each."""
+    steps = Steps(
+        starts=np.arange(BATCHES)[:, None],
+        sizes=np.ones((BATCHES, 1), int),
+        predicted=np.ones((BATCHES, 1), int),
+        fillers=np.zeros((BATCHES, 1), bool),
+        parallel=np.ones(BATCHES, bool),
+        counted=np.zeros((BATCHES, 1, 2), int),
+    )
+    plan = EpochPlan(np.arange(BATCHES), steps, 1)
+    return PlanIterator(plan, dataset=_Numbers([]), collate_fn=torch.stack, num_workers=workers)
+
+
+class _Numbers(ListDataset):
+    """An example is where a step of the plan starts."""
+
+    def __getitem__(self, item):
+        return torch.tensor([int(item[0])])
+
+
+def fairseq_epoch(workers: int):
+    """The same batches."""
+    return iterators.EpochBatchIterator(
+        dataset=ListDataset([torch.tensor([i]) for i in range(BATCHES)]),
+        collate_fn=torch.stack,
+        batch_sampler=[[i] for i in range(BATCHES)],
+        num_workers=workers,
+    )
+
+
+ROUTES = {
+    "fairseq_amber PlanIterator": fairseq_amber_epoch,
+    "fairseq EpochBatchIterator": fairseq_epoch,
+}
+
+
+def seconds_to_end(route: str, workers: int) -> float:
+    """Of one epoch, after its last batch."""
+    epochs = ROUTES[route](workers)
+    epoch = epochs.next_epoch_itr()
+    assert sum(1 for _ in epoch) == BATCHES
+    start = time.perf_counter()
+    del epochs, epoch
+    gc.collect()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--workers", nargs="+", type=int, default=[1, 2, 4])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--output", type=Path)
+    args = parser.parse_args()
+    header = " | ".join(f"{n} workers" if n > 1 else "1 worker" for n in args.workers)
+    lines = [
+        f"Seconds from the last batch of an epoch until its workers are gone, median of "
+        f"{args.rounds}. {platform.machine()}, {os.cpu_count()} cores, Python "
+        f"{platform.python_version()}, PyTorch {torch.__version__}.",
+        "",
+        f"| route | {header} |",
+        f"|---|{'---:|' * len(args.workers)}",
+    ]
+    found = {(route, n): [] for route in ROUTES for n in args.workers}
+    for _ in range(args.rounds):
+        for route, n in found:
+            found[route, n].append(seconds_to_end(route, n))
+    for route in ROUTES:
+        medians = [statistics.median(found[route, n]) for n in args.workers]
+        lines.append(f"| {route} | {' | '.join(f'{m:.2f}' for m in medians)} |")
+    text = "\n".join(lines)
+    print(text)
+    if args.output:
+        args.output.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -199,7 +199,7 @@ WITH_WORKERS = """
 import multiprocessing, os, signal, torch
 import fairseq, fairseq_amber
 from fairseq.data import ListDataset, iterators
-from fairseq_amber.data.plan_iterator import PlanIterator
+from fairseq_amber.data import plan_iterator
 
 class Plan(list):
     update_freq = 1

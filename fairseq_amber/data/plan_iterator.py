@@ -67,8 +67,8 @@ class PlanIterator(iterators.EpochBatchIterator):
         super().load_state_dict({**state_dict, "iterations_in_epoch": position})
 
     def _get_iterator_for_epoch(self, *args: Any, **settings: Any):
-        if self.num_workers > 0 and not hasattr(iterators, "share_worker_folder"):
-            share_worker_folder()  # of a fairseq that does not do it itself
+        if self.num_workers > 0:  # an unedited fairseq does not do it itself
+            getattr(iterators, "share_worker_folder", share_worker_folder)()
         iterator = super()._get_iterator_for_epoch(*args, **settings)
         inner = getattr(iterator, "_itr", None)
         if isinstance(inner, iterators.BufferedIterator):

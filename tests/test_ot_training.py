@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from fairseq_amber.checkpoint_file import read_torch_file
 from fairseq_programs import USER_DIR, run_fairseq
 
 SHAPE = (
@@ -28,7 +29,7 @@ def trained(data, save_dir, criterion, *flags):
     """The run's result, and its last checkpoint."""
     result = train(data, save_dir, criterion, *flags)
     assert result.returncode == 0, result.stderr
-    return result, torch.load(save_dir / "checkpoint_last.pt", weights_only=False)
+    return result, read_torch_file(save_dir / "checkpoint_last.pt")
 
 
 def logged(result, name):
@@ -64,7 +65,7 @@ def test_the_frozen_encoder_is_the_checkpoint_and_in_none(word_folder, start, tm
     assert "| ot_loss/de-en " in valid and "| anchor_loss/de-en " in valid
     model, kept = parameters(last)
     assert model == kept
-    assert last["model"].keys() == torch.load(start, weights_only=False)["model"].keys()
+    assert last["model"].keys() == read_torch_file(start)["model"].keys()
     assert not last["criterion"]
 
 
@@ -117,7 +118,7 @@ def test_it_trains(word_folder, link_folder, start, tmp_path, criterion, flags, 
     for term in terms:
         values = logged(result, term)
         assert values and all(value < 1000 for value in values), term
-    before = torch.load(start, weights_only=False)["model"]
+    before = read_torch_file(start)["model"]
     assert all(value.isfinite().all() for value in last["model"].values())
     assert any(not torch.equal(before[name], value) for name, value in last["model"].items())
 

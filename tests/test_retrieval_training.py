@@ -5,6 +5,7 @@ import re
 import pytest
 import torch
 
+from fairseq_amber.checkpoint_file import read_torch_file
 from fairseq_programs import USER_DIR, run_fairseq
 
 TRAIN = (
@@ -51,7 +52,7 @@ def test_it_reaches_the_log_and_tensorboard_and_chooses_the_best(data_folder, tm
     events.Reload()
     assert "retrieval" not in events.Tags()["scalars"]
 
-    best = torch.load(tmp_path / "ck" / "checkpoint_best.pt", weights_only=False)
+    best = read_torch_file(tmp_path / "ck" / "checkpoint_best.pt")
     assert best["extra_state"]["best"] == max(values)
     assert best["extra_state"]["val_loss"] == max(values)
     # fairseq-validate measures the same of that checkpoint
@@ -75,7 +76,7 @@ def test_it_changes_nothing_else_and_resuming_equals_not_having_stopped(data_fol
             validated(train(data_folder, tmp_path / name, "amber", *settings, "3"))
         validated(train(data_folder, tmp_path / name, "amber", *settings, "6"))
         path = tmp_path / name / "checkpoint_last.pt"
-        states[name] = torch.load(path, weights_only=False)
+        states[name] = read_torch_file(path)
     for name in ("without", "stopped"):
         for key, value in states["straight"]["model"].items():
             assert torch.equal(value, states[name]["model"][key]), (name, key)

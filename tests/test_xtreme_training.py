@@ -7,6 +7,7 @@ import shutil
 import pytest
 import torch
 
+from fairseq_amber.checkpoint_file import read_torch_file
 from fairseq_amber.evaluation.checkpoint import load_model
 from fairseq_amber.evaluation.encoder import Encoder
 from fairseq_programs import USER_DIR, run_fairseq
@@ -43,7 +44,7 @@ def fine_tune(kind, folder, save_dir, *flags):
 
 def checkpoint(result, path):
     assert result.returncode == 0, result.stderr
-    return torch.load(path, weights_only=False)
+    return read_torch_file(path)
 
 
 @pytest.fixture(scope="module")
@@ -101,10 +102,7 @@ def test_learns_the_rule_and_keeps_the_best_and_the_last(runs, kind):
     metric = KINDS[kind][0]
     scores = valid_scores(result, metric)
     assert len(scores) == 4 and scores[-1] >= 95
-    best, last = (
-        torch.load(folder / f"checkpoint_{name}.pt", weights_only=False)
-        for name in ("best", "last")
-    )
+    best, last = (read_torch_file(folder / f"checkpoint_{name}.pt") for name in ("best", "last"))
     assert best["extra_state"]["val_loss"] == pytest.approx(max(scores), abs=0.01)
     assert last["extra_state"]["train_iterator"]["epoch"] == 5
     assert last["extra_state"]["best"] == pytest.approx(max(scores), abs=0.01)
@@ -118,7 +116,7 @@ def test_reloads_with_its_head_and_labels_and_without_its_training_data(runs, ki
     _, folder, data = runs(kind)
     moved = shutil.copytree(data, tmp_path / "task", ignore=shutil.ignore_patterns("train.*"))
     loaded = load_model(folder / "checkpoint_best.pt", data=moved)
-    stored = torch.load(folder / "checkpoint_best.pt", weights_only=False)["model"]
+    stored = read_torch_file(folder / "checkpoint_best.pt")["model"]
     assert set(loaded.model.heads) == {kind} and loaded.task_state["kind"] == kind
     for name, value in loaded.model.state_dict().items():
         assert torch.equal(value, stored[name])
@@ -148,7 +146,7 @@ def test_resuming_in_the_middle_of_an_epoch_equals_not_having_stopped(runs, star
     )
     assert half["extra_state"]["train_iterator"]["iterations_in_epoch"] > 0
     rest = checkpoint(fine_tune("tagging", data, tmp_path, *start), tmp_path / "checkpoint_last.pt")
-    whole = torch.load(folder / "checkpoint_last.pt", weights_only=False)
+    whole = read_torch_file(folder / "checkpoint_last.pt")
     assert whole["optimizer_history"][-1]["num_updates"] == 32
     assert whole["model"].keys() == rest["model"].keys()
     for name, value in whole["model"].items():
@@ -168,7 +166,7 @@ def test_a_fine_tuned_checkpoint_is_still_an_encoder_and_a_start(runs, data_fold
     settings = [*SHAPE, *SETTINGS, *flags.split(), *start]
     result = run("train", data_folder, "--save-dir", tmp_path, *settings)
     weights = checkpoint(result, tmp_path / "checkpoint_last.pt")["model"]
-    fine_tuned = torch.load(folder / "checkpoint_best.pt", weights_only=False)["model"]
+    fine_tuned = read_torch_file(folder / "checkpoint_best.pt")["model"]
     assert {name for name in fine_tuned if name not in weights} == {
         f"heads.classification.{part}.{kind}"
         for part in ("dense", "out_proj")

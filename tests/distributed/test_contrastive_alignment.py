@@ -11,6 +11,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from omegaconf import OmegaConf
 
+from fairseq_amber.checkpoint_file import read_torch_file
 from fairseq_amber.criterions.contrastive_alignment import ContrastiveAlignmentConfig
 from fairseq_amber.data.plan import MicroBatch
 from fairseq_programs import USER_DIR, run_fairseq
@@ -173,7 +174,7 @@ def fairseq_train(
     own = ["--save-dir", save_dir, *FLAGS, "--user-dir", USER_DIR, "--criterion", criterion]
     result = run_fairseq("train", data, *own, *flags, processes=processes)
     assert result.returncode == 0, result.stderr
-    return result, torch.load(save_dir / "checkpoint_last.pt", weights_only=False)
+    return result, read_torch_file(save_dir / "checkpoint_last.pt")
 
 
 def assert_equal_to_the_bit(ours, theirs):

@@ -11,6 +11,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from omegaconf import OmegaConf
 
+from fairseq_amber.checkpoint_file import read_torch_file
 from fairseq_amber.criterions.amber import AmberCriterionConfig
 from fairseq_amber.criterions.l2_alignment import L2AlignmentConfig
 from fairseq_amber.criterions.ot_alignment import OtAlignmentConfig
@@ -210,7 +211,7 @@ def test_two_processes_on_cpu(word_folder, link_folder, tmp_path, criterion, fla
     own += flags.replace("LINKS", str(link_folder)).split()
     result = run_fairseq("train", word_folder, *own, processes=2)
     assert result.returncode == 0, result.stderr
-    last = torch.load(tmp_path / "checkpoint_last.pt", weights_only=False)
+    last = read_torch_file(tmp_path / "checkpoint_last.pt")
     assert last["optimizer_history"][-1]["num_updates"] == 4
     for term in terms:
         assert f"{term}=" in result.stdout

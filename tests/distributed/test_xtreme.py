@@ -6,6 +6,7 @@ import re
 import pytest
 import torch
 
+from fairseq_amber.checkpoint_file import read_torch_file
 from fairseq_programs import USER_DIR, run_fairseq
 
 pytestmark = pytest.mark.distributed
@@ -34,7 +35,7 @@ def test_the_number_of_processes_does_not_matter(toy_tasks, tmp_path, kind):
         own += [*KIND_FLAGS[kind][2:], *extra]
         result = run_fairseq("train", toy_tasks[kind], *own, processes=processes)
         assert result.returncode == 0, result.stderr
-        state = torch.load(save_dir / "checkpoint_last.pt", weights_only=False)
+        state = read_torch_file(save_dir / "checkpoint_last.pt")
         line = next(line for line in result.stdout.splitlines() if "| valid |" in line)
         scores = re.findall(r"\| (f1|em|accuracy|loss) ([\d.]+)", line)
         found.append((state, {name: float(value) for name, value in scores}))

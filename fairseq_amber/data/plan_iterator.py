@@ -32,9 +32,9 @@ class PlanIterator(iterators.EpochBatchIterator):
         super().__init__(batch_sampler=(), disable_shuffling=True, **settings)
         self.plan = plan
         of_rank = _UntilExit(plan[self.shard_id :: self.num_shards])
-        # The sampler keeps it: a method of this iterator would close a circle. What is in one waits
-        # for the garbage collector, which closes the queues to the workers before it asks them to
-        # end, and then waits five seconds for each.
+        # The sampler keeps it: a method of this iterator would make a reference cycle. The garbage
+        # collector closes the queues to the workers before torch asks them to end, and torch then
+        # waits five seconds for each.
         self.ordered_batches = lambda epoch, fix_batches_to_gpus, shuffle: of_rank
 
     @property

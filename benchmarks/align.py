@@ -26,9 +26,9 @@ from typing import Callable
 import numpy as np
 import torch
 
-from fairseq_amber.evaluation.aligner import Aligner, encode_units
-from fairseq_amber.evaluation.encoder import Encoder
-from fairseq_amber.evaluation.text_files import read_parallel
+from fairseq_amber.files.parallel_text import read_parallel
+from fairseq_amber.inference.encoder import Encoder
+from fairseq_amber.inference.word_alignment.word_aligner import Aligner, encode_units
 
 METHODS = ("similarity", "itermax", "attention", "transport")
 ALPHA, EPSILON, ITERATIONS = 0.9, 0.1, 50  # the command's defaults

@@ -27,9 +27,9 @@ from stock_training import stock_criterion, stock_model, stock_sample, stock_tar
 
 import fairseq_amber  # noqa: F401  (registers the plugin)
 from fairseq_amber.criterions.amber import AmberCriterion
-from fairseq_amber.data.collater import Collater, Needs
+from fairseq_amber.data.alignment.collater import Collater, Needs
+from fairseq_amber.data.alignment.masking import Masking, MaskingRates
 from fairseq_amber.data.layout import Specials
-from fairseq_amber.data.masking import Masking, MaskingRates
 from fairseq_amber.models.amber import AmberConfig, AmberModel
 from fairseq_amber.objectives.masked_lm import masked_lm_loss
 from fairseq_amber.objectives.sentence_alignment import contrastive_loss, mean_pool

@@ -26,8 +26,8 @@ import numpy as np
 import torch
 
 from fairseq_amber.data.layout import SENTENCE_SPECIALS, Specials, pad_rows, sentence_row
-from fairseq_amber.evaluation.embedding import VectorSettings, embed_text
-from fairseq_amber.evaluation.encoder import Encoder
+from fairseq_amber.inference.embedding.corpus_vectors import VectorSettings, embed_text
+from fairseq_amber.inference.encoder import Encoder
 from fairseq_amber.objectives.sentence_alignment import mean_pool
 
 

@@ -63,7 +63,7 @@ def faiss_neighbours(source, target, k: int):
     """Both directions by an IndexFlatIP each."""
     import faiss
 
-    from fairseq_amber.evaluation.neighbour_search import Neighbours
+    from fairseq_amber.inference.mining.neighbour_search import Neighbours
 
     found = []
     for queries, items in ((source, target), (target, source)):
@@ -84,10 +84,10 @@ ROUTES = {
 
 def measure(route: str, folder: Path, nlist: int | None, nprobe: int) -> dict:
     """Runs one route in this process."""
-    from fairseq_amber.evaluation.miner import Miner
-    from fairseq_amber.evaluation.mining import best_threshold, mine_pairs, mining_quality
-    from fairseq_amber.evaluation.neighbour_search import sampled_recall
-    from fairseq_amber.evaluation.unit_vectors import UnitVectors, open_vectors
+    from fairseq_amber.inference.mining.margin import best_threshold, mine_pairs, mining_quality
+    from fairseq_amber.inference.mining.neighbour_search import sampled_recall
+    from fairseq_amber.inference.mining.pair_miner import Miner
+    from fairseq_amber.inference.mining.unit_vectors import UnitVectors, open_vectors
 
     miner = Miner(lists=nlist, probes=nprobe if route == "approximate" else None)
     start = time.perf_counter()
@@ -120,8 +120,8 @@ def table(results: dict[str, dict], args: argparse.Namespace) -> str:
     import faiss
     import torch
 
-    from fairseq_amber.evaluation.miner import Miner
-    from fairseq_amber.evaluation.neighbour_search import default_lists
+    from fairseq_amber.inference.mining.neighbour_search import default_lists
+    from fairseq_amber.inference.mining.pair_miner import Miner
 
     threads = os.environ.get("OMP_NUM_THREADS", "all")
     sizes = args.sentences, args.targets

@@ -15,20 +15,20 @@ from fairseq_amber.errors import UserError
 from fairseq_amber.progress import of_one_command
 
 COMMANDS = {
-    "demo-corpus": "fairseq_amber.preparation.demo_corpus",
-    "prepare": "fairseq_amber.preparation.prepare",
+    "demo-corpus": "fairseq_amber.demo_corpus",
+    "prepare": "fairseq_amber.preparation.corpus.command",
     "prepare-task": "fairseq_amber.preparation.task.command",
-    "embed": "fairseq_amber.evaluation.embed",
+    "embed": "fairseq_amber.inference.embedding.command",
     "retrieve": "fairseq_amber.evaluation.retrieve",
-    "mine": "fairseq_amber.evaluation.mine",
-    "align": "fairseq_amber.evaluation.align",
+    "mine": "fairseq_amber.inference.mining.command",
+    "align": "fairseq_amber.inference.word_alignment.command",
     "aer": "fairseq_amber.evaluation.aer",
-    "evaluate": "fairseq_amber.evaluation.evaluate",
-    "report": "fairseq_amber.evaluation.report",
+    "evaluate": "fairseq_amber.evaluation.transfer.command",
+    "report": "fairseq_amber.evaluation.report.command",
     "convert": "fairseq_amber.convert.command",
     "average": "fairseq_amber.convert.average",
     "user-dir": "fairseq_amber.user_dir",
-    "doctor": "fairseq_amber.doctor",
+    "doctor": "fairseq_amber.doctor.command",
 }
 
 

@@ -69,10 +69,10 @@ SIZE=$((BATCH * UPDATE_FREQ * GPUS))
 EXAMPLES=$(python - "$FOLDER" "$LENGTH" "$STRIDE" "$TRAIN_LANGUAGES" "$CHECKPOINT" <<'PY'
 import sys
 from fairseq.data import Dictionary
-from fairseq_amber.checkpoint_file import read_checkpoint
+from fairseq_amber.files.torch_file import read_checkpoint
 from fairseq_amber.data.layout import Specials
-from fairseq_amber.data.task_dataset import RowSettings, task_dataset
-from fairseq_amber.data.task_folder import TaskFolder
+from fairseq_amber.data.finetuning.dataset import RowSettings, task_dataset
+from fairseq_amber.data.finetuning.task_folder import TaskFolder
 
 folder, length, stride, languages, checkpoint = sys.argv[1:]
 dictionary = Dictionary.load(folder + "/dict.txt")

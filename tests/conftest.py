@@ -259,7 +259,7 @@ def write_task():
     [(context's index, question ids, first and last subword of the answer)]), whose subwords are
     words between spaces.
     """
-    from fairseq_amber.data.task_folder import ARRAYS, KINDS
+    from fairseq_amber.data.finetuning.task_folder import ARRAYS, KINDS
 
     arrays_of = {"tagging": _tagging, "classification": _classification, "qa": _questions}
 

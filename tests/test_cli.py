@@ -117,7 +117,7 @@ def test_a_command_that_resumes_says_so_when_interrupted(monkeypatch, capsys):
     def run(args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fairseq_amber.preparation.prepare.run", run)
+    monkeypatch.setattr("fairseq_amber.preparation.corpus.command.run", run)
     assert cli.main(["prepare", "raw", "data-bin"]) == 130
     assert capsys.readouterr().err.endswith("interrupted; the same command continues\n")
 

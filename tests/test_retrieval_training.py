@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from fairseq_amber.checkpoint_file import read_torch_file
+from fairseq_amber.files.torch_file import read_torch_file
 from fairseq_programs import USER_DIR, run_fairseq
 
 TRAIN = (

@@ -7,9 +7,9 @@ import shutil
 import pytest
 import torch
 
-from fairseq_amber.checkpoint_file import read_torch_file
-from fairseq_amber.evaluation.checkpoint import load_model
-from fairseq_amber.evaluation.encoder import Encoder
+from fairseq_amber.files.torch_file import read_torch_file
+from fairseq_amber.inference.checkpoint import load_model
+from fairseq_amber.inference.encoder import Encoder
 from fairseq_programs import USER_DIR, run_fairseq
 
 SHAPE = (

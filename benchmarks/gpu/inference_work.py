@@ -10,11 +10,11 @@ import torch
 from fairseq.data import Dictionary
 from real_lengths import pair_lengths
 
+from fairseq_amber.demo_corpus.languages import realisers
+from fairseq_amber.demo_corpus.sampler import Sampler
+from fairseq_amber.demo_corpus.tokens import text
 from fairseq_amber.models.amber import AmberConfig, AmberModel
-from fairseq_amber.preparation.demo_corpus.languages import realisers
-from fairseq_amber.preparation.demo_corpus.sampler import Sampler
-from fairseq_amber.preparation.demo_corpus.tokens import text
-from fairseq_amber.preparation.subwords import DICTIONARY_NAME, MODEL_NAME, import_sentencepiece
+from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME, MODEL_NAME, import_sentencepiece
 
 _PIECES = 1000
 

@@ -15,8 +15,8 @@ from inference_work import InferenceWork, make
 from speed_run import TOY_SHAPE, Run
 from stopwatch import Limit, in_turns, seconds_of
 
-from fairseq_amber.evaluation.aligner import Aligner, encode_units
-from fairseq_amber.evaluation.encoder import Encoder
+from fairseq_amber.inference.encoder import Encoder
+from fairseq_amber.inference.word_alignment.word_aligner import Aligner, encode_units
 from fairseq_amber.models.shapes import SHAPES
 
 EMBED, ALIGN = "Embedding text", "Aligning words"

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fairseq_amber.data.alignment.masking import MaskingRates, masked_counts
 from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS
-from fairseq_amber.data.masking import MaskingRates, masked_counts
 
 
 class Shape(NamedTuple):

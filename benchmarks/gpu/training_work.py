@@ -28,8 +28,8 @@ from training_flops import Shape, forward_and_backward
 import fairseq_amber  # noqa: F401  (registers the plugin)
 from fairseq_amber.criterions.amber import AmberCriterionConfig
 from fairseq_amber.criterions.ot_alignment import OtAlignmentConfig
+from fairseq_amber.data.token_file import DatasetWriter, token_dtype
 from fairseq_amber.models.amber import AmberConfig, AmberModel
-from fairseq_amber.preparation.indexed_dataset import DatasetWriter, token_dtype
 from fairseq_amber.tasks.cross_lingual_alignment import (
     CrossLingualAlignmentConfig,
     CrossLingualAlignmentTask,

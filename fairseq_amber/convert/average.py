@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from fairseq_amber.checkpoint_file import write_torch_file
+    from fairseq_amber.files.torch_file import write_torch_file
 
     if args.output.exists():
         raise UserError(f"{args.output} exists; name another file, or remove it")
@@ -55,7 +55,7 @@ def average(checkpoints: list[Path]) -> dict[str, Any]:
         UserError: there are fewer than two, one cannot be read, or they differ in the names or
             shapes of their parameters, in the model's settings or in the dictionary.
     """
-    from fairseq_amber.checkpoint_file import read_checkpoint
+    from fairseq_amber.files.torch_file import read_checkpoint
 
     if len(checkpoints) < 2:
         raise UserError("an average takes two checkpoints or more")
@@ -102,7 +102,7 @@ def _tied(weights: dict[str, Tensor]) -> dict[str, list[str]]:
 
 def _identity(state: dict[str, Any]) -> dict[str, Any]:
     """What two checkpoints must share."""
-    from fairseq_amber.checkpoint_file import settings
+    from fairseq_amber.files.torch_file import settings
 
     architecture, _ = settings(state)
     return {

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from fairseq_amber.convert.pretrained import EMBEDDING, OUTPUT_BIAS, OUTPUT_WEIGHT, Pretrained
 from fairseq_amber.convert.sentencepiece_model import SPACE, SentencePieceModel
-from fairseq_amber.convert.vocabulary import Vocabulary, read_bytes, shorten
+from fairseq_amber.convert.vocabulary import Vocabulary, shorten
 from fairseq_amber.errors import UserError
-from fairseq_amber.preparation.fairseq_order import MASK, SPECIALS, UNKNOWN
-from fairseq_amber.preparation.subwords import MODEL_NAME
-from fairseq_amber.preparation.wordpiece_files import VOCAB_NAME
+from fairseq_amber.files.json_file import read_bytes
+from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS, UNKNOWN
+from fairseq_amber.tokenizers.subwords import MODEL_NAME
+from fairseq_amber.tokenizers.wordpiece_files import VOCAB_NAME
 
 _INSIDE = "##"
 

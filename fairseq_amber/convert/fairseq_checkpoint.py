@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from fairseq_amber.checkpoint_file import read_checkpoint, settings
 from fairseq_amber.convert.folder import OutputFolder
 from fairseq_amber.convert.pretrained import (
     EMBEDDING,
@@ -23,8 +22,9 @@ from fairseq_amber.convert.pretrained import (
 )
 from fairseq_amber.convert.vocabulary import load_vocabulary
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.torch_file import read_checkpoint, settings
 from fairseq_amber.models.checkpoint_names import modern
-from fairseq_amber.preparation.subwords import DICTIONARY_NAME
+from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME
 
 CHECKPOINT_NAME = "model.pt"
 _LAYERS = "encoder.sentence_encoder.layers."

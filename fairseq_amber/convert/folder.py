@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
 
-from fairseq_amber.checkpoint_file import write_torch_file
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.torch_file import write_torch_file
+from fairseq_amber.files.writing import atomic_folder
 
 
 class OutputFolder:
@@ -40,22 +38,5 @@ def output_folder(path: Path) -> Iterator[OutputFolder]:
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UserError(f"{path} exists and is not empty; name another folder, or remove it")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        working = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from None
-    try:
+    with atomic_folder(path) as working:
         yield OutputFolder(path, working)
-        working.chmod(0o777 & ~_umask())
-        os.replace(working, path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(working, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -8,11 +8,9 @@ from typing import Any, Callable, Iterable, NamedTuple
 import torch
 from torch import Tensor
 
-from fairseq_amber.checkpoint_file import read_torch_file
 from fairseq_amber.convert.folder import OutputFolder
 from fairseq_amber.convert.hugging_face_tokenizer import tokenizer_files
 from fairseq_amber.convert.hugging_face_vocabulary import read_vocabulary
-from fairseq_amber.convert.json_files import json_file, read_json
 from fairseq_amber.convert.parameter_names import OUTPUT_BIASES, PREFIXES, theirs, tidy
 from fairseq_amber.convert.pretrained import (
     EMBEDDING,
@@ -29,6 +27,8 @@ from fairseq_amber.convert.pretrained import (
 )
 from fairseq_amber.convert.vocabulary import shorten
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.json_file import json_file, read_json
+from fairseq_amber.files.torch_file import read_torch_file
 
 CONFIG_NAME = "config.json"
 SAFETENSORS_NAME = "model.safetensors"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any, Sequence
 
-from fairseq_amber.convert.json_files import json_file
 from fairseq_amber.convert.sentencepiece_model import SPACE, SentencePieceModel
 from fairseq_amber.convert.vocabulary import Vocabulary, shorten
 from fairseq_amber.errors import UserError
-from fairseq_amber.preparation.fairseq_order import MASK, SPECIALS, UNKNOWN, fairseq_order
-from fairseq_amber.preparation.subwords import MODEL_NAME
-from fairseq_amber.preparation.wordpiece_files import (
+from fairseq_amber.files.json_file import json_file
+from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS, UNKNOWN, fairseq_order
+from fairseq_amber.tokenizers.subwords import MODEL_NAME
+from fairseq_amber.tokenizers.wordpiece_files import (
     CONFIG_NAME,
     JSON_NAME,
     VOCAB_NAME,

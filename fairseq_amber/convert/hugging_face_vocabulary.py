@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Mapping
 
-from fairseq_amber.convert.json_files import read_json
 from fairseq_amber.convert.sentencepiece_model import SentencePieceModel, from_tokenizer_json
-from fairseq_amber.convert.vocabulary import Vocabulary, read_bytes, shorten
+from fairseq_amber.convert.vocabulary import Vocabulary, shorten
 from fairseq_amber.errors import UserError
-from fairseq_amber.preparation.fairseq_order import MASK, SPECIALS, fairseq_order
-from fairseq_amber.preparation.subwords import MODEL_NAME
-from fairseq_amber.preparation.wordpiece_files import JSON_NAME, VOCAB_NAME, read_wordpiece
+from fairseq_amber.files.json_file import read_bytes, read_json
+from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS, fairseq_order
+from fairseq_amber.tokenizers.subwords import MODEL_NAME
+from fairseq_amber.tokenizers.wordpiece_files import JSON_NAME, VOCAB_NAME, read_wordpiece
 
 # Embeddings are padded to multiples of at most this for speed.
 _MOST_UNUSED = 128
@@ -19,7 +19,7 @@ _MOST_UNUSED = 128
 
 def read_vocabulary(folder: Path, rows: int) -> tuple[Vocabulary, list[int]]:
     """The vocabulary, and for each of its symbols the row of their embedding; see
-    :func:`~fairseq_amber.preparation.fairseq_order.fairseq_order`.
+    :func:`~fairseq_amber.tokenizers.fairseq_order.fairseq_order`.
 
     Args:
         rows: of their embedding.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fairseq_amber.convert.folder import OutputFolder
-from fairseq_amber.convert.json_files import json_file
 from fairseq_amber.convert.pretrained import Shape
+from fairseq_amber.files.json_file import json_file
 
 POOLINGS = ("mean", "cls")
 

@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Any, Sequence
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.preparation import protobuf
-from fairseq_amber.preparation.fairseq_order import MASK, SPECIALS
-from fairseq_amber.preparation.subwords import import_sentencepiece
+from fairseq_amber.tokenizers import protobuf
+from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS
+from fairseq_amber.tokenizers.subwords import import_sentencepiece
 
 SPACE = "\u2581"
 

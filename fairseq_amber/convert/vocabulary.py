@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Sequence
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.preparation.fairseq_order import MASK, SPECIALS
-from fairseq_amber.preparation.subwords import DICTIONARY_NAME, find_tokenizer
-from fairseq_amber.preparation.vocabulary import parse_dictionary
-from fairseq_amber.preparation.wordpiece_files import VOCAB_NAME
+from fairseq_amber.files.json_file import read_bytes
+from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS, parse_dictionary
+from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME, find_tokenizer
+from fairseq_amber.tokenizers.wordpiece_files import VOCAB_NAME
 
 
 @dataclass(frozen=True)
@@ -76,15 +76,3 @@ def shorten(names: Sequence[str], most: int = 3) -> str:
     """The first few, and how many there are."""
     some = ", ".join(repr(name) for name in names[:most])
     return some if len(names) <= most else f"{some} and {len(names) - most} more"
-
-
-def read_bytes(path: Path) -> bytes:
-    """A file's content.
-
-    Raises:
-        UserError: it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None

@@ -80,7 +80,7 @@ def transport_losses(
     Args:
         cfg: how.
         source, target: states; half precision is computed in fp32 or more.
-        points: their weights and masks, see :class:`~fairseq_amber.data.points.PointFinder`.
+        points: their weights and masks, see ``data.alignment.points.PointFinder``.
     """
     masks = points["source_mask"], points["target_mask"]
     weights = points["source_weights"], points["target_weights"]

@@ -24,7 +24,7 @@ class XtremeCriterion(FairseqCriterion):
     head: str
 
     def forward(self, model, sample: dict[str, Any], reduce: bool = True):
-        """One forward pass over a batch of :mod:`~fairseq_amber.data.task_dataset`.
+        """One forward pass over a batch of :mod:`~fairseq_amber.data.finetuning.dataset`.
 
         Returns:
             The loss, the sample size, and sums over the batch to log.

@@ -1,1 +1,1 @@
-"""Measures what training did: retrieval, word alignment, and the report that compares systems."""
+"""What a checkpoint is worth: scores on test sets, and reports that compare them."""

@@ -9,16 +9,16 @@ from typing import Any, Iterable, NamedTuple
 import numpy as np
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.alignment_files import (
+from fairseq_amber.files.digest import digest_of
+from fairseq_amber.files.results import Result
+from fairseq_amber.files.tables import plain_table
+from fairseq_amber.inference.word_alignment.link_files import (
     AlignmentFile,
     format_pharaoh,
     read_alignments,
 )
-from fairseq_amber.evaluation.alignment_settings import merged, read_settings, settings_path
-from fairseq_amber.evaluation.digest import digest_of
-from fairseq_amber.evaluation.results import Result
-from fairseq_amber.evaluation.tables import plain_table
-from fairseq_amber.evaluation.word_alignment import (
+from fairseq_amber.inference.word_alignment.provenance import merged, read_settings, settings_path
+from fairseq_amber.metrics.word_alignment import (
     Link,
     Links,
     alignment_score,

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Sequence
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.digest import digest_of
-from fairseq_amber.evaluation.flags import (
+from fairseq_amber.files.digest import digest_of
+from fairseq_amber.files.parallel_text import ParallelFiles, read_order, read_parallel
+from fairseq_amber.files.results import Result
+from fairseq_amber.files.tables import plain_table
+from fairseq_amber.inference.flags import (
     add_encoder_arguments,
     add_text_arguments,
     add_vector_arguments,
@@ -18,15 +21,12 @@ from fairseq_amber.evaluation.flags import (
     parallel_files,
     tested_on,
 )
-from fairseq_amber.evaluation.items import accuracy_items
-from fairseq_amber.evaluation.results import Result
-from fairseq_amber.evaluation.tables import plain_table
-from fairseq_amber.evaluation.text_files import ParallelFiles, read_order, read_parallel
+from fairseq_amber.metrics.outcomes import accuracy_items
 from fairseq_amber.progress import Progress
 
 if TYPE_CHECKING:
-    from fairseq_amber.evaluation.encoder import Encoder
-    from fairseq_amber.evaluation.retrieval import RetrievalAccuracy
+    from fairseq_amber.inference.encoder import Encoder
+    from fairseq_amber.metrics.retrieval import RetrievalAccuracy
 
 SUMMARY = "accuracy of finding each sentence's translation by nearest neighbour, both ways"
 EXAMPLE = "fairseq-amber retrieve checkpoint_best.pt --folder corpus --split test --json out.json"
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
     for name, sides in texts.items():
         _note_duplicates(name, sides)
     encoder = load_encoder(args)
-    from fairseq_amber.evaluation.retrieval import NEIGHBOURS
+    from fairseq_amber.metrics.retrieval import NEIGHBOURS
 
     layer, layers = _chosen_layers(args, encoder)
     config = {
@@ -168,7 +168,7 @@ def _measure(
     Raises:
         UserError: a vector is NaN or infinite.
     """
-    from fairseq_amber.evaluation.retrieval import PASSES, retrieval_accuracy
+    from fairseq_amber.metrics.retrieval import PASSES, retrieval_accuracy
 
     vectors = [
         encoder.embed_layers(

@@ -1,1 +1,1 @@
-"""From raw text to folders that fairseq trains on, and a corpus to try it with."""
+"""Raw text to data folders."""

@@ -11,31 +11,20 @@ import numpy as np
 from fairseq.data import Dictionary
 from fairseq.tasks import register_task
 
-from fairseq_amber.data.alignment_dataset import AlignmentDataset
-from fairseq_amber.data.collater import Collater, Needs, PairLayout
-from fairseq_amber.data.corpora import (
-    available,
-    check_same_dictionary,
-    fingerprint,
-    load_corpora,
-    load_dictionary,
-)
-from fairseq_amber.data.corpus_source import CorpusSource
+from fairseq_amber.data.alignment.collater import Collater, Needs, PairLayout
+from fairseq_amber.data.alignment.corpora import available, load_corpora
+from fairseq_amber.data.alignment.corpus_source import CorpusSource
+from fairseq_amber.data.alignment.dataset import AlignmentDataset
+from fairseq_amber.data.alignment.masking import Masking, MaskingRates
+from fairseq_amber.data.alignment.points import PointSettings
 from fairseq_amber.data.layout import Specials
-from fairseq_amber.data.masking import Masking, MaskingRates
 from fairseq_amber.data.plan_iterator import PlanIterator
-from fairseq_amber.data.points import PointSettings
 from fairseq_amber.data.sampling import BatchLimits, plan_epoch, plan_validation
 from fairseq_amber.data.whole_words import word_boundaries
 from fairseq_amber.errors import UserError, exit_clearly
-from fairseq_amber.tasks.config import (
-    CrossLingualAlignmentConfig,
-    check,
-    of_epoch,
-    shards_of,
-)
-from fairseq_amber.tasks.one_dictionary import OneDictionaryTask
-from fairseq_amber.tasks.pair_extras import (
+from fairseq_amber.tasks.cross_lingual_config import CrossLingualAlignmentConfig, check, shards_of
+from fairseq_amber.tasks.one_dictionary import OneDictionaryTask, update_freq_of_epoch
+from fairseq_amber.tasks.points_and_links import (
     attach_links,
     document_frequencies,
     linked_words,
@@ -44,6 +33,7 @@ from fairseq_amber.tasks.pair_extras import (
 )
 from fairseq_amber.tasks.retrieval_validation import RetrievalValidation
 from fairseq_amber.tasks.text_checks import check_training_corpora, log_lost_text
+from fairseq_amber.tokenizers.dictionary import check_same_dictionary, fingerprint, load_dictionary
 
 logger = logging.getLogger(__name__)
 
@@ -247,7 +237,7 @@ class CrossLingualAlignmentTask(OneDictionaryTask):
                 alpha=self.cfg.multilang_sampling_alpha,
                 parallel_share=self.cfg.parallel_share,
                 world=num_shards,
-                update_freq=of_epoch(self.cfg.update_freq, epoch),
+                update_freq=update_freq_of_epoch(self.cfg.update_freq, epoch),
                 seed=(seed, epoch),
             )
         else:

@@ -36,3 +36,11 @@ class OneDictionaryTask(FairseqTask):
     def max_positions(self) -> int:
         """Longest row in subwords."""
         return self.max_length
+
+
+def update_freq_of_epoch(update_freq: Any, epoch: int) -> int:
+    """fairseq's --update-freq: one number, or one for each epoch, the last for all that follow."""
+    if isinstance(update_freq, int):
+        return update_freq
+    values = list(update_freq)
+    return int(values[min(epoch, len(values)) - 1])

@@ -14,7 +14,7 @@ from fairseq import metrics
 from fairseq.data import Dictionary
 from fairseq.distributed import utils as distributed_utils
 
-from fairseq_amber.data.corpora import ParallelCorpus, available, load_corpora
+from fairseq_amber.data.alignment.corpora import ParallelCorpus, available, load_corpora
 from fairseq_amber.data.layout import SENTENCE_SPECIALS, Specials, pad_rows, sentence_row
 from fairseq_amber.errors import UserError
 from fairseq_amber.objectives.sentence_alignment import mean_pool
@@ -111,8 +111,8 @@ class RetrievalValidation:
             metrics.log_scalar(name, value, weight=0, priority=20, round=2)
 
     def _accuracy(self, model: Any, corpus: ParallelCorpus) -> dict[str, float]:
-        from fairseq_amber.evaluation.batching import distinct, evenly_spread
-        from fairseq_amber.evaluation.retrieval import retrieval_accuracy
+        from fairseq_amber.data.sentence_batches import distinct, evenly_spread
+        from fairseq_amber.metrics.retrieval import retrieval_accuracy
 
         full = np.flatnonzero(~corpus.empty)
         chosen = full[evenly_spread(len(full), self._limit)]
@@ -136,7 +136,7 @@ class RetrievalValidation:
     @torch.no_grad()
     def _encode(self, model: Any, sentences: Sequence[np.ndarray]) -> torch.Tensor:
         """(N, D) in fp32 on every rank, of the same batches however many ranks there are."""
-        from fairseq_amber.evaluation.batching import batches_by_length
+        from fairseq_amber.data.sentence_batches import batches_by_length
 
         model.eval()
         specials = Specials.of(self._dictionary)

@@ -6,12 +6,12 @@ import logging
 from pathlib import Path
 from typing import Sequence
 
-from fairseq_amber.data.alignment_dataset import AlignmentDataset
-from fairseq_amber.data.collater import Needs
-from fairseq_amber.data.corpora import Corpus
+from fairseq_amber.data.alignment.collater import Needs
+from fairseq_amber.data.alignment.corpora import Corpus
+from fairseq_amber.data.alignment.dataset import AlignmentDataset
 from fairseq_amber.data.layout import SENTENCE_SPECIALS
 from fairseq_amber.errors import UserError
-from fairseq_amber.tasks.config import CrossLingualAlignmentConfig
+from fairseq_amber.tasks.cross_lingual_config import CrossLingualAlignmentConfig
 
 logger = logging.getLogger(__name__)
 

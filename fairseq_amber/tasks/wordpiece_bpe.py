@@ -7,8 +7,8 @@ from fairseq.data.encoders import register_bpe
 from fairseq.dataclass import FairseqDataclass
 
 from fairseq_amber.errors import UserError, exit_clearly
-from fairseq_amber.preparation.subwords import find_tokenizer
-from fairseq_amber.preparation.wordpiece import WordPiece
+from fairseq_amber.tokenizers.subwords import find_tokenizer
+from fairseq_amber.tokenizers.wordpiece import WordPiece
 
 
 @dataclass

@@ -14,19 +14,18 @@ from fairseq.data import Dictionary
 from fairseq.distributed import utils as distributed_utils
 from fairseq.tasks import register_task
 
-from fairseq_amber.data.corpora import fingerprint, load_dictionary
+from fairseq_amber.data.finetuning.dataset import RowSettings, task_dataset
+from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.plan_iterator import PlanIterator
 from fairseq_amber.data.sampling import BatchLimits, plan_epoch, plan_validation
-from fairseq_amber.data.task_dataset import RowSettings, task_dataset
-from fairseq_amber.data.task_folder import TaskFolder
 from fairseq_amber.errors import UserError, exit_clearly
-from fairseq_amber.evaluation.question_answering import check_languages
-from fairseq_amber.tasks.config import of_epoch
-from fairseq_amber.tasks.one_dictionary import OneDictionaryTask
+from fairseq_amber.metrics.question_answering import check_languages
+from fairseq_amber.tasks.one_dictionary import OneDictionaryTask, update_freq_of_epoch
+from fairseq_amber.tasks.xtreme_checkpoints import check_origin, check_start
 from fairseq_amber.tasks.xtreme_config import XtremeConfig, XtremePairConfig, XtremeQaConfig
 from fairseq_amber.tasks.xtreme_metrics import METRICS
-from fairseq_amber.tasks.xtreme_origin import check_origin, check_start
+from fairseq_amber.tokenizers.dictionary import fingerprint, load_dictionary
 
 logger = logging.getLogger(__name__)
 
@@ -190,7 +189,7 @@ class XtremeTask(OneDictionaryTask):
                     f"{sizes.max()}: raise it, or lower --max-length"
                 )
             max_tokens = int(sizes.max())
-        update_freq = of_epoch(self.cfg.update_freq, epoch)
+        update_freq = update_freq_of_epoch(self.cfg.update_freq, epoch)
         if update_freq < 1:
             raise UserError(f"--update-freq {update_freq} is not 1 or more")
         limits = BatchLimits(max_tokens, max_sentences, required_batch_size_multiple)

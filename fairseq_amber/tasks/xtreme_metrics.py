@@ -8,12 +8,12 @@ from typing import Any, Callable, NamedTuple
 import numpy as np
 import torch
 
-from fairseq_amber.data.question_dataset import Window
-from fairseq_amber.data.squad_file import SquadFile, read_squad
-from fairseq_amber.data.task_dataset import TaskDataset
-from fairseq_amber.evaluation.answers import answer_text, best_answers
-from fairseq_amber.evaluation.question_answering import mlqa_scores, squad_scores
-from fairseq_amber.evaluation.tagging import TagCounts, count_tags, tag_scores
+from fairseq_amber.data.finetuning.dataset import TaskDataset
+from fairseq_amber.data.finetuning.question_answering import Window
+from fairseq_amber.data.finetuning.squad_file import SquadFile, read_squad
+from fairseq_amber.metrics.answers import answer_text, best_answers
+from fairseq_amber.metrics.question_answering import mlqa_scores, squad_scores
+from fairseq_amber.metrics.tagging import TagCounts, count_tags, tag_scores
 
 
 class Metric(NamedTuple):

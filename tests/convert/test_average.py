@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fairseq_amber.cli import main
-from fairseq_amber.evaluation.checkpoint import load_model
+from fairseq_amber.inference.checkpoint import load_model
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import sentencepiece
 import torch
 
 from fairseq_amber.convert.sentencepiece_model import SentencePieceModel
-from fairseq_amber.evaluation.checkpoint import load_model
-from fairseq_amber.evaluation.tokenizer import Tokenizer
+from fairseq_amber.inference.checkpoint import load_model
+from fairseq_amber.inference.tokenizer import Tokenizer
 
 TABLE = "encoder.sentence_encoder.embed_tokens.weight"
 BIAS = "encoder.lm_head.bias"

@@ -8,9 +8,9 @@ import shutil
 import pytest
 import torch
 
-from fairseq_amber.checkpoint_file import RESTRICTED_PICKLE, read_torch_file
 from fairseq_amber.environment import version_tuple
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.torch_file import RESTRICTED_PICKLE, read_torch_file
 
 
 @pytest.fixture

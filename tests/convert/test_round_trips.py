@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from fairseq_amber.checkpoint_file import read_torch_file
-from fairseq_amber.evaluation.checkpoint import load_model
+from fairseq_amber.files.torch_file import read_torch_file
+from fairseq_amber.inference.checkpoint import load_model
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 pytest.importorskip("safetensors", reason="safetensors is not installed")

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from fairseq_amber.evaluation.encoder import Encoder
+from fairseq_amber.inference.encoder import Encoder
 
 pytest.importorskip("safetensors", reason="safetensors is not installed")
 pytest.importorskip("tokenizers", reason="tokenizers is not installed")

@@ -10,8 +10,8 @@ import pytest
 
 from fairseq_amber.convert.hugging_face_tokenizer import sentencepiece_tokenizer
 from fairseq_amber.convert.sentencepiece_model import SentencePieceModel, from_tokenizer_json
-from fairseq_amber.evaluation.checkpoint import load_model
-from fairseq_amber.evaluation.tokenizer import Tokenizer
+from fairseq_amber.inference.checkpoint import load_model
+from fairseq_amber.inference.tokenizer import Tokenizer
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 pytest.importorskip("tokenizers", reason="tokenizers is not installed")

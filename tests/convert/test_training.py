@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from fairseq_amber.checkpoint_file import read_torch_file
 from fairseq_amber.cli import main
+from fairseq_amber.files.torch_file import read_torch_file
 from fairseq_amber.models.checkpoint_names import modern
 from fairseq_programs import USER_DIR, run_fairseq
 

@@ -118,7 +118,7 @@ def test_rows_that_pad_the_embedding_are_kept(hf_mbert, wordpieces, spoiled, tmp
 @pytest.mark.parametrize("kind", ["bert", "xlm-roberta"])
 def test_token_types_and_positions_with_xlmrs_vocabulary(kind, types, hf_xlmr, tmp_path, convert):
     """Multilingual MiniLM is a BERT with XLM-R's vocabulary; other XLM-Rs have two types."""
-    from fairseq_amber.evaluation.checkpoint import load_model
+    from fairseq_amber.inference.checkpoint import load_model
 
     source = json.loads((hf_xlmr / "config.json").read_text())
     config = transformers.AutoConfig.for_model(

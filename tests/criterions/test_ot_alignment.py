@@ -13,7 +13,7 @@ from fairseq_amber.criterions.amber import AmberCriterionConfig
 from fairseq_amber.criterions.ot_alignment import OtAlignmentConfig
 from fairseq_amber.data.whole_words import WordBoundaries
 from fairseq_amber.objectives.optimal_transport import sinkhorn, sinkhorn_divergence
-from fairseq_amber.tasks import pair_extras
+from fairseq_amber.tasks import points_and_links
 
 ALONE = dict(finetune_from_model=None, restore_file="checkpoint_last.pt")
 BEGINS = np.arange(45) % 3 != 0  # of the toy words a third continue one
@@ -24,7 +24,7 @@ ENDS = np.arange(45) < 4
 def toy_words(monkeypatch):
     """The toy dictionary marks none."""
     toy = WordBoundaries(BEGINS, ENDS)
-    monkeypatch.setattr(pair_extras, "word_boundaries", lambda *args, **settings: toy)
+    monkeypatch.setattr(points_and_links, "word_boundaries", lambda *args, **settings: toy)
 
 
 @pytest.fixture

@@ -76,10 +76,10 @@ def test_wordpieces_do_not_tell_where_spaces_were():
 def test_masking_and_points_take_the_words_of_encoded_wordpiece_text():
     """From text to words: what is masked as one, and the last subword that stands for it."""
     pytest.importorskip("tokenizers")
-    from fairseq_amber.data.masking import Masking, MaskingRates, mask_rows
-    from fairseq_amber.data.points import PointFinder, PointSettings
-    from fairseq_amber.preparation.wordpiece import WordPiece
-    from fairseq_amber.preparation.wordpiece_files import parse_wordpiece
+    from fairseq_amber.data.alignment.masking import Masking, MaskingRates, mask_rows
+    from fairseq_amber.data.alignment.points import PointFinder, PointSettings
+    from fairseq_amber.tokenizers.wordpiece import WordPiece
+    from fairseq_amber.tokenizers.wordpiece_files import parse_wordpiece
 
     vocabulary = "[PAD] [unused1] [UNK] [CLS] [SEP] [MASK] un ##believ ##able don ' t 木 .".split()
     subwords = WordPiece(parse_wordpiece("\n".join(vocabulary).encode("utf-8")))

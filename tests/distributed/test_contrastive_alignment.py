@@ -11,9 +11,9 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from omegaconf import OmegaConf
 
-from fairseq_amber.checkpoint_file import read_torch_file
 from fairseq_amber.criterions.contrastive_alignment import ContrastiveAlignmentConfig
 from fairseq_amber.data.plan import MicroBatch
+from fairseq_amber.files.torch_file import read_torch_file
 from fairseq_programs import USER_DIR, run_fairseq
 
 SETTINGS = {

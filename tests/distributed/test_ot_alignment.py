@@ -11,11 +11,11 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from omegaconf import OmegaConf
 
-from fairseq_amber.checkpoint_file import read_torch_file
 from fairseq_amber.criterions.amber import AmberCriterionConfig
 from fairseq_amber.criterions.l2_alignment import L2AlignmentConfig
 from fairseq_amber.criterions.ot_alignment import OtAlignmentConfig
 from fairseq_amber.data.plan import MicroBatch
+from fairseq_amber.files.torch_file import read_torch_file
 from fairseq_programs import USER_DIR, run_fairseq
 
 pytestmark = pytest.mark.distributed

@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from fairseq_amber.evaluation.align import _SCALES
+from fairseq_amber.inference.word_alignment.command import _SCALES
 
 
 def test_retrieve_prints_and_writes_both_directions(
@@ -35,7 +35,7 @@ def test_retrieve_prints_and_writes_both_directions(
 def test_retrieve_sweeps_layers_in_one_pass(
     fairseq_amber_command, checkpoint, corpus, tmp_path, monkeypatch
 ):
-    from fairseq_amber.evaluation.encoder import Encoder
+    from fairseq_amber.inference.encoder import Encoder
 
     alone = {}
     for layer in range(4):
@@ -78,7 +78,7 @@ def test_retrieve_sweeps_layers_in_one_pass(
 def test_retrieve_says_how_far_it_is(
     fairseq_amber_command, checkpoint, corpus, progress_of, monkeypatch
 ):
-    monkeypatch.setattr("fairseq_amber.evaluation.tokenizer._CHUNK", 3)
+    monkeypatch.setattr("fairseq_amber.inference.tokenizer._CHUNK", 3)
     flags = ["--layers", "1-2", "--similarity", "csls", "--pairs", "de-en", "--batch-tokens", 20]
     _, out, err = fairseq_amber_command("retrieve", checkpoint, "--folder", corpus, *flags)
     assert progress_of(err) == {
@@ -113,8 +113,8 @@ def test_aer_says_how_far_it_is(fairseq_amber_command, tmp_path, progress_of):
 def test_retrieve_keeps_the_outcome_of_every_sentence(
     fairseq_amber_command, checkpoint, corpus, tmp_path
 ):
-    from fairseq_amber.evaluation.items import read_items
-    from fairseq_amber.evaluation.significance import scores_of
+    from fairseq_amber.files.results import read_items
+    from fairseq_amber.metrics.significance import scores_of
 
     out = tmp_path / "r.json"
     status, _, err = fairseq_amber_command(

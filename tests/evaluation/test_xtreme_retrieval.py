@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fairseq_amber.evaluation.retrieval import retrieval_accuracy
+from fairseq_amber.metrics.retrieval import retrieval_accuracy
 
 FOREIGN = ["ein rotes Haus", "der Hund schläft", "ja", "guten Morgen", "das Wasser ist kalt", "Zug"]
 ENGLISH = ["a red house", "the dog sleeps", "yes", "good morning", "the water is cold", "train"]
@@ -15,7 +15,7 @@ ENGLISH = ["a red house", "the dog sleeps", "yes", "good morning", "the water is
 @pytest.fixture(scope="module")
 def deep_encoder(encoder, data_folder):
     """Twelve layers, untrained."""
-    from fairseq_amber.evaluation.encoder import Encoder
+    from fairseq_amber.inference.encoder import Encoder
     from fairseq_amber.models.amber import AmberConfig, AmberModel
 
     torch.manual_seed(4)
@@ -63,7 +63,7 @@ def test_layer_8_backward_is_xtremes_tatoeba(deep_encoder):
     accuracy = retrieval_accuracy(x, y)
     assert accuracy.backward == pytest.approx(expected)
     assert 0 < expected < 100
-    from fairseq_amber.evaluation.retrieval import nearest_neighbours
+    from fairseq_amber.metrics.retrieval import nearest_neighbours
 
     assert nearest_neighbours(x, y)[1].tolist() == predictions.tolist()
     others = [

@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fairseq_amber.data.collater import Collater, Needs
+from fairseq_amber.data.alignment.collater import Collater, Needs
+from fairseq_amber.data.alignment.masking import Masking, MaskingRates
 from fairseq_amber.data.layout import Specials
-from fairseq_amber.data.masking import Masking, MaskingRates
 from fairseq_amber.models import attention as attention_module
 
 

@@ -9,7 +9,7 @@ from fairseq.tasks import FairseqTask
 from omegaconf import OmegaConf
 
 from fairseq_amber.criterions.amber import AmberCriterionConfig
-from fairseq_amber.tasks.config import of_epoch
+from fairseq_amber.tasks.one_dictionary import update_freq_of_epoch
 
 WORD = 4  # id of the first word
 
@@ -181,8 +181,8 @@ def test_more_ranks_than_batches(make_task):
 
 
 def test_update_freq_of_each_epoch(make_task):
-    assert [of_epoch([4, 2], epoch) for epoch in (1, 2, 3)] == [4, 2, 2]
-    assert of_epoch(3, 9) == 3
+    assert [update_freq_of_epoch([4, 2], epoch) for epoch in (1, 2, 3)] == [4, 2, 2]
+    assert update_freq_of_epoch(3, 9) == 3
     task = make_task(update_freq=[4, 2])
     for epoch, expected in ((1, 4), (2, 2), (3, 2)):
         assert plan(task, epoch=epoch)[0].normalizers.micro_batches == expected

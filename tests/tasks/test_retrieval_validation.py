@@ -7,7 +7,7 @@ from fairseq import metrics
 
 from fairseq_amber.data.layout import Specials, sentence_row
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.retrieval import retrieval_accuracy
+from fairseq_amber.metrics.retrieval import retrieval_accuracy
 from fairseq_amber.tasks.retrieval_validation import RetrievalValidation, check_best_metric
 
 

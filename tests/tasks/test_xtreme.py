@@ -9,9 +9,9 @@ import pytest
 import torch
 from fairseq import metrics
 
-from fairseq_amber.evaluation.answers import best_answers
-from fairseq_amber.evaluation.question_answering import squad_scores
-from fairseq_amber.evaluation.tagging import count_tags, tag_scores
+from fairseq_amber.metrics.answers import best_answers
+from fairseq_amber.metrics.question_answering import squad_scores
+from fairseq_amber.metrics.tagging import count_tags, tag_scores
 from fairseq_amber.tasks.xtreme_config import XtremeConfig, XtremePairConfig, XtremeQaConfig
 
 KINDS = ["tagging", "classification", "qa"]

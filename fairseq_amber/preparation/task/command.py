@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fairseq_amber.data.task_folder import KINDS, SPLITS
+from fairseq_amber.data.finetuning.task_folder import KINDS, SPLITS
 from fairseq_amber.number_flags import count
 
 SUMMARY = "check and encode the files of a task: tagging, sentence pairs, question answering"

@@ -7,12 +7,12 @@ from typing import Any, Callable, NamedTuple, Sequence
 
 import numpy as np
 
-from fairseq_amber.preparation.fairseq_order import UNKNOWN
-from fairseq_amber.preparation.offsets import PlacedSubwords, join
-from fairseq_amber.preparation.subwords import MODEL_NAME, SPACE, Subwords
-from fairseq_amber.preparation.vocabulary import Vocabulary
+from fairseq_amber.preparation.corpus.vocabulary import Vocabulary
 from fairseq_amber.preparation.workers import WorkerPool
 from fairseq_amber.progress import Progress
+from fairseq_amber.tokenizers.fairseq_order import UNKNOWN
+from fairseq_amber.tokenizers.offsets import PlacedSubwords, join
+from fairseq_amber.tokenizers.subwords import MODEL_NAME, SPACE, Subwords
 
 _TEXTS, _CONTEXTS = 2048, 64  # that are encoded together
 

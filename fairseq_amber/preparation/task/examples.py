@@ -10,22 +10,22 @@ from typing import Callable, Mapping, Sequence
 
 import numpy as np
 
-from fairseq_amber.data.squad_file import parse_squad
-from fairseq_amber.data.task_folder import KINDS
+from fairseq_amber.data.finetuning.squad_file import parse_squad
+from fairseq_amber.data.finetuning.task_folder import KINDS
 from fairseq_amber.errors import UserError
-from fairseq_amber.preparation.fairseq_order import UNKNOWN
 from fairseq_amber.preparation.task.encoder import Encoded, TextEncoder
 from fairseq_amber.preparation.task.labels import LabelledFile, number_labels
 from fairseq_amber.preparation.task.pair_file import read_pairs
 from fairseq_amber.preparation.task.tagged_file import read_tagged
+from fairseq_amber.tokenizers.fairseq_order import UNKNOWN
 
 Arrays = Mapping[str, np.ndarray]
 
 
 class Examples(ABC):
-    """What `fairseq_amber.data.task_folder` describes, before it is encoded. paths: the files.
-    labels: the different ones that they hold. text: for <split>.<language>.json, if the kind of
-    task has it."""
+    """What `data.finetuning.task_folder` describes, before it is encoded. paths: the files. labels:
+    the different ones that they hold. text: for <split>.<language>.json, if the kind of task has
+    it."""
 
     paths: Sequence[Path]
     labels: frozenset[str] = frozenset()

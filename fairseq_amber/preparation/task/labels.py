@@ -7,9 +7,9 @@ from typing import Iterable, Protocol, Sequence
 
 import numpy as np
 
-from fairseq_amber.data.task_folder import LABELS_NAME
+from fairseq_amber.data.finetuning.task_folder import LABELS_NAME
 from fairseq_amber.errors import UserError
-from fairseq_amber.preparation.text_file import read_lines
+from fairseq_amber.files.text import read_lines
 
 FIXED = {"xnli": ["contradiction", "entailment", "neutral"], "pawsx": ["0", "1"]}
 

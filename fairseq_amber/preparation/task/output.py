@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from fairseq_amber.data.task_folder import KINDS, LABELS_NAME, TASK_NAME, TaskFolder
+from fairseq_amber.data.finetuning.task_folder import KINDS, LABELS_NAME, TASK_NAME, TaskFolder
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.writing import atomic_folder
 
 
 def existing_folder(path: Path, task: str) -> TaskFolder | None:
@@ -114,25 +112,5 @@ def task_writer(path: Path) -> Iterator[TaskWriter]:
     Raises:
         UserError: the folder cannot be written to, or the disk is full.
     """
-    working = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        working = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    with atomic_folder(path, last=TASK_NAME) as working:
         yield TaskWriter(working)
-        if path.is_dir() and any(path.iterdir()):
-            for file in sorted(working.iterdir(), key=lambda file: file.name == TASK_NAME):
-                os.replace(file, path / file.name)
-        else:
-            working.chmod(0o777 & ~_umask())
-            os.replace(working, path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        if working is not None:
-            shutil.rmtree(working, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.text import read_lines
 from fairseq_amber.preparation.task.labels import check_blanks
-from fairseq_amber.preparation.text_file import read_lines
 
 _FORM = "a line is sentence<TAB>sentence<TAB>label"
 _SYNONYMS = {"contradictory": "contradiction"}  # of MultiNLI's translations

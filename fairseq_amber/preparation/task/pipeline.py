@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Dict, NamedTuple
 
-from fairseq_amber.data.task_folder import KINDS, LABELS_NAME, TaskFolder
+from fairseq_amber.data.finetuning.task_folder import KINDS, LABELS_NAME, TaskFolder
 from fairseq_amber.errors import UserError
-from fairseq_amber.preparation.subwords import find_tokenizer
+from fairseq_amber.preparation.corpus.vocabulary import Vocabulary, load_vocabulary
 from fairseq_amber.preparation.task.encoder import TextEncoder, start_worker
 from fairseq_amber.preparation.task.examples import Examples, read_examples
 from fairseq_amber.preparation.task.labels import FIXED, ordered, read_labels
 from fairseq_amber.preparation.task.output import check_same, existing_folder, task_writer
 from fairseq_amber.preparation.task.sources import Sources
 from fairseq_amber.preparation.task.summary import Counts, count
-from fairseq_amber.preparation.vocabulary import Vocabulary, load_vocabulary
 from fairseq_amber.preparation.workers import WorkerPool, available_cores
 from fairseq_amber.progress import Progress, say
+from fairseq_amber.tokenizers.subwords import find_tokenizer
 
 Read = Dict[str, Dict[str, Examples]]  # by split and language
 
@@ -41,7 +41,7 @@ def prepare_task(
     """Writes a task folder, or adds splits and languages to one, in place of those that it has.
 
     Args:
-        task: one of `fairseq_amber.data.task_folder.KINDS`.
+        task: one of `fairseq_amber.data.finetuning.task_folder.KINDS`.
         tokenizer: see `find_tokenizer`.
         sources: see `collect_sources`.
         labels: a labels.txt for tagging; by default the labels of the training files, or else of

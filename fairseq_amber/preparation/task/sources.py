@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Dict, List, Sequence
 
-from fairseq_amber.data.task_folder import SPLITS
+from fairseq_amber.data.finetuning.task_folder import SPLITS
 from fairseq_amber.errors import UserError
 
 Sources = Dict[str, Dict[str, List[Path]]]  # by split and language

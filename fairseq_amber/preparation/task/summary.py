@@ -6,9 +6,9 @@ from typing import Mapping, NamedTuple, Sequence
 
 import numpy as np
 
-from fairseq_amber.preparation.fairseq_order import UNKNOWN
-from fairseq_amber.preparation.summary import format_rows
+from fairseq_amber.preparation.corpus.summary import format_rows
 from fairseq_amber.preparation.task.examples import Examples, Questions
+from fairseq_amber.tokenizers.fairseq_order import UNKNOWN
 
 _HIGH_UNKNOWN = 0.01
 _TOKENS = ("tokens", "first_tokens", "second_tokens", "context_tokens", "question_tokens")

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.text import read_lines
 from fairseq_amber.preparation.task.labels import check_blanks
-from fairseq_amber.preparation.text_file import read_lines
 
 _FORM = "a line is word<TAB>label, and one empty line ends a sentence"
 

@@ -1,0 +1,1 @@
+"""Sentences and pairs of many corpora: masking, points, links, and batches of them."""

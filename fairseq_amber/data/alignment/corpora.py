@@ -1,0 +1,184 @@
+"""Binarised corpora in a data folder: what is there, and memory-mapped reading of it.
+
+Layout (stock ``fairseq-preprocess`` files)::
+
+    DATA/dict.txt
+    DATA/mono/<lang>/<split>.{bin,idx}
+    DATA/parallel/<src>-<tgt>/<split>.<src>-<tgt>.<lang>.{bin,idx}
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Sequence, Union
+
+import numpy as np
+from fairseq.data import Dictionary
+
+from fairseq_amber.data.alignment.training_links import LinkFile
+from fairseq_amber.data.token_file import TokenFile
+from fairseq_amber.errors import UserError
+from fairseq_amber.tokenizers.dictionary import check_same_dictionary
+
+_CHECKED = 10_000  # sentences: enough to notice a dictionary that belongs to other data
+
+
+class MonolingualCorpus:
+    """Sentences of one language, without the ``</s>`` that each is stored with."""
+
+    parallel = False
+
+    def __init__(self, name: str, sentences: TokenFile):
+        self.name = name
+        self.sentences = sentences
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(N,) int32 tokens, made anew at each call."""
+        return self.sentences.sizes - 1
+
+    @property
+    def empty(self) -> np.ndarray:
+        """(N,) bool: sentences without a token, made anew at each call."""
+        return self.sentences.sizes == 1
+
+    def __len__(self) -> int:
+        return len(self.sentences)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self.sentences[index][:-1]
+
+
+class ParallelCorpus:
+    """Sentence pairs, without the ``</s>`` that each sentence is stored with, and where they are
+    wanted the ``links`` of their words."""
+
+    parallel = True
+
+    def __init__(
+        self,
+        name: str,
+        sources: TokenFile,
+        targets: TokenFile,
+        links: LinkFile | None = None,
+    ):
+        self.name = name
+        self.sources = sources
+        self.targets = targets
+        self.links = links
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(N,) int32 tokens of both sides, made anew at each call."""
+        lengths = self.sources.sizes + self.targets.sizes
+        lengths -= 2
+        return lengths
+
+    @property
+    def empty(self) -> np.ndarray:
+        """(N,) bool: pairs that lack the source or the target, made anew at each call."""
+        return (self.sources.sizes == 1) | (self.targets.sizes == 1)
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.sources[index][:-1], self.targets[index][:-1]
+
+
+Corpus = Union[MonolingualCorpus, ParallelCorpus]
+
+
+def available(data: Path, kind: str, wanted: str | None) -> list[str]:
+    """Names of the corpora of a kind (``mono`` or ``parallel``), all or those wanted.
+
+    Raises:
+        UserError: a wanted name is not there; the message lists those that are.
+    """
+    folder = data / kind
+    found = []
+    if folder.is_dir():
+        found = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != ".")
+    if wanted is None:
+        return found
+    names = list(dict.fromkeys(name.strip() for name in wanted.split(",") if name.strip()))
+    for name in names:
+        if name not in found:
+            what, flag = ("pair", "--pairs") if kind == "parallel" else ("language", "--languages")
+            hint = ""
+            if kind == "parallel" and "-".join(reversed(name.split("-"))) in found:
+                hint = f" (the pair is stored as {'-'.join(reversed(name.split('-')))})"
+            raise UserError(
+                f"{flag}: unknown {what} {name!r}{hint}; {folder} has "
+                f"{', '.join(found) if found else 'none'}"
+            )
+    return names
+
+
+def load_corpora(
+    data: Path, split: str, languages: Sequence[str], pairs: Sequence[str], dictionary: Dictionary
+) -> list[Corpus]:
+    """Opens a split of the named corpora; those without that split are left out.
+
+    Raises:
+        UserError: two corpora of one name, a name that is not a pair, a side of a pair is missing,
+            the sides differ in length, a file is damaged, or a corpus was binarised with another
+            dictionary.
+    """
+    for name in set(languages) & set(pairs):
+        raise UserError(f"{data} has both mono/{name} and parallel/{name}: rename one of them")
+    corpora: list[Corpus] = []
+    for language in languages:
+        folder = data / "mono" / language
+        sentences = _open(folder / split, dictionary)
+        if sentences is not None:
+            _check_own_dictionaries(data, folder)
+            corpora.append(MonolingualCorpus(language, sentences))
+    for pair in pairs:
+        folder = data / "parallel" / pair
+        if len(pair.split("-")) != 2:
+            raise UserError(f"{folder} is not named <src>-<tgt>, as de-en: rename or remove it")
+        sides = [folder / f"{split}.{pair}.{lang}" for lang in pair.split("-")]
+        source, target = (_open(side, dictionary) for side in sides)
+        if source is None and target is None:
+            continue
+        if source is None or target is None:
+            raise UserError(
+                f"{sides[source is not None]}.idx is missing or has no sentence: prepare the pair "
+                f"{pair} again"
+            )
+        if len(source) != len(target):
+            raise UserError(
+                f"{sides[0]} has {len(source)} sentences but {sides[1]} has {len(target)}: "
+                f"prepare the pair {pair} again"
+            )
+        _check_own_dictionaries(data, folder)
+        corpora.append(ParallelCorpus(pair, source, target))
+    return corpora
+
+
+def _open(path: Path, dictionary: Dictionary) -> TokenFile | None:
+    if not Path(f"{path}.idx").exists():
+        return None
+    sentences = TokenFile(path)
+    if len(sentences) == 0:
+        return None
+    tokens, ends = sentences.head(_CHECKED)
+    largest = int(tokens.max(initial=0))
+    if largest >= len(dictionary):
+        raise UserError(
+            f"{path}.bin holds token {largest} but the dictionary has {len(dictionary)} symbols: "
+            "it was binarised with another dictionary; prepare the folder again"
+        )
+    if np.min(sentences.sizes[:_CHECKED]) < 1 or (tokens[ends - 1] != dictionary.eos()).any():
+        raise UserError(
+            f"{path}.bin holds a sentence that does not end in </s>: binarise with fairseq-amber "
+            "prepare or stock fairseq-preprocess"
+        )
+    return sentences
+
+
+def _check_own_dictionaries(data: Path, folder: Path) -> None:
+    """``fairseq-preprocess`` leaves a copy of the dictionary beside what it writes."""
+    for path in sorted(folder.glob("dict*.txt")):
+        check_same_dictionary(data / "dict.txt", path)

@@ -1,0 +1,76 @@
+"""A corpus as the sampler sees it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fairseq_amber.data.alignment.corpora import Corpus
+
+
+class CorpusSource:
+    """The usable examples of a corpus, their costs and how many tokens each predicts.
+
+    These are made anew from the lengths at each call, so that of tens of millions of pairs no more
+    than the arrays of one corpus are held while an epoch is planned.
+
+    Args:
+        corpus: the text.
+        offset: index in the dataset of its first example.
+        costs: (K + 1,) by length: tokens over all passes of an example of so many. Examples longer
+            than K are cut if sentences, and left out if pairs.
+        predicted: (K + 1,) by length: how many tokens are predicted.
+        counted: (N, 2) of all examples, see :class:`~fairseq_amber.data.sampling.Source`.
+
+    Attributes:
+        size: number of usable examples. empty, too_long: how many others there are.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        offset: int,
+        costs: np.ndarray,
+        predicted: np.ndarray,
+        counted: np.ndarray | None = None,
+    ):
+        self.parallel = corpus.parallel
+        self._corpus = corpus
+        self._offset = offset
+        self._longest = len(costs) - 1
+        self._costs = costs
+        self._predicted = predicted
+        self._counted = counted
+        empty = corpus.empty
+        left_out = empty | (corpus.lengths > self._longest) if corpus.parallel else empty
+        self.empty = int(empty.sum())
+        self.too_long = int(left_out.sum()) - self.empty
+        self.size = len(corpus) - self.empty - self.too_long
+        self._usable = None if self.size == len(corpus) else ~left_out
+
+    @property
+    def indices(self) -> np.ndarray:
+        """(size,) of the examples in the dataset."""
+        end = self._offset + len(self._corpus)
+        dtype = np.int32 if end < 2**31 else np.int64
+        return self._of_usable(np.arange(self._offset, end, dtype=dtype))
+
+    @property
+    def costs(self) -> np.ndarray:
+        """(size,) tokens of each over all passes, special tokens included."""
+        return self._costs[self._lengths()]
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """(size,) tokens predicted in each."""
+        return self._predicted[self._lengths()]
+
+    @property
+    def counted(self) -> np.ndarray | None:
+        """(size, 2) points of the target and links of each."""
+        return None if self._counted is None else self._of_usable(self._counted)
+
+    def _lengths(self) -> np.ndarray:
+        return np.minimum(self._of_usable(self._corpus.lengths), self._longest)
+
+    def _of_usable(self, values: np.ndarray) -> np.ndarray:
+        return values if self._usable is None else values[self._usable]

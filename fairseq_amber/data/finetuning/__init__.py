@@ -1,0 +1,1 @@
+"""Datasets of tagging, sentence pair classification and question answering."""

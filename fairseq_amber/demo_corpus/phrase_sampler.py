@@ -1,0 +1,127 @@
+"""Draws noun phrases: a noun with a determiner, a number and an adjective that suit it."""
+
+from __future__ import annotations
+
+from typing import List, Tuple
+
+from fairseq_amber.demo_corpus import concepts
+from fairseq_amber.demo_corpus.chance import Chance
+from fairseq_amber.demo_corpus.meaning import NAMES, NUMERALS, PRONOUNS, NounPhrase
+
+_Weights = List[Tuple[str, float]]  # determiner, weight
+_OF_KIN: _Weights = [("definite", 25), ("my", 25), ("your", 12), ("our", 18), ("of", 20)]
+_OF_MASSES: _Weights = [("definite", 40), ("this", 10), ("my", 6), ("our", 4)]
+_OF_UNOWNED: _Weights = [("definite", 85), ("this", 15)]
+_OF_PERSONS: _Weights = [("definite", 44), ("this", 12), ("my", 6), ("your", 4), ("our", 4)]
+_OF_THINGS: _Weights = [
+    ("definite", 38),
+    ("this", 12),
+    ("my", 6),
+    ("your", 4),
+    ("our", 4),
+    ("of", 6),
+]
+_INDEFINITE: _Weights = [("indefinite", 20), ("numeral", 7)]
+_BARE: _Weights = [("", 8)]
+_BARE_MASS: _Weights = [("", 40)]
+
+_OWNED_PLACES = frozenset(
+    "garden kitchen school office shop village street city hotel restaurant factory".split()
+)
+
+
+class PhraseSampler:
+    """Noun phrases for the places that a clause has; a "plain" one is definite."""
+
+    def __init__(self, chance: Chance):
+        self._chance = chance
+
+    def person(self, is_plain: bool = False, pronouns: float = 0.2) -> NounPhrase:
+        """A pronoun (with this probability), a name, or a noun of a person."""
+        if self._chance.of(pronouns):
+            return self._pronoun()
+        if self._chance.of(0.14):
+            return self.name()
+        return self.phrase(self._chance.pick(concepts.PERSONS), is_plain)
+
+    def name(self) -> NounPhrase:
+        """A person's name."""
+        return NounPhrase(self._chance.pick(NAMES), "")
+
+    def _pronoun(self) -> NounPhrase:
+        noun = self._chance.pick(PRONOUNS)
+        return NounPhrase(noun, "", feminine=noun in ("I", "you") and self._chance.of(0.5))
+
+    def phrase(
+        self, noun: str, is_plain: bool = False, adjectives: float = 0.3, is_object: bool = False
+    ) -> NounPhrase:
+        """A phrase of the noun; only objects are indefinite plurals or masses: books, tea.
+
+        Args:
+            adjectives: the probability of one.
+        """
+        chance = self._chance
+        determiner = chance.weighted(_determiners(noun, is_plain, is_object))
+        if determiner == "numeral":
+            determiner = chance.pick(NUMERALS)
+        if noun in concepts.KIN:
+            plural = noun in ("sister", "brother") and chance.of(0.2)
+            adjectives = 0
+        elif noun in concepts.MASS:
+            plural = False
+        elif determiner in NUMERALS or not determiner:
+            plural = True
+        else:
+            plural = determiner != "indefinite" and chance.of(0.22)
+        possessor = chance.pick(concepts.PERSONS) if determiner == "of" else ""
+        phrase = NounPhrase(noun, determiner, plural, possessor=possessor)
+        return self.with_adjective(phrase, adjectives)
+
+    def with_adjective(
+        self, phrase: NounPhrase, probability: float, besides: str = ""
+    ) -> NounPhrase:
+        """The phrase, perhaps with an adjective, of another property than that of `besides`."""
+        if not self._chance.of(probability):
+            return phrase
+        adjective = self._chance.pick(concepts.ADJECTIVES[phrase.noun])
+        if besides and concepts.same_dimension(adjective, besides):
+            return phrase
+        return phrase._replace(adjective=adjective)
+
+    def place(self) -> NounPhrase:
+        """A place to be at, to go to or to come from."""
+        noun = self._chance.pick(concepts.PLACES)
+        determiner = "definite"
+        if self._chance.of(0.1):
+            determiner = "this"
+        elif noun in _OWNED_PLACES and self._chance.of(0.3):
+            determiner = self._chance.pick(("my", "our", "your"))
+        return self.with_adjective(NounPhrase(noun, determiner), 0.25)
+
+    def object(self, verb: str, is_negated: bool) -> NounPhrase:
+        """What the verb is done to."""
+        noun = self._chance.pick(concepts.OBJECTS[verb])
+        if noun in concepts.PERSONS:
+            if self._chance.of(0.18):
+                return self._pronoun()
+            if self._chance.of(0.18):
+                return self.name()
+        phrase = self.phrase(noun, verb in concepts.PRESENT_ONLY, is_object=True)
+        if phrase.is_numbered and (is_negated or verb in concepts.INDIRECT):
+            return phrase._replace(determiner="definite")
+        return phrase
+
+
+def _determiners(noun: str, is_plain: bool, is_object: bool) -> _Weights:
+    if noun in concepts.KIN:
+        return _OF_KIN
+    if noun in concepts.MASS:
+        return _OF_MASSES + _BARE_MASS if is_object and not is_plain else _OF_MASSES
+    is_public = noun in concepts.PLACES and noun not in _OWNED_PLACES
+    if is_public or noun in concepts.UNOWNED:
+        definite = _OF_UNOWNED
+    else:
+        definite = _OF_PERSONS if noun in concepts.PERSONS else _OF_THINGS
+    if is_plain:
+        return definite
+    return definite + _INDEFINITE + _BARE if is_object else definite + _INDEFINITE

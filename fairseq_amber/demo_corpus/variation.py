@@ -1,0 +1,93 @@
+"""Sentences that differ in one word, so that telling them apart takes all of a sentence."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+from fairseq_amber.demo_corpus import concepts
+from fairseq_amber.demo_corpus.chance import Chance
+from fairseq_amber.demo_corpus.meaning import (
+    NAMES,
+    POSSESSIVES,
+    Clause,
+    NounPhrase,
+    Sentence,
+    nouns,
+)
+from fairseq_amber.demo_corpus.phrase_sampler import PhraseSampler
+
+_ROLES = ("subject", "object", "recipient", "place", "companion")
+_SPECIAL = concepts.KIN | concepts.MASS  # nouns that do not take every determiner
+
+
+def vary(sentence: Sentence, chance: Chance, sampler: PhraseSampler) -> Sentence | None:
+    """The sentence with another noun, name, adjective or time; None if the draw does not suit."""
+    is_second = sentence.second is not None and sentence.join != "because"
+    clause = sentence.clauses[-1] if is_second else sentence.clause
+    slots = [role for role in _ROLES if getattr(clause, role) is not None]
+    has_time = clause.time in concepts.TIMES[clause.tense] and not clause.modal
+    slot = chance.pick([*slots, "time"] if has_time else slots)
+    if slot == "time":
+        varied = clause._replace(time=chance.pick(concepts.TIMES[clause.tense]))
+    elif slot == "subject" and sentence.join == "because":
+        return None  # the pronoun would have to follow
+    else:
+        phrase = _other(getattr(clause, slot), clause, slot, chance, sampler)
+        if phrase is None:
+            return None
+        varied = _with(clause, slot, phrase)
+    if varied == clause:
+        return None
+    if is_second:
+        changed = sentence._replace(second=varied)
+    else:
+        changed = sentence._replace(clause=varied)
+    return changed if len(set(nouns(changed))) == len(nouns(changed)) else None
+
+
+def _with(clause: Clause, role: str, phrase: NounPhrase) -> Clause:
+    if role == "subject":
+        return clause._replace(subject=phrase)
+    if role == "object":
+        return clause._replace(object=phrase)
+    if role == "recipient":
+        return clause._replace(recipient=phrase)
+    if role == "place":
+        return clause._replace(place=phrase)
+    return clause._replace(companion=phrase)
+
+
+def _other(
+    phrase: NounPhrase, clause: Clause, role: str, chance: Chance, sampler: PhraseSampler
+) -> NounPhrase | None:
+    """The phrase with another adjective or noun that can be there."""
+    if phrase.is_pronoun:
+        return None
+    if phrase.is_name:
+        return phrase._replace(noun=chance.pick(NAMES))
+    is_described = role == "subject" and clause.kind == "quality"
+    if phrase.adjective and chance.of(0.5):
+        besides = clause.predicate if is_described else ""
+        return sampler.with_adjective(phrase._replace(adjective=""), 1.0, besides)
+    choice: Sequence[str] = ()
+    if role == "place":
+        if phrase.determiner in ("definite", "this"):
+            choice = concepts.PLACES
+    elif role == "object" and clause.kind == "action":
+        choice = concepts.OBJECTS[clause.predicate]
+    elif phrase.noun in concepts.PERSONS and clause.kind != "comparison":
+        choice = concepts.PERSONS
+    if not choice:
+        return None
+    noun = chance.pick(choice)
+    adjectives = concepts.ADJECTIVES[noun]
+    is_alike = (noun in concepts.PERSONS) == (phrase.noun in concepts.PERSONS)
+    if noun in _SPECIAL or phrase.noun in _SPECIAL or not is_alike:
+        return None
+    if phrase.determiner in POSSESSIVES and noun in concepts.UNOWNED:
+        return None
+    if phrase.adjective and phrase.adjective not in adjectives:
+        return None
+    if is_described and clause.predicate not in (*adjectives, *concepts.STATES):
+        return None
+    return phrase._replace(noun=noun)

@@ -1,0 +1,1 @@
+"""``fairseq-amber doctor``: which programs are installed here, and whether they work together."""

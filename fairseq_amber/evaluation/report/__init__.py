@@ -1,0 +1,1 @@
+"""``fairseq-amber report``: tables, significance tests, curves and pictures of many results."""

@@ -1,0 +1,51 @@
+"""Several panels in one figure, with one legend over them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import Any, Iterator, Sequence
+
+from fairseq_amber.files.pictures import COLOURS, import_matplotlib
+
+
+@contextmanager
+def panels(count: int, *, columns: int = 3, size: tuple[float, float]) -> Iterator[tuple]:
+    """A figure of so many panels of a size in inches, and its panels; draw within the block.
+
+    Raises:
+        UserError: matplotlib is missing.
+    """
+    rc_context, Figure = import_matplotlib()
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    with rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+        width, height = size
+        figure = Figure(figsize=(width * columns, height * rows + 0.4), layout="constrained")
+        axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+        for panel in axes[count:]:
+            panel.set_visible(False)
+        yield figure, axes[:count]
+
+
+def colour(number: int) -> str:
+    """The colour of the number-th curve, the same in every picture."""
+    return COLOURS[number % len(COLOURS)]
+
+
+def line(number: int, label: str) -> Any:
+    """The number-th curve in a legend."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], color=colour(number), linewidth=2, label=label)
+
+
+def legend(figure: Any, handles: Sequence[Any]) -> None:
+    """Over the panels, in as many columns as fit."""
+    longest = max(len(str(handle.get_label())) for handle in handles) + 7
+    columns = int(figure.get_figwidth() / (0.075 * longest))
+    figure.legend(
+        handles=handles,
+        loc="outside upper left",
+        ncols=max(1, min(len(handles), columns)),
+        frameon=False,
+    )

@@ -1,0 +1,131 @@
+"""Two systems against each other: what `significance` finds, for every task that both have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple, Sequence
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.files.results import Result, check_same_tests, items_path, read_items
+from fairseq_amber.files.tables import markdown_table
+from fairseq_amber.metrics.outcomes import LOWER_IS_BETTER, Items
+from fairseq_amber.metrics.significance import Difference, compare_items, scores_of
+
+NOTE = (
+    "Differences in percentage points with their 95 % interval (paired bootstrap of the test "
+    "items) and p-value (paired approximate randomisation); in bold where p < 0.05, which is not "
+    "corrected for the number of rows."
+)
+
+
+class Comparison(NamedTuple):
+    """Two systems, for each (task, metric) that both have their differences, and why others are
+    left out."""
+
+    first: str
+    second: str
+    tasks: dict[tuple[str, str], list[Difference]]
+    left_out: dict[tuple[str, str], str]
+
+
+def compare_systems(first: str, second: str, results: Sequence[tuple[Path, Result]]) -> Comparison:
+    """Reads the outcomes of the items of both systems' results, several being runs. A task without
+    any outcomes is left out, unless it is the only one.
+
+    Raises:
+        UserError: a system is unknown, they share no task, outcomes are missing, are of another
+            result, or of other items or test data.
+    """
+    systems = list(dict.fromkeys(result.system for _, result in results))
+    for name in (first, second):
+        if name not in systems:
+            raise UserError(
+                f"--compare: no result is of {name!r}; they are of {', '.join(systems)}"
+            )
+    shared: dict[tuple[str, str], list[list[tuple[Path, Result]]]] = {}
+    left_out = {}
+    for key in dict.fromkeys((result.task, result.metric) for _, result in results):
+        runs = [
+            [run for run in results if (run[1].task, run[1].metric, run[1].system) == (*key, name)]
+            for name in (first, second)
+        ]
+        if all(runs):
+            shared[key] = runs
+        elif any(runs):
+            left_out[key] = f"{second if runs[0] else first} has no result"
+    if not shared:
+        raise UserError(f"--compare: {first} and {second} share no task")
+    kept = {
+        key: runs
+        for key, runs in shared.items()
+        if any(items_path(path).exists() for side in runs for path, _ in side)
+    }
+    unkept = "no RESULT.items.npz lies beside the results; measure again with --json"
+    left_out.update({key: unkept for key in shared if key not in kept})
+    tasks = {key: _compare(key[1], runs) for key, runs in (kept or shared).items()}
+    return Comparison(first, second, tasks, left_out)
+
+
+def _compare(metric: str, runs: Sequence[Sequence[tuple[Path, Result]]]) -> list[Difference]:
+    results = [result for side in runs for _, result in side]
+    check_same_tests(results, "measure both systems on one to --compare them")
+    sides = [[_items_of(*run) for run in side] for side in runs]
+    return compare_items(*sides, error_rate=metric in LOWER_IS_BETTER)
+
+
+def _items_of(path: Path, result: Result) -> Items:
+    items = read_items(items_path(path))
+    scores = scores_of(items, error_rate=result.metric in LOWER_IS_BETTER)
+    stated = {language: parts["score"] for language, parts in result.per_language.items()}
+    if scores.keys() != stated.keys() or any(abs(scores[x] - stated[x]) > 0.01 for x in scores):
+        raise UserError(f"{items_path(path)} belongs to another result than {path}; measure again")
+    return items
+
+
+def markdown(comparison: Comparison) -> str:
+    """One table, a title row for each task, and a note on each that is left out."""
+    rows = []
+    for (task, metric), differences in comparison.tasks.items():
+        better = "lower" if metric in LOWER_IS_BETTER else "higher"
+        rows.append([f"*{task.replace('_', ' ')}: {metric} %, {better} is better*", *[""] * 6])
+        rows += [_row(difference) for difference in differences]
+    header = ["", "items", comparison.first, comparison.second, "difference", "95 %", "p"]
+    notes = [
+        f"note: {task.replace('_', ' ')} ({metric}) is left out of {comparison.first} against "
+        f"{comparison.second}: {reason}"
+        for (task, metric), reason in comparison.left_out.items()
+    ]
+    return "\n\n".join([markdown_table(header, rows), *notes])
+
+
+def _row(found: Difference) -> list[str]:
+    difference = f"{found.difference:+.1f}"
+    return [
+        found.label,
+        str(found.n),
+        f"{found.first:.1f}",
+        f"{found.second:.1f}",
+        f"**{difference}**" if found.p_value < 0.05 else difference,
+        f"{found.low:+.1f} to {found.high:+.1f}",
+        f"{found.p_value:.3f}" if found.p_value >= 0.001 else "< 0.001",
+    ]
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """The same numbers for programs, not rounded."""
+    return {
+        "first": comparison.first,
+        "second": comparison.second,
+        "tasks": [
+            {
+                "task": task,
+                "metric": metric,
+                "rows": [{**row._asdict(), "difference": row.difference} for row in rows],
+            }
+            for (task, metric), rows in comparison.tasks.items()
+        ],
+        "left_out": [
+            {"task": task, "metric": metric, "reason": reason}
+            for (task, metric), reason in comparison.left_out.items()
+        ],
+    }

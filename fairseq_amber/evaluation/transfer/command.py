@@ -1,0 +1,244 @@
+"""``fairseq-amber evaluate``: a fine-tuned checkpoint on one of XTREME's tasks, per language."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.transfer.scorers import KINDS
+from fairseq_amber.files.results import Result
+from fairseq_amber.files.tables import plain_table
+from fairseq_amber.inference.checkpoint import import_fairseq
+from fairseq_amber.inference.flags import add_device_arguments
+from fairseq_amber.inference.prediction.submission import (
+    n_best_path,
+    submission_path,
+    write_predictions,
+)
+from fairseq_amber.number_flags import count
+
+if TYPE_CHECKING:
+    from fairseq_amber.data.finetuning.task_folder import TaskFolder
+
+SUMMARY = "scores of a fine-tuned checkpoint on tagging, classification or QA, per language"
+EXAMPLE = (
+    "fairseq-amber evaluate checkpoints/checkpoint_best.pt tasks/xnli --json xnli.json "
+    "--predictions predictions"
+)
+_OF_TRAINING = "; without it, what the checkpoint was fine-tuned with"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the flags."""
+    parser.add_argument(
+        "checkpoint",
+        metavar="CHECKPOINT",
+        type=Path,
+        help="a checkpoint_*.pt of fairseq-train --task xtreme_*",
+    )
+    parser.add_argument(
+        "folder", metavar="TASK_FOLDER", type=Path, help="what prepare-task has written"
+    )
+    parser.add_argument(
+        "--split", default="test", choices=("train", "valid", "test"), help="part of it"
+    )
+    parser.add_argument(
+        "--languages", metavar="LANG,LANG", help="such as de,zh; without it, all of the split"
+    )
+    parser.add_argument(
+        "--predictions",
+        metavar="DIR",
+        type=Path,
+        help="also write the predictions, in the layout of a submission to XTREME",
+    )
+    parser.add_argument("--name", metavar="SYSTEM", help="the system's name in reports")
+    parser.add_argument("--json", metavar="OUT", help="also write the result to this file")
+    add_device_arguments(parser)
+    parser.add_argument("--fp16", action="store_true", help="half precision; on a GPU alone")
+    parser.add_argument(
+        "--max-length",
+        type=count,
+        metavar="N",
+        help="longest row in subwords, special tokens included" + _OF_TRAINING,
+    )
+    parser.add_argument(
+        "--pair-positions", choices=("continuous", "reset"), help="of pairs and QA" + _OF_TRAINING
+    )
+    parser.add_argument(
+        "--pair-segments", choices=("auto", "none"), help="of pairs and QA" + _OF_TRAINING
+    )
+    parser.add_argument(
+        "--doc-stride",
+        type=count,
+        metavar="N",
+        help="QA: subwords between the beginnings of windows" + _OF_TRAINING,
+    )
+    parser.add_argument(
+        "--max-query-length",
+        type=count,
+        metavar="N",
+        help="QA: longest question in subwords" + _OF_TRAINING,
+    )
+    parser.add_argument(
+        "--max-answer-tokens",
+        type=count,
+        default=30,
+        metavar="N",
+        help="QA: longest answer in subwords (XTREME: 30)",
+    )
+    parser.add_argument(
+        "--n-best",
+        type=count,
+        metavar="N",
+        help="QA: with --predictions, also write so many answers to each question with their "
+        "scores, as nbest-test-LANG.json (XTREME: 20)",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Prints the scores of each language in percent with the settings; writes what is asked for."""
+    from fairseq_amber.data.finetuning.task_folder import TaskFolder
+
+    folder = TaskFolder.open(args.folder)
+    languages = _languages(args, folder)
+    tests = {language: KINDS[folder.kind](folder, args.split, language) for language in languages}
+    without_gold = [language for language, test in tests.items() if not test.scored]
+    if len(without_gold) == len(tests) and not args.predictions:
+        raise UserError(
+            f"{args.folder} has no gold for {args.split} in {', '.join(languages)}, so there is "
+            "nothing to score; write the predictions with --predictions DIR"
+        )
+
+    if args.n_best and (folder.kind != "qa" or not args.predictions):
+        raise UserError("--n-best N is for question answering, and goes with --predictions DIR")
+
+    import_fairseq()
+    from fairseq_amber.inference.prediction.predictor import Predictor
+
+    predictor = Predictor.load(
+        args.checkpoint,
+        folder,
+        device=args.device,
+        fp16=args.fp16,
+        max_answer_tokens=args.max_answer_tokens,
+        n_best=args.n_best or 1,
+        max_length=args.max_length,
+        doc_stride=args.doc_stride,
+        max_query_length=args.max_query_length,
+        pair_positions=args.pair_positions,
+        pair_segments=args.pair_segments,
+    )
+    per_language: dict[str, dict[str, Any]] = {}
+    outcomes = {}
+    for language, test in tests.items():
+        predicted = predictor.predict(args.split, language, batch_tokens=args.batch_tokens)
+        if test.scored:
+            per_language[language] = _parts(test, predicted)
+            outcomes[language] = {"score": test.outcomes(predicted)}
+        if args.predictions:
+            path = submission_path(args.predictions, folder.task, args.split, language)
+            write_predictions(path, test.for_submission(predicted))
+            if args.n_best:
+                write_predictions(n_best_path(path), test.n_best(predicted))
+
+    kind = KINDS[folder.kind]
+    config = {**predictor.config, "split": args.split, "test": str(args.folder)}
+    if per_language:
+        result = Result.from_languages(
+            task=_task_name(folder.task, args.split),
+            metric=kind.metric,
+            system=args.name or str(args.checkpoint),
+            per_language=per_language,
+            config=config,
+        )
+        print(_table(result, kind))
+        if args.json:
+            result.write(args.json, outcomes)
+    print(_legend(kind, folder.task, config))
+    for line in _notes(tests, without_gold, folder, args):
+        print(line)
+
+
+def _languages(args: argparse.Namespace, folder: TaskFolder) -> list[str]:
+    there = folder.languages(args.split)
+    if not there:
+        raise UserError(
+            f"{args.folder} has no {args.split}; add it with fairseq-amber prepare-task "
+            f"{folder.task} {args.folder} --{args.split} LANG=FILE"
+        )
+    if args.languages is None:
+        return there
+    wanted = list(dict.fromkeys(name.strip() for name in args.languages.split(",")))
+    for language in wanted:
+        if language not in there:
+            raise UserError(
+                f"--languages: {args.folder} has no {args.split} in {language!r}; it has "
+                f"{', '.join(there)}"
+            )
+    return wanted
+
+
+def _parts(test: Any, predicted: list[Any]) -> dict[str, Any]:
+    scores = test.score(predicted)
+    baseline = {f"baseline_{key}": value for key, value in test.baseline().items()}
+    score = scores[next(iter(test.headings))]
+    counts = {"n": test.scored, "test_digest": test.digest()}
+    return {"score": score, **scores, **baseline, **counts}
+
+
+def _task_name(task: str, split: str) -> str:
+    """XQuAD is the test set of SQuAD."""
+    return "xquad" if (task, split) == ("squad", "test") else task
+
+
+def _table(result: Result, kind: Any) -> str:
+    keys = [*kind.headings, *(f"baseline_{key}" for key in kind.headings)]
+    headings = [*kind.headings.values(), *(f"baseline {name}" for name in kind.headings.values())]
+    rows = [
+        [language, str(parts["n"])] + [f"{parts[key]:.2f}" for key in keys]
+        for language, parts in result.per_language.items()
+    ]
+    if len(rows) > 1:
+        columns = ([parts[key] for parts in result.per_language.values()] for key in keys)
+        means = [f"{sum(column) / len(column):.2f}" for column in columns]
+        rows.append(["mean", str(result.n), *means])
+    return plain_table(["language", "n", *headings], rows)
+
+
+def _legend(kind: Any, task: str, config: dict[str, Any]) -> str:
+    """What the numbers are, and what they were measured with."""
+    names = " and ".join(kind.headings.values())
+    settings = "; ".join(f"{key.replace('_', ' ')}: {value}" for key, value in config.items())
+    lines = [f"{names} in %; baseline: {kind.baseline_name}; {settings}"]
+    if task == "pos":
+        lines.append("XTREME's POS score is the F1: of chunks, where equal neighbours merge")
+    if kind.metric == "F1" and "em" in kind.headings:
+        lines.append("XTREME's QA score is the mean of F1 and EM")
+    return "\n".join(lines)
+
+
+def _notes(
+    tests: dict[str, Any], without_gold: list[str], folder: TaskFolder, args: argparse.Namespace
+) -> list[str]:
+    notes = []
+    if without_gold:
+        notes.append(f"note: no gold in {', '.join(without_gold)}: not scored")
+    if args.json and len(without_gold) == len(tests):
+        notes.append(f"note: nothing to score: {args.json} is not written")
+    for language, test in tests.items():
+        if 0 < test.scored < test.total:
+            notes.append(
+                f"note: {language}: {test.total - test.scored} of {test.total} examples have no "
+                "gold and are not scored"
+            )
+        if args.predictions and test.repeated:
+            notes.append(
+                f"note: {language}: {test.repeated} questions have the id of another; of such the "
+                "predictions hold the last one's answer alone"
+            )
+    if args.predictions:
+        path = submission_path(args.predictions, folder.task, args.split, "LANG")
+        notes.append(f"wrote {path} for {len(tests)} languages")
+    return notes

@@ -1,0 +1,113 @@
+"""Files of torch.save: read without running code, written whole or not at all."""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from fairseq_amber.environment import version_tuple
+from fairseq_amber.errors import UserError
+from fairseq_amber.files.writing import atomic_path
+
+# What older versions of torch need to rebuild tensors and containers, and what holds the settings.
+_HARMLESS = re.compile(
+    r"collections\.OrderedDict|argparse\.Namespace|_codecs\.encode|torch\.Size"
+    r"|torch\._utils\._rebuild_(tensor|tensor_v2|parameter)"
+    r"|torch\.(storage\.)?(\w+Storage|_?[Tt]ypedStorage|UntypedStorage)"
+    r"|torch\.(float16|float32|float64|bfloat16|int64|int32|int16|int8|uint8|bool)"
+)
+
+
+def read_torch_file(path: str | Path) -> Any:
+    """What a file of torch.save holds, on the CPU. Tensors, plain containers and
+    ``argparse.Namespace`` are read; nothing in the file is ever run.
+
+    Raises:
+        UserError: no such file, no file of torch.save, a truncated one, or one that holds objects
+            of any other kind.
+    """
+    import torch
+
+    try:
+        file = open(path, "rb")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    options: dict[str, Any] = {"weights_only": True}
+    if version_tuple(torch.__version__) >= (2, 4):
+        torch.serialization.add_safe_globals([argparse.Namespace])
+    else:
+        options = {"pickle_module": RESTRICTED_PICKLE}
+    with file:
+        try:
+            return torch.load(file, map_location="cpu", **options)
+        except Exception as error:  # what is no checkpoint fails to unpickle in any way there is
+            culprit = re.search(r"GLOBAL (\S+)", str(error))
+            if culprit and isinstance(error, pickle.UnpicklingError):
+                raise UserError(
+                    f"{path} is refused: it holds {culprit[1]}, which is neither weights nor "
+                    "settings and could run code; ask its maker for the weights alone"
+                ) from None
+    raise UserError(
+        f"{path} is no whole checkpoint: another kind of file, or cut short; fetch it again"
+    )
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """A checkpoint of fairseq-train: ``model``, and its settings in ``cfg`` or ``args``.
+
+    Raises:
+        UserError: as :func:`read_torch_file`, or the file has no weights or no settings.
+    """
+    state = read_torch_file(path)
+    if not isinstance(state, dict) or not isinstance(state.get("model"), dict):
+        raise UserError(f"{path} is no whole checkpoint of fairseq-train (checkpoint_*.pt)")
+    if not (state.get("cfg") or state.get("args")):
+        raise UserError(f"{path} holds weights but not the settings of their model")
+    return state
+
+
+def settings(state: dict[str, Any]) -> tuple[Any, Any]:
+    """The model's and the task's settings, of a checkpoint with either of fairseq's formats."""
+    if state.get("cfg"):
+        parts = state["cfg"]["model"], state["cfg"]["task"]
+    else:
+        parts = state["args"], state["args"]
+    model, task = (
+        part if isinstance(part, argparse.Namespace) else argparse.Namespace(**(part or {}))
+        for part in parts
+    )
+    return model, task
+
+
+def write_torch_file(state: Any, path: Path) -> None:
+    """Writes a file of torch.save.
+
+    Raises:
+        UserError: the disk is full, or the folder cannot be written to.
+    """
+    import torch
+
+    try:
+        with atomic_path(path) as temporary:
+            torch.save(state, temporary)
+    except RuntimeError as error:  # torch's own writer raises it for a full disk
+        raise UserError(f"cannot write {path}: {str(error).splitlines()[0]}") from None
+
+
+class _RestrictedUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if not _HARMLESS.fullmatch(f"{module}.{name}"):
+            raise pickle.UnpicklingError(f"GLOBAL {module}.{name} is not allowed")
+        return super().find_class(module, name)
+
+
+# ``weights_only`` of torch < 2.4 cannot be told of Namespace, and torch 1.12 has none.
+RESTRICTED_PICKLE = SimpleNamespace(
+    __name__="pickle",
+    Unpickler=_RestrictedUnpickler,
+    load=lambda file, **options: _RestrictedUnpickler(file, **options).load(),
+)

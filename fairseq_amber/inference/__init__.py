@@ -1,0 +1,1 @@
+"""A checkpoint at work: sentence vectors, word links, mined pairs, predictions."""

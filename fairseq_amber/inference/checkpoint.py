@@ -1,0 +1,124 @@
+"""Reads a checkpoint that fairseq-train has written, and builds its model for evaluation."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fairseq_amber.environment import patch_stock_fairseq, require_fairseq
+from fairseq_amber.errors import UserError
+from fairseq_amber.files.torch_file import read_checkpoint, settings
+from fairseq_amber.inference.tokenizer import DICTIONARY_NAME
+
+_EMBEDDING = "embed_tokens.weight"
+_RIGHT_FOLDER = (
+    "give the folder it was trained on with --data, or, of a task, prepare it with --tokenizer and "
+    "that folder"
+)
+
+
+class LoadedModel(NamedTuple):
+    """A model in evaluation mode, its dictionary, its data folder and what identifies it.
+
+    task_settings: the flags of the task that it was trained on. task_state: what this task kept in
+    the checkpoint; of a fine-tuned one, its ``task``, ``kind`` and ``labels``.
+    """
+
+    model: Any
+    dictionary: Any
+    data: Path
+    config: dict[str, Any]
+    task_settings: argparse.Namespace
+    task_state: dict[str, Any]
+
+
+def load_model(
+    checkpoint: str | Path, *, data: str | Path | None = None, reinitialize: int | None = None
+) -> LoadedModel:
+    """Builds the model of a checkpoint on the CPU, in float32, with the heads that it has.
+
+    Args:
+        checkpoint: a file that fairseq-train wrote for an architecture of this package.
+        data: folder with dict.txt; by default the one the checkpoint was trained on.
+        reinitialize: a seed; leave the trained weights out and draw new ones with it. This is the
+            untrained baseline of the same architecture.
+
+    Raises:
+        UserError: no fairseq, no checkpoint, another architecture, or another dictionary.
+    """
+    import torch
+
+    import_fairseq()
+    from fairseq.data import Dictionary
+    from fairseq.models import ARCH_MODEL_REGISTRY
+
+    from fairseq_amber.models.amber import AmberModel
+    from fairseq_amber.models.checkpoint_names import heads_of
+    from fairseq_amber.tokenizers.dictionary import fingerprint
+
+    state = read_checkpoint(checkpoint)
+    architecture, task = settings(state)
+    name = getattr(architecture, "_name", None) or getattr(architecture, "arch", None)
+    if name != "amber" and ARCH_MODEL_REGISTRY.get(name) is not AmberModel:
+        known = sorted(k for k, v in ARCH_MODEL_REGISTRY.items() if v is AmberModel)
+        raise UserError(
+            f"{checkpoint} holds a model of the architecture {name}; expected one of "
+            f"{', '.join(known)}"
+        )
+
+    folder = _data_folder(checkpoint, data, getattr(task, "data", ""))
+    dictionary = Dictionary.load(str(folder / DICTIONARY_NAME))
+    dictionary.add_symbol("<mask>")
+    rows = next((len(v) for k, v in state["model"].items() if k.endswith(_EMBEDDING)), 0)
+    if rows != len(dictionary):
+        raise UserError(
+            f"{checkpoint} was trained with a dictionary of {rows} symbols but "
+            f"{folder / DICTIONARY_NAME} makes {len(dictionary)}; {_RIGHT_FOLDER}"
+        )
+    task_state = state.get("task_state") or {}
+    if task_state.get("dictionary", fingerprint(dictionary)) != fingerprint(dictionary):
+        raise UserError(
+            f"{folder / DICTIONARY_NAME} is not the dictionary that {checkpoint} was trained with; "
+            f"{_RIGHT_FOLDER}"
+        )
+
+    torch.manual_seed(0 if reinitialize is None else reinitialize)
+    model = AmberModel.build_model(architecture, argparse.Namespace(source_dictionary=dictionary))
+    for head, outputs in heads_of(state["model"]).items():
+        model.add_head(head, outputs)
+    config = {"checkpoint": str(checkpoint), "architecture": name, "updates": _updates(state)}
+    if reinitialize is None:
+        model.load_state_dict(state["model"], strict=True)
+    else:
+        config.update(updates=0, reinitialized_with_seed=reinitialize)
+    return LoadedModel(model.eval(), dictionary, folder, config, task, task_state)
+
+
+def import_fairseq() -> None:
+    """Imports fairseq, without its log lines on parts that evaluation does not use.
+
+    Raises:
+        UserError: it is not installed, or broken.
+    """
+    logging.getLogger("fairseq").setLevel(logging.WARNING)
+    require_fairseq()
+    patch_stock_fairseq()
+
+
+def _data_folder(checkpoint: str | Path, given: str | Path | None, trained_on: str) -> Path:
+    folder = Path(given) if given else Path(trained_on.split(":")[0])
+    if (folder / DICTIONARY_NAME).is_file():
+        return folder
+    if given:
+        raise UserError(f"{folder / DICTIONARY_NAME} is missing; --data takes the data-bin folder")
+    raise UserError(
+        f"{checkpoint} was trained on {folder}, where there is no {DICTIONARY_NAME} now; give the "
+        "data-bin folder with --data"
+    )
+
+
+def _updates(state: dict[str, Any]) -> int | None:
+    history = state.get("optimizer_history") or [{}]
+    return history[-1].get("num_updates")

@@ -1,0 +1,1 @@
+"""``fairseq-amber embed``: a file of sentences to a file of vectors."""

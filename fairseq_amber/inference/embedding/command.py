@@ -1,0 +1,115 @@
+"""``fairseq-amber embed``: sentence vectors of a text of any size."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.inference.flags import (
+    add_encoder_arguments,
+    add_vector_arguments,
+    load_encoder,
+)
+
+if TYPE_CHECKING:
+    from fairseq_amber.inference.encoder import Encoder
+
+SUMMARY = "sentence vectors of a text of any size, as a .npy file; goes on where it was interrupted"
+EXAMPLE = (
+    "fairseq-amber embed checkpoint_best.pt corpus.de corpus.de.npy --layer 8 --dtype bfloat16"
+)
+RESUMES = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the flags."""
+    add_encoder_arguments(parser)
+    parser.add_argument(
+        "input", metavar="TEXT", help="one sentence a line, UTF-8; - is the standard input"
+    )
+    parser.add_argument(
+        "output",
+        metavar="OUTPUT.npy",
+        type=Path,
+        help="(N, D) array, row i of line i, which numpy.load(..., mmap_mode='r') need not read "
+        "whole; until it is finished, the folder OUTPUT.npy.partial",
+    )
+    add_vector_arguments(parser)
+    parser.add_argument(
+        "--output-dtype",
+        choices=("float32", "float16"),
+        default="float32",
+        help="of the file; NumPy has no bfloat16",
+    )
+    parser.add_argument(
+        "--normalize", action="store_true", help="divide each vector by its Euclidean length"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Writes the vectors; prints what they are."""
+    if args.output.suffix != ".npy":
+        raise UserError(f"{args.output}: the output is a NumPy file; name it {args.output}.npy")
+    total = None
+    if args.input != "-":
+        from fairseq_amber.files.text import check_file
+
+        total = check_file(Path(args.input)).lines
+    encoder = load_encoder(args)
+    from fairseq_amber.inference.embedding.corpus_vectors import VectorSettings, embed_text
+
+    settings = VectorSettings(
+        layer=args.layer,
+        pooling=args.pooling,
+        batch_tokens=args.batch_tokens,
+        normalize=args.normalize,
+        output_dtype=args.output_dtype,
+    )
+    name = "standard input" if total is None else args.input
+    start = time.perf_counter()
+    with nullcontext(sys.stdin.buffer) if total is None else open(args.input, "rb") as text:
+        done = embed_text(
+            encoder,
+            text,
+            name,
+            args.output,
+            settings,
+            identity=_identity(encoder, args),
+            total=total,
+        )
+    seconds = time.perf_counter() - start
+    print(
+        f"{args.output}: {done.rows} vectors of {encoder.dim}, {args.output_dtype}; layer "
+        f"{encoder.resolve_layer(args.layer)} of {encoder.num_layers}, {args.pooling} pooling, "
+        f"computed in {args.dtype}; {done.encoded / seconds:.0f} sentences/s"
+    )
+    encoder.warn_of_cut(done.cut, name)
+
+
+def _identity(encoder: Encoder, args: argparse.Namespace) -> dict[str, Any]:
+    """What the vectors depend on besides the text and the flags of the vectors."""
+    import torch
+
+    from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME, find_tokenizer
+
+    tokenizer = hashlib.blake2b((encoder.data / DICTIONARY_NAME).read_bytes(), digest_size=8)
+    for name, content in sorted(find_tokenizer(encoder.data).files.items()):
+        tokenizer.update(name.encode() + content)
+    model = hashlib.blake2b(digest_size=8)
+    with open(args.checkpoint, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            model.update(block)
+    return {
+        "a checkpoint with digest": model.hexdigest(),
+        "a vocabulary with digest": tokenizer.hexdigest(),
+        "--reinitialize": args.reinitialize,
+        "--dtype": args.dtype,
+        "--device": encoder.device.type,
+        "torch": torch.__version__,
+    }

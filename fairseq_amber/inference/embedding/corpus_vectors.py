@@ -1,0 +1,181 @@
+"""The sentence vectors of a text of any size, into a .npy file, in bounded memory.
+
+The text is read in chunks. The sentences of a chunk are encoded by length, each different one once;
+the vectors of whole chunks survive an interruption, and the next run goes on behind them after
+checking that the text up to there is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Callable, Iterator, NamedTuple
+
+import numpy as np
+import torch
+
+from fairseq_amber.data.sentence_batches import distinct
+from fairseq_amber.errors import UserError
+from fairseq_amber.files.text import decode_line
+from fairseq_amber.inference.embedding.vector_file import VectorFile
+from fairseq_amber.inference.encoder import Encoder
+from fairseq_amber.progress import Progress
+
+CHUNK_LINES = 1 << 15  # whichever comes first ends a chunk
+CHUNK_BYTES = 1 << 24
+
+
+@dataclass(frozen=True)
+class VectorSettings:
+    """Which vector a sentence has; see `Encoder.sentence_vectors`.
+
+    Attributes:
+        normalize: divide each vector by its Euclidean length; zeros stay zeros.
+        output_dtype: of the file, float32 or float16.
+    """
+
+    layer: int = -1
+    pooling: str = "mean"
+    batch_tokens: int = 8192
+    normalize: bool = False
+    output_dtype: str = "float32"
+
+
+class Embedded(NamedTuple):
+    """What was done: rows of the file, how many of them this run made, how many lines were cut."""
+
+    rows: int
+    encoded: int
+    cut: int
+
+
+def embed_text(
+    encoder: Encoder,
+    text: BinaryIO,
+    name: str,
+    output: Path,
+    settings: VectorSettings,
+    *,
+    identity: dict[str, Any],
+    total: int | None = None,
+) -> Embedded:
+    """Writes the (N, D) vectors of the N lines of a text, row i of line i, with a progress bar.
+
+    An empty line has the vector of `<s></s>`; pooled without specials it has zeros. The bytes of
+    the file depend on the text, the settings and the identity alone, interrupted or not.
+
+    Args:
+        text: one sentence a line, UTF-8; read once, from the start.
+        name: of the text, for errors.
+        output: appears whole, once everything is encoded; see `VectorFile`.
+        identity: what else the numbers depend on, such as the model; a run does not go on with what
+            was begun with another.
+        total: lines of the text, if known.
+
+    Raises:
+        UserError: the text is empty or not UTF-8 (naming the line), or is not the one that an
+            interrupted run began with; a vector has no finite value in the dtypes chosen; or as
+            `VectorFile`.
+    """
+    layer = encoder.resolve_layer(settings.layer)
+    made_with = {
+        **identity,
+        "--layer": layer,
+        "--pooling": settings.pooling,
+        "--batch-tokens": settings.batch_tokens,
+        "--normalize": settings.normalize,
+        "--output-dtype": settings.output_dtype,
+    }
+    dtype = np.dtype(settings.output_dtype)
+    with closing(VectorFile(output, encoder.dim, dtype, made_with)) as file:
+        start = file.rows
+        notes = file.notes or {"bytes": 0, "digest": "", "cut": 0}
+        digest = _read_again(text, name, file, notes)
+        with Progress(
+            total=total, done=start, unit="sentences", what=f"encoding {name}", leave=True
+        ) as progress:
+            for raw in _chunks(text):
+                lines = [
+                    decode_line(x, name, number) for number, x in enumerate(raw, file.rows + 1)
+                ]
+                vectors, cut = _encode(encoder, lines, settings, progress.update)
+                _check_finite(vectors, name, file.rows, settings)
+                data = b"".join(raw)
+                digest.update(data)
+                notes = {
+                    "bytes": notes["bytes"] + len(data),
+                    "digest": digest.hexdigest(),
+                    "cut": notes["cut"] + cut,
+                }
+                file.append(vectors, notes)
+        if not file.rows:
+            raise UserError(f"{name} is empty; give text with one sentence a line")
+        if total is not None and file.rows != total:
+            raise UserError(f"{name} changed while it was being read; delete {file.folder}")
+        file.finish()
+        return Embedded(file.rows, file.rows - start, notes["cut"])
+
+
+def _chunks(text: BinaryIO) -> Iterator[list[bytes]]:
+    chunk: list[bytes] = []
+    size = 0
+    for line in text:
+        chunk.append(line)
+        size += len(line)
+        if len(chunk) >= CHUNK_LINES or size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _read_again(text: BinaryIO, name: str, file: VectorFile, notes: dict[str, Any]) -> Any:
+    """Reads up to where the file ends, and returns the digest that the rest goes into."""
+    digest = hashlib.blake2b(digest_size=16)
+    left = notes["bytes"]
+    while left:
+        data = text.read(min(left, CHUNK_BYTES))
+        if not data:
+            break
+        digest.update(data)
+        left -= len(data)
+    if file.rows and digest.hexdigest() != notes["digest"]:
+        raise UserError(
+            f"an interrupted run has encoded {file.rows} lines, with which {name} does not begin: "
+            f"give the same text again, or delete the folder {file.folder} to begin anew"
+        )
+    return digest
+
+
+def _encode(
+    encoder: Encoder,
+    lines: list[str],
+    settings: VectorSettings,
+    progress: Callable[[int], Any],
+) -> tuple[np.ndarray, int]:
+    """The (n, D) vectors of n lines, and how many of these are too long for the model."""
+    unique, row_of = distinct(lines)
+    ids = encoder.tokenizer.encode(unique)
+    vectors = torch.empty(len(unique), encoder.dim, device=encoder.device)
+    for rows, batch in encoder.sentence_vectors(
+        ids, layer=settings.layer, pooling=settings.pooling, batch_tokens=settings.batch_tokens
+    ):
+        vectors[torch.from_numpy(rows).to(encoder.device)] = batch
+        progress(len(rows))
+    progress(len(lines) - len(unique))
+    if settings.normalize:
+        vectors = torch.nn.functional.normalize(vectors, dim=1)
+    found = vectors.to(getattr(torch, settings.output_dtype)).cpu().numpy()
+    return found[row_of], int(encoder.too_long(ids)[row_of].sum())
+
+
+def _check_finite(vectors: np.ndarray, name: str, before: int, settings: VectorSettings) -> None:
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        raise UserError(
+            f"{name}:{before + int(np.argmin(finite)) + 1}: the vector overflows; use --dtype "
+            f"bfloat16 or float32"
+            + (" and --output-dtype float32" if settings.output_dtype == "float16" else "")
+        )

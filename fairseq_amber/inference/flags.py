@@ -1,0 +1,151 @@
+"""Command-line flags that several evaluators share, and what they stand for."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.files.parallel_text import (
+    ParallelFiles,
+    choose_pairs,
+    find_parallel,
+    language_pair,
+)
+from fairseq_amber.number_flags import count
+
+if TYPE_CHECKING:
+    from fairseq_amber.inference.encoder import Encoder
+
+
+def add_encoder_arguments(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
+    """The checkpoint, which may be `optional`, and how to run it."""
+    parser.add_argument(
+        "checkpoint",
+        metavar="CHECKPOINT",
+        type=Path,
+        nargs="?" if optional else None,
+        help="a checkpoint_*.pt of fairseq-train",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="DATA_BIN",
+        type=Path,
+        help="folder with dict.txt and sentencepiece.bpe.model or vocab.txt; without it, the one "
+        "that the checkpoint was trained on",
+    )
+    add_device_arguments(parser)
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "float16", "bfloat16"),
+        default="float32",
+        help="of weights and states; what is computed from these is in float32",
+    )
+    parser.add_argument(
+        "--reinitialize",
+        type=int,
+        metavar="SEED",
+        help="leave out the trained weights and draw new ones with this seed: the untrained "
+        "baseline of the same architecture",
+    )
+
+
+def add_device_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where to run, and how much at once."""
+    parser.add_argument(
+        "--device", help="cpu, cuda, cuda:1, ...; without it, a GPU if there is one"
+    )
+    parser.add_argument(
+        "--batch-tokens",
+        type=count,
+        default=8192,
+        metavar="N",
+        help="subwords in a batch, padding included: less saves memory, the numbers stay the same",
+    )
+
+
+def add_vector_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which vector a sentence has."""
+    parser.add_argument(
+        "--layer",
+        type=int,
+        default=-1,
+        help="layer of the states: 1 is the first, -1 the last, 0 the embeddings",
+    )
+    parser.add_argument(
+        "--pooling",
+        choices=("mean", "mean-no-specials", "cls"),
+        default="mean",
+        help="sentence vector: mean of all states, of the subwords' alone, or the state of <s>; "
+        "the default is what AMBER trains",
+    )
+
+
+def add_text_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which parallel text to read."""
+    parser.add_argument(
+        "--source", metavar="FILE", type=Path, help="one sentence a line, UTF-8; with --target"
+    )
+    parser.add_argument("--target", metavar="FILE", type=Path, help="line i translates line i")
+    parser.add_argument(
+        "--folder",
+        metavar="DIR",
+        type=Path,
+        help="in place of --source and --target: all files <split>.<src>-<tgt>.<lang> in it",
+    )
+    parser.add_argument(
+        "--split",
+        default="test",
+        help="first part of the file names in --folder; tatoeba for tatoeba.deu-eng.deu",
+    )
+    parser.add_argument(
+        "--pairs",
+        metavar="PAIR,PAIR",
+        help="of the pairs in --folder, these alone, such as deu-eng; without it, all",
+    )
+
+
+def load_encoder(args: argparse.Namespace) -> Encoder:
+    """The encoder that `add_encoder_arguments` describes."""
+    from fairseq_amber.inference.encoder import Encoder
+
+    return Encoder.load(
+        args.checkpoint,
+        data=args.data,
+        device=args.device,
+        dtype=args.dtype,
+        reinitialize=args.reinitialize,
+    )
+
+
+def checkpoint_note(args: argparse.Namespace) -> str:
+    """Which model a number is of, for the line under a table."""
+    note = str(args.checkpoint)
+    if args.reinitialize is not None:
+        note += " with weights drawn anew"
+    return note if args.dtype == "float32" else f"{note}, in {args.dtype}"
+
+
+def parallel_files(args: argparse.Namespace) -> list[ParallelFiles]:
+    """The files that `add_text_arguments` describes.
+
+    Raises:
+        UserError: neither or both of --folder and --source with --target are given, or --folder
+            lacks one of --pairs.
+    """
+    if args.folder is not None and args.source is None and args.target is None:
+        found = {pair.name: pair for pair in find_parallel(args.folder, args.split)}
+        return [found[name] for name in choose_pairs(args.pairs, found, args.folder)]
+    if args.folder is None and args.source is not None and args.target is not None:
+        name = language_pair(args.source, args.target)
+        return [ParallelFiles(name, args.source, args.target)]
+    raise UserError("give either --source FILE and --target FILE, or --folder DIR")
+
+
+def tested_on(args: argparse.Namespace) -> dict[str, str]:
+    """Where the test data lies, for the JSON of a result: a folder and a split, or files."""
+    if args.folder is not None:
+        return {"test": str(args.folder), "split": args.split}
+    files = (args.source, args.target, getattr(args, "gold", None))
+    return {"test": " ".join(str(path) for path in files if path is not None)}

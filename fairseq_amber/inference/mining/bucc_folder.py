@@ -1,0 +1,107 @@
+"""Folders in BUCC's layout: `<src>-<tgt>.<split>.{<src>,<tgt>,gold}`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.files.parallel_text import choose_pairs
+from fairseq_amber.inference.mining.texts import MiningSet, read_bucc, read_gold
+
+_NAME = re.compile(r"(?P<source>[^.-]+)-(?P<target>[^.-]+)\.(?P<split>[^.]+)\.(?P<end>[^.]+)")
+
+
+class MiningFiles(NamedTuple):
+    """The files of one language pair and split; without gold they cannot be scored."""
+
+    source: Path
+    target: Path
+    gold: Path | None
+
+    def read(self) -> MiningSet:
+        """Both texts and the gold, if there is one; see `read_bucc` and `read_gold`."""
+        source, target = read_bucc(self.source), read_bucc(self.target)
+        gold = None if self.gold is None else read_gold(self.gold, source, target)
+        return MiningSet(source, target, gold)
+
+
+class Splits(NamedTuple):
+    """Files by language pair: `dev` to tune the threshold on, `test` to mine; either may lack.
+
+    The one that is not empty, or both, hold the same pairs, and all of test has gold or none has.
+    """
+
+    dev: dict[str, MiningFiles]
+    test: dict[str, MiningFiles]
+
+
+def find_mining_files(folder: Path, split: str) -> dict[str, MiningFiles]:
+    """All language pairs of a folder that have texts of this split.
+
+    Raises:
+        UserError: it is no folder, or a pair lacks a side.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder")
+    found: dict[str, MiningFiles] = {}
+    for path in sorted(folder.iterdir()):
+        match = _NAME.fullmatch(path.name)
+        if not match or match["split"] != split:
+            continue
+        languages = match["source"], match["target"]
+        if match["end"] not in languages:
+            continue
+        source, target, gold = (folder / f"{path.stem}.{end}" for end in (*languages, "gold"))
+        for side in (source, target):
+            if not side.exists():
+                raise UserError(f"{folder} has {path.name} but lacks {side.name}")
+        found["-".join(languages)] = MiningFiles(source, target, gold if gold.exists() else None)
+    return found
+
+
+def choose_files(
+    folder: Path, pairs: str | None, *, dev_split: str, split: str, tune: bool
+) -> Splits:
+    """The files of some language pairs, such as "de-en,fr-en", or of all.
+
+    Args:
+        tune: whether a threshold is to be tuned on `dev_split`; else there is no dev.
+
+    Raises:
+        UserError: files that this takes are missing, or there are some of them for some pairs and
+            not for others.
+    """
+    if split == dev_split:
+        raise UserError(f"--split {split} is what the threshold is tuned on; name another split")
+    dev, test = (find_mining_files(folder, name) for name in (dev_split, split))
+    there = sorted({**dev, **test})
+    if not there:
+        raise UserError(
+            f"{folder} has no files <src>-<tgt>.{dev_split}.<lang> or <src>-<tgt>.{split}.<lang>; "
+            "--dev-split and --split may name others"
+        )
+    names = choose_pairs(pairs, there, folder)
+    for name in names:
+        if tune and (name not in dev or dev[name].gold is None):
+            missing = "gold" if name in dev else name.partition("-")[0]
+            raise UserError(
+                f"{folder} lacks {name}.{dev_split}.{missing}, and the threshold is tuned there; "
+                "add it, or give --threshold"
+            )
+        if not tune and name not in test:
+            raise UserError(
+                f"{folder} lacks {name}.{split}.{name.partition('-')[0]}, which --threshold is for"
+            )
+    mined = [name for name in names if name in test]
+    scored = [name for name in mined if test[name].gold is not None]
+    for kind, having in (("texts", mined), ("gold", scored)):
+        if len(having) not in (0, len(names)):
+            raise UserError(
+                f"{folder} has {split} {kind} for {', '.join(having)} but not for all of "
+                f"{', '.join(names)}; choose with --pairs"
+            )
+    return Splits(
+        {name: dev[name] for name in names} if tune else {}, {name: test[name] for name in mined}
+    )

@@ -1,0 +1,181 @@
+"""Command-line flags of ``fairseq-amber mine``, and what they stand for."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.inference.flags import (
+    add_encoder_arguments,
+    add_vector_arguments,
+)
+from fairseq_amber.number_flags import count
+
+if TYPE_CHECKING:
+    from fairseq_amber.inference.mining.pair_miner import Miner
+
+_PROBES = 32
+
+
+def add_mining_arguments(parser: argparse.ArgumentParser) -> None:
+    """All flags of the command."""
+    add_encoder_arguments(parser, optional=True)
+    folder = parser.add_argument_group("a folder in BUCC's layout")
+    folder.add_argument(
+        "--folder",
+        metavar="DIR",
+        type=Path,
+        help="with <src>-<tgt>.<split>.<lang>, lines id<TAB>sentence, and "
+        "<src>-<tgt>.<split>.gold, lines source id<TAB>target id. The threshold with the best F1 "
+        "on --dev-split is applied to --split",
+    )
+    folder.add_argument(
+        "--pairs", metavar="PAIR,PAIR", help="such as zh-en; without it, all in the folder"
+    )
+    folder.add_argument("--dev-split", default="dev", help="of the files to tune on")
+    folder.add_argument("--split", default="test", help="of the files to mine and score")
+    files = parser.add_argument_group("or two files")
+    files.add_argument("--source", metavar="FILE", type=Path, help="UTF-8 text; with --target")
+    files.add_argument("--target", metavar="FILE", type=Path, help="the other text")
+    files.add_argument(
+        "--format",
+        choices=("plain", "bucc"),
+        default="plain",
+        help="a sentence a line, whose id is the line's number from 1; or lines id<TAB>sentence",
+    )
+    files.add_argument(
+        "--vectors",
+        nargs=2,
+        metavar=("SOURCE.npy", "TARGET.npy"),
+        type=Path,
+        help="in place of a CHECKPOINT: vectors (N, D), row i of line i, as fairseq-amber embed "
+        "writes them; they are read piece by piece. Without --source and --target, a sentence is "
+        "its row's number from 1",
+    )
+    files.add_argument("--gold", metavar="FILE", type=Path, help="to score, with --threshold")
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        metavar="T",
+        help="keep pairs that score T or more; without it, what --dev-split finds best, or with "
+        "two files all pairs",
+    )
+    add_vector_arguments(parser)
+    parser.add_argument(
+        "--margin",
+        choices=("ratio", "distance", "absolute"),
+        default="ratio",
+        help="score: cosine divided by, or less, the mean cosine of the two sentences with their "
+        "--neighbours; or the cosine itself",
+    )
+    parser.add_argument(
+        "--neighbours",
+        type=count,
+        default=4,
+        metavar="K",
+        help="nearest sentences of the other text that are looked at, as in the margin's paper",
+    )
+    parser.add_argument(
+        "--retrieval",
+        choices=("max", "intersect", "forward", "backward"),
+        default="max",
+        help="best target of each source and best source of each target, each sentence once; only "
+        "those that agree; best targets alone; best sources alone",
+    )
+    _add_search_arguments(parser)
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        type=Path,
+        help="write the pairs here, score<TAB>source<TAB>target by falling score; with --folder, a "
+        "folder that gets <src>-<tgt>.<split>.mined for each language pair",
+    )
+    parser.add_argument(
+        "--ids", action="store_true", help="write source id<TAB>target id, as gold has them"
+    )
+    parser.add_argument("--name", metavar="SYSTEM", help="the system's name in reports")
+    parser.add_argument("--json", metavar="OUT", help="also write the scores to this file")
+
+
+def _add_search_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("search")
+    group.add_argument(
+        "--search",
+        choices=("exact", "approximate"),
+        default="exact",
+        help="compare all with all, on the GPU if there is one; or by faiss, on the CPU, with the "
+        "likeliest alone",
+    )
+    group.add_argument(
+        "--nlist",
+        type=count,
+        metavar="N",
+        help="approximate: lists that each text is cut into (default: 4 sqrt(sentences), if that "
+        "leaves 39 in each)",
+    )
+    group.add_argument(
+        "--nprobe",
+        type=count,
+        metavar="N",
+        help=f"approximate: lists that a sentence is compared with; more find more, in more time "
+        f"(default: {_PROBES})",
+    )
+
+
+def check_flags(args: argparse.Namespace) -> None:
+    """Refuses flags that do not go together.
+
+    Raises:
+        UserError: some do not, or faiss is needed and missing.
+    """
+    if (args.checkpoint is None) == (args.vectors is None):
+        raise UserError(
+            "give either a CHECKPOINT to embed the text with, or --vectors SOURCE.npy TARGET.npy"
+        )
+    if args.folder is not None:
+        for flag in ("source", "target", "vectors", "gold"):
+            if getattr(args, flag) is not None:
+                raise UserError(f"--{flag} goes with two files; --folder has its own")
+    elif (args.source is None) != (args.target is None) or (
+        args.source is None and args.vectors is None
+    ):
+        raise UserError("give either --source FILE and --target FILE, or --folder DIR")
+    elif args.gold is not None and args.threshold is None:
+        raise UserError(
+            "--gold scores at one threshold, tuned on other data: give --threshold, or use "
+            "--folder, which tunes on its dev files"
+        )
+    elif args.json is not None and args.gold is None:
+        raise UserError("--json holds scores: give --gold and --threshold, or use --folder")
+    if args.search == "approximate":
+        from fairseq_amber.inference.mining.neighbour_search import import_faiss
+
+        import_faiss()
+    elif args.nlist is not None or args.nprobe is not None:
+        raise UserError("--nlist and --nprobe: for --search approximate alone")
+
+
+def miner_of(args: argparse.Namespace) -> Miner:
+    """The miner that the flags describe."""
+    from fairseq_amber.inference.mining.pair_miner import Miner
+
+    probes = (args.nprobe or _PROBES) if args.search == "approximate" else None
+    return Miner(args.margin, args.retrieval, args.neighbours, args.nlist, probes)
+
+
+def mining_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The flags that a score depends on, for the JSON of a result."""
+    settings = {
+        "margin": args.margin,
+        "neighbours": args.neighbours,
+        "retrieval": args.retrieval,
+        "search": args.search,
+        "threshold_source": f"tuned on {args.dev_split}" if args.threshold is None else "given",
+    }
+    if args.folder is not None and args.threshold is None:
+        settings["dev_split"] = args.dev_split
+    if args.search == "approximate":
+        settings.update(nlist=args.nlist or "4 sqrt(N)", nprobe=args.nprobe or _PROBES)
+    return settings

@@ -1,0 +1,123 @@
+"""From two texts and their vectors to candidate pairs, and the candidates' scores against gold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.inference.mining.margin import (
+    MinedPairs,
+    best_threshold,
+    is_gold,
+    mine_pairs,
+    mining_quality,
+)
+from fairseq_amber.inference.mining.neighbour_search import (
+    Neighbours,
+    approximate_neighbours,
+    exact_neighbours,
+    sampled_recall,
+)
+from fairseq_amber.inference.mining.texts import MiningSet
+from fairseq_amber.inference.mining.unit_vectors import UnitVectors
+from fairseq_amber.progress import heartbeat
+
+
+class Mined(NamedTuple):
+    """Candidate pairs of two texts.
+
+    search_recall: in percent, of the neighbours that the search should have found, on a sample;
+        None if it was exact.
+    """
+
+    texts: MiningSet
+    pairs: MinedPairs
+    search_recall: float | None
+
+    def best_threshold(self) -> float:
+        """The threshold with the highest F1 against the gold of these texts.
+
+        Raises:
+            UserError: there are no candidates.
+        """
+        if len(self.pairs.score) == 0:
+            raise UserError(
+                f"no pair of {self.texts.source.path} has a score, as the ratio of cosines that "
+                "are not positive has none; use --margin distance"
+            )
+        gold = self.texts.known_gold
+        return best_threshold(self.pairs.score, is_gold(self.pairs, gold), len(gold))
+
+    def scores(self, threshold: float) -> dict[str, Any]:
+        """F1 (`score`), precision and recall in percent at a threshold, with their counts: `mined`
+        pairs, and `n` gold ones; and the `test_digest` of the texts and the gold."""
+        kept, gold = self.pairs.above(threshold), self.texts.known_gold
+        quality = mining_quality(int(is_gold(kept, gold).sum()), len(kept.score), len(gold))
+        scores: dict[str, Any] = {
+            "score": quality.f1,
+            "precision": quality.precision,
+            "recall": quality.recall,
+            "mined": len(kept.score),
+            "n": len(gold),
+            "test_digest": self.texts.digest(),
+        }
+        if self.search_recall is not None:
+            scores["search_recall"] = self.search_recall
+        return scores
+
+    def outcomes(self, threshold: float) -> np.ndarray:
+        """(N, 2), of each source sentence: twice its right pairs, over those kept and in gold."""
+        kept, gold = self.pairs.above(threshold), self.texts.known_gold
+        sides = kept.source[is_gold(kept, gold)], kept.source, gold[:, 0]
+        right, mined, there = (
+            np.bincount(rows, minlength=len(self.texts.source.sentences)) for rows in sides
+        )
+        return np.stack([2 * right, mined + there], axis=1)
+
+
+@dataclass(frozen=True)
+class Miner:
+    """How to mine.
+
+    Attributes:
+        margin, retrieval: see `mine_pairs`.
+        neighbours: k.
+        lists, probes: see `approximate_neighbours`; without probes, the search is exact.
+    """
+
+    margin: str = "ratio"
+    retrieval: str = "max"
+    neighbours: int = 4
+    lists: int | None = None
+    probes: int | None = None
+
+    def mine(self, texts: MiningSet, source: UnitVectors, target: UnitVectors) -> Mined:
+        """Candidate pairs of two texts; row i of the vectors is of the i-th distinct sentence.
+
+        Raises:
+            UserError: the vectors differ in their dimension, or faiss is needed and missing.
+        """
+        if source.dim != target.dim:
+            raise UserError(
+                f"the vectors of {texts.source.path} have {source.dim} dimensions but those of "
+                f"{texts.target.path} {target.dim}; embed both with one model"
+            )
+        pairs, found = self.candidates(source, target)
+        recall = None if self.probes is None else 100 * sampled_recall(source, target, found)
+        return Mined(texts, pairs, recall)
+
+    def candidates(
+        self, source: UnitVectors, target: UnitVectors
+    ) -> tuple[MinedPairs, tuple[Neighbours, Neighbours]]:
+        """Candidate pairs of two sets of vectors, and the neighbours they come from."""
+        if self.probes is None:
+            found = exact_neighbours(source, target, self.neighbours)
+        else:
+            found = approximate_neighbours(
+                source, target, self.neighbours, lists=self.lists, probes=self.probes
+            )
+        with heartbeat("choosing pairs"):
+            return mine_pairs(*found, margin=self.margin, retrieval=self.retrieval), found

@@ -1,0 +1,1 @@
+"""Predictions of a fine-tuned checkpoint on XTREME's tasks."""

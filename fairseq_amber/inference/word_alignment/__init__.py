@@ -1,0 +1,1 @@
+"""``fairseq-amber align``: word links of sentence pairs."""

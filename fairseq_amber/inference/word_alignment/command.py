@@ -1,0 +1,249 @@
+"""``fairseq-amber align``: word alignments of a parallel text."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, Sequence, TextIO
+
+from fairseq_amber.errors import UserError, warn
+from fairseq_amber.files.parallel_text import ParallelFiles, read_parallel
+from fairseq_amber.files.pictures import both_formats, check_format
+from fairseq_amber.files.writing import atomic_writer
+from fairseq_amber.inference.flags import (
+    add_encoder_arguments,
+    add_text_arguments,
+    load_encoder,
+    parallel_files,
+)
+from fairseq_amber.inference.word_alignment.flags import add_method_arguments, method_settings
+from fairseq_amber.inference.word_alignment.link_files import format_pharaoh
+from fairseq_amber.inference.word_alignment.provenance import write_settings
+from fairseq_amber.inference.word_alignment.word_splitters import WORDS, Splitter, word_splitter
+from fairseq_amber.metrics.word_alignment import Link
+from fairseq_amber.progress import Progress
+
+if TYPE_CHECKING:
+    from fairseq_amber.inference.tokenizer import Tokenizer, WordPieces
+    from fairseq_amber.inference.word_alignment.word_aligner import Aligner
+
+SUMMARY = "word alignments of sentence pairs in Pharaoh format (0-0 1-2), one pair a line"
+EXAMPLE = (
+    "fairseq-amber align checkpoint_best.pt --source test.de-en.de --target test.de-en.en "
+    "--output de-en.align"
+)
+
+_SCALES = {
+    "attention": "product of the two attention maps",
+    "similarity": "cosine",
+    "itermax": "cosine",
+    "transport": "mass, as a share of the smaller word's",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the flags."""
+    add_encoder_arguments(parser)
+    add_text_arguments(parser)
+    parser.add_argument(
+        "--corpus",
+        metavar="DATA_BIN",
+        type=Path,
+        help="in place of text: the binarised pairs of a folder that fairseq-amber prepare has "
+        "written, of --split and --pairs; the links are, line by line, of what training reads",
+    )
+    parser.add_argument(
+        "--method",
+        choices=("similarity", "itermax", "attention", "transport"),
+        default="similarity",
+        help="similarity: mutual best matches under the cosine of states at --layer, for any "
+        "encoder; itermax: and then those of the words left over; attention: under the product of "
+        "the two attention maps that AMBER's word alignment trains; transport: under the optimal "
+        "transport plan between the states at --layer",
+    )
+    parser.add_argument(
+        "--layer",
+        type=int,
+        default=-1,
+        help="layer of the states for similarity, itermax and transport: 1 is the first, -1 the "
+        "last, 0 the embeddings; attention has the last alone",
+    )
+    parser.add_argument(
+        "--units",
+        choices=("words", "subwords"),
+        default="words",
+        help="what the links number: the --words of a line, or the subwords that "
+        "fairseq-amber prepare makes of it, as for text without spaces; the --l2-units of "
+        "training",
+    )
+    parser.add_argument(
+        "--words",
+        choices=WORDS,
+        default="whitespace",
+        help="whitespace: what white space separates, as in a file of tokens, whose numbering "
+        "stays; moses: the tokens of the Moses tokenizer",
+    )
+    for side in ("source", "target"):
+        parser.add_argument(
+            f"--{side}-language",
+            metavar="LANG",
+            help=f"two letters, such as de: of --{side} for --words moses; without it, the one "
+            "that the file is named after",
+        )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        type=Path,
+        help="write here in place of the standard output; with --folder or --corpus, a folder "
+        "that gets <split>.<src>-<tgt>.align for each pair; FILE.settings beside each file tells "
+        "fairseq-amber aer how it was made",
+    )
+    parser.add_argument(
+        "--plot",
+        nargs=2,
+        metavar=("N", "PNG"),
+        help="draw the scores of the N-th sentence pair (from 1) as a picture, PNG and SVG beside "
+        "each other; with --folder, of the first language pair",
+    )
+    add_method_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Aligns every pair; writes Pharaoh lines, what made them, and, if asked for, one picture."""
+    settings = method_settings(args)
+    languages = args.source_language, args.target_language
+    if args.words == "whitespace" and any(languages):
+        raise UserError("--source-language and --target-language are for --words moses")
+    if args.words != "whitespace" and args.units == "subwords":
+        raise UserError("--words is for --units words; leave one of them out")
+    if args.corpus is None:
+        _align_texts(args, settings)
+    else:
+        _align_corpora(args, settings)
+
+
+def _align_texts(args: argparse.Namespace, settings: dict[str, Any]) -> None:
+    files = parallel_files(args)
+    if args.folder is not None and args.output is None:
+        raise UserError("--folder needs --output FOLDER, which gets one file for each pair")
+    splitters = [_splitters(pair, args) for pair in files]
+    texts = [read_parallel(pair.source, pair.target) for pair in files]
+    line = None
+    if args.plot is not None:
+        if args.units != "words":
+            raise UserError("--plot draws words; leave --units out")
+        line = _line_number(args.plot[0], len(texts[0][0]))
+        check_format(args.plot[1])
+
+    encoder = load_encoder(args)
+    from fairseq_amber.inference.word_alignment.word_aligner import Aligner, encode_units
+
+    tokenizer = encoder.tokenizer
+    aligner = Aligner(encoder, method=args.method, layer=args.layer, **settings)
+    for number, (pair, text, split) in enumerate(zip(files, texts, splitters)):
+        with _output(args, pair.name, aligner) as file:
+            pieces = [encode_units(tokenizer, s, args.units, f) for s, f in zip(text, split)]
+            links = list(_links(aligner, [pieces], len(text[0]), pair.name, args))
+            file.writelines(format_pharaoh(found) + "\n" for found in links)
+        if number == 0 and line is not None:
+            source, target = (to_words(side[line]) for side, to_words in zip(text, split))
+            _plot(tokenizer, aligner, source, target, links[line], args.plot[1])
+
+
+def _splitters(pair: ParallelFiles, args: argparse.Namespace) -> tuple[Splitter, Splitter]:
+    languages = args.source_language, args.target_language
+    if args.folder is not None and any(languages):
+        raise UserError("--folder names the languages; leave --source-language and the like out")
+    return (
+        word_splitter(args.words, pair.source, languages[0], flag="--source-language"),
+        word_splitter(args.words, pair.target, languages[1], flag="--target-language"),
+    )
+
+
+def _align_corpora(args: argparse.Namespace, settings: dict[str, Any]) -> None:
+    if any(path is not None for path in (args.folder, args.source, args.target)):
+        raise UserError("--corpus is in place of --folder and of --source and --target")
+    if args.output is None:
+        raise UserError("--corpus needs --output FOLDER, which gets one file for each pair")
+    if args.words != "whitespace":
+        raise UserError("--words is for text; a binarised corpus has its words already")
+    if args.plot is not None:
+        raise UserError("--plot draws the words of a text; leave it out with --corpus")
+
+    encoder = load_encoder(args)
+    from fairseq_amber.inference.word_alignment.binarised_pairs import (
+        boundaries_of,
+        open_pairs,
+        read_pairs,
+    )
+    from fairseq_amber.inference.word_alignment.word_aligner import Aligner
+
+    aligner = Aligner(encoder, method=args.method, layer=args.layer, **settings)
+    boundaries = boundaries_of(args.units, encoder)
+    for corpus in open_pairs(args.corpus, args.split, args.pairs, encoder):
+        with _output(args, corpus.name, aligner) as file:
+            pieces = read_pairs(corpus, boundaries)
+            links = _links(aligner, pieces, len(corpus), corpus.name, args)
+            file.writelines(format_pharaoh(found) + "\n" for found in links)
+
+
+def _links(
+    aligner: Aligner,
+    chunks: Iterable[Sequence[Sequence[WordPieces]]],
+    total: int,
+    name: str,
+    args: argparse.Namespace,
+) -> Iterator[list[Link]]:
+    """Of every pair in its order, from chunks of sources and targets, `total` pairs together."""
+    cut = 0
+    with Progress(total=total, unit="pairs", what=f"aligning {name}") as progress:
+        for sources, targets in chunks:
+            cut += sum(map(aligner.cut_words, sources, targets))
+            links: list[list[Link]] = [[] for _ in sources]
+            for index, found in aligner.align(sources, targets, batch_tokens=args.batch_tokens):
+                links[index] = found
+                progress.update()
+            yield from links
+    if cut:
+        warn(
+            f"{cut} {args.units} of {name} lie beyond the model's {aligner.max_tokens} subwords "
+            "and stay without links"
+        )
+
+
+@contextmanager
+def _output(args: argparse.Namespace, name: str, aligner: Aligner) -> Iterator[TextIO]:
+    if args.output is None:
+        yield sys.stdout
+        return
+    one = args.folder is None and args.corpus is None
+    path = args.output if one else args.output / f"{args.split}.{name}.align"
+    with atomic_writer(path) as file:
+        yield file
+    words = {"words": args.words} if args.units == "words" and args.corpus is None else {}
+    write_settings(path, {**aligner.config, "units": args.units, **words})
+
+
+def _line_number(text: str, lines: int) -> int:
+    """A line counted from 0, from one counted from 1."""
+    if not text.isdecimal() or not 1 <= int(text) <= lines:
+        raise UserError(f"--plot {text}: expected the number of a sentence pair, 1 to {lines}")
+    return int(text) - 1
+
+
+def _plot(
+    tokenizer: Tokenizer,
+    aligner: Aligner,
+    source: list[str],
+    target: list[str],
+    links: list[Link],
+    path: str,
+) -> None:
+    from fairseq_amber.inference.word_alignment.plot import plot_alignment
+
+    x, y = tokenizer.encode_words([source, target])
+    scores = aligner.word_scores(x, y, (len(source), len(target)))
+    scale = _SCALES[aligner.method]
+    plot_alignment(scores, source, target, links, both_formats(path), scale=scale)

@@ -1,0 +1,1 @@
+"""Scores: numpy and torch, without fairseq and without files."""

@@ -1,0 +1,1 @@
+"""``fairseq-amber prepare``: raw sentences and pairs to a binarised folder."""

@@ -1,0 +1,105 @@
+"""The folder that a preparation writes: one run at a time, and nothing ever half-written.
+
+Files are made in the sub-folder .partial and renamed when whole.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Iterator
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.preparation.corpus.manifest import MANIFEST_NAME, PARTIAL_NAME, Manifest
+
+
+class DataFolder:
+    """A data folder that this run alone writes to. partial: where files are made."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.partial = path / PARTIAL_NAME
+
+    def put(self, name: str, data: bytes) -> None:
+        """Writes a file, named relative to the folder, whole or not at all."""
+        temporary = self.partial / "file"
+        with open(temporary, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        self.move(temporary, name)
+
+    def move(self, source: Path, name: str) -> None:
+        """Renames a finished file of `partial` to its place."""
+        destination = self.path / name
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(source, destination)
+
+    def save(self, manifest: Manifest) -> None:
+        """Records the state of the preparation."""
+        self.put(MANIFEST_NAME, manifest.encode())
+
+    def discard(self, manifest: Manifest) -> None:
+        """Removes all that a manifest records, itself last, and the folders this empties."""
+        outputs = [name for corpus in manifest.corpora.values() for name in corpus["outputs"]]
+        for name in [*outputs, *manifest.digests, MANIFEST_NAME]:
+            with suppress(FileNotFoundError):
+                (self.path / name).unlink()
+        parents = {parent for name in outputs for parent in Path(name).parents if parent.name}
+        for parent in sorted(parents, reverse=True):
+            with suppress(OSError):  # holds files of somebody else
+                (self.path / parent).rmdir()
+
+
+@contextmanager
+def open_data_folder(path: Path) -> Iterator[DataFolder]:
+    """Makes the folder, keeps other runs out of it, and leaves no temporary file behind.
+
+    Raises:
+        UserError: another run is writing there, the folder cannot be written to, or, at any point
+            in the block, the disk is full.
+    """
+    folder = DataFolder(path)
+    is_new = not path.exists()
+    try:
+        folder.partial.mkdir(parents=True, exist_ok=True)
+        with open(folder.partial / "lock", "w") as lock:
+            _lock(lock, path)
+            try:
+                _remove_leftovers(folder.partial)
+                yield folder
+            finally:
+                shutil.rmtree(folder.partial, ignore_errors=True)
+                if is_new:
+                    with suppress(OSError):
+                        path.rmdir()  # does so only where nothing was written
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UserError(
+                f"the disk is full: {path} could not be finished; make room and run the same "
+                "command again, it goes on from what is done"
+            ) from None
+        raise UserError(f"cannot write {error.filename or path}: {error.strerror}") from None
+
+
+def _lock(lock, path: Path) -> None:
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        # some network file systems know no locks; then two runs at once are the user's care
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            raise UserError(
+                f"another fairseq-amber prepare is writing {path}; wait for it or name another "
+                "folder"
+            ) from None
+
+
+def _remove_leftovers(partial: Path) -> None:
+    """What a killed run left."""
+    for path in partial.iterdir():
+        if path.name != "lock":
+            path.unlink()

@@ -1,0 +1,271 @@
+"""Raw text to a data folder: check everything, settle the vocabulary, binarise what is not done."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple, Sequence
+
+from fairseq_amber.data.token_file import SUFFIXES, DatasetWriter
+from fairseq_amber.errors import UserError
+from fairseq_amber.files.text import TextFile, check_file
+from fairseq_amber.preparation.corpus.binarize import Counts, binarize
+from fairseq_amber.preparation.corpus.data_folder import DataFolder, open_data_folder
+from fairseq_amber.preparation.corpus.encode import start_encoder
+from fairseq_amber.preparation.corpus.manifest import Manifest, read_manifest
+from fairseq_amber.preparation.corpus.raw_files import Corpus, find_corpora
+from fairseq_amber.preparation.corpus.settings import FilterSettings, VocabularySettings
+from fairseq_amber.preparation.corpus.vocabulary import Vocabulary, learn_model, load_vocabulary
+from fairseq_amber.preparation.workers import WorkerPool, available_cores, call_in_process
+from fairseq_amber.progress import Progress, say
+from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME, TokenizerFiles, find_tokenizer
+
+
+class Preparation(NamedTuple):
+    """The outcome of `prepare`. sentences, seconds: encoded in this run, each side of a pair
+    counting, and how long that took, without the checks and the vocabulary."""
+
+    corpora: dict[str, Counts]
+    vocabulary: Vocabulary
+    sentences: int
+    seconds: float
+
+
+def prepare(
+    raw: Path,
+    data_bin: Path,
+    *,
+    vocabulary: VocabularySettings | None = None,
+    tokenizer: Path | None = None,
+    dictionary: Path | None = None,
+    filters: FilterSettings | None = None,
+    languages: Sequence[str] | None = None,
+    pairs: Sequence[str] | None = None,
+    mono_from_parallel: str = "missing",
+    workers: int | None = None,
+    overwrite: bool = False,
+) -> Preparation:
+    """Binarises all corpora of a folder, going on from where an earlier run stopped.
+
+    Args:
+        raw, languages, pairs, mono_from_parallel: see `find_corpora`.
+        vocabulary: how to learn one, unless a `tokenizer` is given (see `find_tokenizer`), with
+            or without its fairseq `dictionary`.
+        workers: processes; by default one for each core. They change the speed, not the result.
+        overwrite: replace what `data_bin` holds where it was made from other text or settings.
+
+    Raises:
+        UserError: anything wrong with the text, before anything is written; a data folder of
+            other text or settings; a full disk.
+    """
+    vocabulary = vocabulary or VocabularySettings()
+    filters = filters or FilterSettings()
+    workers = workers or available_cores()
+    corpora = find_corpora(raw, languages, pairs, mono_from_parallel)
+    given = _read_vocabulary(tokenizer, dictionary)
+    read_manifest(data_bin)  # complains before the text is read
+    texts = _check(corpora, workers)
+    training_text = _training_text(corpora, texts)
+    if given is None and not training_text:
+        raise UserError(f"{raw} has no training text to learn from; give --tokenizer PATH")
+
+    wanted = Manifest(
+        vocabulary={} if given else _learning_record(vocabulary, training_text),
+        digests=given.digests() if given else {},
+        filters=asdict(filters),
+        corpora={corpus.name: {"sources": _digests(corpus, texts)} for corpus in corpora},
+    )
+    with open_data_folder(data_bin) as folder:
+        manifest = _continued(folder, wanted, overwrite)
+        chosen = _saved_vocabulary(folder.path, manifest) if manifest else None
+        if manifest is None or chosen is None:
+            chosen = given or _learn(training_text, vocabulary)
+            manifest = _begin(folder, wanted, chosen)
+        sentences, seconds = _binarize_all(
+            corpora, texts, folder, manifest, wanted, chosen, filters, workers
+        )
+    counts = {corpus.name: Counts(**manifest.corpora[corpus.name]["counts"]) for corpus in corpora}
+    return Preparation(counts, chosen, sentences, seconds)
+
+
+def _read_vocabulary(path: Path | None, dictionary: Path | None) -> Vocabulary | None:
+    if path is None:
+        if dictionary is not None:
+            raise UserError("--dict needs the tokenizer it belongs to; add --tokenizer PATH")
+        return None
+    tokenizer = find_tokenizer(path)
+    dictionary = dictionary or tokenizer.dictionary
+    try:
+        contents = dictionary.read_bytes() if dictionary else None
+        return load_vocabulary(tokenizer, contents, str(dictionary))
+    except OSError as error:
+        raise UserError(f"cannot read {error.filename}: {error.strerror}") from None
+
+
+def _check(corpora: Sequence[Corpus], workers: int) -> dict[Path, TextFile]:
+    """Reads every file once; the largest first, so that all workers end together."""
+    paths = {path for corpus in corpora for files in corpus.sources for path in files}
+    ordered = sorted(paths, key=lambda path: (-path.stat().st_size, path))
+    with WorkerPool(min(workers, len(ordered))) as pool:
+        sizes = [path.stat().st_size for path in ordered]
+        with Progress(
+            total=len(ordered), unit="files", what="checking", work=sum(sizes), leave=True
+        ) as bar:
+            texts = {}
+            calls = ((path,) for path in ordered)
+            for text, size in zip(pool.map(check_file, calls, waiting=bar.tick), sizes):
+                texts[text.path] = text
+                bar.update(work=size)
+    check_alignment(corpora, texts)
+    return texts
+
+
+def _training_text(
+    corpora: Sequence[Corpus], texts: dict[Path, TextFile]
+) -> dict[str, list[TextFile]]:
+    """The files of each language that a vocabulary is learnt from, each once."""
+    paths: dict[str, dict[Path, None]] = {}
+    for corpus in corpora:
+        if corpus.split == "train":
+            for files in corpus.sources:
+                for language, path in zip(corpus.languages, files):
+                    paths.setdefault(language, {})[path] = None
+    return {language: [texts[path] for path in sorted(paths[language])] for language in paths}
+
+
+def _learning_record(
+    settings: VocabularySettings, training_text: dict[str, list[TextFile]]
+) -> dict[str, Any]:
+    """What a learnt vocabulary is a function of."""
+    text = {file.path.name: file.digest for files in training_text.values() for file in files}
+    return {"settings": asdict(settings), "text": text}
+
+
+def _digests(corpus: Corpus, texts: dict[Path, TextFile]) -> dict[str, str]:
+    return {path.name: texts[path].digest for files in corpus.sources for path in files}
+
+
+def _continued(folder: DataFolder, wanted: Manifest, overwrite: bool) -> Manifest | None:
+    """The manifest this run goes on with, None for a fresh start; what is overwritten is gone."""
+    manifest = read_manifest(folder.path)
+    if manifest is None:
+        return None
+    reason = manifest.conflict(wanted)
+    if reason is None and manifest.corpora and not _saved_vocabulary(folder.path, manifest):
+        reason = f"another {' or '.join(manifest.digests)} than is there now"
+    changed = manifest.changed_corpora(wanted)
+    if not overwrite and (reason or changed):
+        reason = reason or f"other text ({', '.join(changed)} changed)"
+        raise UserError(
+            f"{folder.path} was prepared with {reason}; use the same again, name another folder, "
+            "or replace it with --overwrite"
+        )
+    if reason:
+        folder.discard(manifest)
+        return None
+    for name in changed:
+        del manifest.corpora[name]
+    return manifest
+
+
+def _saved_vocabulary(data_bin: Path, manifest: Manifest) -> Vocabulary | None:
+    """The vocabulary of a data folder, None where it is not the one that was recorded."""
+    try:
+        files = {name: (data_bin / name).read_bytes() for name in manifest.digests}
+        dictionary = files.pop(DICTIONARY_NAME)
+        vocabulary = load_vocabulary(TokenizerFiles(files, str(data_bin)), dictionary)
+    except (OSError, KeyError, UserError):
+        return None
+    return vocabulary if vocabulary.digests() == manifest.digests else None
+
+
+def _learn(training_text: dict[str, list[TextFile]], settings: VocabularySettings) -> Vocabulary:
+    lines = sum(text.lines for files in training_text.values() for text in files)
+    say(
+        f"learning a vocabulary of {settings.vocab_size:,} pieces from "
+        f"{min(lines, settings.vocab_sentences):,} lines in {', '.join(sorted(training_text))}"
+    )
+    with Progress(what="learning the vocabulary, which cannot be divided") as bar:
+        files = call_in_process(learn_model, training_text, settings, waiting=bar.tick)
+    vocabulary = load_vocabulary(files)
+    if len(vocabulary.ids) < settings.vocab_size:
+        say(f"the text yields no more than {len(vocabulary.ids):,} pieces")
+    return vocabulary
+
+
+def _begin(folder: DataFolder, wanted: Manifest, vocabulary: Vocabulary) -> Manifest:
+    manifest = Manifest(wanted.vocabulary, vocabulary.digests(), wanted.filters)
+    folder.save(manifest)
+    for name, data in vocabulary.files.items():
+        folder.put(name, data)
+    return manifest
+
+
+def _binarize_all(
+    corpora: Sequence[Corpus],
+    texts: dict[Path, TextFile],
+    folder: DataFolder,
+    manifest: Manifest,
+    wanted: Manifest,
+    vocabulary: Vocabulary,
+    filters: FilterSettings,
+    workers: int,
+) -> tuple[int, float]:
+    """Binarises what the manifest does not record yet; returns the sentences and seconds."""
+    todo = [corpus for corpus in corpora if not manifest.is_finished(corpus.name, folder.path)]
+    if not todo:
+        return 0, 0.0
+    # training text last: it is the longest, and what the filters leave of the others shows early
+    todo.sort(key=lambda corpus: corpus.split == "train")
+    lines = {corpus: sum(texts[files[0]].lines for files in corpus.sources) for corpus in todo}
+    start = time.perf_counter()
+    with Progress(total=sum(lines.values()), unit="lines", leave=True) as bar, WorkerPool(
+        workers, start_encoder, (vocabulary, filters)
+    ) as pool:
+        for corpus in todo:
+            bar.describe(corpus.name)
+            writers, counts = binarize(
+                corpus, texts, pool, folder.partial, vocabulary.size, bar.update
+            )
+            manifest.corpora[corpus.name] = {
+                "sources": wanted.corpora[corpus.name]["sources"],
+                "outputs": _place(corpus, writers, folder, vocabulary),
+                "counts": asdict(counts),
+            }
+            folder.save(manifest)
+            say(f"{corpus.name}: {counts.kept:,} of {counts.lines:,} lines")
+    sentences = sum(len(corpus.languages) * lines[corpus] for corpus in todo)
+    return sentences, time.perf_counter() - start
+
+
+def _place(
+    corpus: Corpus, writers: Sequence[DatasetWriter], folder: DataFolder, vocabulary: Vocabulary
+) -> dict[str, int]:
+    """Moves finished files to where they belong; returns their sizes in bytes by path."""
+    for name in corpus.dictionaries:
+        folder.put(name, vocabulary.dictionary)
+    names = list(corpus.dictionaries)
+    for suffix in SUFFIXES:
+        for prefix, writer in zip(corpus.prefixes, writers):
+            folder.move(Path(f"{writer.prefix}{suffix}"), prefix + suffix)
+            names.append(prefix + suffix)
+    return {name: (folder.path / name).stat().st_size for name in names}
+
+
+def check_alignment(corpora: Sequence[Corpus], texts: dict[Path, TextFile]) -> None:
+    """Aligned files must have as many lines as each other.
+
+    Raises:
+        UserError: naming both files, their counts, and the first line without a partner.
+    """
+    for corpus in corpora:
+        for files in corpus.sources:
+            ordered = sorted((texts[path] for path in files), key=lambda text: text.lines)
+            shorter, longer = ordered[0], ordered[-1]
+            if shorter.lines != longer.lines:
+                raise UserError(
+                    f"{shorter.path} has {shorter.lines} lines but {longer.path} has "
+                    f"{longer.lines}: line {shorter.lines + 1} of the longer has no partner; "
+                    "line i of one must translate line i of the other"
+                )

@@ -1,0 +1,146 @@
+"""The vocabulary: what encodes text, and the fairseq dictionary that numbers its pieces."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import random
+import re
+from typing import Iterator, NamedTuple, Sequence
+
+import numpy as np
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.files.text import TextFile, blocks, read_block
+from fairseq_amber.preparation.corpus.settings import VocabularySettings
+from fairseq_amber.tokenizers.fairseq_order import UNKNOWN, parse_dictionary
+from fairseq_amber.tokenizers.subwords import (
+    DICTIONARY_NAME,
+    MODEL_NAME,
+    TokenizerFiles,
+    import_sentencepiece,
+)
+
+
+class Vocabulary(NamedTuple):
+    """tokenizer, dictionary: what their files hold. size: fairseq's ``len(dictionary)``.
+    ids: (pieces of the tokenizer,) int64, the fairseq id of each piece. unlisted: pieces that the
+    dictionary does not have, so that they become ``<unk>``."""
+
+    tokenizer: TokenizerFiles
+    dictionary: bytes
+    size: int
+    ids: np.ndarray
+    unlisted: int
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """All contents, by the names that they have in a data folder."""
+        return {**self.tokenizer.files, DICTIONARY_NAME: self.dictionary}
+
+    def digests(self) -> dict[str, str]:
+        """Of the files, by name."""
+        return {
+            name: hashlib.blake2b(data, digest_size=16).hexdigest()
+            for name, data in self.files.items()
+        }
+
+
+def load_vocabulary(
+    tokenizer: TokenizerFiles,
+    dictionary: bytes | None = None,
+    dictionary_name: str = DICTIONARY_NAME,
+) -> Vocabulary:
+    """A vocabulary from the contents of its files.
+
+    Without a dictionary, it lists the tokenizer's pieces in their order without the special ones.
+
+    Raises:
+        UserError: no tokenizer, no fairseq dictionary, or two that do not belong together.
+    """
+    subwords = tokenizer.load()
+    pieces = subwords.pieces
+    if dictionary is None:
+        # fairseq requires a count; nothing is known about those of a tokenizer
+        dictionary = "".join(f"{piece} 1\n" for piece in subwords.listed).encode("utf-8")
+    indices, size = parse_dictionary(dictionary, dictionary_name)
+    ids = np.array([indices.get(piece, UNKNOWN) if piece else UNKNOWN for piece in pieces])
+    encodable = sum(piece is not None for piece in pieces)
+    known = int((ids != UNKNOWN).sum())
+    if known < encodable / 2:
+        raise UserError(
+            f"{dictionary_name} lists only {known} of the {encodable} pieces of "
+            f"{tokenizer.origin}; give the dictionary that was made for it"
+        )
+    return Vocabulary(tokenizer, dictionary, size, ids, encodable - known)
+
+
+def sampling_plan(lines: dict[str, int], alpha: float, most: int) -> dict[str, int]:
+    """How many lines of each language the vocabulary is learnt from, in proportion to
+    lines ** alpha: as many in all as there are, or `most`. Small languages are repeated."""
+    total = min(sum(lines.values()), most)
+    weights = {language: count**alpha for language, count in lines.items()}
+    scale = total / sum(weights.values())
+    return {language: max(1, round(scale * weight)) for language, weight in weights.items()}
+
+
+def sample_lines(texts: Sequence[TextFile], wanted: int, seed: str) -> Iterator[str]:
+    """Exactly `wanted` lines, in order and evenly drawn: every line floor(wanted / n) times, and a
+    random subset, without replacement, once more (Knuth's selection sampling)."""
+    remaining = sum(text.lines for text in texts)
+    times, extra = divmod(wanted, remaining)
+    generator = random.Random(seed)
+    for text in texts:
+        for block in blocks(text):
+            for line in read_block(block):
+                chosen = generator.random() * remaining < extra
+                extra -= chosen
+                remaining -= 1
+                for _ in range(times + chosen):
+                    yield line
+
+
+def learn_model(
+    texts: dict[str, Sequence[TextFile]], settings: VocabularySettings
+) -> TokenizerFiles:
+    """Learns one SentencePiece model over the text of all languages.
+
+    The same text and settings give the same bytes on any machine with this version of
+    SentencePiece: the number of its threads, which enters the sums, is left at its default of 16.
+
+    Raises:
+        UserError: the vocabulary is too small for the characters, or there is no text.
+    """
+    lines = {language: sum(text.lines for text in files) for language, files in texts.items()}
+    plan = sampling_plan(lines, settings.vocab_alpha, settings.vocab_sentences)
+
+    def sampled() -> Iterator[str]:
+        for language in sorted(texts):
+            yield from sample_lines(texts[language], plan[language], f"{settings.seed}:{language}")
+
+    if not any(line.strip() for line in sampled()):  # SentencePiece would end the process
+        raise UserError("the training text has only blank lines; give text to learn from")
+    model = io.BytesIO()
+    try:
+        import_sentencepiece().SentencePieceTrainer.Train(
+            sentence_iterator=sampled(),
+            model_writer=model,
+            vocab_size=settings.vocab_size,
+            model_type=settings.model_type,
+            character_coverage=settings.character_coverage,
+            hard_vocab_limit=False,  # a small text yields fewer pieces than asked for
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise UserError(_explain(str(error), settings)) from None
+    return TokenizerFiles({MODEL_NAME: model.getvalue()}, MODEL_NAME)
+
+
+def _explain(message: str, settings: VocabularySettings) -> str:
+    too_small = re.search(r"smaller than required_chars\. (\d+) vs (\d+)", message)
+    if too_small:
+        return (
+            f"--vocab-size {settings.vocab_size} is too small: the characters of the text alone "
+            f"need {too_small[2]}; raise it, or lower --character-coverage"
+        )
+    return f"SentencePiece could not learn a vocabulary: {' '.join(message.split())}"

@@ -1,0 +1,157 @@
+"""The settings of the task ``cross_lingual_alignment``."""
+
+# No postponed annotations here: fairseq reads the types of a config's fields at run time.
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, List, Optional
+
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
+from omegaconf import II, MISSING
+
+from fairseq_amber.data.layout import PAIR_SPECIALS
+from fairseq_amber.errors import UserError
+from fairseq_amber.tasks.retrieval_validation import check_best_metric
+
+SHORTEST_ROW = PAIR_SPECIALS + 2
+
+
+@dataclass
+class CrossLingualAlignmentConfig(FairseqDataclass):
+    """Where the text is, and how it is sampled and masked."""
+
+    data: str = field(
+        default=MISSING,
+        metadata={
+            "help": "folder with dict.txt, mono/ and parallel/ (fairseq-amber prepare); of "
+            "several, colon-separated, each epoch trains on the next; the first one validates"
+        },
+    )
+    languages: Optional[str] = field(
+        default=None,
+        metadata={"help": "comma-separated languages of mono/ to train on (default: all)"},
+    )
+    pairs: Optional[str] = field(
+        default=None,
+        metadata={"help": "comma-separated pairs of parallel/ to train on (default: all)"},
+    )
+    multilang_sampling_alpha: float = field(
+        default=0.7,
+        metadata={
+            "help": "a corpus with a share p of the examples of its kind is sampled with p^alpha, "
+            "among languages and among pairs; 1 = as they are, 0 = equally often (mBERT: 0.7)"
+        },
+    )
+    parallel_share: float = field(
+        default=0.5,
+        metadata={
+            "help": "share of steps that train on pairs, where there are both kinds of text; the "
+            "epoch is one pass over the pairs (AMBER: not known)"
+        },
+    )
+    tokens_per_sample: int = field(
+        default=512,
+        metadata={
+            "help": "longest row in subwords, special tokens included, at most the model's "
+            "--max-positions; longer sentences are cut, longer pairs left out"
+        },
+    )
+    mask_prob: float = field(
+        default=0.15, metadata={"help": "share of tokens that are predicted (BERT: 0.15)"}
+    )
+    leave_unmasked_prob: float = field(
+        default=0.1, metadata={"help": "share of predicted tokens left as they are (BERT: 0.1)"}
+    )
+    random_token_prob: float = field(
+        default=0.1,
+        metadata={"help": "share of predicted tokens replaced by a random one (BERT: 0.1)"},
+    )
+    whole_word_masking: bool = field(
+        default=False,
+        metadata={
+            "help": "predict whole words of a SentencePiece or WordPiece vocabulary, in random "
+            "order as long as they fit into the row's --mask-prob of tokens, so a few tokens fewer "
+            "(the loss is divided by the full share); where none fits, single tokens; in scripts "
+            "written without spaces each subword is a word (BERT: off in its first release)"
+        },
+    )
+    pair_positions: ChoiceEnum(["continuous", "reset"]) = field(  # type: ignore[valid-type]
+        default="continuous",
+        metadata={
+            "help": "positions of a pair's second sentence go on from the first's (BERT), or start "
+            "at 0 again (XLM)"
+        },
+    )
+    pair_segments: ChoiceEnum(["auto", "none"]) = field(  # type: ignore[valid-type]
+        default="auto",
+        metadata={
+            "help": "auto: a model that has token types tells a pair's two sentences apart by them "
+            "(BERT); none: it does not"
+        },
+    )
+    validate_retrieval: int = field(
+        default=0,
+        metadata={
+            "help": "in validation, also log the retrieval accuracy (%) of at most N pairs of each "
+            "corpus, both ways, as retrieval; without N, 1000; 0 = off",
+            "argparse_const": 1000,
+        },
+    )
+    seed: int = II("common.seed")
+    update_freq: Any = II("optimization.update_freq")
+    train_subset: str = II("dataset.train_subset")
+    valid_subset: str = II("dataset.valid_subset")
+    disable_validation: bool = II("dataset.disable_validation")
+    best_checkpoint_metric: str = II("checkpoint.best_checkpoint_metric")
+    maximize_best_checkpoint_metric: bool = II("checkpoint.maximize_best_checkpoint_metric")
+
+
+def check(cfg: CrossLingualAlignmentConfig) -> None:
+    """Raises UserError where a setting is out of its range."""
+    for name, low, high in (
+        ("parallel_share", 0.0, 1.0),
+        ("mask_prob", 0.0, 1.0),
+        ("leave_unmasked_prob", 0.0, 1.0),
+        ("random_token_prob", 0.0, 1.0),
+        ("multilang_sampling_alpha", 0.0, 1.0),
+    ):
+        value = getattr(cfg, name)
+        outside = not low <= value <= high or (name == "parallel_share" and value in (0.0, 1.0))
+        if outside:
+            flag = "--" + name.replace("_", "-")
+            remedy = (
+                "; to leave one kind of text out, set its criterion weights to 0"
+                if name == "parallel_share"
+                else ""
+            )
+            raise UserError(f"{flag} {value} is not between {low:g} and {high:g}{remedy}")
+    if cfg.tokens_per_sample < SHORTEST_ROW:
+        raise UserError(
+            f"--tokens-per-sample {cfg.tokens_per_sample} is less than {SHORTEST_ROW}, the length "
+            "of a pair of one token each with its special tokens"
+        )
+    freqs = [cfg.update_freq] if isinstance(cfg.update_freq, int) else list(cfg.update_freq)
+    if not freqs or min(freqs) < 1:
+        raise UserError(f"--update-freq {','.join(map(str, freqs))} is not 1 or more")
+    if cfg.leave_unmasked_prob + cfg.random_token_prob > 1:
+        raise UserError("--leave-unmasked-prob and --random-token-prob add up to more than 1")
+    if cfg.validate_retrieval and cfg.train_subset in cfg.valid_subset.split(","):
+        raise UserError(
+            "--validate-retrieval does not measure the training text, but --valid-subset is "
+            f"{cfg.valid_subset}; leave {cfg.train_subset} out of it"
+        )
+    check_best_metric(
+        cfg.validate_retrieval, cfg.best_checkpoint_metric, cfg.maximize_best_checkpoint_metric
+    )
+
+
+def shards_of(cfg: CrossLingualAlignmentConfig) -> List[Path]:
+    """The data folders, at least one.
+
+    Raises:
+        UserError: none is named.
+    """
+    folders = [Path(name) for name in cfg.data.split(os.pathsep) if name]
+    if not folders:
+        raise UserError("no data folder is given")
+    return folders

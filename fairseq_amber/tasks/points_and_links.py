@@ -1,0 +1,92 @@
+"""What some criterions want of parallel corpora beyond their tokens."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Mapping, Sequence
+
+import numpy as np
+
+from fairseq_amber.data.alignment.corpora import Corpus, ParallelCorpus
+from fairseq_amber.data.alignment.linked_words import LinkedWords
+from fairseq_amber.data.alignment.points import (
+    PointFinder,
+    PointSettings,
+    inverse_document_frequencies,
+)
+from fairseq_amber.data.alignment.training_links import LinkFile
+from fairseq_amber.data.layout import Specials
+from fairseq_amber.data.token_file import TokenFile
+from fairseq_amber.data.whole_words import word_boundaries
+from fairseq_amber.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+
+def point_finder(
+    settings: PointSettings,
+    symbols: Sequence[str],
+    specials: Specials,
+    idf: Mapping[str, np.ndarray] | None,
+) -> PointFinder:
+    """Finds the points of sentences of a vocabulary.
+
+    Raises:
+        UserError: words are wanted, and the vocabulary does not mark them.
+    """
+    flag = "words as points (--ot-points, --l2-units)"
+    boundaries = word_boundaries(symbols, specials, flag=flag) if settings.words else None
+    return PointFinder(settings, boundaries, idf)
+
+
+def linked_words(units: str, symbols: Sequence[str], specials: Specials) -> LinkedWords:
+    """Finds what links number: ``words`` between spaces, or ``subwords``.
+
+    Raises:
+        UserError: words are wanted, and the vocabulary does not mark them.
+    """
+    if units == "subwords":
+        return LinkedWords(None)
+    flag = "links of words (--l2-units)"
+    return LinkedWords(word_boundaries(symbols, specials, flag=flag, split_unspaced=False))
+
+
+def document_frequencies(corpora: Sequence[Corpus], size: int) -> dict[str, np.ndarray]:
+    """Inverse, (V,) for each language of the pairs; V = ``size`` symbols of the dictionary."""
+    files: dict[str, list[TokenFile]] = {}
+    for corpus in corpora:
+        if isinstance(corpus, ParallelCorpus):
+            for language, side in zip(corpus.name.split("-"), (corpus.sources, corpus.targets)):
+                files.setdefault(language, []).append(side)
+    return {lang: inverse_document_frequencies(sides, size) for lang, sides in files.items()}
+
+
+def attach_links(corpora: Sequence[Corpus], folder: Path, split: str, linked: LinkedWords) -> None:
+    """Reads the word links of each pair, ``<folder>/<split>.<src>-<tgt>.align``.
+
+    Raises:
+        UserError: a file is missing, is none, or is not of the corpus; the message names its line.
+    """
+    for corpus in corpora:
+        if isinstance(corpus, ParallelCorpus):
+            path = folder / f"{split}.{corpus.name}.align"
+            if not path.is_file():
+                raise UserError(
+                    f"cannot read {path}, the word links of the {split} text: make them with "
+                    f"`fairseq-amber align CHECKPOINT --corpus DATA --split {split} --output "
+                    f"{folder}`" + ("" if split == "train" else ", or add --disable-validation")
+                )
+            links = LinkFile(path, len(corpus))
+            links.check(linked.lengths(corpus.sources), linked.lengths(corpus.targets))
+            corpus.links = links
+
+
+def warn_of_target_language(pairs: Sequence[str], language: str) -> None:
+    """If no pair has it: it may be misspelt, and the second side is the target of all."""
+    if pairs and not any(language in pair.split("-") for pair in pairs):
+        logger.warning(
+            "no pair (%s) has the target language %s: the second language of each is its target",
+            ", ".join(pairs),
+            language,
+        )

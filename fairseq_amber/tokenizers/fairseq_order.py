@@ -1,0 +1,87 @@
+"""The order of fairseq's dictionaries, and of the embeddings that go with them."""
+
+from __future__ import annotations
+
+import io
+import re
+from itertools import count
+from typing import Mapping, NamedTuple, Sequence
+
+from fairseq_amber.errors import UserError
+
+# fairseq.data.Dictionary puts these in front of what dict.txt lists; tasks append <mask>
+SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
+MASK = "<mask>"
+EOS = SPECIALS.index("</s>")
+UNKNOWN = SPECIALS.index("<unk>")
+
+
+class FairseqOrder(NamedTuple):
+    """symbols: (V,) of fairseq's dictionary, ``<s> <pad> </s> <unk>``, the others in the order of
+    their rows, ``<mask>``. rows: (V,) the row of another embedding that each stands for, so that
+    ``embedding[rows]`` is in fairseq's order."""
+
+    symbols: list[str]
+    rows: list[int]
+
+    @property
+    def listed(self) -> list[str]:
+        """The symbols that dict.txt lists."""
+        return self.symbols[len(SPECIALS) : -1]
+
+
+def fairseq_order(
+    tokens: Mapping[str, int], specials: Sequence[str], rows: int, source: str
+) -> FairseqOrder:
+    """The symbols that fairseq has for the tokens of another vocabulary.
+
+    Args:
+        tokens: the row of each, below ``rows``. A row that no token uses gets a name of fairseq's,
+            ``madeupword0000``.
+        specials: their names of ``<s> <pad> </s> <unk> <mask>``.
+        rows: of their embedding.
+        source: what to blame.
+
+    Raises:
+        UserError: a special token is missing, or another token has its name in fairseq.
+    """
+    missing = [token for token in specials if token not in tokens]
+    if missing:
+        raise UserError(
+            f"{source} has no {', '.join(missing)}, which this model needs; give the vocabulary "
+            "that it was trained with"
+        )
+    names = dict(zip(specials, (*SPECIALS, MASK)))
+    for name in names.values():
+        if name in tokens and name not in names:
+            raise UserError(
+                f"{source} lists {name!r}, which fairseq has another use for; rename it"
+            )
+    by_row = {row: token for token, row in tokens.items()}
+    spare = (name for name in (f"madeupword{i:04d}" for i in count()) if name not in tokens)
+    *first, mask = (tokens[token] for token in specials)
+    rest = sorted({*range(rows)} - {*first, mask})
+    symbols = [by_row[row] if row in by_row else next(spare) for row in rest]
+    return FairseqOrder([*SPECIALS, *symbols, MASK], [*first, *rest, mask])
+
+
+def parse_dictionary(data: bytes, name: str) -> tuple[dict[str, int], int]:
+    """Reads dict.txt as fairseq.data.Dictionary does: the index of each symbol, and the size."""
+    indices = {symbol: i for i, symbol in enumerate(SPECIALS)}
+    size = len(SPECIALS)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"{name} is not UTF-8; give a fairseq dictionary") from None
+    for number, line in enumerate(io.StringIO(text, newline=None), 1):
+        symbol, _, count = line.rstrip().rpartition(" ")
+        overwrite = count == "#fairseq:overwrite"
+        if overwrite:
+            symbol, _, count = symbol.rpartition(" ")
+        if not symbol or not re.fullmatch(r"-?\d+", count):
+            raise UserError(f"{name}:{number}: expected 'symbol count', as in fairseq's dict.txt")
+        if symbol in indices and not overwrite:
+            raise UserError(f"{name}:{number}: {symbol} is listed twice; remove one")
+        indices[symbol] = size
+        size += 1
+    return indices, size

@@ -1,0 +1,164 @@
+"""What BERT's tokenizer is kept in: vocab.txt or tokenizer.json, and tokenizer_config.json."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Iterable, Mapping, NamedTuple
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.tokenizers.fairseq_order import FairseqOrder, fairseq_order
+
+VOCAB_NAME = "vocab.txt"
+CONFIG_NAME = "tokenizer_config.json"
+JSON_NAME = "tokenizer.json"
+
+_CAPITAL = re.compile("[A-Z]")
+_NAME = re.compile(r"\[.+\]|<.+>")  # such as [UNK], which text never becomes
+
+# BertTokenizer's names for those of fairseq's
+_SPECIALS = {
+    "cls_token": "[CLS]",
+    "pad_token": "[PAD]",
+    "sep_token": "[SEP]",
+    "unk_token": "[UNK]",
+    "mask_token": "[MASK]",
+}
+
+
+class WordPieceSettings(NamedTuple):
+    """How text is cleaned, by the names of tokenizer_config.json. strip_accents None: as
+    do_lower_case. specials: the special tokens, in fairseq's order."""
+
+    do_lower_case: bool
+    strip_accents: bool | None = None
+    tokenize_chinese_chars: bool = True
+    specials: tuple[str, ...] = tuple(_SPECIALS.values())
+
+    def encode(self) -> bytes:
+        """As a tokenizer_config.json that transformers, too, can read."""
+        values = {"tokenizer_class": "BertTokenizer", **self._asdict()}
+        values.update(zip(_SPECIALS, values.pop("specials")))
+        return (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+class WordPieceFiles(NamedTuple):
+    """tokens: the line of each in vocab.txt, from 0. rows: lines. vocab: its content. source: where
+    it is from, for errors."""
+
+    tokens: dict[str, int]
+    rows: int
+    vocab: bytes
+    settings: WordPieceSettings
+    source: str
+
+    @property
+    def order(self) -> FairseqOrder:
+        """Their order in fairseq; raises a `UserError` where they have none."""
+        return fairseq_order(self.tokens, self.settings.specials, self.rows, self.source)
+
+    @property
+    def contents(self) -> dict[str, bytes]:
+        """Of vocab.txt and tokenizer_config.json."""
+        return {VOCAB_NAME: self.vocab, CONFIG_NAME: self.settings.encode()}
+
+
+def read_wordpiece(path: Path) -> WordPieceFiles:
+    """A WordPiece vocabulary: a vocab.txt or a tokenizer.json, with what lies beside it.
+
+    Raises:
+        UserError: a file cannot be read, is damaged, or is that of another kind of tokenizer.
+    """
+    is_json = path.suffix == ".json"
+    beside = path if is_json else path.with_name(JSON_NAME)
+    config = path.with_name(CONFIG_NAME)
+    try:
+        vocab = path.read_bytes()
+        listed = _json_object(beside.read_bytes(), str(beside)) if beside.is_file() else {}
+        settings = config.read_bytes() if config.is_file() else b"{}"
+    except OSError as error:
+        raise UserError(f"cannot read {error.filename}: {error.strerror}") from None
+    if not is_json:
+        return parse_wordpiece(vocab, settings, str(path), str(config), listed.get("normalizer"))
+    model = listed.get("model") or {}
+    cleaning = [(listed.get(key) or {}).get("type") for key in ("normalizer", "pre_tokenizer")]
+    if (
+        model.get("type") != "WordPiece"
+        or model.get("continuing_subword_prefix") != "##"
+        or cleaning != ["BertNormalizer", "BertPreTokenizer"]
+    ):
+        raise UserError(
+            f"{path} is no WordPiece tokenizer like BERT's; give a {VOCAB_NAME} of BERT"
+        )
+    lines = [""] * (max(model["vocab"].values(), default=-1) + 1)
+    for token, row in model["vocab"].items():
+        lines[row] = token
+    text = "".join(f"{line}\n" for line in lines).encode("utf-8")
+    return parse_wordpiece(text, settings, str(path), str(config), listed["normalizer"])
+
+
+def parse_wordpiece(
+    vocab: bytes,
+    config: bytes = b"{}",
+    source: str = VOCAB_NAME,
+    config_source: str = CONFIG_NAME,
+    normalizer: Mapping[str, Any] | None = None,
+) -> WordPieceFiles:
+    """A WordPiece vocabulary from the contents of its files.
+
+    Of a token that stands in several lines the last one counts, as for BertTokenizer. What
+    tokenizer_config.json leaves open is the ``normalizer`` of tokenizer.json to say. Where neither
+    is there, text is lower-cased unless the vocabulary has capitals, which could not occur then.
+
+    Raises:
+        UserError: see :func:`read_wordpiece`.
+    """
+    try:
+        lines = vocab.decode("utf-8").replace("\r\n", "\n").split("\n")
+    except UnicodeDecodeError:
+        raise UserError(f"{source} is not UTF-8; give a {VOCAB_NAME} of BERT") from None
+    while lines and not lines[-1]:
+        lines.pop()
+    tokens = {line: row for row, line in enumerate(lines)}
+    tokens.pop("", None)
+    settings = _settings(_json_object(config, config_source), normalizer or {}, tokens)
+    _check(settings, config_source)
+    return WordPieceFiles(tokens, len(lines), vocab, settings, source)
+
+
+def _settings(
+    config: Mapping[str, Any], normalizer: Mapping[str, Any], tokens: Iterable[str]
+) -> WordPieceSettings:
+    specials: list[Any] = []
+    for key, usual in _SPECIALS.items():
+        special = config.get(key) or usual
+        specials.append(special.get("content") if isinstance(special, dict) else special)
+    cased = any(_CAPITAL.search(token) for token in tokens if not _NAME.fullmatch(token))
+    return WordPieceSettings(
+        config.get("do_lower_case", normalizer.get("lowercase", not cased)),
+        config.get("strip_accents", normalizer.get("strip_accents")),
+        config.get("tokenize_chinese_chars", normalizer.get("handle_chinese_chars", True)),
+        tuple(specials),
+    )
+
+
+def _check(settings: WordPieceSettings, source: str) -> None:
+    flags = list(settings._asdict().items())[:-1]
+    for key, value in flags:
+        if not isinstance(value, bool) and (key, value) != ("strip_accents", None):
+            raise UserError(f"{source}: {key} is {value!r}; it must be true or false")
+    if not all(isinstance(special, str) for special in settings.specials):
+        raise UserError(f"{source}: a special token is no string: {settings.specials}")
+
+
+def _json_object(data: bytes, source: str) -> dict[str, Any]:
+    try:
+        content = json.loads(data.decode("utf-8"))
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise UserError(f"{source} is damaged: it holds no JSON object; fetch it again")
+    if content.get("tokenizer_class") == "BertJapaneseTokenizer":
+        raise UserError(f"{source}: BertJapaneseTokenizer splits words in another way than BERT")
+    return content

@@ -1,0 +1,88 @@
+"""Files and folders appear whole or not at all, with the permissions of the umask."""
+
+import os
+import stat
+
+import pytest
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.files.writing import atomic_folder, atomic_path, atomic_writer
+
+
+@pytest.fixture(params=[0o022, 0o077])
+def mask(request):
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_file_and_a_folder_have_the_permissions_of_the_umask(tmp_path, mask):
+    with atomic_writer(tmp_path / "file") as file:
+        file.write("x")
+    with atomic_folder(tmp_path / "folder") as folder:
+        (folder / "x").write_text("x")
+    assert mode(tmp_path / "file") == 0o666 & ~mask
+    assert mode(tmp_path / "folder") == 0o777 & ~mask
+
+
+def test_text_is_utf_8_with_bare_newlines(tmp_path):
+    with atomic_writer(tmp_path / "new" / "file") as file:
+        file.write("ü\n")
+    assert (tmp_path / "new" / "file").read_bytes() == "ü\n".encode()
+
+
+def test_a_path_keeps_its_suffix_while_it_is_written(tmp_path):
+    with atomic_path(tmp_path / "picture.svg") as path:
+        assert path.suffix == ".svg" and path.parent == tmp_path
+        path.write_text("x")
+    assert (tmp_path / "picture.svg").read_text() == "x"
+
+
+@pytest.mark.parametrize("writer", [atomic_writer, atomic_folder, atomic_path])
+def test_an_error_in_the_block_leaves_what_was_there(tmp_path, writer):
+    target = tmp_path / "target"
+    if writer is not atomic_folder:
+        target.write_text("old")
+    with pytest.raises(KeyboardInterrupt):
+        with writer(target):
+            raise KeyboardInterrupt
+    assert sorted(tmp_path.iterdir()) == ([target] if target.exists() else [])
+    assert writer is atomic_folder or target.read_text() == "old"
+
+
+@pytest.mark.parametrize("writer", [atomic_writer, atomic_folder, atomic_path])
+def test_what_cannot_be_written_is_one_clear_error(tmp_path, writer):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(UserError, match="cannot write .*file/target"):
+        with writer(tmp_path / "file" / "target"):
+            pass
+
+
+def test_a_full_disk_is_one_clear_error(tmp_path):
+    with pytest.raises(UserError, match="cannot write .*: No space left on device"):
+        with atomic_writer(tmp_path / "file"):
+            raise OSError(28, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_something_in_it_is_refused_or_added_to(tmp_path):
+    target = tmp_path / "folder"
+    target.mkdir()
+    (target / "old").write_text("old")
+    with pytest.raises(UserError, match="cannot write"):
+        with atomic_folder(target) as folder:
+            (folder / "new").write_text("new")
+    assert [path.name for path in target.iterdir()] == ["old"]
+    with atomic_folder(target, last="index") as folder:
+        for name in ("index", "new"):
+            (folder / name).write_text(name)
+    assert {path.name: path.read_text() for path in target.iterdir()} == {
+        "old": "old",
+        "new": "new",
+        "index": "index",
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]

@@ -1,0 +1,82 @@
+import pytest
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.inference.word_alignment.link_files import (
+    format_pharaoh,
+    parse_pharaoh,
+    read_alignments,
+)
+from fairseq_amber.metrics.word_alignment import Links
+
+
+def test_parses_sure_and_possible_links():
+    links = parse_pharaoh("0-0 2p1 10-3\n")
+    assert links.sure == {(0, 0), (10, 3)}
+    assert links.possible == {(0, 0), (10, 3), (2, 1)}
+    assert parse_pharaoh("  ") == Links(frozenset(), frozenset())
+    assert parse_pharaoh("1-1 2p3", one_based=True).possible == {(0, 0), (1, 2)}
+
+
+def test_parses_what_talp_and_others_write():
+    links = parse_pharaoh("1s1 2-3:0.7 3p1:0.2:x 4?2 0-5 5p0", one_based=True)
+    assert links.sure == {(0, 0), (1, 2)}
+    assert links.possible == {(0, 0), (1, 2), (2, 0), (3, 1)}  # and none to no word
+
+
+def test_formats_what_it_parses():
+    assert format_pharaoh({(10, 0), (2, 1), (2, 0)}) == "2-0 2-1 10-0"
+    assert parse_pharaoh(format_pharaoh([(3, 4)])).sure == {(3, 4)}
+
+
+@pytest.mark.parametrize("entry", ["0", "0-", "-1-0", "0-0-0", "0:1", "a-b", "0.5-1", "²-1"])
+def test_an_entry_that_is_no_link_is_refused_with_file_and_line(entry, tmp_path):
+    path = tmp_path / "x.align"
+    path.write_text(f"0-0\n\n0-1 {entry}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"x\.align:3: .*no link"):
+        read_alignments(path)
+
+
+def test_a_file_said_to_count_from_one_that_counts_from_zero_is_refused():
+    with pytest.raises(UserError, match="counts from 0"):
+        parse_pharaoh("0-0", one_based=True)
+
+
+def test_reads_naacl_with_padded_numbers_gaps_and_confidences(tmp_path):
+    path = tmp_path / "test.wa"
+    path.write_text("0001 1 1 S\n0001 2 3 P 0.5\n\n 3  1 2\n3 0 4 S\n0003 4 0 P\n0004 0 1 P\n")
+    pairs, complete = read_alignments(path)
+    nothing = Links(frozenset(), frozenset())
+    assert not complete
+    assert pairs == [
+        Links(frozenset({(0, 0)}), frozenset({(0, 0), (1, 2)})),
+        nothing,
+        Links(frozenset({(0, 1)}), frozenset({(0, 1)})),
+        nothing,
+    ]
+    path.write_text("\n0-0\n")
+    assert read_alignments(path) == ([nothing, parse_pharaoh("0-0")], True)
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("1 2", "expected PAIR SOURCE TARGET"),
+        ("1 1 1 X", "expected PAIR SOURCE TARGET"),
+        ("1-1", "expected PAIR SOURCE TARGET"),
+        ("0 1 1", "counts sentence pairs from 1"),
+        ("1 0 0 S", "counts from 0"),
+    ],
+)
+def test_a_line_that_is_not_naacl_is_refused_with_file_and_line(line, message, tmp_path):
+    path = tmp_path / "test.wa"
+    path.write_text(f"1 1 1 S\n{line}\n")
+    with pytest.raises(UserError, match=rf"test\.wa:2: .*{message}"):
+        read_alignments(path)
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path):
+    with pytest.raises(UserError, match="missing.align"):
+        read_alignments(tmp_path / "missing.align")
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\xff")
+    with pytest.raises(UserError, match="not UTF-8"):
+        read_alignments(tmp_path / "picture.png")

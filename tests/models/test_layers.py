@@ -1,0 +1,22 @@
+"""The number of a layer: from 1, or from the end, and one error for one that is not there."""
+
+import pytest
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.models.layers import layer_number
+
+
+@pytest.mark.parametrize("given, number", [(1, 1), (4, 4), (-1, 4), (-4, 1)])
+def test_a_layer_counts_from_1_or_from_the_end(given, number):
+    assert layer_number("--layer", given, 4) == number
+
+
+def test_the_embeddings_are_a_layer_where_they_may_be():
+    assert layer_number("--layer", 0, 4, embeddings=True) == 0
+    assert layer_number("--layer", -5, 4, embeddings=True) == 0
+
+
+@pytest.mark.parametrize("given, embeddings", [(0, False), (5, False), (-5, False), (-6, True)])
+def test_a_layer_that_is_not_there(given, embeddings):
+    with pytest.raises(UserError, match=f"--sa-layer {given}: the model has layers 1 to 4"):
+        layer_number("--sa-layer", given, 4, embeddings=embeddings)

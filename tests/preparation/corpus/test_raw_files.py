@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.files.text import LINES_PER_BLOCK, blocks, check_file, read_block
+from fairseq_amber.preparation.corpus.pipeline import check_alignment
+from fairseq_amber.preparation.corpus.raw_files import find_corpora
+
+
+def named(corpora):
+    return {
+        corpus.name: [tuple(path.name for path in files) for files in corpus.sources]
+        for corpus in corpora
+    }
+
+
+def test_corpora_are_found_by_name_and_other_files_ignored(raw: Path):
+    for name in ("train.txt", "train.de-en.gold", "train.de.gz", "valid.de-en.fr.bak"):
+        (raw / name).write_bytes(b"\xff")
+    assert named(find_corpora(raw)) == {
+        "mono/de/train": [("train.de-en.de",)],
+        "mono/de/valid": [("dev.de-en.de",)],
+        "mono/en/train": [("train.en",)],
+        "mono/en/valid": [("dev.de-en.en",), ("dev.ru-en.en",)],
+        "mono/ru/train": [("train.ru-en.ru",)],
+        "mono/ru/valid": [("dev.ru-en.ru",)],
+        "mono/zh/train": [("train.zh",)],
+        "mono/zh/valid": [("valid.zh",)],
+        "parallel/de-en/test": [("test.de-en.de", "test.de-en.en")],
+        "parallel/de-en/train": [("train.de-en.de", "train.de-en.en")],
+        "parallel/de-en/valid": [("dev.de-en.de", "dev.de-en.en")],
+        "parallel/ru-en/test": [("test.ru-en.ru", "test.ru-en.en")],
+        "parallel/ru-en/train": [("train.ru-en.ru", "train.ru-en.en")],
+        "parallel/ru-en/valid": [("dev.ru-en.ru", "dev.ru-en.en")],
+    }
+
+
+def test_monolingual_text_from_parallel_text(raw: Path):
+    never = named(find_corpora(raw, mono_from_parallel="never"))
+    assert [name for name in never if name.startswith("mono")] == [
+        "mono/en/train",
+        "mono/zh/train",
+        "mono/zh/valid",
+    ]
+    always = named(find_corpora(raw, mono_from_parallel="always"))
+    assert always["mono/en/train"] == [("train.en",), ("train.de-en.en",), ("train.ru-en.en",)]
+
+
+def test_restricting_languages_and_pairs(raw: Path):
+    names = set(named(find_corpora(raw, languages=["de", "en"])))
+    assert {name.split("/")[1] for name in names} == {"de", "en", "de-en"}
+    names = set(named(find_corpora(raw, pairs=["en-ru"])))
+    assert {name.split("/")[1] for name in names} == {"en", "ru", "zh", "ru-en"}
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"languages": ["fr"]}, "holds no text for fr; it holds de, en, ru, zh"),
+        ({"pairs": ["de-ru"]}, "holds no text for de-ru; it holds de-en, ru-en"),
+        ({"languages": ["de"], "mono_from_parallel": "never"}, "leave no corpus"),
+    ],
+)
+def test_unknown_languages_and_pairs(raw: Path, arguments, message: str):
+    with pytest.raises(UserError, match=message):
+        find_corpora(raw, **arguments)
+
+
+def test_folders_that_hold_no_corpora(tmp_path: Path):
+    with pytest.raises(UserError, match="nowhere is not a folder"):
+        find_corpora(tmp_path / "nowhere")
+    (tmp_path / "corpus.de").write_text("x\n")
+    with pytest.raises(UserError, match="holds no corpora; files must be named like train.de"):
+        find_corpora(tmp_path)
+
+
+def test_one_side_missing(raw: Path):
+    (raw / "train.de-en.en").unlink()
+    with pytest.raises(UserError, match=r"train\.de-en\.de has no partner train\.de-en\.en"):
+        find_corpora(raw)
+
+
+def test_dev_beside_valid(raw: Path):
+    (raw / "dev.zh").write_text("狗\n", encoding="utf-8")
+    with pytest.raises(UserError, match="holds both dev.zh and valid.zh"):
+        find_corpora(raw)
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"fine\nstra\xdfe\n", r"train\.de:2: not UTF-8 \(byte 5 of the line\)"),
+        ("Hund\n".encode("utf-16"), r"train\.de:1: UTF-16, not UTF-8"),
+        (b"a\nb\nc\0d\n", r"train\.de:3: a NUL byte"),
+        (b"", r"train\.de is empty"),
+        (b"ok\n" * (LINES_PER_BLOCK + 7) + b"\xff\n", rf"train\.de:{LINES_PER_BLOCK + 8}: "),
+    ],
+)
+def test_what_is_no_text_is_named_by_file_and_line(tmp_path: Path, content: bytes, message: str):
+    (tmp_path / "train.de").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        check_file(tmp_path / "train.de")
+
+
+def test_unequal_line_counts(raw: Path):
+    with open(raw / "train.de-en.en", "a") as stream:
+        stream.write("one more\n")
+    corpora = find_corpora(raw, pairs=["de-en"], languages=["de", "en"])
+    texts = {path: check_file(path) for c in corpora for files in c.sources for path in files}
+    message = r"de-en\.de has 150 lines but .*de-en\.en has 151: line 151 of the longer"
+    with pytest.raises(UserError, match=message):
+        check_alignment(corpora, texts)
+
+
+def test_only_a_newline_ends_a_line(tmp_path: Path):
+    lines = ["\ufeffmark", "one\r", "two\u2028still two\x0b\x85", "", " three \rmore", "last"]
+    path = tmp_path / "train.de"
+    path.write_bytes("\n".join(lines).encode("utf-8"))
+    text = check_file(path)
+    assert text.lines == 6
+    (block,) = blocks(text)
+    assert read_block(block) == ["mark", "one", *lines[2:]]
+
+
+def test_blocks_are_the_file(tmp_path: Path):
+    lines = [f"Satz {i}" for i in range(2 * LINES_PER_BLOCK + 5)]
+    path = tmp_path / "train.de"
+    path.write_text("\n".join(lines) + "\n")
+    parts = [read_block(block) for block in blocks(check_file(path))]
+    assert [len(part) for part in parts] == [LINES_PER_BLOCK, LINES_PER_BLOCK, 5]
+    assert sum(parts, []) == lines
+
+
+def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path):
+    path = tmp_path / "train.de"
+    path.write_text("ä\n" * 10, encoding="utf-8")
+    (block,) = blocks(check_file(path))
+    path.write_bytes(path.read_bytes()[:4])
+    with pytest.raises(UserError, match="changed while it was being read"):
+        read_block(block)

@@ -27,8 +27,9 @@ from stock_training import stock_criterion, stock_model, stock_sample, stock_tar
 
 import fairseq_amber  # noqa: F401  (registers the plugin)
 from fairseq_amber.criterions.amber import AmberCriterion
-from fairseq_amber.data.alignment.collater import Collater, Needs
+from fairseq_amber.data.alignment.collater import Collater
 from fairseq_amber.data.alignment.masking import Masking, MaskingRates
+from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.models.amber import AmberConfig, AmberModel
 from fairseq_amber.objectives.masked_lm import masked_lm_loss
@@ -105,12 +106,12 @@ def sentence_pairs(count: int, mean: int, vocabulary: int):
     return [(sentence(), sentence()) for _ in range(count)]
 
 
-def collater(dictionary: Dictionary, **needs: bool) -> Collater:
+def collater(dictionary: Dictionary, needs: Needs) -> Collater:
     """Of batches as the task makes them."""
     masking = Masking(
         MaskingRates(), dictionary.index("<mask>"), (dictionary.nspecial, len(dictionary) - 1)
     )
-    return Collater(Specials.of(dictionary), Needs(**needs), masking)
+    return Collater(Specials.of(dictionary), needs, masking)
 
 
 def shape_of(args) -> dict[str, Any]:
@@ -145,14 +146,14 @@ def criterion_of(dictionary: Dictionary, name: str) -> AmberCriterion:
 
 def batch_of(dictionary, pairs, criterion: AmberCriterion, device: str) -> dict[str, Any]:
     """The pairs for a criterion; where it reads sentences alone, both sides of all pairs."""
-    make = collater(dictionary, **criterion.needs)
+    make = collater(dictionary, criterion.needs)
     sources, targets = zip(*pairs)
-    if criterion.needs["tlm"]:
+    if criterion.needs.tlm:
         sample = make.pairs(sources, targets, range(len(pairs)), 1)
     else:
         sample = make.sentences(sources + targets, range(2 * len(pairs)), 1)
     sample.update(
-        parallel=criterion.needs["tlm"], counts=True, normalizers=None, nsentences=len(pairs)
+        parallel=criterion.needs.tlm, counts=True, normalizers=None, nsentences=len(pairs)
     )
     return fairseq.utils.move_to_cuda(sample) if device != "cpu" else sample
 

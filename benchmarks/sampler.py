@@ -70,10 +70,11 @@ class Side:
 
 def fairseq_amber_route(lengths, max_tokens: int):
     """``plan_epoch`` over our dataset, temperature-sampled."""
-    from fairseq_amber.data.alignment.collater import Collater, Needs
+    from fairseq_amber.data.alignment.collater import Collater
     from fairseq_amber.data.alignment.corpora import ParallelCorpus
     from fairseq_amber.data.alignment.dataset import AlignmentDataset
     from fairseq_amber.data.alignment.masking import Masking, MaskingRates
+    from fairseq_amber.data.alignment.needs import Needs
     from fairseq_amber.data.layout import Specials
     from fairseq_amber.data.plan_iterator import PlanIterator
     from fairseq_amber.data.sampling import BatchLimits, plan_epoch

@@ -21,6 +21,7 @@ from fairseq_amber.criterions.transport_config import (
     point_settings,
 )
 from fairseq_amber.criterions.update_pairs import Pairs, UpdatePairs
+from fairseq_amber.data.alignment.needs import Needs, PointSettings
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.objectives.masked_lm import masked_lm_loss
 from fairseq_amber.objectives.sentence_alignment import mean_pool
@@ -77,7 +78,7 @@ class AmberCriterion(FairseqCriterion):
         self.wa_include_diagonal = wa_include_diagonal
         self.update_pairs = UpdatePairs()
         self.transport: Optional[TransportTerms] = None
-        self.points: Optional[Dict[str, Any]] = None
+        self.points: Optional[PointSettings] = None
         self.counted_in: Dict[str, str] = {}
         if cfg is not None and not any(transported):
             check_unused(cfg)
@@ -96,18 +97,18 @@ class AmberCriterion(FairseqCriterion):
             self.sa_layer = layers[0]
 
     @property
-    def needs(self) -> Dict[str, Any]:
-        """What the task has to put into a batch; see ``data.collater.Needs``."""
-        return {
-            "mlm": self.weights["mlm"] != 0,
-            "tlm": self.weights["tlm"] != 0,
-            "alignment": self.weights["wa"] != 0,
-            "sentences": self.reads_sentences and self.weights["wa"] == 0,
-            "include_specials": not self.sa_skip_special_tokens,
-            "alignment_specials": self.wa_include_special_tokens,
-            "update_candidates": self.weights["sa"] != 0 and self.sa_candidates == "update",
-            "points": self.points,
-        }
+    def needs(self) -> Needs:
+        """What the task has to put into a batch."""
+        return Needs(
+            mlm=self.weights["mlm"] != 0,
+            tlm=self.weights["tlm"] != 0,
+            alignment=self.weights["wa"] != 0,
+            sentences=self.reads_sentences and self.weights["wa"] == 0,
+            include_specials=not self.sa_skip_special_tokens,
+            alignment_specials=self.wa_include_special_tokens,
+            update_candidates=self.weights["sa"] != 0 and self.sa_candidates == "update",
+            points=self.points,
+        )
 
     @property
     def reads_sentences(self) -> bool:

@@ -20,6 +20,7 @@ from fairseq_amber.criterions.momentum import MomentumContrast, MomentumEncoder,
 from fairseq_amber.criterions.pair_queue import PairQueue
 from fairseq_amber.criterions.terms import Terms, check_weights, log_mean, reduce_terms
 from fairseq_amber.criterions.update_pairs import Pairs, UpdatePairs
+from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.objectives.masked_lm import masked_lm_loss
 from fairseq_amber.objectives.sentence_alignment import mean_pool
@@ -170,17 +171,17 @@ class ContrastiveAlignmentCriterion(FairseqCriterion):
                 self.placeholder = nn.Parameter(torch.zeros(1))
 
     @property
-    def needs(self) -> Dict[str, bool]:
-        """What the task has to put into a batch; see ``data.collater.Needs``."""
+    def needs(self) -> Needs:
+        """What the task has to put into a batch."""
         contrast = self.weights["contrast"] != 0
-        return {
-            "mlm": self.weights["mlm"] != 0,
-            "tlm": self.weights["tlm"] != 0,
-            "alignment": False,
-            "sentences": contrast,
-            "include_specials": not self.skip_special_tokens,
-            "update_candidates": contrast and self.candidates == "update",
-        }
+        return Needs(
+            mlm=self.weights["mlm"] != 0,
+            tlm=self.weights["tlm"] != 0,
+            alignment=False,
+            sentences=contrast,
+            include_specials=not self.skip_special_tokens,
+            update_candidates=contrast and self.candidates == "update",
+        )
 
     @exit_clearly
     def forward(self, model, sample: Dict[str, Any], reduce: bool = True):

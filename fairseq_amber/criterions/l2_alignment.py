@@ -15,6 +15,7 @@ from fairseq_amber.criterions import anchor
 from fairseq_amber.criterions.layers import layer_number, touch, unread
 from fairseq_amber.criterions.terms import Terms, check_weights, reduce_terms
 from fairseq_amber.criterions.transport import take_points
+from fairseq_amber.data.alignment.needs import Needs, PointSettings
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.objectives.l2_alignment import linked_distance
 
@@ -91,19 +92,20 @@ class L2AlignmentCriterion(FairseqCriterion):
             self.frozen = anchor.FrozenEncoder(task.model, cfg, self.layer)
 
     @property
-    def needs(self) -> Dict[str, Any]:
-        """What the task has to put into a batch; see ``data.collater.Needs``."""
-        return {
-            "mlm": False,
-            "tlm": False,
-            "alignment": False,
-            "sentences": True,
-            "points": dict(
-                words=self.cfg.l2_units == "words", target_language=self.cfg.l2_target_language
+    def needs(self) -> Needs:
+        """What the task has to put into a batch."""
+        cfg = self.cfg
+        return Needs(
+            mlm=False,
+            tlm=False,
+            alignment=False,
+            sentences=True,
+            points=PointSettings(
+                words=cfg.l2_units == "words", target_language=cfg.l2_target_language
             ),
-            "links": self.cfg.l2_links,
-            "link_units": self.cfg.l2_units,
-        }
+            links=cfg.l2_links,
+            link_units=cfg.l2_units,
+        )
 
     @exit_clearly
     def forward(self, model, sample: Dict[str, Any], reduce: bool = True):

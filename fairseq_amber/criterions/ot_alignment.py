@@ -15,6 +15,7 @@ from fairseq_amber.criterions.layers import touch, unread
 from fairseq_amber.criterions.terms import Terms, check_weights, reduce_terms
 from fairseq_amber.criterions.transport import TransportTerms
 from fairseq_amber.criterions.transport_config import TransportConfig, point_settings
+from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.errors import exit_clearly
 
 TERMS = ("ot", "anchor")
@@ -42,15 +43,9 @@ class OtAlignmentCriterion(FairseqCriterion):
         self.settings = point_settings(cfg)
 
     @property
-    def needs(self) -> Dict[str, Any]:
-        """What the task has to put into a batch; see ``data.collater.Needs``."""
-        return {
-            "mlm": False,
-            "tlm": False,
-            "alignment": False,
-            "sentences": True,
-            "points": self.settings,
-        }
+    def needs(self) -> Needs:
+        """What the task has to put into a batch."""
+        return Needs(mlm=False, tlm=False, alignment=False, sentences=True, points=self.settings)
 
     @exit_clearly
     def forward(self, model, sample: Dict[str, Any], reduce: bool = True):

@@ -2,11 +2,12 @@
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
 from dataclasses import dataclass, field, fields
-from typing import Any, Dict, Optional
+from typing import Optional
 
 from fairseq.dataclass import ChoiceEnum
 
 from fairseq_amber.criterions.anchor import AnchorConfig
+from fairseq_amber.data.alignment.needs import PointSettings
 from fairseq_amber.errors import UserError
 
 
@@ -148,9 +149,9 @@ class TransportConfig(AnchorConfig):
     )
 
 
-def point_settings(cfg: TransportConfig) -> Dict[str, Any]:
-    """Which points the data has to find: the fields of ``data.points.PointSettings``."""
-    return dict(
+def point_settings(cfg: TransportConfig) -> PointSettings:
+    """Which points the data has to find."""
+    return PointSettings(
         words=cfg.ot_points == "words",
         special_tokens=cfg.ot_special_tokens,
         pooled=cfg.ot_scope == "batch",

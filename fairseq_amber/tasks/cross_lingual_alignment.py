@@ -11,12 +11,12 @@ import numpy as np
 from fairseq.data import Dictionary
 from fairseq.tasks import register_task
 
-from fairseq_amber.data.alignment.collater import Collater, Needs, PairLayout
+from fairseq_amber.data.alignment.collater import Collater, PairLayout
 from fairseq_amber.data.alignment.corpora import available, load_corpora
 from fairseq_amber.data.alignment.corpus_source import CorpusSource
 from fairseq_amber.data.alignment.dataset import AlignmentDataset
 from fairseq_amber.data.alignment.masking import Masking, MaskingRates
-from fairseq_amber.data.alignment.points import PointSettings
+from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.plan_iterator import PlanIterator
 from fairseq_amber.data.sampling import BatchLimits, plan_epoch, plan_validation
@@ -87,10 +87,7 @@ class CrossLingualAlignmentTask(OneDictionaryTask):
         """
         self.criterion = super().build_criterion(cfg)
         if hasattr(self.criterion, "needs"):
-            needs = dict(self.criterion.needs)
-            if needs.get("points") is not None:
-                needs["points"] = PointSettings(**needs["points"])
-            self.needs = Needs(**needs)
+            self.needs = self.criterion.needs
         if not (self.needs.mlm or self.needs.pairs):
             raise UserError("every term of the criterion has weight 0: nothing would be learned")
         if self.cfg.mask_prob == 0 and (self.needs.mlm or self.needs.tlm):

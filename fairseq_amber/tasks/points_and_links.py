@@ -10,11 +10,8 @@ import numpy as np
 
 from fairseq_amber.data.alignment.corpora import Corpus, ParallelCorpus
 from fairseq_amber.data.alignment.linked_words import LinkedWords
-from fairseq_amber.data.alignment.points import (
-    PointFinder,
-    PointSettings,
-    inverse_document_frequencies,
-)
+from fairseq_amber.data.alignment.needs import PointSettings
+from fairseq_amber.data.alignment.points import PointFinder, inverse_document_frequencies
 from fairseq_amber.data.alignment.training_links import LinkFile
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.token_file import TokenFile

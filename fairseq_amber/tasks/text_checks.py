@@ -6,9 +6,9 @@ import logging
 from pathlib import Path
 from typing import Sequence
 
-from fairseq_amber.data.alignment.collater import Needs
 from fairseq_amber.data.alignment.corpora import Corpus
 from fairseq_amber.data.alignment.dataset import AlignmentDataset
+from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.data.layout import SENTENCE_SPECIALS
 from fairseq_amber.errors import UserError
 from fairseq_amber.tasks.cross_lingual_config import CrossLingualAlignmentConfig

@@ -77,7 +77,8 @@ def test_masking_and_points_take_the_words_of_encoded_wordpiece_text():
     """From text to words: what is masked as one, and the last subword that stands for it."""
     pytest.importorskip("tokenizers")
     from fairseq_amber.data.alignment.masking import Masking, MaskingRates, mask_rows
-    from fairseq_amber.data.alignment.points import PointFinder, PointSettings
+    from fairseq_amber.data.alignment.needs import PointSettings
+    from fairseq_amber.data.alignment.points import PointFinder
     from fairseq_amber.tokenizers.wordpiece import WordPiece
     from fairseq_amber.tokenizers.wordpiece_files import parse_wordpiece
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fairseq_amber.data.alignment.collater import Collater, Needs
+from fairseq_amber.data.alignment.collater import Collater
 from fairseq_amber.data.alignment.masking import Masking, MaskingRates
+from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.models import attention as attention_module
 

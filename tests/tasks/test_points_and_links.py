@@ -6,8 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from fairseq_amber.data.alignment.collater import Needs
-from fairseq_amber.data.alignment.points import PointSettings
+from fairseq_amber.data.alignment.needs import Needs, PointSettings
 
 PAIRS = dict(mlm=False, tlm=False, alignment=False, sentences=True)
 

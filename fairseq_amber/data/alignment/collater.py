@@ -9,7 +9,8 @@ import torch
 
 from fairseq_amber.data.alignment.linked_words import LinkedWords
 from fairseq_amber.data.alignment.masking import Masking, mask_rows, masked_counts
-from fairseq_amber.data.alignment.points import PointFinder, PointSettings
+from fairseq_amber.data.alignment.needs import Needs
+from fairseq_amber.data.alignment.points import PointFinder
 from fairseq_amber.data.counter_random import fingerprints, stream_keys
 from fairseq_amber.data.layout import (
     PAIR_SPECIALS,
@@ -23,45 +24,6 @@ from fairseq_amber.data.layout import (
     reset_positions,
     sentence_row,
 )
-
-
-class Needs(NamedTuple):
-    """What a criterion needs of a batch.
-
-    mlm: masked sentences. tlm: masked pairs. alignment: the two passes of word alignment, which
-    also yield both sentence vectors. sentences: the two sentences of a pair apart, for sentence
-    vectors without word alignment. include_specials: special tokens count in a sentence's mean.
-    alignment_specials: the ``</s>`` of each sentence counts in word alignment. update_candidates:
-    the sentences of all steps of the update. points: the points of each sentence; links: the folder
-    of the pairs' word links; link_units: what they number, words or subwords. Both say where they
-    lie in the rows of ``sentences``, or of ``sentence_states`` of word alignment.
-    """
-
-    mlm: bool = True
-    tlm: bool = True
-    alignment: bool = True
-    sentences: bool = False
-    include_specials: bool = True
-    alignment_specials: bool = False
-    update_candidates: bool = False
-    points: PointSettings | None = None
-    links: str | None = None
-    link_units: str = "words"
-
-    @property
-    def rows_per_pair(self) -> int:
-        """Rows of both its sentences that a pair takes in a batch."""
-        return int(self.tlm) + 2 * int(self.alignment)
-
-    @property
-    def pairs(self) -> bool:
-        """Whether parallel text is needed at all."""
-        return self.rows_per_pair > 0 or self.sentences
-
-    def tokens_of_pair(self, lengths: np.ndarray) -> np.ndarray:
-        """(n,) tokens over all rows of pairs with (n,) tokens of their own."""
-        together = self.rows_per_pair * (lengths + PAIR_SPECIALS)
-        return together + int(self.sentences) * (lengths + 2 * SENTENCE_SPECIALS)
 
 
 class PairLayout(NamedTuple):

@@ -6,36 +6,15 @@ the B pairs or all of them together, of at most N points of a side.
 
 from __future__ import annotations
 
-from typing import Any, Mapping, NamedTuple, Sequence
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 import torch
 
+from fairseq_amber.data.alignment.needs import PointSettings
 from fairseq_amber.data.layout import SENTENCE_SPECIALS
 from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.data.whole_words import WordBoundaries, last_subwords, word_counts
-
-
-class PointSettings(NamedTuple):
-    """What a criterion needs of the points.
-
-    words: the last subword of each word (Cao et al. 2020), else every subword. special_tokens:
-    also ``<s>`` and ``</s>``. pooled: all pairs of a batch are one problem. equal_sentences: each
-    sentence of a pooled problem has the same mass, else each point. idf: a sentence's mass is
-    shared out by inverse document frequency, else evenly. target_language: the side that is the
-    target; the second one where neither is of that language.
-    """
-
-    words: bool = True
-    special_tokens: bool = False
-    pooled: bool = False
-    equal_sentences: bool = False
-    idf: bool = False
-    target_language: str = "en"
-
-    def target_side(self, pair: str) -> int:
-        """0 or 1: which side of the corpus ``<src>-<tgt>`` is the target."""
-        return 0 if pair.split("-")[0] == self.target_language else 1
 
 
 class PointFinder:

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from fairseq_amber.data.alignment.collater import Collater, Needs, PairLayout
+from fairseq_amber.data.alignment.collater import Collater, PairLayout
 from fairseq_amber.data.alignment.masking import Masking, MaskingRates
+from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.data.layout import Specials, sentence_row
 
 SPECIALS = Specials(bos=0, eos=2, pad=1, mask=44)

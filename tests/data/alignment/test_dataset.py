@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from fairseq_amber.data.alignment.collater import Collater, Needs
+from fairseq_amber.data.alignment.collater import Collater
 from fairseq_amber.data.alignment.dataset import AlignmentDataset
 from fairseq_amber.data.alignment.masking import Masking, MaskingRates
+from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.plan import MicroBatch
 

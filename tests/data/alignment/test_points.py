@@ -8,11 +8,8 @@ import torch
 from fairseq.data.indexed_dataset import MMapIndexedDatasetBuilder
 
 from fairseq_amber.data import token_file
-from fairseq_amber.data.alignment.points import (
-    PointFinder,
-    PointSettings,
-    inverse_document_frequencies,
-)
+from fairseq_amber.data.alignment.needs import PointSettings
+from fairseq_amber.data.alignment.points import PointFinder, inverse_document_frequencies
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.data.whole_words import word_boundaries

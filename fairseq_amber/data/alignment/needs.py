@@ -1,0 +1,94 @@
+"""What a criterion asks of a batch: which rows, which points, which word links.
+
+A criterion states its ``Needs``; the task reads them and opens the corpora and builds the collater
+that they call for.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS
+
+
+class PointSettings(NamedTuple):
+    """Which tokens of a sentence are points, and how a problem shares out its mass among them.
+
+    Attributes:
+        words: The points are the last subwords of words (Cao et al. 2020); otherwise every subword
+            is a point.
+        special_tokens: ``<s>`` and ``</s>`` are points too.
+        pooled: All pairs of a batch form one problem; otherwise each pair forms its own.
+        equal_sentences: Each sentence of a pooled problem has the same mass; otherwise each point
+            has.
+        idf: The points of a sentence share its mass by inverse document frequency; otherwise
+            evenly.
+        target_language: The side in this language is the target; where neither side is, the second
+            one.
+    """
+
+    words: bool = True
+    special_tokens: bool = False
+    pooled: bool = False
+    equal_sentences: bool = False
+    idf: bool = False
+    target_language: str = "en"
+
+    def target_side(self, pair: str) -> int:
+        """Returns which side of the corpus ``<src>-<tgt>`` is the target: 0 or 1."""
+        return 0 if pair.split("-")[0] == self.target_language else 1
+
+
+class Needs(NamedTuple):
+    """What a criterion needs of a batch.
+
+    Attributes:
+        mlm: Masked sentences.
+        tlm: Masked pairs.
+        alignment: The two passes of word alignment, which also yield both sentence vectors.
+        sentences: The two sentences of a pair in rows of their own, for sentence vectors without
+            word alignment.
+        include_specials: Special tokens count in the mean of a sentence.
+        alignment_specials: The ``</s>`` of each sentence counts in word alignment.
+        update_candidates: The sentences of all steps of the update.
+        points: The points of each sentence, by their places in the rows of ``sentences`` (or of the
+            ``sentence_states`` of word alignment); None for no points.
+        links: The folder of the pairs' word links, whose ends have places in the same rows; None
+            for no links.
+        link_units: The units that a link numbers: ``words`` or ``subwords``.
+    """
+
+    mlm: bool = True
+    tlm: bool = True
+    alignment: bool = True
+    sentences: bool = False
+    include_specials: bool = True
+    alignment_specials: bool = False
+    update_candidates: bool = False
+    points: PointSettings | None = None
+    links: str | None = None
+    link_units: str = "words"
+
+    @property
+    def rows_per_pair(self) -> int:
+        """How many rows of a batch a pair fills with both its sentences."""
+        return int(self.tlm) + 2 * int(self.alignment)
+
+    @property
+    def pairs(self) -> bool:
+        """Whether parallel text is needed at all."""
+        return self.rows_per_pair > 0 or self.sentences
+
+    def tokens_of_pair(self, lengths: np.ndarray) -> np.ndarray:
+        """Counts the tokens in all rows of a pair, special tokens included.
+
+        Args:
+            lengths: (n,) subwords of both sentences of each pair.
+
+        Returns:
+            (n,) tokens.
+        """
+        together = self.rows_per_pair * (lengths + PAIR_SPECIALS)
+        return together + int(self.sentences) * (lengths + 2 * SENTENCE_SPECIALS)

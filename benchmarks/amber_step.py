@@ -26,7 +26,7 @@ from fairseq.data import Dictionary
 from stock_training import stock_criterion, stock_model, stock_sample, stock_targets
 
 import fairseq_amber  # noqa: F401  (registers the plugin)
-from fairseq_amber.criterions.amber import AmberCriterion
+from fairseq_amber.criterions.amber import AmberCriterion, AmberCriterionConfig
 from fairseq_amber.data.alignment.collater import Collater
 from fairseq_amber.data.alignment.masking import Masking, MaskingRates
 from fairseq_amber.data.alignment.needs import Needs
@@ -141,7 +141,8 @@ def optimizer_of(model: torch.nn.Module) -> torch.optim.Optimizer:
 
 def criterion_of(dictionary: Dictionary, name: str) -> AmberCriterion:
     """The criterion ``amber`` with one of ``WEIGHTS``."""
-    return AmberCriterion(argparse.Namespace(source_dictionary=dictionary), **WEIGHTS[name])
+    cfg = AmberCriterionConfig(**WEIGHTS[name])
+    return AmberCriterion(argparse.Namespace(source_dictionary=dictionary), cfg)
 
 
 def batch_of(dictionary, pairs, criterion: AmberCriterion, device: str) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def test_it_trains(word_folder, link_folder, start, tmp_path, criterion, flags, 
     [
         ("ot_alignment", "--ot-mass 2", "--ot-mass 2.0 is more than 1"),
         ("ot_alignment", "--anchor-checkpoint nowhere.pt", "nowhere.pt does not exist"),
-        ("amber", "--ot-weight 1 --ot-layer 9", "--ot-layer 9: the model's layers are 1 to 2"),
+        ("amber", "--ot-weight 1 --ot-layer 9", "--ot-layer 9: the model has layers 1 to 2"),
         ("l2_alignment", "", "--l2-links names the folder with the word links"),
         (
             "l2_alignment",

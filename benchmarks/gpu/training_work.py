@@ -27,7 +27,7 @@ from training_flops import Shape, forward_and_backward
 
 import fairseq_amber  # noqa: F401  (registers the plugin)
 from fairseq_amber.criterions.amber import AmberCriterionConfig
-from fairseq_amber.criterions.ot_alignment import OtAlignmentConfig
+from fairseq_amber.criterions.transport_config import TransportConfig
 from fairseq_amber.data.token_file import DatasetWriter, token_dtype
 from fairseq_amber.models.amber import AmberConfig, AmberModel
 from fairseq_amber.tasks.cross_lingual_alignment import (
@@ -53,7 +53,7 @@ def _amber(**weights: float) -> Callable[[], Any]:
 
 
 def _transport(**settings: Any) -> Callable[[], Any]:
-    return lambda: OtAlignmentConfig(_name="ot_alignment", **_FROM_SCRATCH, **settings)
+    return lambda: TransportConfig(_name="ot_alignment", **_FROM_SCRATCH, **settings)
 
 
 MLM, TLM, AMBER = "MLM", "TLM", "full AMBER"

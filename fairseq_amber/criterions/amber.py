@@ -1,100 +1,164 @@
-"""The criterion ``amber``: MLM, TLM, word alignment and sentence alignment, one forward pass.
+"""The criterion ``amber``: MLM, TLM, word alignment and sentence alignment in one forward pass.
 
-AMBER (arXiv 2010.07972), section 2. The paper's loss is the plain sum of the terms. Optimal
-transport (arXiv 2110.02887) may join them.
+AMBER (arXiv 2010.07972), section 2: the paper's loss is the plain sum of the four terms. The
+optimal transport term (arXiv 2110.02887) and its anchor can be added.
 """
 
+# No postponed annotations here: fairseq reads the types of a config's fields at run time.
+from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional
 
 import torch
-from fairseq.criterions import FairseqCriterion, register_criterion
+from fairseq.criterions import register_criterion
+from fairseq.dataclass import ChoiceEnum
 
-from fairseq_amber.criterions.amber_config import AmberCriterionConfig
-from fairseq_amber.criterions.anchor import counted
 from fairseq_amber.criterions.contrast import contrast
-from fairseq_amber.criterions.layers import layer_number
-from fairseq_amber.criterions.terms import Terms, check_weights, log_mean, reduce_terms
+from fairseq_amber.criterions.terms import Terms, TermsCriterion, log_mean, reduce_terms
 from fairseq_amber.criterions.transport import TransportTerms
-from fairseq_amber.criterions.transport_config import (
-    TransportConfig,
-    check_unused,
-    point_settings,
-)
+from fairseq_amber.criterions.transport_config import TransportConfig, check_unused
 from fairseq_amber.criterions.update_pairs import Pairs, UpdatePairs
-from fairseq_amber.data.alignment.needs import Needs, PointSettings
+from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.errors import UserError, exit_clearly
+from fairseq_amber.models.layers import layer_number
 from fairseq_amber.objectives.masked_lm import masked_lm_loss
-from fairseq_amber.objectives.sentence_alignment import mean_pool
+from fairseq_amber.objectives.sentence_alignment import POOLINGS
 from fairseq_amber.objectives.word_alignment import attention_symmetry_loss
 
-TERMS = ("mlm", "tlm", "wa", "sa", "ot", "anchor")
+
+@dataclass
+class AmberCriterionConfig(TransportConfig):
+    """Weights of the terms, and the choices that the paper leaves open."""
+
+    ot_weight: float = field(
+        default=0.0,
+        metadata={"help": "weight of optimal transport, see --criterion ot_alignment; 0: left out"},
+    )
+    anchor_weight: float = field(
+        default=0.0,
+        metadata={
+            "help": "weight of the squared distance of target points from what the initial encoder "
+            "makes of them; 0 leaves it out"
+        },
+    )
+
+    mlm_weight: float = field(
+        default=1.0,
+        metadata={"help": "weight of masked language modelling; 0 leaves it out (paper: 1)"},
+    )
+    tlm_weight: float = field(
+        default=1.0,
+        metadata={"help": "weight of translation language modelling; 0 leaves it out (paper: 1)"},
+    )
+    wa_weight: float = field(
+        default=1.0,
+        metadata={"help": "weight of bidirectional word alignment; 0 leaves it out (paper: 1)"},
+    )
+    sa_weight: float = field(
+        default=1.0,
+        metadata={"help": "weight of contrastive sentence alignment; 0 leaves it out (paper: 1)"},
+    )
+    sa_temperature: float = field(
+        default=1.0,
+        metadata={"help": "divides the similarities of sentence alignment (paper: none, i.e. 1)"},
+    )
+    sa_normalize: bool = field(
+        default=False,
+        metadata={"help": "cosine in place of the paper's raw dot product in sentence alignment"},
+    )
+    sa_symmetric: bool = field(
+        default=False,
+        metadata={
+            "help": "also let targets find their sources, and take the mean of both directions "
+            "(paper: sources find their targets only)"
+        },
+    )
+    sa_pooling: ChoiceEnum(["mean", "cls"]) = field(  # type: ignore[valid-type]
+        default="mean",
+        metadata={"help": "sentence vector: mean of the states (paper), or the state of <s>"},
+    )
+    sa_skip_special_tokens: bool = field(
+        default=False,
+        metadata={"help": "leave <s> and </s> out of a sentence's mean (paper: not known)"},
+    )
+    sa_layer: int = field(
+        default=-1,
+        metadata={"help": "layer of the sentence vectors, from 1; -1 = the last (paper: last)"},
+    )
+    sa_candidates: ChoiceEnum(["update", "step", "rank"]) = field(  # type: ignore[valid-type]
+        default="update",
+        metadata={
+            "help": "targets that a source chooses among: those of the whole update, over all GPUs "
+            "and --update-freq, so that the cut changes nothing; of one step of all GPUs; or of "
+            "one GPU's step alone (paper: the mini-batch)"
+        },
+    )
+    wa_layer: int = field(
+        default=-1,
+        metadata={"help": "layer whose attention is aligned, from 1; -1 = the last (paper: last)"},
+    )
+    wa_heads: Optional[str] = field(
+        default=None,
+        metadata={"help": "comma-separated heads to align, from 0 (default, as in the paper: all)"},
+    )
+    wa_include_special_tokens: bool = field(
+        default=False,
+        metadata={
+            "help": "count the </s> of each sentence in the trace and in the lengths of word "
+            "alignment (paper: not known)"
+        },
+    )
+    wa_include_diagonal: bool = field(
+        default=False,
+        metadata={
+            "help": "in word alignment's masked passes a token of the second sentence also attends "
+            "to itself (paper: to the tokens before it only)"
+        },
+    )
 
 
 @register_criterion("amber", dataclass=AmberCriterionConfig)
-class AmberCriterion(FairseqCriterion):
+class AmberCriterion(TermsCriterion):
     """``loss = sum_t weight_t * sum_t / count_t``, each term over its own count: predicted tokens
     for MLM and TLM, target points for the anchor, sentence pairs for the others. The counts are
     those of the whole update, over all ranks and accumulated micro-batches."""
 
+    term_names = ("mlm", "tlm", "wa", "sa", "ot", "anchor")
+
     @exit_clearly
-    def __init__(
-        self,
-        task,
-        mlm_weight: float = 1.0,
-        tlm_weight: float = 1.0,
-        wa_weight: float = 1.0,
-        sa_weight: float = 1.0,
-        sa_temperature: float = 1.0,
-        sa_normalize: bool = False,
-        sa_symmetric: bool = False,
-        sa_pooling: str = "mean",
-        sa_skip_special_tokens: bool = False,
-        sa_layer: int = -1,
-        sa_candidates: str = "update",
-        wa_layer: int = -1,
-        wa_heads: Optional[str] = None,
-        wa_include_special_tokens: bool = False,
-        wa_include_diagonal: bool = False,
-        cfg: Optional[TransportConfig] = None,
-    ):
-        super().__init__(task)
-        transported = (0.0, 0.0) if cfg is None else (cfg.ot_weight, cfg.anchor_weight)
-        weights = (mlm_weight, tlm_weight, wa_weight, sa_weight, *transported)
-        self.weights = dict(zip(TERMS, weights))
-        check_weights(self.weights)
-        if not 0 < sa_temperature < float("inf"):
-            raise UserError(f"--sa-temperature {sa_temperature} is not a finite number above 0")
-        self.sa_temperature = sa_temperature
-        self.sa_normalize = sa_normalize
-        self.sa_symmetric = sa_symmetric
-        self.sa_pooling = sa_pooling
-        self.sa_skip_special_tokens = sa_skip_special_tokens
-        self.sa_layer = sa_layer
-        self.sa_candidates = sa_candidates
-        self.wa_layer = wa_layer
-        self.wa_heads = None if wa_heads is None else _heads(wa_heads)
-        _check_model(getattr(task, "model", None), sa_layer, wa_layer, self.wa_heads)
-        self.wa_include_special_tokens = wa_include_special_tokens
-        self.wa_include_diagonal = wa_include_diagonal
+    def __init__(self, task, cfg: AmberCriterionConfig):
+        super().__init__(task, cfg)
+        if not 0 < cfg.sa_temperature < float("inf"):
+            raise UserError(f"--sa-temperature {cfg.sa_temperature} is not a finite number above 0")
+        self.wa_heads = None if cfg.wa_heads is None else _heads(cfg.wa_heads)
+        self.sa_layer, self.wa_layer = cfg.sa_layer, cfg.wa_layer
+        self.pool = POOLINGS[cfg.sa_pooling]
         self.update_pairs = UpdatePairs()
         self.transport: Optional[TransportTerms] = None
-        self.points: Optional[PointSettings] = None
-        self.counted_in: Dict[str, str] = {}
-        if cfg is not None and not any(transported):
+        if getattr(task, "model", None) is not None:
+            self._check_model(task.model)
+        if cfg.ot_weight or cfg.anchor_weight:
+            self._add_transport(task.model)
+        else:
             check_unused(cfg)
-        if cfg is not None and any(transported):
-            self.transport = TransportTerms(cfg, task.model)
-            self.points = point_settings(cfg)
-            self.counted_in = counted(cfg)
-            layers = [self.transport.layer]
-            if sa_weight:
-                layers.append(layer_number("--sa-layer", sa_layer, task.model))
-            if len(set(layers)) > 1:
-                raise UserError(
-                    "--ot-layer {} and --sa-layer {} differ: both terms read the states of one "
-                    "layer".format(*layers)
-                )
-            self.sa_layer = layers[0]
+
+    def _check_model(self, model) -> None:
+        """Raises UserError unless the model has the layers and the heads that are asked for."""
+        self.sa_layer = layer_number("--sa-layer", self.sa_layer, model.depth)
+        self.wa_layer = layer_number("--wa-layer", self.wa_layer, model.depth)
+        heads = model.encoder.sentence_encoder.layers[0].self_attn.heads
+        if self.wa_heads is not None and max(self.wa_heads) >= heads:
+            raise UserError(
+                f"--wa-heads {max(self.wa_heads)}: the model's heads are 0 to {heads - 1}"
+            )
+
+    def _add_transport(self, model) -> None:
+        self.transport = TransportTerms(self.cfg, model)
+        if self.weights["sa"] and self.transport.layer != self.sa_layer:
+            raise UserError(
+                f"--ot-layer {self.transport.layer} and --sa-layer {self.sa_layer} differ: both "
+                "terms read the states of one layer"
+            )
+        self.sa_layer = self.transport.layer
 
     @property
     def needs(self) -> Needs:
@@ -104,10 +168,10 @@ class AmberCriterion(FairseqCriterion):
             tlm=self.weights["tlm"] != 0,
             alignment=self.weights["wa"] != 0,
             sentences=self.reads_sentences and self.weights["wa"] == 0,
-            include_specials=not self.sa_skip_special_tokens,
-            alignment_specials=self.wa_include_special_tokens,
-            update_candidates=self.weights["sa"] != 0 and self.sa_candidates == "update",
-            points=self.points,
+            include_specials=not self.cfg.sa_skip_special_tokens,
+            alignment_specials=self.cfg.wa_include_special_tokens,
+            update_candidates=self.weights["sa"] != 0 and self.cfg.sa_candidates == "update",
+            points=None if self.transport is None else self.transport.points,
         )
 
     @property
@@ -130,9 +194,10 @@ class AmberCriterion(FairseqCriterion):
             **sample["net_input"],
             attention_layer=self.wa_layer,
             sentence_layer=self.sa_layer if self.reads_sentences else None,
-            include_diagonal=self.wa_include_diagonal,
+            include_diagonal=self.cfg.wa_include_diagonal,
         )
-        terms = Terms(self.weights, sample, self.counted_in)
+        counted_in = None if self.transport is None else self.transport.counted_in
+        terms = Terms(self.weights, sample, counted_in)
         losses = masked_lm_loss(scores, sample["target"])
         terms.add("tlm" if parallel else "mlm", losses)
         if parallel and self.weights["wa"]:
@@ -170,7 +235,7 @@ class AmberCriterion(FairseqCriterion):
         else:
             sentences, tokens, mask = sample, self._first_sentences(sample), sample["sentence_mask"]
         if self.weights["sa"]:
-            vectors = Pairs.of(self._pool(states, mask), {**sentences, "counts": sample["counts"]})
+            vectors = Pairs.of(self.pool(states, mask), {**sentences, "counts": sample["counts"]})
             self._sentence_alignment(encode, vectors, sample, terms)
         if self.transport is not None:
             self.transport.add(terms, states, tokens, sample)
@@ -186,20 +251,16 @@ class AmberCriterion(FairseqCriterion):
 
     def _sentence_alignment(self, encode, pairs: Pairs, sample, terms: Terms) -> None:
         def vectors(sentences: Dict[str, torch.Tensor]) -> torch.Tensor:
-            return self._pool(encode(sentences["tokens"]), sentences["mask"])
+            return self.pool(encode(sentences["tokens"]), sentences["mask"])
 
-        scope = self.sa_candidates if self.training else "rank"
+        scope = self.cfg.sa_candidates if self.training else "rank"
         result = contrast(
             self.update_pairs.choice(pairs, sample, vectors, scope),
-            temperature=self.sa_temperature,
-            normalize=self.sa_normalize,
-            symmetric=self.sa_symmetric,
+            temperature=self.cfg.sa_temperature,
+            normalize=self.cfg.sa_normalize,
+            symmetric=self.cfg.sa_symmetric,
         )
         terms.add_contrast("sa", result)
-
-    def _pool(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(n, T, D) -> (n, D) in fp32."""
-        return states[:, 0].float() if self.sa_pooling == "cls" else mean_pool(states, mask)
 
     @staticmethod
     def reduce_metrics(logging_outputs: List[Dict[str, Any]]) -> None:
@@ -208,11 +269,6 @@ class AmberCriterion(FairseqCriterion):
         total = reduce_terms(logging_outputs)
         log_mean("wa_score", total, "wa_score", "wa_count")
         log_mean("sa_accuracy", total, "sa_correct", "sa_count", scale=100, digits=1)
-
-    @staticmethod
-    def logging_outputs_can_be_summed() -> bool:
-        """True: every value is a sum over this rank's examples."""
-        return True
 
 
 def _heads(text: str) -> List[int]:
@@ -223,16 +279,3 @@ def _heads(text: str) -> List[int]:
     if not heads or min(heads) < 0 or len(set(heads)) < len(heads):
         raise UserError(f"--wa-heads {text!r} is no list of heads, such as 0,3,5")
     return heads
-
-
-def _check_model(model, sa_layer: int, wa_layer: int, wa_heads: Optional[List[int]]) -> None:
-    """Whether a model of ours has these layers and heads."""
-    encoder = getattr(getattr(model, "encoder", None), "sentence_encoder", None)
-    if encoder is None:
-        return
-    for flag, layer in (("--sa-layer", sa_layer), ("--wa-layer", wa_layer)):
-        if layer != -1 and not 1 <= layer <= len(encoder.layers):
-            raise UserError(f"{flag} {layer}: the model's layers are 1 to {len(encoder.layers)}")
-    heads = encoder.layers[0].self_attn.heads
-    if wa_heads is not None and max(wa_heads) >= heads:
-        raise UserError(f"--wa-heads {max(wa_heads)}: the model's heads are 0 to {heads - 1}")

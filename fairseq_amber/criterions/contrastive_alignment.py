@@ -10,24 +10,23 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Tuple
 
 import torch
-from fairseq.criterions import FairseqCriterion, register_criterion
+from fairseq.criterions import register_criterion
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from torch import nn
 
 from fairseq_amber.criterions.contrast import contrast
-from fairseq_amber.criterions.layers import layer_number, touch
+from fairseq_amber.criterions.layers import touch
 from fairseq_amber.criterions.momentum import MomentumContrast, MomentumEncoder, encode_pairs
 from fairseq_amber.criterions.pair_queue import PairQueue
-from fairseq_amber.criterions.terms import Terms, check_weights, log_mean, reduce_terms
+from fairseq_amber.criterions.terms import Terms, TermsCriterion, log_mean, reduce_terms
 from fairseq_amber.criterions.update_pairs import Pairs, UpdatePairs
 from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.errors import UserError, exit_clearly
+from fairseq_amber.models.layers import layer_number
 from fairseq_amber.objectives.masked_lm import masked_lm_loss
-from fairseq_amber.objectives.sentence_alignment import mean_pool
+from fairseq_amber.objectives.sentence_alignment import POOLINGS
 
 logger = logging.getLogger(__name__)
-
-TERMS = ("mlm", "tlm", "contrast")
 
 
 @dataclass
@@ -106,7 +105,7 @@ class ContrastiveAlignmentConfig(FairseqDataclass):
 
 
 @register_criterion("contrastive_alignment", dataclass=ContrastiveAlignmentConfig)
-class ContrastiveAlignmentCriterion(FairseqCriterion):
+class ContrastiveAlignmentCriterion(TermsCriterion):
     """``loss = sum_t weight_t * sum_t / count_t``, each term over its own count of the update as in
     the criterion ``amber``: predicted tokens for MLM and TLM, sentence pairs for the contrast
     ``-log exp(s_ii) / sum_j exp(s_ij)``, ``s_ij = <x_i, y_j> / temperature``.
@@ -115,44 +114,22 @@ class ContrastiveAlignmentCriterion(FairseqCriterion):
     momentum encoder as the checkpoint's model, and an empty queue.
     """
 
+    term_names = ("mlm", "tlm", "contrast")
+
     @exit_clearly
-    def __init__(
-        self,
-        task,
-        mlm_weight: float = 1.0,
-        tlm_weight: float = 1.0,
-        contrast_weight: float = 1.0,
-        contrast_layer: Optional[int] = None,
-        contrast_pooling: str = "cls",
-        contrast_skip_special_tokens: bool = False,
-        contrast_projection: int = 0,
-        contrast_temperature: float = 0.2,
-        contrast_normalize: bool = False,
-        contrast_symmetric: bool = False,
-        contrast_momentum: float = 0.0,
-        contrast_queue: int = 0,
-        contrast_candidates: str = "update",
-    ):
-        super().__init__(task)
-        self.weights = dict(zip(TERMS, (mlm_weight, tlm_weight, contrast_weight)))
-        check_weights(self.weights)
-        _check(contrast_temperature, contrast_projection, contrast_momentum, contrast_queue)
-        if contrast_layer is None:
-            depth = layer_number("--contrast-layer", -1, task.model)
-            contrast_layer = (2 * depth + 2) // 3
-        self.layer = layer_number("--contrast-layer", contrast_layer, task.model)
-        self.pool = {"mean": mean_pool, "cls": _first_state}[contrast_pooling]
-        self.skip_special_tokens = contrast_skip_special_tokens
-        self.temperature = contrast_temperature
-        self.normalize = contrast_normalize
-        self.symmetric = contrast_symmetric
-        self.momentum = contrast_momentum
-        self.candidates = "update" if contrast_momentum else contrast_candidates
+    def __init__(self, task, cfg: ContrastiveAlignmentConfig):
+        super().__init__(task, cfg)
+        _check(cfg)
+        depth = task.model.depth
+        layer = (2 * depth + 2) // 3 if cfg.contrast_layer is None else cfg.contrast_layer
+        self.layer = layer_number("--contrast-layer", layer, depth)
+        self.pool = POOLINGS[cfg.contrast_pooling]
+        self.candidates = "update" if cfg.contrast_momentum else cfg.contrast_candidates
         self.update_pairs = UpdatePairs()
         self.projection: Optional[nn.Linear] = None
         self.past: Optional[MomentumContrast] = None
-        if contrast_weight:
-            self._build(contrast_projection, contrast_queue)
+        if cfg.contrast_weight:
+            self._build(cfg.contrast_projection, cfg.contrast_queue)
 
     def _build(self, projection: int, queue: int) -> None:
         model = self.task.model
@@ -160,11 +137,11 @@ class ContrastiveAlignmentCriterion(FairseqCriterion):
         if projection:
             self.projection = nn.Linear(dim, projection, bias=False)
             nn.init.normal_(self.projection.weight, std=0.02)
-        if self.momentum:
+        if self.cfg.contrast_momentum:
             encoder = MomentumEncoder(model, self.projection, self.layer, self.pool)
             kept = projection or dim
-            places = PairQueue(queue, kept if self.symmetric else 0, kept)
-            self.past = MomentumContrast(encoder, places, self.symmetric)
+            places = PairQueue(queue, kept if self.cfg.contrast_symmetric else 0, kept)
+            self.past = MomentumContrast(encoder, places, self.cfg.contrast_symmetric)
             if not projection:
                 # fairseq saves the state of a criterion that has parameters alone, and wraps it for
                 # several GPUs if one of them is trained. This one has no effect and stays 0.
@@ -179,7 +156,7 @@ class ContrastiveAlignmentCriterion(FairseqCriterion):
             tlm=self.weights["tlm"] != 0,
             alignment=False,
             sentences=contrast,
-            include_specials=not self.skip_special_tokens,
+            include_specials=not self.cfg.contrast_skip_special_tokens,
             update_candidates=contrast and self.candidates == "update",
         )
 
@@ -217,7 +194,9 @@ class ContrastiveAlignmentCriterion(FairseqCriterion):
 
         sentences = {**sample["sentences"], "counts": sample["counts"]}
         if self.training and self.past is not None:
-            pairs = encode_pairs(encode, sentences, sources=True, targets=self.symmetric)
+            pairs = encode_pairs(
+                encode, sentences, sources=True, targets=self.cfg.contrast_symmetric
+            )
             dtype = next(self.task.model.parameters()).dtype
             choice = self.past.choice(pairs, sample, dtype)
         else:
@@ -226,9 +205,9 @@ class ContrastiveAlignmentCriterion(FairseqCriterion):
             choice = self.update_pairs.choice(pairs, sample, encode, scope)
         result = contrast(
             choice,
-            temperature=self.temperature,
-            normalize=self.normalize,
-            symmetric=self.symmetric,
+            temperature=self.cfg.contrast_temperature,
+            normalize=self.cfg.contrast_normalize,
+            symmetric=self.cfg.contrast_symmetric,
         )
         terms.add_contrast("contrast", result)
 
@@ -236,7 +215,7 @@ class ContrastiveAlignmentCriterion(FairseqCriterion):
         """Called by the task once an update is made."""
         if self.past is not None:
             self.past.after_update()
-            self.past.encoder.follow(self.task.model, self.projection, self.momentum)
+            self.past.encoder.follow(self.task.model, self.projection, self.cfg.contrast_momentum)
 
     def load_state_dict(self, state_dict: Optional[Dict[str, Any]], strict: bool = True):
         """Of a checkpoint; each part that it lacks, or has in another size, starts afresh."""
@@ -261,32 +240,24 @@ class ContrastiveAlignmentCriterion(FairseqCriterion):
             "contrast_accuracy", total, "contrast_correct", "contrast_count", scale=100, digits=1
         )
 
-    @staticmethod
-    def logging_outputs_can_be_summed() -> bool:
-        """True: every value is a sum over this rank's examples."""
-        return True
-
-
-def _first_state(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """(n, T, D) -> (n, D) in fp32: that of ``<s>``."""
-    return states[:, 0].float()
-
 
 def _shape(value: Any) -> Optional[Tuple[int, ...]]:
     return tuple(value.shape) if torch.is_tensor(value) else None
 
 
-def _check(temperature: float, projection: int, momentum: float, queue: int) -> None:
-    if not 0 < temperature < float("inf"):
-        raise UserError(f"--contrast-temperature {temperature} is not a finite number above 0")
-    if projection < 0:
-        raise UserError(f"--contrast-projection {projection} is less than 0")
-    if not 0 <= momentum < 1:
-        raise UserError(f"--contrast-momentum {momentum} is not in [0, 1)")
-    if queue < 0:
-        raise UserError(f"--contrast-queue {queue} is less than 0")
-    if queue and not momentum:
+def _check(cfg: ContrastiveAlignmentConfig) -> None:
+    if not 0 < cfg.contrast_temperature < float("inf"):
         raise UserError(
-            f"--contrast-queue {queue} without a momentum encoder, whose encodings stay alike from "
-            "update to update: add --contrast-momentum 0.9999, or drop the queue"
+            f"--contrast-temperature {cfg.contrast_temperature} is not a finite number above 0"
+        )
+    if cfg.contrast_projection < 0:
+        raise UserError(f"--contrast-projection {cfg.contrast_projection} is less than 0")
+    if not 0 <= cfg.contrast_momentum < 1:
+        raise UserError(f"--contrast-momentum {cfg.contrast_momentum} is not in [0, 1)")
+    if cfg.contrast_queue < 0:
+        raise UserError(f"--contrast-queue {cfg.contrast_queue} is less than 0")
+    if cfg.contrast_queue and not cfg.contrast_momentum:
+        raise UserError(
+            f"--contrast-queue {cfg.contrast_queue} without a momentum encoder, whose encodings "
+            "stay alike from update to update: add --contrast-momentum 0.9999, or drop the queue"
         )

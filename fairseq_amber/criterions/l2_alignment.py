@@ -6,20 +6,19 @@ word links, is compared with.
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Optional
 
-from fairseq.criterions import FairseqCriterion, register_criterion
+from fairseq.criterions import register_criterion
 from fairseq.dataclass import ChoiceEnum
 
 from fairseq_amber.criterions import anchor
-from fairseq_amber.criterions.layers import layer_number, touch, unread
-from fairseq_amber.criterions.terms import Terms, check_weights, reduce_terms
+from fairseq_amber.criterions.layers import touch, unread
+from fairseq_amber.criterions.terms import Terms, TermsCriterion
 from fairseq_amber.criterions.transport import take_points
 from fairseq_amber.data.alignment.needs import Needs, PointSettings
 from fairseq_amber.errors import UserError, exit_clearly
+from fairseq_amber.models.layers import layer_number
 from fairseq_amber.objectives.l2_alignment import linked_distance
-
-TERMS = ("l2", "anchor")
 
 
 @dataclass
@@ -66,16 +65,15 @@ class L2AlignmentConfig(anchor.AnchorConfig):
 
 
 @register_criterion("l2_alignment", dataclass=L2AlignmentConfig)
-class L2AlignmentCriterion(FairseqCriterion):
+class L2AlignmentCriterion(TermsCriterion):
     """``loss = l2_weight * mean_l |x_l - y_l|^2 + anchor_weight * mean_i |c_i - c0_i|^2``: over the
     update's links l and over the words i of its target sentences; a word is its last subword."""
 
+    term_names = ("l2", "anchor")
+
     @exit_clearly
     def __init__(self, task, cfg: L2AlignmentConfig):
-        super().__init__(task)
-        self.cfg = cfg
-        self.weights = dict(zip(TERMS, (cfg.l2_weight, cfg.anchor_weight)))
-        check_weights(self.weights)
+        super().__init__(task, cfg)
         if cfg.l2_links is None:
             raise UserError(
                 "--l2-links names the folder with the word links, <split>.<src>-<tgt>.align; "
@@ -85,7 +83,7 @@ class L2AlignmentCriterion(FairseqCriterion):
             raise UserError(
                 "--anchor-reduction sum is over the points of an OT problem: take mean or mse"
             )
-        self.layer = layer_number("--l2-layer", cfg.l2_layer, task.model)
+        self.layer = layer_number("--l2-layer", cfg.l2_layer, task.model.depth)
         self.frozen: Optional[anchor.FrozenEncoder] = None
         if cfg.anchor_weight:
             anchor.check(cfg)
@@ -135,13 +133,3 @@ class L2AlignmentCriterion(FairseqCriterion):
             anchor.add_anchor(terms, self.cfg, target, initial, sample)
         log = terms.logging_output(per_corpus=not self.training)
         return terms.loss() + touch(unread(self.task.model, self.layer)), 1, log
-
-    @staticmethod
-    def reduce_metrics(logging_outputs: List[Dict[str, Any]]) -> None:
-        """Logs what :func:`~fairseq_amber.criterions.terms.reduce_terms` logs."""
-        reduce_terms(logging_outputs)
-
-    @staticmethod
-    def logging_outputs_can_be_summed() -> bool:
-        """True: every value is a sum over this rank's examples."""
-        return True

@@ -6,6 +6,7 @@ from typing import Any, Mapping, Sequence
 
 import torch
 from fairseq import metrics
+from fairseq.criterions import FairseqCriterion
 
 from fairseq_amber.criterions.contrast import Contrast
 from fairseq_amber.errors import UserError
@@ -110,6 +111,35 @@ class Terms:
         if update is None:
             return 1 / max(count, 1)
         return update["micro_batches"] / max(update[self._counted_in.get(term, "pairs")], 1)
+
+
+class TermsCriterion(FairseqCriterion):
+    """Base class of criterions whose loss is a weighted sum of named terms.
+
+    Attributes:
+        term_names: The names of the terms, in the order of the log. Each has a field
+            ``<name>_weight`` in the config.
+        cfg: The criterion's config.
+        weights: The weight of each term.
+    """
+
+    term_names: Sequence[str]
+
+    def __init__(self, task: Any, cfg: Any):
+        super().__init__(task)
+        self.cfg = cfg
+        self.weights = {term: getattr(cfg, f"{term}_weight") for term in self.term_names}
+        check_weights(self.weights)
+
+    @staticmethod
+    def reduce_metrics(logging_outputs: list[dict[str, Any]]) -> None:
+        """Logs what ``reduce_terms`` logs."""
+        reduce_terms(logging_outputs)
+
+    @staticmethod
+    def logging_outputs_can_be_summed() -> bool:
+        """Returns True: every value is a sum over this rank's examples."""
+        return True
 
 
 def _positions(sample: dict[str, Any]) -> int:

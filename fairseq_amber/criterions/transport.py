@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from fairseq_amber.criterions import anchor
-from fairseq_amber.criterions.layers import layer_number
 from fairseq_amber.criterions.terms import Terms
-from fairseq_amber.criterions.transport_config import TransportConfig, check
+from fairseq_amber.criterions.transport_config import TransportConfig, check, point_settings
+from fairseq_amber.models.layers import layer_number
 from fairseq_amber.objectives.optimal_transport import (
     cosine_cost,
     exact_transport,
@@ -32,7 +32,9 @@ class TransportTerms:
     def __init__(self, cfg: TransportConfig, model: Any):
         check(cfg)
         self.cfg = cfg
-        self.layer = layer_number("--ot-layer", cfg.ot_layer, model)
+        self.layer = layer_number("--ot-layer", cfg.ot_layer, model.depth)
+        self.points = point_settings(cfg)
+        self.counted_in = anchor.counted(cfg)
         self.frozen: anchor.FrozenEncoder | None = None
         if cfg.anchor_weight or (cfg.ot_weight and cfg.ot_target_states == "frozen"):
             anchor.check(cfg)

@@ -216,6 +216,11 @@ class AmberModel(BaseFairseqModel):
             states = states.flatten(0, 1).index_select(0, at)
         return self.heads[head](states), {"features": output.states}
 
+    @property
+    def depth(self) -> int:
+        """How many layers the encoder has."""
+        return len(self.encoder.sentence_encoder.layers)
+
     def max_positions(self) -> int:
         """Longest row in subwords."""
         return self.encoder.max_positions()

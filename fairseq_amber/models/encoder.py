@@ -20,6 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from fairseq_amber.models.attention import CrossBlock, SelfAttention, take_tokens
 from fairseq_amber.models.attention_masks import padding_mask, prefix_mask
+from fairseq_amber.models.layers import layer_number
 
 
 class EncoderOutput(NamedTuple):
@@ -156,13 +157,14 @@ class SentenceEncoder(nn.Module):
             return_all_layers: also return the embeddings and every layer's states.
 
         Raises:
-            ValueError: a layer that the model does not have.
+            UserError: The model has no such layer.
+            ValueError: Arguments contradict each other.
         """
         if return_all_layers:
             predicted = None
-        top = self._number(last_layer if predicted is None else -1)
-        attention_layer = self._number(attention_layer)
-        sentence_layer = self._number(sentence_layer)
+        top = self._number("last_layer", last_layer if predicted is None else -1)
+        attention_layer = self._number("attention_layer", attention_layer)
+        sentence_layer = self._number("sentence_layer", sentence_layer)
         if cross is None:
             attention_layer = sentence_layer = 0
         elif prefix_lengths is None:
@@ -207,16 +209,9 @@ class SentenceEncoder(nn.Module):
             return checkpoint(function, *args, use_reentrant=False)
         return function(*args)
 
-    def _number(self, layer: int | None) -> int:
-        """From 1; 0 is none."""
-        depth = len(self.layers)
-        if layer is None:
-            return 0
-        if layer == -1:
-            return depth
-        if 1 <= layer <= depth:
-            return layer
-        raise ValueError(f"layer {layer}: the model's layers are 1 to {depth}")
+    def _number(self, argument: str, layer: int | None) -> int:
+        """The number of a layer, counted from 1; 0 stands for none."""
+        return 0 if layer is None else layer_number(argument, layer, len(self.layers))
 
     def _embed(
         self,

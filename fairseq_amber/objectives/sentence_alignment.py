@@ -26,6 +26,23 @@ def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return total / mask.sum(dim=1, keepdim=True).clamp(min=1)
 
 
+def first_state(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The state of ``<s>``, the first token of every sentence.
+
+    Args:
+        states: (B, T, D).
+        mask: Unused; other poolings need it.
+
+    Returns:
+        (B, D) in fp32.
+    """
+    return states[:, 0].float()
+
+
+# How the states of a sentence become one vector.
+POOLINGS = {"mean": mean_pool, "cls": first_state}
+
+
 def contrastive_loss(
     anchors: torch.Tensor,
     candidates: torch.Tensor,

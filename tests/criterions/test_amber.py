@@ -227,8 +227,8 @@ def test_sentence_vectors_of_word_alignments_rows_are_those_of_separate_encoding
         (dict(wa_heads="0,x"), "--wa-heads '0,x' is no list"),
         (dict(wa_heads="1,1"), "--wa-heads '1,1' is no list"),
         (dict(wa_heads="0,4"), "--wa-heads 4: the model's heads are 0 to 3"),
-        (dict(wa_layer=3), "--wa-layer 3: the model's layers are 1 to 2"),
-        (dict(sa_layer=0), "--sa-layer 0: the model's layers are 1 to 2"),
+        (dict(wa_layer=3), "--wa-layer 3: the model has layers 1 to 2"),
+        (dict(sa_layer=0), "--sa-layer 0: the model has layers 1 to 2"),
     ],
 )
 def test_impossible_choices_end_in_one_line(make_task, make_model, flags, message):

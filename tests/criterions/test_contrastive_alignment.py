@@ -296,7 +296,7 @@ def test_the_terms_are_logged(make_task, make_model):
     [
         ({"contrast_queue": 5}, "--contrast-queue 5 without a momentum encoder"),
         ({"contrast_momentum": 1.0}, r"--contrast-momentum 1.0 is not in \[0, 1\)"),
-        ({"contrast_layer": 3}, "--contrast-layer 3: the model's layers are 1 to 2"),
+        ({"contrast_layer": 3}, "--contrast-layer 3: the model has layers 1 to 2"),
         (
             {"contrast_temperature": 0.0},
             "--contrast-temperature 0.0 is not a finite",

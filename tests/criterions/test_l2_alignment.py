@@ -151,7 +151,7 @@ def test_the_terms_are_logged(build):
     "settings, message",
     [
         (dict(l2_links=None), "--l2-links names the folder with the word links"),
-        (dict(l2_layer=3), "--l2-layer 3: the model's layers are 1 to 2"),
+        (dict(l2_layer=3), "--l2-layer 3: the model has layers 1 to 2"),
         (dict(anchor_reduction="sum"), "--anchor-reduction sum is over the points of an OT"),
         (dict(anchor_checkpoint="nowhere.pt"), "nowhere.pt does not exist"),
         (dict(l2_weight=0.0, anchor_weight=0.0), "every term has weight 0"),

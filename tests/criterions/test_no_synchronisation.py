@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from fairseq_amber.criterions.amber import AmberCriterionConfig
 from fairseq_amber.criterions.contrastive_alignment import ContrastiveAlignmentConfig
 from fairseq_amber.criterions.l2_alignment import L2AlignmentConfig
-from fairseq_amber.criterions.ot_alignment import OtAlignmentConfig
+from fairseq_amber.criterions.transport_config import TransportConfig
 from fairseq_amber.environment import version_tuple
 
 if version_tuple(torch.__version__) < (2, 0):
@@ -41,14 +41,14 @@ CONFIGS = {
     "momentum": ContrastiveAlignmentConfig(
         _name="contrastive_alignment", contrast_momentum=0.9, contrast_queue=50
     ),
-    "transport": OtAlignmentConfig(**OT),
-    "transport, one distance": OtAlignmentConfig(**OT, ot_p=1, ot_scope="sentence"),
-    "transport, sinkhorn": OtAlignmentConfig(**PRACTICAL),
-    "transport, logarithms": OtAlignmentConfig(**PRACTICAL, ot_epsilon=0.01, ot_tolerance=0.1),
-    "transport, unbalanced": OtAlignmentConfig(**PRACTICAL, ot_reach=1.0, ot_marginals="norm"),
-    "transport, partial": OtAlignmentConfig(**PRACTICAL, ot_mass=0.8, ot_cost="sqeuclidean"),
-    "transport, unrolled": OtAlignmentConfig(**PRACTICAL, ot_gradient="unrolled"),
-    "transport, frozen": OtAlignmentConfig(**OT, ot_target_states="frozen", ot_marginals="idf"),
+    "transport": TransportConfig(**OT),
+    "transport, one distance": TransportConfig(**OT, ot_p=1, ot_scope="sentence"),
+    "transport, sinkhorn": TransportConfig(**PRACTICAL),
+    "transport, logarithms": TransportConfig(**PRACTICAL, ot_epsilon=0.01, ot_tolerance=0.1),
+    "transport, unbalanced": TransportConfig(**PRACTICAL, ot_reach=1.0, ot_marginals="norm"),
+    "transport, partial": TransportConfig(**PRACTICAL, ot_mass=0.8, ot_cost="sqeuclidean"),
+    "transport, unrolled": TransportConfig(**PRACTICAL, ot_gradient="unrolled"),
+    "transport, frozen": TransportConfig(**OT, ot_target_states="frozen", ot_marginals="idf"),
     "links": L2AlignmentConfig(_name="l2_alignment", **START),
     "amber and transport": AmberCriterionConfig(
         _name="amber", **START, ot_weight=1.0, anchor_weight=0.1

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from fairseq_amber.criterions import anchor
 from fairseq_amber.criterions.amber import AmberCriterionConfig
-from fairseq_amber.criterions.ot_alignment import OtAlignmentConfig
+from fairseq_amber.criterions.transport_config import TransportConfig
 from fairseq_amber.data.whole_words import WordBoundaries
 from fairseq_amber.objectives.optimal_transport import sinkhorn, sinkhorn_divergence
 from fairseq_amber.tasks import points_and_links
@@ -31,7 +31,7 @@ def toy_words(monkeypatch):
 def build(make_task, make_model):
     """A task with words, its model, and a criterion whose frozen encoder is another model."""
 
-    def make(config=OtAlignmentConfig, name="ot_alignment", update_freq=(1,), **settings):
+    def make(config=TransportConfig, name="ot_alignment", update_freq=(1,), **settings):
         task = make_task(update_freq=list(update_freq))
         initial = make_model(seed=1)
         task.model = initial
@@ -290,13 +290,13 @@ def test_the_frozen_encoder_is_the_checkpoint_that_training_starts_from(
         dict(anchor_checkpoint=str(tmp_path / "start.pt"), finetune_from_model="elsewhere.pt"),
     ):
         task.model = make_model(seed=2)
-        config = OtAlignmentConfig(_name="ot_alignment", **{**ALONE, **settings})
+        config = TransportConfig(_name="ot_alignment", **{**ALONE, **settings})
         criterion = task.build_criterion(OmegaConf.structured(config))
         weights = criterion.transport.frozen.model.state_dict()
         for name, value in weights.items():
             torch.testing.assert_close(value, started.state_dict()[name], rtol=0, atol=0)
     with caplog.at_level(logging.WARNING):
-        task.build_criterion(OmegaConf.structured(OtAlignmentConfig(_name="ot_alignment", **ALONE)))
+        task.build_criterion(OmegaConf.structured(TransportConfig(_name="ot_alignment", **ALONE)))
     assert "random weights" in caplog.text
 
 
@@ -315,7 +315,7 @@ def test_going_on_from_an_anchored_checkpoint_asks_for_the_initial_one(
     monkeypatch.setattr(anchor.checkpoint_utils, "load_checkpoint_to_cpu", load)
 
     def build(**settings):
-        config = OtAlignmentConfig(_name="ot_alignment", finetune_from_model=None, **settings)
+        config = TransportConfig(_name="ot_alignment", finetune_from_model=None, **settings)
         return task.build_criterion(OmegaConf.structured(config))
 
     with pytest.raises(SystemExit, match="half.pt was itself kept near an initial encoder"):

@@ -7,16 +7,16 @@ from omegaconf import OmegaConf
 
 from fairseq_amber.criterions.amber import AmberCriterionConfig
 from fairseq_amber.criterions.l2_alignment import L2AlignmentConfig
-from fairseq_amber.criterions.ot_alignment import OtAlignmentConfig
+from fairseq_amber.criterions.transport_config import TransportConfig
 
 START = dict(finetune_from_model=None, restore_file="checkpoint_last.pt")
 OT = dict(_name="ot_alignment", **START)
 NOTHING = dict(mlm_weight=0.0, tlm_weight=0.0, wa_weight=0.0, sa_weight=0.0)
 AMBER = dict(_name="amber", **START, ot_weight=1.0, anchor_weight=0.1)
 CONFIGS = {
-    "transport": OtAlignmentConfig(**OT),
-    "transport of a lower layer": OtAlignmentConfig(**OT, ot_layer=1, anchor_weight=0.0),
-    "anchor alone": OtAlignmentConfig(**OT, ot_weight=0.0),
+    "transport": TransportConfig(**OT),
+    "transport of a lower layer": TransportConfig(**OT, ot_layer=1, anchor_weight=0.0),
+    "anchor alone": TransportConfig(**OT, ot_weight=0.0),
     "links": L2AlignmentConfig(_name="l2_alignment", **START, l2_layer=1),
     "amber": AmberCriterionConfig(**AMBER),
     "amber, transport alone": AmberCriterionConfig(**AMBER, **NOTHING, ot_layer=1),
@@ -67,7 +67,7 @@ def test_every_batch_gives_every_parameter_a_gradient(build, name):
 )
 def test_weights_are_exact_in_half_precision(build, dtype, settings):
     """fairseq turns every fp32 tensor of a batch into the model's type."""
-    criterion, model, samples = build(OtAlignmentConfig(**OT, **settings, anchor_weight=0.0))
+    criterion, model, samples = build(TransportConfig(**OT, **settings, anchor_weight=0.0))
     for sample in samples[:3]:
         halved = utils.apply_to_sample(
             lambda tensor: tensor.to(dtype) if tensor.dtype is torch.float32 else tensor, sample

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from fairseq_amber.criterions.amber import AmberCriterionConfig
 from fairseq_amber.criterions.l2_alignment import L2AlignmentConfig
-from fairseq_amber.criterions.ot_alignment import OtAlignmentConfig
+from fairseq_amber.criterions.transport_config import TransportConfig
 from fairseq_amber.data.plan import MicroBatch
 from fairseq_amber.files.torch_file import read_torch_file
 from fairseq_programs import USER_DIR, run_fairseq
@@ -23,11 +23,11 @@ pytestmark = pytest.mark.distributed
 START = dict(finetune_from_model=None, restore_file="checkpoint_last.pt")
 OT = dict(_name="ot_alignment", **START)
 CONFIGS = {
-    "transport": OtAlignmentConfig(**OT, ot_scope="sentence"),
-    "transport, sum": OtAlignmentConfig(
+    "transport": TransportConfig(**OT, ot_scope="sentence"),
+    "transport, sum": TransportConfig(
         **OT, ot_scope="sentence", ot_special_tokens=True, anchor_reduction="sum"
     ),
-    "transport, sinkhorn": OtAlignmentConfig(
+    "transport, sinkhorn": TransportConfig(
         **OT,
         ot_solver="sinkhorn",
         ot_scope="sentence",
@@ -168,14 +168,14 @@ def test_pooled_problems_are_another_objective(build):
     """The test above would pass for nothing if the pairs of a batch never met."""
     gradients = []
     for scope in ("batch", "sentence"):
-        task, model, criterion = build(OtAlignmentConfig(**OT, ot_scope=scope), 1)
+        task, model, criterion = build(TransportConfig(**OT, ot_scope=scope), 1)
         update = find_update(task, 1, 1, lambda batches: len(batches[0]) > 3)
         gradients.append(gradient_of(model, criterion, samples_of(task, update)))
     assert (gradients[0] - gradients[1]).norm() > 1e-2 * gradients[1].norm()
 
 
 def test_a_pooled_problem_counts_for_each_of_its_pairs(build):
-    task, model, criterion = build(OtAlignmentConfig(**OT, anchor_weight=0.0), 3)
+    task, model, criterion = build(TransportConfig(**OT, anchor_weight=0.0), 3)
     update = find_update(task, 1, 3, uneven)
     samples = samples_of(task, update)
     ours = gradient_of(model, criterion, samples) / len(update)

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from fairseq_amber.criterions.amber import AmberCriterionConfig
 from fairseq_amber.criterions.contrastive_alignment import ContrastiveAlignmentConfig
 from fairseq_amber.criterions.l2_alignment import L2AlignmentConfig
-from fairseq_amber.criterions.ot_alignment import OtAlignmentConfig
+from fairseq_amber.criterions.transport_config import TransportConfig
 
 pytestmark = pytest.mark.gpu
 
@@ -27,15 +27,15 @@ CONFIGS = {
         contrast_projection=8,
         contrast_symmetric=True,
     ),
-    "transport": OtAlignmentConfig(**OT),
-    "transport, sentences": OtAlignmentConfig(**OT, ot_p=1, ot_scope="sentence"),
-    "transport, frozen": OtAlignmentConfig(**OT, ot_target_states="frozen", ot_marginals="idf"),
-    "sinkhorn": OtAlignmentConfig(**SENTENCES, ot_position_weight=0.1),
-    "sinkhorn, logarithms": OtAlignmentConfig(**SENTENCES, ot_epsilon=0.01, ot_tolerance=0.1),
-    "sinkhorn, unbalanced": OtAlignmentConfig(**SENTENCES, ot_reach=1.0, ot_marginals="norm"),
-    "sinkhorn, partial": OtAlignmentConfig(**SENTENCES, ot_mass=0.9, ot_cost="sqeuclidean"),
-    "sinkhorn, unrolled": OtAlignmentConfig(**SENTENCES, ot_gradient="unrolled"),
-    "sinkhorn, fused": OtAlignmentConfig(**SENTENCES, ot_kernel="triton", ot_tolerance=1e-3),
+    "transport": TransportConfig(**OT),
+    "transport, sentences": TransportConfig(**OT, ot_p=1, ot_scope="sentence"),
+    "transport, frozen": TransportConfig(**OT, ot_target_states="frozen", ot_marginals="idf"),
+    "sinkhorn": TransportConfig(**SENTENCES, ot_position_weight=0.1),
+    "sinkhorn, logarithms": TransportConfig(**SENTENCES, ot_epsilon=0.01, ot_tolerance=0.1),
+    "sinkhorn, unbalanced": TransportConfig(**SENTENCES, ot_reach=1.0, ot_marginals="norm"),
+    "sinkhorn, partial": TransportConfig(**SENTENCES, ot_mass=0.9, ot_cost="sqeuclidean"),
+    "sinkhorn, unrolled": TransportConfig(**SENTENCES, ot_gradient="unrolled"),
+    "sinkhorn, fused": TransportConfig(**SENTENCES, ot_kernel="triton", ot_tolerance=1e-3),
     "links": L2AlignmentConfig(_name="l2_alignment", **START),
     "amber and transport": AmberCriterionConfig(
         _name="amber", **START, ot_weight=1.0, anchor_weight=0.1

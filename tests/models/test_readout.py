@@ -8,6 +8,7 @@ from fairseq_amber.data.alignment.collater import Collater
 from fairseq_amber.data.alignment.masking import Masking, MaskingRates
 from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.data.layout import Specials
+from fairseq_amber.errors import UserError
 from fairseq_amber.models import attention as attention_module
 
 
@@ -185,10 +186,10 @@ def test_all_states_on_demand_change_no_score(make_model, make_batch):
     assert len(all_extra["inner_states"]) == 3
 
 
-@pytest.mark.parametrize("layer", [0, 4, -2])
+@pytest.mark.parametrize("layer", [0, 4, -4])
 def test_a_layer_that_is_not_there(make_model, make_batch, layer):
     for argument in ("attention_layer", "sentence_layer"):
-        with pytest.raises(ValueError, match=f"^layer {layer}: the model's layers are 1 to 3$"):
+        with pytest.raises(UserError, match=f"^{argument} {layer}: the model has layers 1 to 3$"):
             make_model(encoder_layers=3)(**make_batch(), **{argument: layer})
 
 

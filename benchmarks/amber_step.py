@@ -154,7 +154,7 @@ def batch_of(dictionary, pairs, criterion: AmberCriterion, device: str) -> dict[
     else:
         sample = make.sentences(sources + targets, range(2 * len(pairs)), 1)
     sample.update(
-        parallel=criterion.needs.tlm, counts=True, normalizers=None, nsentences=len(pairs)
+        parallel=criterion.needs.tlm, filler=False, normalizers=None, nsentences=len(pairs)
     )
     return fairseq.utils.move_to_cuda(sample) if device != "cpu" else sample
 

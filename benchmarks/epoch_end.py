@@ -34,10 +34,10 @@ def fairseq_amber_epoch(workers: int):
     steps = Steps(
         starts=np.arange(BATCHES)[:, None],
         sizes=np.ones((BATCHES, 1), int),
-        predicted=np.ones((BATCHES, 1), int),
+        predicted_counts=np.ones((BATCHES, 1), int),
         fillers=np.zeros((BATCHES, 1), bool),
         parallel=np.ones(BATCHES, bool),
-        counted=np.zeros((BATCHES, 1, 2), int),
+        point_and_link_counts=np.zeros((BATCHES, 1, 2), int),
     )
     plan = EpochPlan(np.arange(BATCHES), steps, 1)
     return PlanIterator(plan, dataset=_Numbers([]), collate_fn=torch.stack, num_workers=workers)

@@ -43,8 +43,9 @@ def stock_sample(sample: dict[str, Any], dictionary: Dictionary) -> dict[str, An
 
 def stock_targets(sample: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
     """(B, T) bool, the masked tokens of a batch of ours, and (B, T) their targets."""
-    where, slots = sample["net_input"]["masked"]
-    rows = torch.arange(len(where), device=where.device).unsqueeze(1).expand_as(where)
+    positions, slots = sample["net_input"]["predicted"]
+    rows = torch.arange(len(positions), device=positions.device)
+    rows = rows.unsqueeze(1).expand_as(positions)
     target = torch.full_like(sample["net_input"]["src_tokens"], -1)
-    target[rows.flatten()[slots], where.flatten()[slots]] = sample["target"]
+    target[rows.flatten()[slots], positions.flatten()[slots]] = sample["target"]
     return target != -1, target

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fairseq_amber.data.alignment.masking import MaskingRates, masked_counts
+from fairseq_amber.data.alignment.masking import MaskingRates, predicted_counts
 from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS
 
 
@@ -65,7 +65,7 @@ def forward_and_backward(shape: Shape, step: str, first: np.ndarray, second: np.
     lengths, masked = apart, rows
     if not step.endswith("mlm"):
         lengths, masked = together, together + PAIR_SPECIALS
-    predicted = masked_counts(lengths, MaskingRates())
+    predicted = predicted_counts(lengths, MaskingRates())
     forward = shape.head(predicted)
     if step.startswith("stock"):
         return 3 * (forward + shape.layers * shape.layer(masked))

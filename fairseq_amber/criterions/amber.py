@@ -196,8 +196,8 @@ class AmberCriterion(TermsCriterion):
             sentence_layer=self.sa_layer if self.reads_sentences else None,
             include_diagonal=self.cfg.wa_include_diagonal,
         )
-        counted_in = None if self.transport is None else self.transport.counted_in
-        terms = Terms(self.weights, sample, counted_in)
+        normalized_by = None if self.transport is None else self.transport.normalized_by
+        terms = Terms(self.weights, sample, normalized_by)
         losses = masked_lm_loss(scores, sample["target"])
         terms.add("tlm" if parallel else "mlm", losses)
         if parallel and self.weights["wa"]:
@@ -235,7 +235,7 @@ class AmberCriterion(TermsCriterion):
         else:
             sentences, tokens, mask = sample, self._first_sentences(sample), sample["sentence_mask"]
         if self.weights["sa"]:
-            vectors = Pairs.of(self.pool(states, mask), {**sentences, "counts": sample["counts"]})
+            vectors = Pairs.of(self.pool(states, mask), {**sentences, "filler": sample["filler"]})
             self._sentence_alignment(encode, vectors, sample, terms)
         if self.transport is not None:
             self.transport.add(terms, states, tokens, sample)

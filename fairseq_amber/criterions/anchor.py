@@ -106,8 +106,8 @@ def add_anchor(
         terms.add("anchor", losses / dim, points["targets"])
 
 
-def counted(cfg: AnchorConfig) -> Dict[str, str]:
-    """What the term is a mean over, for :class:`~fairseq_amber.criterions.terms.Terms`."""
+def normalized_by(cfg: AnchorConfig) -> Dict[str, str]:
+    """The count that the term is divided by, as ``criterions.terms.Terms`` takes it."""
     return {} if cfg.anchor_reduction == "sum" else {"anchor": "points"}
 
 

@@ -192,7 +192,7 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
                 return vectors
             return self.projection(vectors.to(self.projection.weight.dtype)).float()
 
-        sentences = {**sample["sentences"], "counts": sample["counts"]}
+        sentences = {**sample["sentences"], "filler": sample["filler"]}
         if self.training and self.past is not None:
             pairs = encode_pairs(
                 encode, sentences, sources=True, targets=self.cfg.contrast_symmetric

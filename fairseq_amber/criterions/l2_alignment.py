@@ -113,7 +113,7 @@ class L2AlignmentCriterion(TermsCriterion):
             The loss; the sample size, 1, see :class:`~fairseq_amber.criterions.terms.Terms`; the
             logging output: for every term its sum and its count on this rank.
         """
-        terms = Terms(self.weights, sample, anchor.counted(self.cfg))
+        terms = Terms(self.weights, sample, anchor.normalized_by(self.cfg))
         tokens, points, links = (sample[name] for name in ("sentences", "points", "links"))
         tokens = tokens["tokens"]
         states, _ = model(tokens, features_only=True, sentence_layer=self.layer)

@@ -136,7 +136,7 @@ class MomentumContrast(nn.Module):
         )
         if place == len(self.steps) - 1:
             update = sample["normalizers"]
-            count = n * sample["counts"] if update is None else update["pairs"]
+            count = n * (not sample["filler"]) if update is None else update["pairs"]
             self.pending = Pairs.joined(everyone), count
             self.steps = []
         return choice
@@ -146,7 +146,7 @@ class MomentumContrast(nn.Module):
         if "update_sentences" in sample:
             steps, heights = sample["update_sentences"], update["update_heights"]
         else:
-            steps = [{**sample["sentences"], "counts": sample["counts"]}]
+            steps = [{**sample["sentences"], "filler": sample["filler"]}]
             heights = [sample["nsentences"] if update is None else update["step_pairs"]]
         self.steps = [
             gather_pairs(self._encode(step, dtype), height) for step, height in zip(steps, heights)

@@ -46,7 +46,7 @@ class OtAlignmentCriterion(TermsCriterion):
             The loss; the sample size, 1, see :class:`~fairseq_amber.criterions.terms.Terms`; the
             logging output: for every term its sum and its count on this rank.
         """
-        terms = Terms(self.weights, sample, self.transport.counted_in)
+        terms = Terms(self.weights, sample, self.transport.normalized_by)
         tokens = sample["sentences"]["tokens"]
         states, _ = model(tokens, features_only=True, sentence_layer=self.transport.layer)
         self.transport.add(terms, states, tokens, sample)

@@ -11,8 +11,8 @@ from fairseq.criterions import FairseqCriterion
 from fairseq_amber.criterions.contrast import Contrast
 from fairseq_amber.errors import UserError
 
-# What the plan of an update (data.plan) counts for each term; the others are means over pairs.
-_COUNTED_IN = {"mlm": "mlm_tokens", "tlm": "tlm_tokens", "l2": "links"}
+# Which count of the update (data.plan.Normalizers) a term is divided by; by default the pairs.
+_NORMALIZED_BY = {"mlm": "mlm_tokens", "tlm": "tlm_tokens", "l2": "links"}
 
 
 class Terms:
@@ -25,46 +25,46 @@ class Terms:
     Args:
         weights: of all terms of the criterion, in the order of the log.
         sample: the batch.
-        counted_in: for terms that are means over something else than usual, which count of
-            :class:`~fairseq_amber.data.plan.Normalizers`.
+        normalized_by: the name in ``data.plan.Normalizers`` of the count that a term is divided
+            by, for terms that are not divided by their usual count.
     """
 
     def __init__(
         self,
         weights: Mapping[str, float],
         sample: dict[str, Any],
-        counted_in: Mapping[str, str] | None = None,
+        normalized_by: Mapping[str, str] | None = None,
     ):
         self.weights = weights
-        self._counted_in = {**_COUNTED_IN, **(counted_in or {})}
+        self._normalized_by = {**_NORMALIZED_BY, **(normalized_by or {})}
         self.sample = sample
+        self._real = int(not sample["filler"])  # a filler's sums and counts are 0
         self._weighted: list[torch.Tensor] = []
         self._logged: dict[str, Any] = {}
 
     def add(self, term: str, losses: torch.Tensor, count: int | None = None) -> None:
         """Adds one of ``weights`` by its losses on this micro-batch; those of a filler count for
         nothing. Their sum is one over ``count`` things, by default over as many as there are."""
-        counts = self.sample["counts"]
         count = losses.numel() if count is None else count
-        scale = self._scale(term, count) if counts else 0.0
-        self._add(term, losses.sum(), scale, count * counts)
+        scale = self._scale(term, count) if self._real else 0.0
+        self._add(term, losses.sum(), scale, count * self._real)
 
     def add_contrast(self, term: str, result: Contrast) -> None:
         """Adds a contrast, which already leaves out what does not count: a filler's own anchors,
         not its part as the candidates of others."""
         count = self.sample["nsentences"]
         total = result.own.detach() + (result.total - result.total.detach())
-        self._add(term, total, self._scale(term, count), count * self.sample["counts"])
+        self._add(term, total, self._scale(term, count), count * self._real)
         self.log(f"{term}_correct", result.correct)
 
     def _add(self, term: str, total: torch.Tensor, scale: float, count: int) -> None:
         self._weighted.append(self.weights[term] * scale * total)
-        self._logged[f"{term}_sum"] = total.detach() * self.sample["counts"]
+        self._logged[f"{term}_sum"] = total.detach() * self._real
         self._logged[f"{term}_count"] = count
 
     def log(self, name: str, value: torch.Tensor) -> None:
         """Logs another sum over this micro-batch's examples."""
-        self._logged[name] = value.detach() * self.sample["counts"]
+        self._logged[name] = value.detach() * self._real
 
     def loss(self) -> torch.Tensor:
         """The weighted sum of the terms."""
@@ -81,15 +81,14 @@ class Terms:
             per_corpus: also for each corpus of the split, as ``<name>/<corpus>``.
         """
         sample = self.sample
-        counts = sample["counts"]
         nothing = self._weighted[0].new_zeros(())
         out: dict[str, Any] = {
             "loss": nothing,  # fairseq wants one; the log's is made of the terms' means
-            "ntokens": sample["ntokens"] * counts,
-            "nsentences": sample["nsentences"] * counts,
-            "npairs": sample["nsentences"] * counts * sample["parallel"],
+            "ntokens": sample["ntokens"] * self._real,
+            "nsentences": sample["nsentences"] * self._real,
+            "npairs": sample["nsentences"] * self._real * sample["parallel"],
             "sample_size": 1,
-            "positions": _positions(sample) * counts,
+            "positions": _positions(sample) * self._real,
         }
         names = [*extra]
         for term in self.weights:
@@ -110,7 +109,7 @@ class Terms:
         update = self.sample["normalizers"]
         if update is None:
             return 1 / max(count, 1)
-        return update["micro_batches"] / max(update[self._counted_in.get(term, "pairs")], 1)
+        return update["micro_batches"] / max(update[self._normalized_by.get(term, "pairs")], 1)
 
 
 class TermsCriterion(FairseqCriterion):

@@ -34,7 +34,7 @@ class TransportTerms:
         self.cfg = cfg
         self.layer = layer_number("--ot-layer", cfg.ot_layer, model.depth)
         self.points = point_settings(cfg)
-        self.counted_in = anchor.counted(cfg)
+        self.normalized_by = anchor.normalized_by(cfg)
         self.frozen: anchor.FrozenEncoder | None = None
         if cfg.anchor_weight or (cfg.ot_weight and cfg.ot_target_states == "frozen"):
             anchor.check(cfg)

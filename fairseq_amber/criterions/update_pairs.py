@@ -31,7 +31,7 @@ class Pairs(NamedTuple):
     def of(cls, vectors: torch.Tensor, sample: dict[str, Any]) -> Pairs:
         """From (2n, D), sources before targets, and the batch that holds their keys."""
         sources, targets = vectors.chunk(2)
-        real = torch.full_like(sample["source_key"], int(sample["counts"]))
+        real = torch.full_like(sample["source_key"], int(not sample["filler"]))
         keys = torch.stack([sample["source_key"], sample["target_key"], real], dim=1)
         return cls(sources, targets, keys)
 

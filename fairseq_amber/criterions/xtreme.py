@@ -38,19 +38,19 @@ class XtremeCriterion(FairseqCriterion):
 
     def loss(self, scores: torch.Tensor, sample: dict[str, Any]):
         """What :meth:`forward` returns, of scores."""
-        counts = sample["counts"]
-        counted = sample["counted"] * counts
-        total = self.cross_entropy(scores, sample) * counts
+        real = int(not sample["filler"])
+        target_count = sample["target_count"] * real
+        total = self.cross_entropy(scores, sample) * real
         log = {
             "loss": total.detach(),
-            "ntokens": sample["ntokens"] * counts,
-            "nsentences": sample["nsentences"] * counts,
-            "sample_size": counted,
-            "positions": sample["net_input"]["src_tokens"].numel() * counts,
+            "ntokens": sample["ntokens"] * real,
+            "nsentences": sample["nsentences"] * real,
+            "sample_size": target_count,
+            "positions": sample["net_input"]["src_tokens"].numel() * real,
         }
         model = self.task.model
         idle = unread(model, len(model.encoder.sentence_encoder.layers))
-        return total + touch(idle), counted, log
+        return total + touch(idle), target_count, log
 
     def cross_entropy(self, scores: torch.Tensor, sample: dict[str, Any]) -> torch.Tensor:
         """Summed; 0 where nothing is labelled."""

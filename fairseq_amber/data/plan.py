@@ -75,19 +75,23 @@ class MicroBatch:
 
 
 class Steps(NamedTuple):
-    """A table of micro-batches: S steps of W ranks, every step of one kind.
+    """A table of micro-batches: S steps of W ranks; a step holds one kind of text.
 
-    starts, sizes: (S, W) where in the plan's ``indices`` the examples of each lie. predicted:
-    (S, W) tokens predicted in each. fillers: (S, W) bool. parallel: (S,) bool. counted: (S, W, 2)
-    points and links in each.
+    Attributes:
+        starts: (S, W) where the examples of each micro-batch begin in the plan's ``indices``.
+        sizes: (S, W) how many examples each micro-batch has.
+        predicted_counts: (S, W) how many tokens each micro-batch predicts.
+        fillers: (S, W) bool, True for a micro-batch that only keeps a rank busy.
+        parallel: (S,) bool, True for a step of sentence pairs.
+        point_and_link_counts: (S, W, 2) how many points and word links each micro-batch has.
     """
 
     starts: np.ndarray
     sizes: np.ndarray
-    predicted: np.ndarray
+    predicted_counts: np.ndarray
     fillers: np.ndarray
     parallel: np.ndarray
-    counted: np.ndarray
+    point_and_link_counts: np.ndarray
 
 
 class EpochPlan(Sequence):
@@ -107,18 +111,19 @@ class EpochPlan(Sequence):
         self._update_freq = update_freq
         count, self._world = steps.sizes.shape
         self._numbers = range(count * self._world)
-        counted = ~steps.fillers
+        real = ~steps.fillers
         self._heights = np.where(steps.parallel, steps.sizes.max(axis=1, initial=0), 0)
 
         def per_update(of_step: np.ndarray) -> np.ndarray:
             return np.add.reduceat(of_step, np.arange(0, count, update_freq)) if count else of_step
 
-        tokens = (steps.predicted * counted).sum(axis=1)
+        tokens = (steps.predicted_counts * real).sum(axis=1)
         self._mlm_tokens = per_update(np.where(steps.parallel, 0, tokens))
         self._tlm_tokens = per_update(np.where(steps.parallel, tokens, 0))
-        pairs = (steps.sizes * counted).sum(axis=1)
+        pairs = (steps.sizes * real).sum(axis=1)
         self._pairs = per_update(np.where(steps.parallel, pairs, 0))
-        self._counted = per_update((steps.counted * counted[:, :, None]).sum(axis=1))
+        points_and_links = steps.point_and_link_counts * real[:, :, None]
+        self._points_and_links = per_update(points_and_links.sum(axis=1))
 
     @property
     def update_freq(self) -> int:
@@ -148,8 +153,8 @@ class EpochPlan(Sequence):
             pairs=int(self._pairs[update]),
             step_pairs=int(heights[position]),
             update_heights=tuple(heights[parallel].tolist()),
-            points=int(self._counted[update, 0]),
-            links=int(self._counted[update, 1]),
+            points=int(self._points_and_links[update, 0]),
+            links=int(self._points_and_links[update, 1]),
         )
         if not parallel[position] or len(normalizers.update_heights) < 2:
             return self._examples(step, rank, normalizers)

@@ -27,12 +27,13 @@ class Source(Protocol):
         """(size,) tokens of each example over all passes, special tokens included."""
 
     @property
-    def predicted(self) -> np.ndarray:
-        """(size,) tokens predicted in each."""
+    def predicted_counts(self) -> np.ndarray:
+        """(size,) how many tokens each example predicts."""
 
     @property
-    def counted(self) -> np.ndarray | None:
-        """(size, 2) points of the target and links of each; None where they are not needed."""
+    def point_and_link_counts(self) -> np.ndarray | None:
+        """(size, 2) how many points of the target and word links each example has; None if no
+        term needs them."""
 
 
 class BatchLimits(NamedTuple):
@@ -145,8 +146,8 @@ def _pass(
     """``draws`` examples of each corpus, batched; in random order if there is an ``rng``."""
     dtype = np.result_type(*(source.indices.dtype for source in sources))
     indices = np.empty(sum(map(int, draws)), dtype)
-    starts, sizes, predicted = [], [], []
-    counted: list[np.ndarray] = []
+    starts, sizes, predicted_counts = [], [], []
+    point_and_link_counts: list[np.ndarray] = []
     filled = 0
     for source, count in zip(sources, draws):
         chosen, ends = _batches(source.costs, int(count), limits, rng)
@@ -154,14 +155,17 @@ def _pass(
         indices[filled : filled + len(chosen)] = source.indices[chosen]
         starts.append(begins + filled)
         sizes.append(ends - begins)
-        predicted.append(np.add.reduceat(source.predicted[chosen], begins, dtype=np.int64))
-        per_example = source.counted
-        if per_example is None:
-            counted.append(np.zeros((len(ends), 2), dtype=np.int64))
+        predicted = source.predicted_counts[chosen]
+        predicted_counts.append(np.add.reduceat(predicted, begins, dtype=np.int64))
+        points_and_links = source.point_and_link_counts
+        if points_and_links is None:
+            sums = np.zeros((len(ends), 2), dtype=np.int64)
         else:
-            counted.append(np.add.reduceat(per_example[chosen], begins, axis=0, dtype=np.int64))
+            sums = np.add.reduceat(points_and_links[chosen], begins, axis=0, dtype=np.int64)
+        point_and_link_counts.append(sums)
         filled += len(chosen)
-    columns = [np.concatenate(column) for column in (starts, sizes, predicted, counted)]
+    table = (starts, sizes, predicted_counts, point_and_link_counts)
+    columns = [np.concatenate(column) for column in table]
     count = len(columns[0])
     order = np.arange(count) if rng is None else rng.permutation(count)
     # Ranks that the last step has no batch for repeat an example of its first.

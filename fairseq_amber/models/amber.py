@@ -127,7 +127,7 @@ class AmberModel(BaseFairseqModel):
         positions: Optional[torch.Tensor] = None,
         segments: Optional[torch.Tensor] = None,
         prefix_lengths: Optional[torch.Tensor] = None,
-        masked: Optional[Tuple[torch.Tensor, torch.Tensor]] = None,
+        predicted: Optional[Tuple[torch.Tensor, torch.Tensor]] = None,
         masked_tokens: Optional[torch.Tensor] = None,
         cross: Optional[CrossBlock] = None,
         sentence_width: Optional[int] = None,
@@ -147,7 +147,7 @@ class AmberModel(BaseFairseqModel):
             src_lengths: unused; stock batches carry it.
             positions, segments, prefix_lengths, include_diagonal, cross, sentence_width,
                 attention_layer, sentence_layer: see ``models.encoder.SentenceEncoder.forward``.
-            masked: score these tokens alone: (B', Q) int64 positions in the first B' rows, and
+            predicted: score these tokens alone: (B', Q) int64 positions in the first B' rows, and
                 (M,) int64 flat indices of the real ones among them.
             masked_tokens: likewise, as stock's criterion does: (B, T) bool.
             features_only: return the states of ``sentence_layer`` in place of scores.
@@ -163,14 +163,14 @@ class AmberModel(BaseFairseqModel):
         """
         if head is not None:
             return self._head_scores(head, src_tokens, positions, segments, at)
-        where, slots = (None, None) if masked is None or features_only else masked
+        chosen, slots = (None, None) if predicted is None or features_only else predicted
         output = self.encoder.sentence_encoder(
             src_tokens,
             positions=positions,
             segments=segments,
             prefix_lengths=prefix_lengths,
             include_diagonal=include_diagonal,
-            predicted=where,
+            predicted=chosen,
             cross=None if cross is None else CrossBlock(*cross),
             sentence_width=sentence_width,
             attention_layer=attention_layer,
@@ -186,10 +186,10 @@ class AmberModel(BaseFairseqModel):
         }
         if features_only:
             return output.states, extra
-        if where is not None:
+        if chosen is not None:
             states = output.predicted_states
             if states is None:
-                states = take_tokens(output.states[: where.size(0)], where)
+                states = take_tokens(output.states[: chosen.size(0)], chosen)
             states = states.flatten(0, 1).index_select(0, slots)
         else:
             states = output.states

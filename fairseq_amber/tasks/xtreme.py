@@ -36,13 +36,13 @@ class _Examples:
     """A dataset as the sampler sees it; see :class:`~fairseq_amber.data.sampling.Source`."""
 
     parallel = False
-    counted = None
+    point_and_link_counts = None
 
     def __init__(self, sizes: np.ndarray):
         self.size = len(sizes)
         self.indices = np.arange(len(sizes), dtype=np.int32)
         self.costs = sizes
-        self.predicted = np.zeros_like(sizes)
+        self.predicted_counts = np.zeros_like(sizes)
 
 
 class XtremeTask(OneDictionaryTask):
@@ -226,8 +226,8 @@ class XtremeTask(OneDictionaryTask):
             scores = criterion.scores(model, sample)
             loss, sample_size, logged = criterion.loss(scores, sample)
             sums = metric.sums(self.datasets[sample["split"]], sample, scores)
-        counts = sample["counts"]
-        logged.update({f"_{name}": counts * value for name, value in zip(metric.names, sums)})
+        real = int(not sample["filler"])
+        logged.update({f"_{name}": real * value for name, value in zip(metric.names, sums)})
         return loss, sample_size, logged
 
     def reduce_metrics(self, logging_outputs, criterion):

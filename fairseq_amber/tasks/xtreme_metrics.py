@@ -39,7 +39,7 @@ def _classification(
     dataset: TaskDataset, sample: dict[str, Any], scores: torch.Tensor
 ) -> tuple[float, ...]:
     correct = scores.argmax(1) == sample["target"]  # -1 is never predicted
-    return float(correct.sum()), float(sample["counted"])
+    return float(correct.sum()), float(sample["target_count"])
 
 
 def _qa(dataset: TaskDataset, sample: dict[str, Any], scores: torch.Tensor) -> tuple[float, ...]:

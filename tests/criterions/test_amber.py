@@ -92,8 +92,8 @@ def slow_sentence_alignment(pairs, vector, similarity=torch.dot, symmetric=False
 
 
 def slow_loss(model, sample, pairs):
-    tokens, (where, slots) = sample["net_input"]["src_tokens"], sample["net_input"]["masked"]
-    places = [(s // where.size(1), int(where.flatten()[s])) for s in slots.tolist()]
+    tokens, (predicted, slots) = sample["net_input"]["src_tokens"], sample["net_input"]["predicted"]
+    places = [(s // predicted.size(1), int(predicted.flatten()[s])) for s in slots.tolist()]
     terms = {}
     nll = []
     for row in range(tokens.size(0)):
@@ -287,7 +287,7 @@ def test_a_filler_adds_nothing(make_task, make_model):
     task, model = make_task(), make_model()
     criterion = build_criterion(task)
     samples = batches(task, world=16, max_tokens=2000)
-    filler = next(s for s in samples if not s["counts"])
+    filler = next(s for s in samples if s["filler"])
     loss, size, log = criterion(model, filler)
     loss.backward()
     assert size == 1 and loss == 0

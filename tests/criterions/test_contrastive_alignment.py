@@ -39,7 +39,7 @@ def parallel_updates(task, **settings):
 
 def pairs_of(task, samples):
     data = task.datasets["train"]
-    ids = [i for s in samples if s["parallel"] and s["counts"] for i in s["id"].tolist()]
+    ids = [i for s in samples if s["parallel"] and not s["filler"] for i in s["id"].tolist()]
     return [tuple(tuple(side.tolist()) for side in data[i]["tokens"]) for i in ids]
 
 
@@ -241,7 +241,7 @@ def test_a_filler_adds_nothing_and_does_not_enter_the_queue(make_task, make_mode
     task, model = make_task(), make_model()
     criterion = build(task, model, contrast_momentum=0.9, contrast_queue=9, contrast_projection=4)
     sample = parallel_updates(task)[0][0]
-    sample["counts"] = False
+    sample["filler"] = True
     sample["normalizers"]["pairs"] = 0
     loss, size, log = criterion(model, sample)
     loss.backward()

@@ -127,7 +127,7 @@ def test_a_batch_without_a_link_and_a_filler_add_nothing(build, link_folder, tmp
     assert all(p.grad is not None and not p.grad.any() for p in model.parameters())
 
     task, model, criterion, _ = build()
-    filler = next(s for s in batches(task, max_tokens=2000, world=16) if not s["counts"])
+    filler = next(s for s in batches(task, max_tokens=2000, world=16) if s["filler"])
     loss, _, log = criterion(model, filler)
     loss.backward()
     logged = [log[name] for name in ("l2_sum", "l2_count", "anchor_sum", "anchor_count")]

@@ -72,7 +72,7 @@ def test_equals_the_formula_and_its_gradient(built):
     expected = one_by_one(task, model, indices)
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(log["loss"], expected.detach())
-    assert sample_size == log["sample_size"] == batch(task, indices)["counted"]
+    assert sample_size == log["sample_size"] == batch(task, indices)["target_count"]
     ours = gradient(model, loss)
     model.zero_grad(set_to_none=True)
     everything = sum(p.sum() for p in model.parameters())
@@ -120,7 +120,7 @@ def test_what_has_no_label_does_not_count(built):
     model.double()
     sample = batch(task, range(10))
     scores = criterion.scores(model, sample)
-    blank = dict(sample, target=torch.full_like(sample["target"], -1), counted=0)
+    blank = dict(sample, target=torch.full_like(sample["target"], -1), target_count=0)
     loss, sample_size, _ = criterion.loss(scores, blank)
     assert float(loss.detach()) == 0 and sample_size == 0
     assert not gradient(model, loss).any()
@@ -138,7 +138,7 @@ def test_what_has_no_label_does_not_count(built):
 
 def test_a_filler_has_no_part(built):
     task, model, criterion = built
-    filler = dict(batch(task, range(3)), counts=False)
+    filler = dict(batch(task, range(3)), filler=True)
     loss, sample_size, log = criterion(model, filler)
     assert sample_size == 0 and not any(float(value) for value in log.values())
     assert not gradient(model, loss).any()

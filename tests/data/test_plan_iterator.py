@@ -22,8 +22,8 @@ class Dataset(FairseqDataset):
 def iterator(n, **settings):
     steps = Steps(
         starts=numpy.arange(n)[:, None], sizes=numpy.ones((n, 1), int),
-        predicted=numpy.ones((n, 1), int), fillers=numpy.zeros((n, 1), bool),
-        parallel=numpy.ones(n, bool), counted=numpy.zeros((n, 1, 2), int),
+        predicted_counts=numpy.ones((n, 1), int), fillers=numpy.zeros((n, 1), bool),
+        parallel=numpy.ones(n, bool), point_and_link_counts=numpy.zeros((n, 1, 2), int),
     )
     data = Dataset()
     plan = EpochPlan(numpy.arange(n), steps, 1)

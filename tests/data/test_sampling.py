@@ -17,8 +17,8 @@ class Source(NamedTuple):
     parallel: bool
     indices: np.ndarray
     costs: np.ndarray
-    predicted: np.ndarray
-    counted: Optional[np.ndarray] = None
+    predicted_counts: np.ndarray
+    point_and_link_counts: Optional[np.ndarray] = None
 
     @property
     def size(self):
@@ -101,19 +101,17 @@ def test_oversampling_repeats_everything_before_anything_a_third_time(sources):
 
 
 def test_normalizers_count_the_whole_update_over_ranks_and_accumulation(sources):
-    predicted = np.concatenate([s.predicted for s in sources])
+    predicted = np.concatenate([s.predicted_counts for s in sources])
     batches = plan(sources, world=2, update_freq=3)
     for start in range(0, len(batches), 6):
         update = batches[start : start + 6]
-        counted = [b for b in update if not b.filler]
+        real = [b for b in update if not b.filler]
         for batch in update:
             n = batch.normalizers
             assert n.micro_batches == len(update)
-            assert n.pairs == sum(len(b) for b in counted if b.parallel)
+            assert n.pairs == sum(len(b) for b in real if b.parallel)
             for kind, tokens in ((False, n.mlm_tokens), (True, n.tlm_tokens)):
-                assert tokens == sum(
-                    predicted[b.indices].sum() for b in counted if b.parallel is kind
-                )
+                assert tokens == sum(predicted[b.indices].sum() for b in real if b.parallel is kind)
         for step in range(0, len(update), 2):
             widest = max(len(b) if b.parallel else 0 for b in update[step : step + 2])
             assert {b.normalizers.step_pairs for b in update[step : step + 2]} == {widest}

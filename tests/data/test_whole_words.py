@@ -96,9 +96,11 @@ def test_masking_and_points_take_the_words_of_encoded_wordpiece_text():
     masking = Masking(MaskingRates(), specials.mask, (4, specials.mask), boundaries)
     masked = mask_rows(rows, np.full(200, 4), masking, np.arange(200, dtype=np.uint64) << 32)
     predicted = np.zeros(rows.shape, dtype=bool)
-    slots = np.zeros(masked.where.size, dtype=bool)
+    slots = np.zeros(masked.predicted.size, dtype=bool)
     slots[masked.slots] = True
-    for row, (where, real) in enumerate(zip(masked.where, slots.reshape(masked.where.shape))):
-        predicted[row, where[real]] = True
+    for row, (positions, real) in enumerate(
+        zip(masked.predicted, slots.reshape(masked.predicted.shape))
+    ):
+        predicted[row, positions[real]] = True
     whole = predicted[:, 1:4]  # un ##believ ##able
     assert (whole.all(axis=1) == whole.any(axis=1)).all() and 20 < whole.all(axis=1).sum() < 180

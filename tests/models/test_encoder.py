@@ -230,8 +230,8 @@ def test_masked_positions_alone_are_scored(make_model, random_sentences):
     with torch.no_grad():
         everything, _ = model(tokens)
         by_mask, _ = model(tokens, masked_tokens=mask)
-        where = torch.tensor([[1, 0], [0, 0], [0, 0]])
-        by_place, _ = model(tokens, masked=(where, torch.tensor([0, 4])))
+        positions = torch.tensor([[1, 0], [0, 0], [0, 0]])
+        by_place, _ = model(tokens, predicted=(positions, torch.tensor([0, 4])))
     torch.testing.assert_close(by_mask, everything[mask])
     torch.testing.assert_close(by_place, everything[mask], atol=1e-5, rtol=1e-5)
 

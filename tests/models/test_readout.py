@@ -48,11 +48,12 @@ def in_part(model, batch, **layers):
 
 def in_full(model, batch, attention_layer=3, sentence_layer=3):
     """Every state of every layer; then what is wanted is picked, row by row."""
-    rows = {k: v for k, v in batch.items() if k not in ("masked", "cross", "sentence_width")}
+    rows = {k: v for k, v in batch.items() if k not in ("predicted", "cross", "sentence_width")}
     _, extra = model(**rows, return_all_hiddens=True, features_only=True)
-    where, slots = batch["masked"]
+    positions, slots = batch["predicted"]
     picked = [
-        extra["inner_states"][-1][s // where.size(1), where.flatten()[s]] for s in slots.tolist()
+        extra["inner_states"][-1][s // positions.size(1), positions.flatten()[s]]
+        for s in slots.tolist()
     ]
     states = torch.stack(picked) if picked else extra["inner_states"][-1][0, :0]
     out = [model.encoder.lm_head(states)]
@@ -172,7 +173,7 @@ def test_features_of_a_lower_layer(make_model, make_batch):
 def test_scores_are_the_last_layers_whatever_sentence_layer_says(make_model, make_batch):
     model, batch = make_model().eval(), make_batch(alignment=False)
     chosen = batch["src_tokens"] == 4
-    for name, value in (("masked", batch.pop("masked")), ("masked_tokens", chosen)):
+    for name, value in (("predicted", batch.pop("predicted")), ("masked_tokens", chosen)):
         with_layer, _ = model(**batch, **{name: value}, sentence_layer=1)
         torch.testing.assert_close(with_layer, model(**batch, **{name: value})[0])
 

@@ -26,12 +26,12 @@ def test_whole_words(make_task, folder):
     (folder / "dict.txt").write_text("".join(lines))
     task = make_task(data=str(folder), whole_word_masking=True, mask_prob=0.4)
     batch = first_batch(task)
-    where, slots = batch["net_input"]["masked"]
+    positions, slots = batch["net_input"]["predicted"]
     pairs = batch["nsentences"]
     clean = batch["net_input"]["src_tokens"][pairs : 2 * pairs]
     starts = task.datasets["train"].collate.masking.words.starts(clean.numpy())
     predicted = clean.new_zeros(clean.shape, dtype=bool)
-    predicted[slots // where.size(1), where.flatten()[slots]] = True
+    predicted[slots // positions.size(1), positions.flatten()[slots]] = True
     whole = 0
     for row, start, chosen in zip(clean, starts, predicted.numpy()):
         word = start.cumsum()

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from fairseq_amber.data.alignment.linked_words import LinkedWords
-from fairseq_amber.data.alignment.masking import Masking, mask_rows, masked_counts
+from fairseq_amber.data.alignment.masking import Masking, mask_rows, predicted_counts
 from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.data.alignment.points import PointFinder
 from fairseq_amber.data.counter_random import fingerprints, stream_keys
@@ -78,15 +78,15 @@ class Collater:
         """One batch of masked sentences.
 
         Returns:
-            ``net_input``: ``src_tokens`` (B, T) and ``masked``, the ``where`` (B, Q) and ``slots``
+            ``net_input``: ``src_tokens`` (B, T) and ``predicted``, the positions (B, Q) and slots
             (M,) of :class:`~fairseq_amber.data.alignment.masking.MaskedRows`. Beside it
             ``target`` (M,) and ``ntokens``, padding left out.
         """
         rows = pad_rows([sentence_row(x, self.specials) for x in sentences], self.specials.pad)
         lengths = np.array([len(x) for x in sentences])
-        tokens, masked, target = self._mask(rows, lengths, draws, epoch)
+        tokens, predicted, target = self._mask(rows, lengths, draws, epoch)
         return {
-            "net_input": {"src_tokens": tokens, "masked": masked},
+            "net_input": {"src_tokens": tokens, "predicted": predicted},
             "target": target,
             "ntokens": int((lengths + SENTENCE_SPECIALS).sum()),
         }
@@ -126,10 +126,10 @@ class Collater:
             rows = [pair_row(x, y, self.specials) for x, y in zip(sources, targets)]
         clean = pad_rows(rows, self.specials.pad)
         masked_rows = len(sources) if self.needs.tlm else 0
-        tokens, masked, target = self._mask(
+        tokens, predicted, target = self._mask(
             clean[:masked_rows], lengths[:masked_rows], draws[:masked_rows], epoch
         )
-        net_input: dict[str, Any] = {"src_tokens": tokens, "masked": masked}
+        net_input: dict[str, Any] = {"src_tokens": tokens, "predicted": predicted}
         sample: dict[str, Any] = {"net_input": net_input, "target": target}
         first_lengths = torch.from_numpy(first[:masked_rows] + SENTENCE_SPECIALS)
         if aligned is not None:
@@ -179,12 +179,12 @@ class Collater:
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor], torch.Tensor]:
         masked = mask_rows(
             rows.numpy(),
-            masked_counts(lengths, self.masking.rates),
+            predicted_counts(lengths, self.masking.rates),
             self.masking,
             stream_keys(self.seed, epoch, np.asarray(draws)),
         )
-        tokens, where, slots, targets = map(torch.from_numpy, masked)
-        return tokens, (where, slots), targets
+        tokens, predicted, slots, targets = map(torch.from_numpy, masked)
+        return tokens, (predicted, slots), targets
 
     def _means(
         self, tokens: torch.Tensor, lengths: torch.Tensor

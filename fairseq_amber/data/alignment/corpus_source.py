@@ -18,8 +18,8 @@ class CorpusSource:
         offset: index in the dataset of its first example.
         costs: (K + 1,) by length: tokens over all passes of an example of so many. Examples longer
             than K are cut if sentences, and left out if pairs.
-        predicted: (K + 1,) by length: how many tokens are predicted.
-        counted: (N, 2) of all examples, see :class:`~fairseq_amber.data.sampling.Source`.
+        predicted_counts: (K + 1,) by length: how many tokens are predicted.
+        point_and_link_counts: (N, 2) of all examples, see ``data.sampling.Source``.
 
     Attributes:
         size: number of usable examples. empty, too_long: how many others there are.
@@ -30,16 +30,16 @@ class CorpusSource:
         corpus: Corpus,
         offset: int,
         costs: np.ndarray,
-        predicted: np.ndarray,
-        counted: np.ndarray | None = None,
+        predicted_counts: np.ndarray,
+        point_and_link_counts: np.ndarray | None = None,
     ):
         self.parallel = corpus.parallel
         self._corpus = corpus
         self._offset = offset
         self._longest = len(costs) - 1
         self._costs = costs
-        self._predicted = predicted
-        self._counted = counted
+        self._predicted_counts = predicted_counts
+        self._point_and_link_counts = point_and_link_counts
         empty = corpus.empty
         left_out = empty | (corpus.lengths > self._longest) if corpus.parallel else empty
         self.empty = int(empty.sum())
@@ -60,14 +60,15 @@ class CorpusSource:
         return self._costs[self._lengths()]
 
     @property
-    def predicted(self) -> np.ndarray:
-        """(size,) tokens predicted in each."""
-        return self._predicted[self._lengths()]
+    def predicted_counts(self) -> np.ndarray:
+        """(size,) how many tokens each example predicts."""
+        return self._predicted_counts[self._lengths()]
 
     @property
-    def counted(self) -> np.ndarray | None:
-        """(size, 2) points of the target and links of each."""
-        return None if self._counted is None else self._of_usable(self._counted)
+    def point_and_link_counts(self) -> np.ndarray | None:
+        """(size, 2) how many points of the target and word links each example has."""
+        counts = self._point_and_link_counts
+        return None if counts is None else self._of_usable(counts)
 
     def _lengths(self) -> np.ndarray:
         return np.minimum(self._of_usable(self._corpus.lengths), self._longest)

@@ -12,7 +12,7 @@ from fairseq.data import FairseqDataset
 from fairseq_amber.data.alignment.collater import Collater
 from fairseq_amber.data.alignment.corpora import Corpus, ParallelCorpus
 from fairseq_amber.data.alignment.corpus_source import CorpusSource
-from fairseq_amber.data.alignment.masking import masked_counts
+from fairseq_amber.data.alignment.masking import predicted_counts
 from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS
 from fairseq_amber.data.plan import MicroBatch
 
@@ -62,12 +62,16 @@ class AlignmentDataset(FairseqDataset):
         specials = PAIR_SPECIALS if corpus.parallel else SENTENCE_SPECIALS
         masked = needs.tlm or not corpus.parallel
         lengths = np.arange(self.max_length - specials + 1, dtype=np.int32)
+        budgets = predicted_counts(lengths, self.collate.masking.rates)
+        points_and_links = None
+        if isinstance(corpus, ParallelCorpus):
+            points_and_links = self._point_and_link_counts(corpus)
         source = CorpusSource(
             corpus,
             offset,
             costs=needs.tokens_of_pair(lengths) if corpus.parallel else lengths + specials,
-            predicted=masked_counts(lengths, self.collate.masking.rates) * np.int32(masked),
-            counted=self._counted(corpus) if isinstance(corpus, ParallelCorpus) else None,
+            predicted_counts=budgets * np.int32(masked),
+            point_and_link_counts=points_and_links,
         )
         for reason, count in (
             ("empty on a side" if corpus.parallel else "empty", source.empty),
@@ -77,8 +81,8 @@ class AlignmentDataset(FairseqDataset):
                 self.dropped[corpus.name, reason] = count
         return source
 
-    def _counted(self, corpus: ParallelCorpus) -> np.ndarray | None:
-        """(N, 2) points of the target and links of each pair."""
+    def _point_and_link_counts(self, corpus: ParallelCorpus) -> np.ndarray | None:
+        """(N, 2) how many points of the target and word links each pair has."""
         points, links = self.collate.points, corpus.links
         if points is None and links is None:
             return None
@@ -108,12 +112,12 @@ class AlignmentDataset(FairseqDataset):
         """One batch of examples of one corpus.
 
         Returns:
-            What :class:`Collater` makes of them; the name of their
-            ``corpus``, and ``corpora``, all names of this split; ``counts``, whether the batch adds
-            to the ``normalizers``, the update's counts (None outside a plan: the batch normalises
-            itself). Where the criterion chooses among the pairs of several steps of an update:
+            The batch of ``Collater``, with the name of its ``corpus``; ``corpora``, all names of
+            this split; ``filler``, whether the batch only keeps a rank busy and adds nothing to the
+            ``normalizers``, the update's counts (None outside a plan: the batch normalises itself).
+            Where the criterion chooses among the pairs of several steps of an update:
             ``update_step``, and at the first of them ``update_sentences``, for every step the
-            sentences of :meth:`Collater.separate` and ``counts``.
+            sentences of ``Collater.separate`` and ``filler``.
         """
         if not samples:
             return {}
@@ -138,7 +142,7 @@ class AlignmentDataset(FairseqDataset):
             corpus=corpus.name,
             corpora=tuple(corpus.name for corpus in self.corpora),
             parallel=corpus.parallel,
-            counts=batch is None or not batch.filler,
+            filler=batch is not None and batch.filler,
             # A dict: fairseq turns named tuples into bare ones when it moves a batch.
             normalizers=batch and batch.normalizers and batch.normalizers._asdict(),
             nsentences=len(samples),
@@ -148,4 +152,4 @@ class AlignmentDataset(FairseqDataset):
 
     def _sentences(self, batch: MicroBatch) -> dict[str, Any]:
         sources, targets = zip(*(self._read(index)[1] for index, _ in batch))
-        return {**self.collate.separate(sources, targets), "counts": not batch.filler}
+        return {**self.collate.separate(sources, targets), "filler": batch.filler}

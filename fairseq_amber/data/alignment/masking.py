@@ -43,17 +43,22 @@ class Masking(NamedTuple):
 
 
 class MaskedRows(NamedTuple):
-    """tokens: (B, T) corrupted. where: (B, Q) positions of the predicted tokens of each row in
-    ascending order, then 0. slots: (M,) flat indices of the real ones among those B * Q. targets:
-    (M,) their original ids."""
+    """Rows with some tokens replaced, and which tokens are to be predicted.
+
+    Attributes:
+        tokens: (B, T) the corrupted rows.
+        predicted: (B, Q) positions of the predicted tokens of each row in ascending order, then 0.
+        slots: (M,) flat indices of the real positions among those B * Q.
+        targets: (M,) original ids of the predicted tokens.
+    """
 
     tokens: np.ndarray
-    where: np.ndarray
+    predicted: np.ndarray
     slots: np.ndarray
     targets: np.ndarray
 
 
-def masked_counts(lengths: np.ndarray, rates: MaskingRates) -> np.ndarray:
+def predicted_counts(lengths: np.ndarray, rates: MaskingRates) -> np.ndarray:
     """The budget of rows with so many tokens, special ones left out, int32: the nearest integer to
     the share, at least one, as in BERT's own data preparation; 0 where there is no token or no
     masking."""
@@ -76,7 +81,7 @@ def mask_rows(
 
     Args:
         tokens: (B, T) int64 ids, padded on the right.
-        budgets: (B,) :func:`masked_counts` of the rows' lengths.
+        budgets: (B,) :func:`predicted_counts` of the rows' lengths.
         masking: how.
         keys: (B,) uint64 of :func:`~fairseq_amber.data.counter_random.stream_keys`.
     """
@@ -103,9 +108,9 @@ def mask_rows(
     width = int(counts.max(initial=0))
     first = np.cumsum(counts) - counts  # of each row among the M
     slots = rows * width + np.arange(len(rows)) - first[rows]
-    where = np.zeros((len(tokens), width), dtype=np.int64)
-    where.flat[slots] = positions
-    return MaskedRows(corrupted, where, slots, targets)
+    predicted = np.zeros((len(tokens), width), dtype=np.int64)
+    predicted.flat[slots] = positions
+    return MaskedRows(corrupted, predicted, slots, targets)
 
 
 def _choose_tokens(order: np.ndarray, maskable: np.ndarray, budgets: np.ndarray) -> np.ndarray:

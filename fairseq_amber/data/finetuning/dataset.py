@@ -1,11 +1,11 @@
 """The examples of a prepared task behind one index, and the batches made of them.
 
 A batch of B examples is a dict: ``id`` (B,) int64, their indices in a ``split``; ``nsentences``, B;
-``ntokens``,
-without padding; ``counts``, False where it fills a rank that would have none; ``counted``, how many
-targets there are; and ``net_input``, the arguments of the model: ``src_tokens`` (R, T) int64,
-``head``, the kind of task, and where the layout has them ``segments`` and ``positions`` (R, T)
-int64. What else it holds depends on the kind of task: see its dataset.
+``ntokens``, without padding; ``filler``, True for a batch that only keeps a rank busy and counts
+for nothing; ``target_count``, how many targets are scored; and ``net_input``, the arguments of the
+model: ``src_tokens`` (R, T) int64, ``head``, the kind of task, and where the layout has them
+``segments`` and ``positions`` (R, T) int64. What else it holds depends on the kind of task: see its
+dataset.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ class TaskDataset(FairseqDataset):
     def __getitem__(self, item) -> dict[str, Any]:
         """An example by its index; also of a :class:`~fairseq_amber.data.plan.MicroBatch`."""
         index, batch = item if isinstance(item, tuple) else (item, None)
-        counts = batch is None or not batch.filler
-        return {"id": index, "counts": counts, **self._example(int(index))}
+        filler = batch is not None and batch.filler
+        return {"id": index, "filler": filler, **self._example(int(index))}
 
     def _example(self, index: int) -> dict[str, Any]:
         """Its ``rows``, and what else :meth:`_complete` takes."""
@@ -117,14 +117,14 @@ class TaskDataset(FairseqDataset):
             "split": self.split,
             "nsentences": len(samples),
             "ntokens": sum(map(len, rows)),
-            "counts": samples[0]["counts"],
+            "filler": samples[0]["filler"],
             "net_input": {
                 "src_tokens": pad_rows(rows, self.settings.specials.pad),
                 "head": self.head,
             },
         }
         self._complete(batch, samples)
-        batch["counted"] = _counted(batch["target"])
+        batch["target_count"] = _target_count(batch["target"])
         return batch
 
     def _complete(self, batch: dict[str, Any], samples: list[dict[str, Any]]) -> None:
@@ -185,5 +185,5 @@ def room(settings: RowSettings, specials: int, needed: int, what: str) -> int:
     return settings.max_length - specials
 
 
-def _counted(target: torch.Tensor) -> int:
+def _target_count(target: torch.Tensor) -> int:
     return int((target.view(len(target), -1)[:, :1] >= 0).sum())

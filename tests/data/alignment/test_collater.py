@@ -52,21 +52,21 @@ def test_rows_of_sentences_as_drawn():
     batch = collater(probability=0).sentences([X, P], [0, 1], epoch=1)
     assert batch["net_input"]["src_tokens"].tolist() == [[0, 10, 11, 12, 2], [0, 13, 2, 1, 1]]
     assert batch["ntokens"] == 8 and len(batch["target"]) == 0
-    assert set(batch["net_input"]) == {"src_tokens", "masked"}
+    assert set(batch["net_input"]) == {"src_tokens", "predicted"}
 
 
-def test_masked_points_at_the_masked_rows_and_targets_are_the_originals(random_sentences):
+def test_predicted_points_at_the_masked_rows_and_targets_are_the_originals(random_sentences):
     sources, targets = random_sentences(20, 1), random_sentences(20, 2)
     batch = collater(probability=0.4).pairs(sources, targets, range(20), epoch=1)
     tokens = batch["net_input"]["src_tokens"]
-    where, slots = batch["net_input"]["masked"]
-    assert where.dtype == slots.dtype == torch.int64 and where.size(0) == 20
+    positions, slots = batch["net_input"]["predicted"]
+    assert positions.dtype == slots.dtype == torch.int64 and positions.size(0) == 20
     clean = tokens[20:40]
-    assert batch["target"].tolist() == clean.gather(1, where).flatten()[slots].tolist()
+    assert batch["target"].tolist() == clean.gather(1, positions).flatten()[slots].tolist()
     untouched = torch.ones(20, tokens.size(1), dtype=torch.bool)
-    untouched[slots // where.size(1), where.flatten()[slots]] = False
+    untouched[slots // positions.size(1), positions.flatten()[slots]] = False
     assert tokens[:20][untouched].equal(clean[untouched])
-    assert (where.flatten()[np.delete(np.arange(where.numel()), slots)] == 0).all()
+    assert (positions.flatten()[np.delete(np.arange(positions.numel()), slots)] == 0).all()
 
 
 def test_special_tokens_can_be_left_out_of_the_mean_and_the_end_put_into_the_block():
@@ -92,8 +92,8 @@ def test_only_the_needed_rows_are_made(needs, rows):
     assert net_input["src_tokens"].shape == (2 * rows, 8) and batch["ntokens"] == 16 * rows
     for name in ("segments", "positions"):
         assert net_input[name].shape == (2 * rows, 8)
-    where, slots = net_input["masked"]
-    assert where.size(0) == (2 if needs.tlm else 0) and len(slots) == len(batch["target"])
+    positions, slots = net_input["predicted"]
+    assert positions.size(0) == (2 if needs.tlm else 0) and len(slots) == len(batch["target"])
     assert ("cross" in net_input) == ("sentence_mask" in batch) == needs.alignment
     if needs.alignment:
         assert len(net_input["prefix_lengths"]) == 2 * rows

@@ -52,7 +52,7 @@ def test_a_batch_says_where_it_comes_from():
     assert batch["corpus"] == "de-en" and batch["parallel"] is True
     assert batch["corpora"] == ("de", "de-en")
     assert batch["nsentences"] == 2 and batch["id"].tolist() == [2, 3]
-    assert batch["counts"] is True and batch["normalizers"] is None
+    assert batch["filler"] is False and batch["normalizers"] is None
     mono = data.collater([data[1]])
     assert mono["corpus"] == "de" and mono["parallel"] is False
     assert mono["net_input"]["src_tokens"].shape == (1, 4)
@@ -67,7 +67,7 @@ def test_the_cost_of_a_pair_counts_all_its_rows(needs, rows):
     batch = data.collater([data[0]])
     (source,) = data.sources()
     assert source.costs.tolist() == [8 * rows] == [batch["ntokens"]]
-    assert source.predicted.tolist() == [len(batch["target"])]
+    assert source.predicted_counts.tolist() == [len(batch["target"])]
 
 
 def test_predicted_counts_are_known_without_reading(random_sentences):
@@ -76,7 +76,7 @@ def test_predicted_counts_are_known_without_reading(random_sentences):
     data = dataset([Sentences(sentences), Pairs(pairs)])
     for source in data.sources():
         batch = data.collater([data[i] for i in source.indices])
-        assert len(batch["target"]) == source.predicted.sum()
+        assert len(batch["target"]) == source.predicted_counts.sum()
         assert source.costs.dtype == np.int32
 
 
@@ -140,9 +140,9 @@ def test_the_first_step_of_an_update_brings_the_sentences_of_all_its_steps():
         [0, 22, 23, 24, 25, 2],
     ]
     assert here["mask"].equal(here["tokens"] != 1)
-    assert here["source_key"].equal(batch["source_key"]) and here["counts"] is True
+    assert here["source_key"].equal(batch["source_key"]) and here["filler"] is False
     assert there["tokens"].tolist() == [[0, 20, 21, 2, 1], [0, 10, 11, 12, 2]]
-    assert there["counts"] is False
+    assert there["filler"] is True
     later = data.collater([data[item] for item in second])
     assert later["update_step"] == 1 and "update_sentences" not in later
     assert later["target_key"].equal(there["target_key"])

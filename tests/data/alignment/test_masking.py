@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fairseq_amber.data.alignment.masking import Masking, MaskingRates, mask_rows, masked_counts
+from fairseq_amber.data.alignment.masking import Masking, MaskingRates, mask_rows, predicted_counts
 from fairseq_amber.data.counter_random import stream_keys
 from fairseq_amber.data.whole_words import WordBoundaries
 
@@ -24,7 +24,7 @@ def rows_of(rng, count, low, high):
 
 def masked(tokens, lengths, rates=None, words=None, seed=1, epoch=1):
     masking = Masking(rates or MaskingRates(), MASK, ORDINARY, words)
-    budgets = masked_counts(lengths, masking.rates)
+    budgets = predicted_counts(lengths, masking.rates)
     return mask_rows(tokens, budgets, masking, stream_keys(seed, epoch, np.arange(len(tokens))))
 
 
@@ -32,7 +32,7 @@ def predicted(result):
     """The predicted positions of each row."""
     out = [[] for _ in result.tokens]
     for slot in result.slots:
-        out[slot // result.where.shape[1]].append(int(result.where.flat[slot]))
+        out[slot // result.predicted.shape[1]].append(int(result.predicted.flat[slot]))
     return out
 
 
@@ -78,7 +78,7 @@ def test_equals_the_slow_twin(words, rates, high):
     tokens, lengths = rows_of(np.random.default_rng(high), 60, 1, high)
     result = masked(tokens, lengths, rates, words, seed=7, epoch=3)
     keys = stream_keys(7, 3, np.arange(60))
-    budgets = masked_counts(lengths, rates)
+    budgets = predicted_counts(lengths, rates)
     twins = [
         slow(row, budget, rates, words, key) for row, budget, key in zip(tokens, budgets, keys)
     ]
@@ -91,9 +91,9 @@ def test_equals_the_slow_twin(words, rates, high):
 
 def test_counts_are_the_nearest_integer_and_at_least_one():
     lengths = np.array([0, 1, 3, 10, 11, 100, 103])
-    assert masked_counts(lengths, MaskingRates(0.15)).tolist() == [0, 1, 1, 2, 2, 15, 15]
-    assert masked_counts(lengths, MaskingRates(0.0)).tolist() == [0] * 7
-    assert masked_counts(lengths, MaskingRates(1.0)).tolist() == lengths.tolist()
+    assert predicted_counts(lengths, MaskingRates(0.15)).tolist() == [0, 1, 1, 2, 2, 15, 15]
+    assert predicted_counts(lengths, MaskingRates(0.0)).tolist() == [0] * 7
+    assert predicted_counts(lengths, MaskingRates(1.0)).tolist() == lengths.tolist()
 
 
 @pytest.mark.parametrize("words", [None, WORDS])
@@ -101,7 +101,7 @@ def test_special_and_unknown_tokens_are_never_predicted_and_the_budget_is_kept(w
     tokens, lengths = rows_of(np.random.default_rng(0), 300, 1, 20)
     result = masked(tokens, lengths, words=words)
     ordinary = (tokens > UNK).sum(axis=1)
-    budgets = np.minimum(masked_counts(lengths, MaskingRates()), ordinary)
+    budgets = np.minimum(predicted_counts(lengths, MaskingRates()), ordinary)
     counts = np.array([len(row) for row in predicted(result)])
     assert (result.targets > UNK).all() and len(result.targets) == counts.sum()
     if words is None:
@@ -117,8 +117,8 @@ def test_special_and_unknown_tokens_are_never_predicted_and_the_budget_is_kept(w
 def test_shares_of_mask_random_and_unchanged(words):
     tokens = np.random.default_rng(0).integers(4, 44, (500, 200))
     result = masked(tokens, np.full(500, 200), words=words)
-    rows = result.slots // result.where.shape[1]
-    fate = result.tokens[rows, result.where.flat[result.slots]]
+    rows = result.slots // result.predicted.shape[1]
+    fate = result.tokens[rows, result.predicted.flat[result.slots]]
     share = len(fate) / tokens.size
     assert share == 0.15 if words is None else 0.148 < share <= 0.15
     same = fate == result.targets
@@ -133,7 +133,7 @@ def test_every_token_is_predicted_equally_often(words):
     """Of words with equal lengths; the sentence's place in the row does not matter."""
     row = [BOS, *[4, 5] * 10, EOS, *[6, 7] * 10, EOS]
     result = masked(np.array([row] * 4000), np.full(4000, 40), words=words)
-    counts = np.bincount(result.where.flat[result.slots], minlength=len(row)) / 4000
+    counts = np.bincount(result.predicted.flat[result.slots], minlength=len(row)) / 4000
     specials = [0, 21, 42]
     assert counts[specials].sum() == 0
     assert np.delete(counts, specials) == pytest.approx(0.15, abs=0.025)
@@ -156,7 +156,7 @@ def test_where_no_word_fits_single_tokens_are_predicted():
 
 def test_rates_of_zero_and_one():
     tokens, lengths = np.full((2, 40), 43), np.full(2, 40)
-    assert masked(tokens, lengths, MaskingRates(0)).where.shape == (2, 0)
+    assert masked(tokens, lengths, MaskingRates(0)).predicted.shape == (2, 0)
     assert (masked(tokens, lengths, MaskingRates(1, 1, 0)).tokens == 43).all()
     assert (masked(tokens, lengths, MaskingRates(1, 0, 0)).tokens == MASK).all()
     assert (masked(tokens, lengths, MaskingRates(1, 0, 1)).tokens < 44).all()
@@ -165,7 +165,7 @@ def test_rates_of_zero_and_one():
 @pytest.mark.parametrize("words", [None, WORDS])
 def test_no_rows_and_rows_without_tokens(words):
     none = masked(np.zeros((0, 5), dtype=np.int64), np.zeros(0, dtype=np.int64), words=words)
-    assert none.where.shape == (0, 0) and len(none.slots) == len(none.targets) == 0
+    assert none.predicted.shape == (0, 0) and len(none.slots) == len(none.targets) == 0
     empty = masked(np.array([[BOS, EOS]]), np.array([0]), words=words)
     assert empty.tokens.tolist() == [[BOS, EOS]] and len(empty.targets) == 0
     unknown = masked(np.array([[BOS, UNK, EOS]]), np.array([1]), words=words)

@@ -63,7 +63,7 @@ def test_the_longer_sentence_is_cut_first(build, max_length, segments, reset):
             assert net_input["positions"][row, : len(ids)].tolist() == numbers
     labels = [pairs[i][2] for i in indices]
     assert batch["target"].tolist() == labels
-    assert batch["counted"] == sum(label >= 0 for label in labels)
+    assert batch["target_count"] == sum(label >= 0 for label in labels)
 
 
 def test_rows_that_hold_no_pair_are_refused(build):

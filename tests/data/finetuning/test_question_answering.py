@@ -99,7 +99,7 @@ def test_windows_cover_the_context_and_find_the_answer(build, settings, training
             assert tuple(batch["target"][n].tolist()) == target
             assert batch["net_input"]["segments"][n, column:].tolist() == [1] * (width - column)
             assert not batch["net_input"]["segments"][n, :column].any()
-        assert batch["counted"] == sum(window[4][0] >= 0 for _, window in expected)
+        assert batch["target_count"] == sum(window[4][0] >= 0 for _, window in expected)
         assert tokens.numel() <= len(indices) * data.sizes[indices].max()
     for index, windows in enumerate(examples):
         longest = len(windows[0][0])

@@ -74,10 +74,10 @@ def test_every_word_has_one_place_and_rows_are_full(build, max_length, longest_w
         assert batch["net_input"]["at"].tolist() == [row * width + column for row, column in at]
         assert batch["target"].tolist() == labels and batch["target"].dtype == torch.int64
         assert batch["words"] == counts
-        assert batch["counted"] == sum(label >= 0 for label in labels)
+        assert batch["target_count"] == sum(label >= 0 for label in labels)
         assert batch["ntokens"] == sum(map(len, rows))
         assert batch["id"].tolist() == indices and batch["nsentences"] == len(indices)
-        assert batch["net_input"]["head"] == "tagging" and batch["counts"] is True
+        assert batch["net_input"]["head"] == "tagging" and batch["filler"] is False
         assert tokens.numel() <= len(indices) * data.sizes[indices].max()
 
 
@@ -95,7 +95,7 @@ def test_a_filler_does_not_count(build):
     data = build({("train", "en"): random_sentences(0, 3)}, 20)
     batch = MicroBatch(np.array([1, 2]), parallel=False, filler=True)
     made = data.collater([data[item] for item in batch])
-    assert made["counts"] is False and made["id"].tolist() == [1, 2]
+    assert made["filler"] is True and made["id"].tolist() == [1, 2]
     assert data.collater([]) == {}
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import os
 import platform
 import sys
-from typing import Sequence
+from contextlib import contextmanager
+from typing import Iterator, Sequence
 
 from fairseq_amber import __version__
 from fairseq_amber.environment import package_version
-from fairseq_amber.errors import UserError
-from fairseq_amber.progress import of_one_command
+from fairseq_amber.errors import LOGGER, PROGRAM, UserError, error_line, warning_line
+from fairseq_amber.progress import of_one_command, say
 
 COMMANDS = {
     "demo-corpus": "fairseq_amber.demo_corpus",
@@ -41,6 +43,30 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescrip
         return super()._get_help_string(action) or ""
 
 
+class _WarningsOnStderr(logging.Handler):
+    """Shows warnings as lines of this program, and leaves other records to the root's handlers."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.WARNING:
+            say(warning_line(record.getMessage()))
+        else:
+            logging.getLogger().callHandlers(record)
+
+
+@contextmanager
+def _warnings_on_stderr() -> Iterator[None]:
+    """Shows the package's warnings once, on stderr, whatever handlers fairseq gives the root."""
+    handler = _WarningsOnStderr()
+    propagate = LOGGER.propagate
+    LOGGER.addHandler(handler)
+    LOGGER.propagate = False
+    try:
+        yield
+    finally:
+        LOGGER.propagate = propagate
+        LOGGER.removeHandler(handler)
+
+
 def build_parser(command: str | None) -> argparse.ArgumentParser:
     """The parser of the whole program, or, given a command, with that command's flags.
 
@@ -48,7 +74,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
         UserError: a package that a command needs at once is missing.
     """
     parser = argparse.ArgumentParser(
-        prog="fairseq-amber",
+        prog=PROGRAM,
         description="Prepare text for, and measure, encoders trained with explicit alignment "
         "objectives. Training itself is fairseq-train --user-dir $(fairseq-amber user-dir).",
     )
@@ -103,15 +129,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.print_help(sys.stderr)
             return 2
         args = parser.parse_args(argv)
-        with of_one_command():
+        with of_one_command(), _warnings_on_stderr():
             status = args.run(args)
         sys.stdout.flush()
     except UserError as error:
-        print(f"fairseq-amber: error: {error}", file=sys.stderr)
+        print(error_line(error), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         again = "continues" if args.resumes else "starts anew"
-        print(f"fairseq-amber: interrupted; the same command {again}", file=sys.stderr)
+        print(f"{PROGRAM}: interrupted; the same command {again}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,31 +1,53 @@
-"""Mistakes that the person at the keyboard can mend end in one clear line."""
+"""Errors that the user can correct, and warnings: each is one clear line."""
 
 from __future__ import annotations
 
 import functools
+import logging
 import sys
 from typing import Any, Callable, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+PROGRAM = "fairseq-amber"  # begins every line on stderr
+LOGGER = logging.getLogger("fairseq_amber")
+
 
 class UserError(Exception):
-    """Bad input, a missing file or package: the message says what, where, and the remedy.
+    """Bad input, or a missing file or package. The message says what, where, and the remedy.
 
     The command line prints it as one line without a traceback and exits with status 2.
     """
 
 
 def warn(message: str) -> None:
-    """Says on stderr, in one line, what the person at the keyboard should know of the result."""
-    print(f"fairseq-amber: warning: {message}", file=sys.stderr)
+    """Warns the user of something that affects the result, in one line.
+
+    The package's logger takes the line, so that the log of ``fairseq-train`` and its
+    ``--log-file`` have it. ``fairseq-amber`` shows it on stderr, and so does a program that has
+    configured no logging.
+    """
+    if LOGGER.hasHandlers():
+        LOGGER.warning(message)
+    else:
+        print(warning_line(message), file=sys.stderr)
+
+
+def warning_line(message: str) -> str:
+    """A warning as stderr shows it."""
+    return f"{PROGRAM}: warning: {message}"
+
+
+def error_line(error: UserError) -> str:
+    """An error as stderr shows it."""
+    return f"{PROGRAM}: error: {error}"
 
 
 def exit_clearly(function: Function) -> Function:
-    """For what ``fairseq-train`` calls: a :class:`UserError` ends the process with its one line.
+    """Makes a function that ``fairseq-train`` calls end the process with one line on `UserError`.
 
-    fairseq wraps ordinary exceptions of a hook in its own and prints every traceback; SystemExit
-    passes through.
+    fairseq wraps ordinary exceptions of a hook in its own and prints every traceback, but
+    ``SystemExit`` passes through.
     """
 
     @functools.wraps(function)
@@ -33,6 +55,6 @@ def exit_clearly(function: Function) -> Function:
         try:
             return function(*args, **kwargs)
         except UserError as error:
-            raise SystemExit(f"fairseq_amber: error: {error}") from None
+            raise SystemExit(error_line(error)) from None
 
     return wrapper  # type: ignore[return-value]

@@ -143,5 +143,5 @@ def test_a_mistake_ends_in_one_clear_line(word_folder, tmp_path, criterion, flag
     assert result.returncode != 0
     assert "Traceback" not in result.stderr
     last = result.stderr.strip().splitlines()[-1]
-    assert last.startswith("fairseq_amber: error: ") and message in last, last
+    assert last.startswith("fairseq-amber: error: ") and message in last, last
     assert not list(save_dir.glob("*.pt"))

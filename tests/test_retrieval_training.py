@@ -124,5 +124,5 @@ def test_a_mistake_ends_in_one_clear_line(data_folder, tmp_path, flags, message)
     result = train(data_folder, tmp_path, "amber", *flags.split(), "--max-update", "1")
     assert result.returncode != 0 and "Traceback" not in result.stderr
     last = result.stderr.strip().splitlines()[-1]
-    assert last.startswith("fairseq_amber: error: ") and message in last, last
+    assert last.startswith("fairseq-amber: error: ") and message in last, last
     assert not list(tmp_path.glob("*.pt"))

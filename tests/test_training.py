@@ -162,7 +162,7 @@ def assert_one_clear_line(result, message):
     assert result.returncode != 0
     assert "Traceback" not in result.stderr
     last = result.stderr.strip().splitlines()[-1]
-    assert last.startswith("fairseq_amber: error: ") and re.search(message, last), last
+    assert last.startswith("fairseq-amber: error: ") and re.search(message, last), last
 
 
 def test_a_folder_without_dictionary_and_a_checkpoint_of_another_architecture(

@@ -196,4 +196,4 @@ def test_a_mistake_ends_in_one_clear_line(toy_tasks, runs, tmp_path):
     )
     assert result.returncode != 0 and "Traceback" not in result.stderr
     last = result.stderr.strip().splitlines()[-1]
-    assert re.match(r"fairseq_amber: error: .* with the labels O, B-A, I-A but .* I-B", last), last
+    assert re.match(r"fairseq-amber: error: .* with the labels O, B-A, I-A but .* I-B", last), last

@@ -159,5 +159,5 @@ def test_the_terms_are_logged(build):
     ],
 )
 def test_a_mistake_ends_in_one_clear_line(build, settings, message):
-    with pytest.raises(SystemExit, match=f"^fairseq_amber: error: (?!.*\n).*{message}"):
+    with pytest.raises(SystemExit, match=f"^fairseq-amber: error: (?!.*\n).*{message}"):
         build(**settings)

@@ -26,7 +26,7 @@ def plan(task, split="train", **settings):
 
 
 def ends_with(message):
-    return pytest.raises(SystemExit, match=f"^fairseq_amber: error: (?!.*\n).*{message}")
+    return pytest.raises(SystemExit, match=f"^fairseq-amber: error: (?!.*\n).*{message}")
 
 
 @pytest.mark.parametrize(

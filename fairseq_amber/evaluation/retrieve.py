@@ -21,7 +21,7 @@ from fairseq_amber.inference.flags import (
     parallel_files,
     tested_on,
 )
-from fairseq_amber.metrics.outcomes import accuracy_items
+from fairseq_amber.metrics.outcomes import accuracy_outcomes
 from fairseq_amber.progress import Progress
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> None:
             "test data: choose it on other data before you compare its score"
         )
     if args.json:
-        result.write(args.json, {name: _items(found[layer]) for name, found in by_layer.items()})
+        result.write(args.json, {name: _outcomes(found[layer]) for name, found in by_layer.items()})
 
 
 def _read(pair: ParallelFiles, gold: Path | None) -> tuple[list[str], list[str]]:
@@ -209,10 +209,11 @@ def _parts(
     return parts
 
 
-def _items(accuracy: RetrievalAccuracy) -> dict[str, Any]:
+def _outcomes(accuracy: RetrievalAccuracy) -> dict[str, Any]:
+    """The outcome of every sentence, in each direction."""
     return {
-        "forward": accuracy_items(accuracy.forward_found.numpy()),
-        "backward": accuracy_items(accuracy.backward_found.numpy()),
+        "forward": accuracy_outcomes(accuracy.forward_found.numpy()),
+        "backward": accuracy_outcomes(accuracy.backward_found.numpy()),
     }
 
 

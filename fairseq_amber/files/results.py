@@ -9,16 +9,14 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Sequence
 
-import numpy as np
-
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.outcomes import outcomes_path, write_outcomes
 from fairseq_amber.files.writing import atomic_writer
-from fairseq_amber.metrics.outcomes import Items
+from fairseq_amber.metrics.outcomes import Outcomes
 
 
 @dataclass(frozen=True)
@@ -59,11 +57,13 @@ class Result:
         n = sum(int(parts["n"]) for parts in per_language.values())
         return cls(task, metric, system, sum(scores) / len(scores), per_language, n, config)
 
-    def write(self, path: str | Path, items: Items | None = None) -> None:
-        """Writes the JSON, and the outcomes of the items beside it; a file appears whole or not at
-        all."""
-        if items is not None:
-            write_items(items, items_path(path))
+    def write(self, path: str | Path, outcomes: Outcomes | None = None) -> None:
+        """Writes the JSON, and the outcomes of its test items into a file beside it.
+
+        Each file appears whole or not at all.
+        """
+        if outcomes is not None:
+            write_outcomes(outcomes, outcomes_path(path))
         with atomic_writer(path) as file:
             json.dump(asdict(self), file, ensure_ascii=False, indent=2)
             file.write("\n")
@@ -113,47 +113,3 @@ def read_result(path: str | Path) -> Result:
         raise UserError(
             f"{path} is no result; give a JSON that an evaluator's --json has written"
         ) from None
-
-
-def items_path(result: str | Path) -> Path:
-    """r.items.npz for r.json."""
-    path = Path(result)
-    return path.with_name((path.stem if path.suffix == ".json" else path.name) + ".items.npz")
-
-
-def write_items(items: Items, path: str | Path) -> None:
-    """Writes the outcomes; the file appears whole or not at all."""
-    arrays = {
-        f"{language}/{part}": np.asarray(values, dtype=np.float32)
-        for language, parts in items.items()
-        for part, values in parts.items()
-    }
-    with atomic_writer(path, binary=True) as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-
-
-def read_items(path: str | Path) -> Items:
-    """Reads what `write_items` wrote.
-
-    Raises:
-        UserError: the file is missing or is something else.
-    """
-    items: Items = {}
-    try:
-        with np.load(path) as arrays:
-            for name in arrays.files:
-                language, _, part = name.rpartition("/")
-                values = arrays[name].astype(np.float64)
-                if values.ndim != 2 or values.shape[1] != 2 or not len(values):
-                    raise ValueError
-                items.setdefault(language, {})[part] = values
-    except FileNotFoundError:
-        raise UserError(
-            f"{path} is missing: it holds the outcome of every item, and an evaluator's --json "
-            "writes it; measure again, or move it together with the JSON"
-        ) from None
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, KeyError, zipfile.BadZipFile):
-        raise UserError(f"{path} holds no outcomes; measure again") from None
-    return items

@@ -1,10 +1,12 @@
-"""The outcome of every test item, beside the JSON of a result: what a significance test needs.
+"""Outcomes: what each test item adds to its score, which a paired significance test needs.
 
-RESULT.items.npz holds for every language and part of its score, such as `de-en/forward` or
-`de-en/score`, a float32 array (N, 2): what each of N items adds to a numerator and a denominator.
-The part's score is 100 * numerator / denominator, or for an error rate 100 minus that. Accuracy has
-1 or 0 over 1, AER |A & S| + |A & P| over |A| + |S|, F1 of tagging and of mining twice what is right
-over what is predicted and what is gold. A language's score is the mean of its parts.
+An array of outcomes is (N, 2) float32: what each of N test items adds to the numerator and to the
+denominator of a score, which is 100 * sum of numerators / sum of denominators (an error rate is 100
+minus that):
+
+- accuracy: 1 where the item is right, else 0; over 1
+- AER: |A & S| + |A & P|; over |A| + |S|
+- F1 of tagging and of mining: twice the number of right predictions; over predictions plus gold
 """
 
 from __future__ import annotations
@@ -13,11 +15,20 @@ from typing import Dict
 
 import numpy as np
 
-Items = Dict[str, Dict[str, np.ndarray]]
+# Outcomes by language (or language pair) and by part of its score, such as outcomes["de-en"]
+# ["forward"] or ["score"]. The score of a language is the mean of the scores of its parts.
+Outcomes = Dict[str, Dict[str, np.ndarray]]
 
-LOWER_IS_BETTER = frozenset({"AER"})  # the error rates
+LOWER_IS_BETTER = frozenset({"AER"})  # the metrics that are error rates
 
 
-def accuracy_items(correct: np.ndarray) -> np.ndarray:
-    """(N,) bool -> (N, 2)."""
+def accuracy_outcomes(correct: np.ndarray) -> np.ndarray:
+    """Outcomes of an accuracy.
+
+    Args:
+        correct: (N,) bool, whether each item is right.
+
+    Returns:
+        (N, 2) float32: 1 or 0, over 1.
+    """
     return np.stack([correct, np.ones(len(correct))], axis=1).astype(np.float32)

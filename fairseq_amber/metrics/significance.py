@@ -1,10 +1,12 @@
-"""Whether two systems differ on the same test items: paired tests on the outcome of every item.
+"""Paired significance tests: do two systems differ on the same test items?
 
-The p-value is that of approximate randomisation (Noreen, 1989): how often a difference at least as
-large, either way, arises where the toss of a coin swaps an item's outcomes between the systems. The
-interval is that of the paired bootstrap (Koehn, 2004): items are drawn with replacement, those of
-each language among themselves. Sums over resampled items are matrix products, so that tens of
-thousands of items take seconds; `scipy.stats.permutation_test` and `bootstrap` give the same.
+The p-value comes from approximate randomisation (Noreen, 1989): each resample swaps the two
+systems' outcomes of every item with probability 1/2; the p-value is the share of resamples whose
+difference is at least as large, in either direction, as the observed one. The 95 % confidence
+interval comes from the paired bootstrap (Koehn, 2004): each resample draws the items of each
+language with replacement. Sums over resampled items are computed as matrix products, so that tens
+of thousands of items take seconds. ``scipy.stats.permutation_test`` and ``scipy.stats.bootstrap``
+give the same results, more slowly.
 """
 
 from __future__ import annotations
@@ -14,17 +16,27 @@ from typing import Iterator, NamedTuple, Sequence
 import numpy as np
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.metrics.outcomes import Items
+from fairseq_amber.metrics.outcomes import Outcomes
 from fairseq_amber.progress import Progress
 
 RESAMPLES = 9999
 MEAN = "mean"
 
-_CELLS = 1 << 22  # of resampled items in memory
+_CELLS = 1 << 22  # resamples times items that are held in memory at once
 
 
 class Difference(NamedTuple):
-    """Scores of two systems in percent; the interval (95 %) and p-value of `first` - `second`."""
+    """Scores of two systems on one language, and how significant their difference is.
+
+    Attributes:
+        label: the language, or ``mean``.
+        first: score of the first system, in percent.
+        second: score of the second system, in percent.
+        low: lower end of the 95 % confidence interval of ``first - second``.
+        high: upper end of that interval.
+        p_value: two-sided p-value of ``first - second``.
+        n: number of test items.
+    """
 
     label: str
     first: float
@@ -36,26 +48,33 @@ class Difference(NamedTuple):
 
     @property
     def difference(self) -> float:
-        """`first` - `second`, in percentage points."""
+        """The difference ``first - second``, in percentage points."""
         return self.first - self.second
 
 
-def compare_items(
-    first: Sequence[Items],
-    second: Sequence[Items],
+def compare_outcomes(
+    first: Sequence[Outcomes],
+    second: Sequence[Outcomes],
     *,
     error_rate: bool = False,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Difference]:
-    """Differences for each language that both systems have, and the mean over several.
+    """Tests the difference of two systems on each language that both have, and on the mean.
 
     Args:
-        first, second: one or more runs of a system; an item's outcome is the mean over its runs.
-        error_rate: the score is 100 minus that of the outcomes.
+        first: one or more runs of the first system; an item's outcome is the mean over the runs.
+        second: one or more runs of the second system, likewise.
+        error_rate: whether the score is 100 minus the score of the outcomes, so that lower is
+            better.
+        resamples: number of resamples, for the p-value and for the interval.
+        seed: seed of the resampling.
+
+    Returns:
+        One difference for each language and, if there are several languages, one for their mean.
 
     Raises:
-        UserError: there is no common language, or the items are not the same.
+        UserError: the systems share no language, or were measured on different items.
     """
     sign = -1 if error_rate else 1
     rows, replicates = [], []
@@ -77,18 +96,28 @@ def compare_items(
     return rows
 
 
-def scores_of(items: Items, *, error_rate: bool = False) -> dict[str, float]:
-    """Of each language, in percent."""
+def scores_of(outcomes: Outcomes, *, error_rate: bool = False) -> dict[str, float]:
+    """The score of each language, in percent.
+
+    Args:
+        outcomes: the outcomes of one run.
+        error_rate: whether the score is 100 minus the score of the outcomes.
+    """
     scores = {}
-    for language, parts in items.items():
+    for language, parts in outcomes.items():
         sums = [values.sum(axis=0, dtype=float) for values in parts.values()]
         score = float(_score(np.stack(sums)))
         scores[language] = 100 - score if error_rate else score
     return scores
 
 
-def _tables(first: Sequence[Items], second: Sequence[Items]) -> dict[str, np.ndarray]:
-    """By language (2, P, N, 2): both systems, the parts of the score, items, hits and totals."""
+def _tables(first: Sequence[Outcomes], second: Sequence[Outcomes]) -> dict[str, np.ndarray]:
+    """The outcomes of both systems, averaged over their runs.
+
+    Returns:
+        By language an array (2, P, N, 2): systems, parts of the score, items, and numerator and
+        denominator.
+    """
     sides = [_by_language(runs) for runs in (first, second)]
     common = [language for language in sides[0] if language in sides[1]]
     if not common:
@@ -108,7 +137,8 @@ def _tables(first: Sequence[Items], second: Sequence[Items]) -> dict[str, np.nda
     return tables
 
 
-def _by_language(runs: Sequence[Items]) -> dict[str, list[list[np.ndarray]]]:
+def _by_language(runs: Sequence[Outcomes]) -> dict[str, list[list[np.ndarray]]]:
+    """For each language, the parts (N, 2) of every run, sorted by the part's name."""
     found: dict[str, list[list[np.ndarray]]] = {}
     for run in runs:
         for language, parts in run.items():
@@ -119,10 +149,14 @@ def _by_language(runs: Sequence[Items]) -> dict[str, list[list[np.ndarray]]]:
 def _replicates(
     table: np.ndarray, resamples: int, rng: np.random.Generator, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Differences in score, (resamples,), after swapping items and after drawing them anew."""
+    """Differences in score after resampling: with swapped outcomes, and with redrawn items.
+
+    Returns:
+        Two arrays (resamples,).
+    """
     items = table.shape[2]
-    counted = table.any(axis=(0, 1, 3))  # the others change no sum
-    table = table[:, :, counted] if counted.any() else table
+    not_zero = table.any(axis=(0, 1, 3))  # items that are zero everywhere change no sum
+    table = table[:, :, not_zero] if not_zero.any() else table
     n = table.shape[2]
     first, second = (side.transpose(1, 0, 2).reshape(n, -1) for side in table)  # (N, 2P)
     both = first.sum(axis=0) + second.sum(axis=0)
@@ -131,7 +165,7 @@ def _replicates(
         kept = rng.integers(0, 2, (size, n)).astype(float)
         sums = kept @ (first - second) + second.sum(axis=0)
         swapped.append(_scores(sums) - _scores(both - sums))
-        # How often each item is drawn: (size, N), as one count over all resamples.
+        # weights (size, N): how often each resample draws each item, counted by one bincount.
         places = rng.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
         weights = np.bincount(places.ravel(), minlength=size * n).reshape(size, n).astype(float)
         drawn.append(_scores(weights @ first) - _scores(weights @ second))
@@ -140,19 +174,23 @@ def _replicates(
 
 
 def _chunks(total: int, size: int) -> Iterator[int]:
+    """Sizes of at most ``size`` that sum to ``total``."""
     for start in range(0, total, size):
         yield min(size, total - start)
 
 
 def _scores(sums: np.ndarray) -> np.ndarray:
-    """(R, 2P) -> (R,), see `_score`."""
+    """The scores of R resamples: (R, 2P) -> (R,), see ``_score``."""
     return _score(sums.reshape(len(sums), -1, 2))
 
 
 def _score(sums: np.ndarray) -> np.ndarray:
-    """(..., P, 2) hits and totals -> (...) in percent, the mean of the parts."""
-    hits, totals = sums[..., 0], sums[..., 1]
-    return 100 * np.divide(hits, totals, out=np.zeros_like(hits), where=totals > 0).mean(axis=-1)
+    """The mean score of P parts in percent: (..., P, 2) numerators and denominators -> (...)."""
+    numerators, denominators = sums[..., 0], sums[..., 1]
+    ratios = np.divide(
+        numerators, denominators, out=np.zeros_like(numerators), where=denominators > 0
+    )
+    return 100 * ratios.mean(axis=-1)
 
 
 def _difference(
@@ -163,8 +201,9 @@ def _difference(
     sign: int,
     n: int,
 ) -> Difference:
+    """The difference of two observed scores, judged by its resamples; sign -1: an error rate."""
     first, second = observed
-    # Of equal differences, rounding may make one look smaller.
+    # The tolerance counts a difference as extreme that is smaller by rounding alone.
     extreme = np.abs(swapped) >= abs(first - second) - 1e-9
     low, high = np.percentile(sign * drawn, [2.5, 97.5])
     return Difference(

@@ -113,7 +113,7 @@ def test_aer_says_how_far_it_is(fairseq_amber_command, tmp_path, progress_of):
 def test_retrieve_keeps_the_outcome_of_every_sentence(
     fairseq_amber_command, checkpoint, corpus, tmp_path
 ):
-    from fairseq_amber.files.results import read_items
+    from fairseq_amber.files.outcomes import read_outcomes
     from fairseq_amber.metrics.significance import scores_of
 
     out = tmp_path / "r.json"
@@ -121,11 +121,11 @@ def test_retrieve_keeps_the_outcome_of_every_sentence(
         *("retrieve", checkpoint, "--folder", corpus, "--json", out, "--layers", "all")
     )
     assert status == 0, err
-    items = read_items(tmp_path / "r.items.npz")
+    outcomes = read_outcomes(tmp_path / "r.items.npz")
     per_language = json.loads(out.read_text())["per_language"]
-    for pair, score in scores_of(items).items():
+    for pair, score in scores_of(outcomes).items():
         assert score == pytest.approx(per_language[pair]["score"])
-        found = items[pair]["forward"]
+        found = outcomes[pair]["forward"]
         assert found.shape == (8, 2)
         assert 100 * found[:, 0].mean() == pytest.approx(per_language[pair]["forward"])
     report = ["report", out, "--output", tmp_path / "report", "--compare"]

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.metrics.outcomes import accuracy_items
-from fairseq_amber.metrics.significance import compare_items, scores_of
+from fairseq_amber.metrics.outcomes import accuracy_outcomes
+from fairseq_amber.metrics.significance import compare_outcomes, scores_of
 
 
 def accuracy(*outcomes, language="de"):
-    return {language: {str(i): accuracy_items(np.array(o) > 0) for i, o in enumerate(outcomes)}}
+    return {language: {str(i): accuracy_outcomes(np.array(o) > 0) for i, o in enumerate(outcomes)}}
 
 
 def test_scores_are_ratios_of_sums_and_means_of_parts():
@@ -22,7 +22,7 @@ def test_p_values_that_are_known():
     """With k items of which all differ one way, both signs of 2^k swaps are as extreme."""
     for k in (3, 5, 8):
         both = [1, 0, 1, 1, 0]
-        [row] = compare_items(
+        [row] = compare_outcomes(
             [accuracy([1] * k + both)], [accuracy([0] * k + both)], resamples=20000
         )
         assert row.p_value == pytest.approx(2 / 2**k, abs=4 * (2 / 2**k / 20000) ** 0.5)
@@ -33,12 +33,12 @@ def test_p_values_that_are_known():
 def test_the_observed_outcome_counts_among_the_swaps():
     """So that no p-value is 0: 1 / (1 + resamples) is the least there can be."""
     for resamples in (99, 999):
-        [row] = compare_items([accuracy([1] * 60)], [accuracy([0] * 60)], resamples=resamples)
+        [row] = compare_outcomes([accuracy([1] * 60)], [accuracy([0] * 60)], resamples=resamples)
         assert row.p_value == 1 / (1 + resamples)
 
 
 def test_equal_systems_do_not_differ():
-    [row] = compare_items([accuracy([1, 0, 1])], [accuracy([1, 0, 1])])
+    [row] = compare_outcomes([accuracy([1, 0, 1])], [accuracy([1, 0, 1])])
     assert (row.difference, row.low, row.high, row.p_value) == (0, 0, 0, 1)
 
 
@@ -80,7 +80,7 @@ def test_agrees_with_scipy(parts, kind):
         totals = np.ones((parts, 90)) if kind == "accuracy" else rng.integers(1, 9, (parts, 90))
         sides.append(np.stack([rng.binomial(totals.astype(int), share), totals], axis=-1))
     items = [{"de": {str(i): part for i, part in enumerate(side.astype(float))}} for side in sides]
-    [row] = compare_items(items[:1], items[1:], resamples=9999)
+    [row] = compare_outcomes(items[:1], items[1:], resamples=9999)
     p_value, low, high = as_scipy(*sides, resamples=4999)
     assert 1e-4 < row.p_value < 0.5
     assert row.p_value == pytest.approx(p_value, abs=0.02)
@@ -90,8 +90,8 @@ def test_agrees_with_scipy(parts, kind):
 def test_an_error_rate_turns_the_sign():
     rng = np.random.default_rng(0)
     first, second = ({"de": {"score": rng.integers(1, 9, (50, 2)) + [0, 9]}} for _ in range(2))
-    [score] = compare_items([first], [second])
-    [error] = compare_items([first], [second], error_rate=True)
+    [score] = compare_outcomes([first], [second])
+    [error] = compare_outcomes([first], [second], error_rate=True)
     assert error.first == pytest.approx(100 - score.first)
     assert error.difference == pytest.approx(-score.difference)
     assert (error.low, error.high) == pytest.approx((-score.high, -score.low))
@@ -104,7 +104,7 @@ def test_the_mean_over_languages_is_tested_by_items_of_each():
     large, small = rng.random(4000) < 0.5, rng.random(20) < 0.5
     first = {**accuracy(large), **accuracy(np.ones(20), language="sw")}
     second = {**accuracy(large), **accuracy(small, language="sw")}
-    german, swahili, mean = compare_items([first], [second])
+    german, swahili, mean = compare_outcomes([first], [second])
     assert [row.label for row in (german, swahili, mean)] == ["de", "sw", "mean"]
     assert german.p_value == 1 and mean.p_value == pytest.approx(swahili.p_value, abs=0.01)
     assert mean.difference == pytest.approx(swahili.difference / 2)
@@ -115,21 +115,23 @@ def test_items_that_count_for_neither_change_nothing():
     rng = np.random.default_rng(0)
     sides = [rng.integers(1, 9, (30, 2)) for _ in range(2)]
     blank = np.insert(sides, [3] * 50 + [20] * 9, 0, axis=1)
-    [row] = compare_items(*([{"de": {"score": side}}] for side in sides))
-    [other] = compare_items(*([{"de": {"score": side}}] for side in blank))
+    [row] = compare_outcomes(*([{"de": {"score": side}}] for side in sides))
+    [other] = compare_outcomes(*([{"de": {"score": side}}] for side in blank))
     assert other == row._replace(n=89)
-    [nothing] = compare_items(*([{"de": {"score": np.zeros((4, 2))}}] for _ in sides))
+    [nothing] = compare_outcomes(*([{"de": {"score": np.zeros((4, 2))}}] for _ in sides))
     assert (nothing.first, nothing.difference, nothing.p_value, nothing.n) == (0, 0, 1, 4)
 
 
 def test_runs_are_averaged_and_the_seed_decides():
     rng = np.random.default_rng(0)
     first, second = ([accuracy(rng.random(60) < share) for _ in range(3)] for share in (0.7, 0.5))
-    [row] = compare_items(first, second, seed=1)
+    [row] = compare_outcomes(first, second, seed=1)
     means = [np.mean([scores_of(run)["de"] for run in runs]) for runs in (first, second)]
     assert (row.first, row.second) == pytest.approx(means)
-    assert [row] == compare_items(first, second, seed=1) != compare_items(first, second, seed=2)
-    assert compare_items(first[:1], second)[0].n == 60  # the number of runs may differ
+    assert (
+        [row] == compare_outcomes(first, second, seed=1) != compare_outcomes(first, second, seed=2)
+    )
+    assert compare_outcomes(first[:1], second)[0].n == 60  # the number of runs may differ
 
 
 @pytest.mark.parametrize(
@@ -142,9 +144,9 @@ def test_runs_are_averaged_and_the_seed_decides():
 )
 def test_other_items_are_refused(second, message):
     with pytest.raises(UserError, match=message):
-        compare_items([accuracy([1, 0, 1])], [second])
+        compare_outcomes([accuracy([1, 0, 1])], [second])
 
 
 def test_a_single_item_is_refused():
     with pytest.raises(UserError, match="a single item"):
-        compare_items([accuracy([1])], [accuracy([0])])
+        compare_outcomes([accuracy([1])], [accuracy([0])])

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, Sequence
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.results import Result, check_same_tests, items_path, read_items
+from fairseq_amber.files.outcomes import outcomes_path, read_outcomes
+from fairseq_amber.files.results import Result, check_same_tests
 from fairseq_amber.files.tables import markdown_table
-from fairseq_amber.metrics.outcomes import LOWER_IS_BETTER, Items
-from fairseq_amber.metrics.significance import Difference, compare_items, scores_of
+from fairseq_amber.metrics.outcomes import LOWER_IS_BETTER, Outcomes
+from fairseq_amber.metrics.significance import Difference, compare_outcomes, scores_of
 
 NOTE = (
     "Differences in percentage points with their 95 % interval (paired bootstrap of the test "
@@ -58,7 +59,7 @@ def compare_systems(first: str, second: str, results: Sequence[tuple[Path, Resul
     kept = {
         key: runs
         for key, runs in shared.items()
-        if any(items_path(path).exists() for side in runs for path, _ in side)
+        if any(outcomes_path(path).exists() for side in runs for path, _ in side)
     }
     unkept = "no RESULT.items.npz lies beside the results; measure again with --json"
     left_out.update({key: unkept for key in shared if key not in kept})
@@ -69,17 +70,20 @@ def compare_systems(first: str, second: str, results: Sequence[tuple[Path, Resul
 def _compare(metric: str, runs: Sequence[Sequence[tuple[Path, Result]]]) -> list[Difference]:
     results = [result for side in runs for _, result in side]
     check_same_tests(results, "measure both systems on one to --compare them")
-    sides = [[_items_of(*run) for run in side] for side in runs]
-    return compare_items(*sides, error_rate=metric in LOWER_IS_BETTER)
+    sides = [[_outcomes_of(*run) for run in side] for side in runs]
+    return compare_outcomes(*sides, error_rate=metric in LOWER_IS_BETTER)
 
 
-def _items_of(path: Path, result: Result) -> Items:
-    items = read_items(items_path(path))
-    scores = scores_of(items, error_rate=result.metric in LOWER_IS_BETTER)
+def _outcomes_of(path: Path, result: Result) -> Outcomes:
+    """The outcomes beside a result, checked against its scores."""
+    outcomes = read_outcomes(outcomes_path(path))
+    scores = scores_of(outcomes, error_rate=result.metric in LOWER_IS_BETTER)
     stated = {language: parts["score"] for language, parts in result.per_language.items()}
     if scores.keys() != stated.keys() or any(abs(scores[x] - stated[x]) > 0.01 for x in scores):
-        raise UserError(f"{items_path(path)} belongs to another result than {path}; measure again")
-    return items
+        raise UserError(
+            f"{outcomes_path(path)} belongs to another result than {path}; measure again"
+        )
+    return outcomes
 
 
 def markdown(comparison: Comparison) -> str:

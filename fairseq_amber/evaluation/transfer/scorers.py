@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Sequence
 import numpy as np
 
 from fairseq_amber.files.digest import digest_of
-from fairseq_amber.metrics.outcomes import accuracy_items
+from fairseq_amber.metrics.outcomes import accuracy_outcomes
 from fairseq_amber.metrics.question_answering import (
     AnswerScores,
     check_languages,
@@ -103,7 +103,7 @@ class Classification:
 
     def outcomes(self, predicted: Sequence[str]) -> np.ndarray:
         """(N, 2), of each pair: 1 or 0, over 1."""
-        return accuracy_items(self._right(predicted))
+        return accuracy_outcomes(self._right(predicted))
 
     def digest(self) -> str:
         """Of the labels."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fairseq_amber.inference.mining.pair_miner import Mined
     from fairseq_amber.inference.mining.texts import MiningSet
     from fairseq_amber.inference.mining.unit_vectors import UnitVectors
-    from fairseq_amber.metrics.outcomes import Items
+    from fairseq_amber.metrics.outcomes import Outcomes
 
 SUMMARY = "translations among the sentences of two texts that are not aligned, as in BUCC"
 EXAMPLE = "fairseq-amber mine checkpoint_best.pt --folder bucc2018 --pairs zh-en --json out.json"
@@ -204,7 +204,7 @@ def _lines(mined: Mined, threshold: float, ids: bool) -> Iterator[str]:
 def _report(
     metric: str,
     per_language: dict[str, dict[str, Any]],
-    outcomes: Items,
+    outcomes: Outcomes,
     config: dict[str, Any],
     args: argparse.Namespace,
 ) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from fairseq_amber.files.results import read_items
+from fairseq_amber.files.outcomes import read_outcomes
 from fairseq_amber.metrics.question_answering import squad_scores
 from fairseq_amber.tokenizers.dictionary import fingerprint
 
@@ -219,7 +219,7 @@ def test_question_answering(prepared, fine_tuned, evaluate, tmp_path):
 def test_outcomes_add_up_to_the_score(task, prepared, fine_tuned, evaluate, tmp_path):
     evaluate(fine_tuned(task), prepared(task), "--json", tmp_path / "out.json")
     result = json.loads((tmp_path / "out.json").read_text())
-    items = read_items(tmp_path / "out.items.npz")
+    items = read_outcomes(tmp_path / "out.items.npz")
     assert items.keys() == result["per_language"].keys()
     for language, parts in result["per_language"].items():
         right, of = items[language]["score"].T

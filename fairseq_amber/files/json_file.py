@@ -1,4 +1,4 @@
-"""Reads and writes JSON objects."""
+"""Reads and writes JSON objects, in UTF-8."""
 
 from __future__ import annotations
 
@@ -7,35 +7,62 @@ from pathlib import Path
 from typing import Any
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.writing import atomic_writer
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The object that a file holds; None where there is no such file.
+    """The JSON object that a file holds; None if there is no such file.
 
     Raises:
-        UserError: it holds something else.
+        UserError: the file cannot be read or holds something else.
     """
     if not path.is_file():
         return None
+    return parse_json(
+        read_bytes(path), f"{path} is damaged: it holds no JSON object; fetch it again"
+    )
+
+
+def parse_json(data: bytes, complaint: str) -> dict[str, Any]:
+    """The JSON object that the content of a file stands for.
+
+    Args:
+        data: the content of the file.
+        complaint: the message of the error if the content is something else.
+
+    Raises:
+        UserError: the content is not UTF-8, not JSON, or no object.
+    """
     try:
-        content = json.loads(read_bytes(path).decode("utf-8"))
+        content = json.loads(data.decode("utf-8"))
     except ValueError:
         content = None
     if not isinstance(content, dict):
-        raise UserError(f"{path} is damaged: it holds no JSON object; fetch it again")
+        raise UserError(complaint)
     return content
 
 
 def json_file(content: Any) -> bytes:
-    """The content of a file, as people read it."""
+    """The content of a JSON file, indented and with non-ASCII characters as they are."""
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
 
 
-def read_bytes(path: Path) -> bytes:
-    """A file's content.
+def write_json(path: str | Path, content: Any) -> None:
+    """Writes a JSON file, whole or not at all.
 
     Raises:
-        UserError: it cannot be read.
+        UserError: the file cannot be written.
+    """
+    data = json_file(content)
+    with atomic_writer(path, binary=True) as file:
+        file.write(data)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        UserError: the file cannot be read.
     """
     try:
         return path.read_bytes()

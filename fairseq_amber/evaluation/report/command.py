@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, Sequence
@@ -18,6 +17,7 @@ from fairseq_amber.evaluation.report.score_tables import (
     with_baselines,
 )
 from fairseq_amber.evaluation.report.space_flags import add_space_arguments, sentence_planes
+from fairseq_amber.files.json_file import write_json
 from fairseq_amber.files.pictures import both_formats
 from fairseq_amber.files.results import Result, read_result
 from fairseq_amber.files.writing import atomic_writer
@@ -118,9 +118,7 @@ def run(args: argparse.Namespace) -> None:
     pictures = [_draw(drawing, args.output) for drawing in drawings]
     pictures += [_copy(heatmap, n, args.output) for n, heatmap in enumerate(heatmaps, 1)]
     content = {**_content(sections, results), "comparisons": comparisons}
-    with atomic_writer(args.output / "report.json") as file:
-        json.dump(content, file, ensure_ascii=False, indent=2)
-        file.write("\n")
+    write_json(args.output / "report.json", content)
     with atomic_writer(args.output / "report.csv") as file:
         file.write(as_csv(sections))
     with atomic_writer(args.output / "report.md") as file:

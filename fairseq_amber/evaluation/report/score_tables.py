@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Sequence
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.results import Result, check_same_tests
+from fairseq_amber.evaluation.report.same_test_data import check_same_test_data
+from fairseq_amber.files.results import Result
 from fairseq_amber.files.tables import markdown_table
 from fairseq_amber.metrics.outcomes import LOWER_IS_BETTER
 
@@ -196,7 +197,7 @@ def _by_system(results: Sequence[Result]) -> dict[str, list[Result]]:
                     f"{ours} and {theirs}; measure both alike, or tell them apart with --name"
                 )
     for runs in systems.values():
-        check_same_tests(runs, "measure both on one, or tell them apart with --name")
+        check_same_test_data(runs, "measure both on the same, or tell them apart with --name")
     return systems
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, Sequence
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.evaluation.report.same_test_data import check_same_test_data
 from fairseq_amber.files.outcomes import outcomes_path, read_outcomes
-from fairseq_amber.files.results import Result, check_same_tests
+from fairseq_amber.files.results import Result
 from fairseq_amber.files.tables import markdown_table
 from fairseq_amber.metrics.outcomes import LOWER_IS_BETTER, Outcomes
 from fairseq_amber.metrics.significance import Difference, compare_outcomes, scores_of
@@ -69,7 +70,7 @@ def compare_systems(first: str, second: str, results: Sequence[tuple[Path, Resul
 
 def _compare(metric: str, runs: Sequence[Sequence[tuple[Path, Result]]]) -> list[Difference]:
     results = [result for side in runs for _, result in side]
-    check_same_tests(results, "measure both systems on one to --compare them")
+    check_same_test_data(results, "measure both systems on the same to --compare them")
     sides = [[_outcomes_of(*run) for run in side] for side in runs]
     return compare_outcomes(*sides, error_rate=metric in LOWER_IS_BETTER)
 

@@ -73,7 +73,7 @@ def test_other_test_data_is_not_compared(fairseq_amber_command, results, tmp_pat
     flags = ["--output", tmp_path / "report", "--compare", "good", "bad"]
     paths = [tmp_path / "other.json", results[2]]
     status, _, err = fairseq_amber_command("report", *paths, *flags)
-    assert status == 2 and f"of good on {gold} and of bad on {tmp_path}" in err
+    assert status == 2 and f"good on {gold} and bad on {tmp_path}" in err
     assert not (tmp_path / "report").exists()
     assert fairseq_amber_command("report", *paths, *flags[:2])[0] == 0
     # of the same gold, whose file is another and sorted differently

@@ -110,7 +110,7 @@ def test_runs_on_other_test_data_are_refused_wherever_their_files_lie():
     assert ["de → en", "30.0 ± 14.1"] in lines(runs)  # of results without a digest
     assert ["de → en", "30.0 ± 14.1"] in lines([on("1", runs[0]), runs[1]])
     assert ["de → en", "30.0 ± 14.1"] in lines([on("1", run) for run in runs])
-    with pytest.raises(UserError, match="of de-en .*: of A on folder20 and of A on folder40; "):
+    with pytest.raises(UserError, match="of de-en .*: A on folder20 and A on folder40; "):
         compare([on("1", runs[0]), on("2", runs[1])])
     compare([on("1", runs[0]), on("2", retrieval("B", 1, 2))])
     compare([on("1", runs[0]), on("2", retrieval("A", 1, 2, pair="tr-en"))])

@@ -1,0 +1,38 @@
+import json
+
+import pytest
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.files.json_file import json_file, parse_json, read_bytes, read_json, write_json
+
+
+def test_content_comes_back_and_people_can_read_it(tmp_path):
+    content = {"system": "Größe 红", "scores": [1.5, None]}
+    path = tmp_path / "new" / "x.json"
+    write_json(path, content)
+    assert read_json(path) == content
+    assert path.read_bytes() == json_file(content)
+    lines = path.read_text(encoding="utf-8").split("\n")
+    assert lines[1] == '  "system": "Größe 红",' and lines[-2:] == ["}", ""]
+
+
+def test_what_is_no_json_leaves_the_old_file(tmp_path):
+    path = tmp_path / "x.json"
+    write_json(path, {"old": 1})
+    with pytest.raises(TypeError):
+        write_json(path, {"new": object()})
+    assert json.loads(path.read_text()) == {"old": 1}
+    assert [other.name for other in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_a_missing_file_is_none_and_another_kind_is_refused(tmp_path):
+    path = tmp_path / "x.json"
+    assert read_json(path) is None
+    for content in (b"", b"[]", b"{", b'"text"', b'{"a": "\xff"}'):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"x\.json is damaged: it holds no JSON object"):
+            read_json(path)
+        with pytest.raises(UserError, match="^what to do$"):
+            parse_json(content, "what to do")
+    with pytest.raises(UserError, match="cannot read .*missing: No such file"):
+        read_bytes(tmp_path / "missing")

@@ -1,5 +1,6 @@
 """Files and folders appear whole or not at all, with the permissions of the umask."""
 
+import errno
 import os
 import stat
 
@@ -86,3 +87,29 @@ def test_a_folder_with_something_in_it_is_refused_or_added_to(tmp_path):
         "index": "index",
     }
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_file_appears_under_its_name_at_the_end_of_the_block(tmp_path):
+    path = tmp_path / "new" / "out.txt"
+    for failure in (KeyboardInterrupt, UserError):
+        with pytest.raises(failure), atomic_writer(path) as file:
+            file.write("half")
+            raise failure
+    assert list(path.parent.iterdir()) == []
+    with atomic_writer(path) as file:
+        file.write("ganz\n")
+        assert not path.exists()
+    assert path.read_text() == "ganz\n"
+    assert [p.name for p in path.parent.iterdir()] == ["out.txt"]
+    with pytest.raises(UserError, match="cannot write"), atomic_writer(path / "below") as file:
+        pass
+
+
+def test_a_disk_that_is_full_at_the_end_leaves_nothing(tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(UserError, match="No space left"), atomic_writer(tmp_path / "x") as file:
+        file.write("text")
+    assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""What tells test data apart, under whatever name their files lie."""
+"""Digests of texts, which tell whether two results were measured on the same test data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from typing import Iterable
 
 
 def digest_of(*texts: Iterable[str]) -> str:
-    """16 hexadecimal digits of SHA-256 that any change to a line, and to their order, changes."""
+    """A digest of texts that does not depend on the names of their files.
+
+    Args:
+        texts: the lines of each text. Another line, another order of the lines and another split
+            into texts all give another digest.
+
+    Returns:
+        The first 16 hexadecimal digits of SHA-256.
+    """
     digest = hashlib.sha256()
     for text in texts:
         for line in text:

@@ -1,4 +1,8 @@
-"""Chooses installed fonts that can draw a text, so that labels of any script are readable."""
+"""Chooses installed fonts that can draw a text, so that labels in any script are readable.
+
+matplotlib falls back from one font family to the next by itself, but only among the families that
+``font.family`` lists: this module finds the installed families to list.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,21 @@ from typing import Iterable
 
 from fairseq_amber.errors import warn
 
-_FIRST_CHOICE = "DejaVu Sans"  # comes with matplotlib: Latin, Greek, Cyrillic, Arabic and more
+_FIRST_CHOICE = "DejaVu Sans"  # comes with matplotlib; has Latin, Greek, Cyrillic and Arabic
 _REGULAR = ("400", "regular", "normal", "book")
 _PREFERRED = ("Noto Sans", "Source Han Sans", "WenQuanYi", "Droid Sans")
 
 
 def font_families(texts: Iterable[str]) -> list[str]:
-    """Font families that together have every character, to be given to matplotlib in this order.
+    """Installed font families that together can draw every character of some texts.
 
-    Warns in one line on stderr when no installed font has some of the characters.
+    Warns if no installed font has some of the characters.
+
+    Args:
+        texts: the texts to draw.
+
+    Returns:
+        The families in the order in which matplotlib should try them.
     """
     missing = {c for text in texts for c in text if not unicodedata.category(c).startswith("C")}
     families = []
@@ -36,7 +46,10 @@ def font_families(texts: Iterable[str]) -> list[str]:
 
 
 def _installed() -> Iterable[tuple[str, set[str]]]:
-    """Families with the characters of their regular face: matplotlib's own, then likely ones."""
+    """Yields each installed family with the characters that its regular face can draw.
+
+    The family that comes with matplotlib comes first, then families that cover many scripts.
+    """
     from matplotlib.font_manager import fontManager, get_font
 
     def rank(entry) -> tuple[int, str]:
@@ -44,7 +57,7 @@ def _installed() -> Iterable[tuple[str, set[str]]]:
             return 0, entry.name
         return (1 if entry.name.startswith(_PREFERRED) else 2), entry.name
 
-    # A "last resort" font claims every character and draws a box for it.
+    # A "Last Resort" font claims to have every character, but draws a box for each.
     regular = [
         entry
         for entry in fontManager.ttflist
@@ -56,4 +69,4 @@ def _installed() -> Iterable[tuple[str, set[str]]]:
         try:
             yield entry.name, {chr(code) for code in get_font(entry.fname).get_charmap()}
         except (OSError, RuntimeError):
-            continue  # a font file that cannot be read is as good as not installed
+            continue  # a damaged font file counts as not installed

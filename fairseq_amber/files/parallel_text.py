@@ -1,4 +1,8 @@
-"""Aligned text: line i of one file translates line i of the other, and how a folder names them."""
+"""Reads parallel text, and finds the files of a folder that hold it.
+
+Parallel text is a pair of files in which line i of one translates line i of the other. In a folder,
+the two are named ``<split>.<src>-<tgt>.<src>`` and ``<split>.<src>-<tgt>.<tgt>``.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,13 @@ _PAIR = re.compile(r"(?P<split>[^.]+)\.(?P<source>[^.-]+)-(?P<target>[^.-]+)\.(?
 
 
 class ParallelFiles(NamedTuple):
-    """Two files of aligned lines; `name` is their language pair, such as de-en."""
+    """The two files of a parallel text.
+
+    Attributes:
+        name: the language pair, such as ``de-en``.
+        source: the file in the source language.
+        target: the file in the target language.
+    """
 
     name: str
     source: Path
@@ -22,10 +32,11 @@ class ParallelFiles(NamedTuple):
 
 
 def read_parallel(source: str | Path, target: str | Path) -> tuple[list[str], list[str]]:
-    """Both sides of a parallel text, of equal length.
+    """The lines of both sides of a parallel text.
 
     Raises:
-        UserError: as `read_lines`, or the two files differ in their number of lines.
+        UserError: a file cannot be read as text (see ``read_lines``), or the two files differ in
+            their number of lines.
     """
     sides = read_lines(source), read_lines(target)
     if len(sides[0]) != len(sides[1]):
@@ -37,10 +48,11 @@ def read_parallel(source: str | Path, target: str | Path) -> tuple[list[str], li
 
 
 def read_order(path: str | Path, count: int) -> list[int]:
-    """A permutation of `count` line numbers, counted from 0, one a line.
+    """Reads a permutation of ``count`` line numbers, which start at 0; one number per line.
 
     Raises:
-        UserError: as `read_lines`, or a number is missing, is none or occurs twice.
+        UserError: the file cannot be read as text (see ``read_lines``), has more or fewer lines
+            than ``count``, or a line is no line number or repeats another.
     """
     lines = read_lines(path)
     if len(lines) != count:
@@ -58,13 +70,16 @@ def read_order(path: str | Path, count: int) -> list[int]:
 
 
 def language_of(path: str | Path) -> str | None:
-    """The language a file is named after: de for x.de-en.de; None for other names."""
+    """The language in a file's name: ``de`` for ``x.de-en.de``, None if the name has none."""
     match = _PAIR.fullmatch(Path(path).name)
     return match["language"] if match else None
 
 
 def language_pair(source: str | Path, target: str | Path) -> str:
-    """The pair two files are named after: x.de-en.de and x.de-en.en are de-en; else their names."""
+    """The language pair in the names of two files; their joined names if they name no pair.
+
+    ``x.de-en.de`` and ``x.de-en.en`` are ``de-en``; ``a.txt`` and ``b.txt`` are ``a.txt-b.txt``.
+    """
     names = Path(source).name, Path(target).name
     matches = [_PAIR.fullmatch(name) for name in names]
     if matches[0] and matches[1] and matches[0]["language"] != matches[1]["language"]:
@@ -73,12 +88,15 @@ def language_pair(source: str | Path, target: str | Path) -> str:
 
 
 def find_parallel(folder: str | Path, split: str) -> list[ParallelFiles]:
-    """All pairs `<split>.<src>-<tgt>.{<src>,<tgt>}` of a folder, sorted by name.
+    """Finds all pairs of files ``<split>.<src>-<tgt>.{<src>,<tgt>}`` in a folder.
 
-    Tatoeba's files, `tatoeba.deu-eng.{deu,eng}`, are the split tatoeba.
+    The files of Tatoeba, ``tatoeba.deu-eng.{deu,eng}``, have the split ``tatoeba``.
+
+    Returns:
+        The pairs, sorted by name.
 
     Raises:
-        UserError: the folder holds no such pair, or one side of a pair alone.
+        UserError: the folder holds no such pair, or only one side of a pair.
     """
     if not Path(folder).is_dir():
         raise UserError(f"{folder} is not a folder")
@@ -106,10 +124,16 @@ def find_parallel(folder: str | Path, split: str) -> list[ParallelFiles]:
 def choose_pairs(
     wanted: str | None, found: Collection[str], folder: Path, *, flag: str = "--pairs"
 ) -> list[str]:
-    """The language pairs that are wanted, such as "de-en,fr-en", of those found; None means all.
+    """Chooses some of the language pairs that a folder has.
+
+    Args:
+        wanted: the names of the pairs, such as ``de-en,fr-en``; None chooses all.
+        found: the names of the pairs that the folder has.
+        folder: the folder, which an error names.
+        flag: the command-line flag behind ``wanted``, which an error names.
 
     Raises:
-        UserError: one is not among them.
+        UserError: the folder lacks a wanted pair.
     """
     names = list(found)
     if wanted is not None:

@@ -1,4 +1,4 @@
-"""What all pictures share: colours, and writing a figure whole or not at all."""
+"""The colours of all pictures, and the one way to write a figure to a file."""
 
 from __future__ import annotations
 
@@ -11,26 +11,30 @@ from fairseq_amber.files.writing import atomic_path
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette: told apart by colour-blind readers, and in grey by most.
+# The palette of Okabe and Ito: colour-blind readers can tell its colours apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 FORMATS = (".png", ".svg", ".pdf")
 
 
 def check_format(path: str | Path) -> None:
-    """Raises UserError unless the name ends in a format that pictures are written in."""
+    """Checks that a file's name ends in a format in which pictures can be written.
+
+    Raises:
+        UserError: it does not.
+    """
     if Path(path).suffix.lower() not in FORMATS:
         raise UserError(f"{path}: a picture's name ends in {', '.join(FORMATS)}")
 
 
 def both_formats(path: str | Path) -> list[Path]:
-    """A PNG and its SVG sibling, the given one first; a PDF has none."""
+    """The given file and its sibling in the other format: PNG and SVG; a PDF has no sibling."""
     path = Path(path)
     other = {".png": ".svg", ".svg": ".png"}.get(path.suffix.lower())
     return [path] if other is None else [path, path.with_suffix(other)]
 
 
 def import_matplotlib() -> tuple[Any, type[Figure]]:
-    """`matplotlib.rc_context` and `Figure`, which draws without a screen.
+    """``matplotlib.rc_context`` and ``Figure``, which needs no screen to draw.
 
     Raises:
         UserError: matplotlib is missing.
@@ -44,10 +48,14 @@ def import_matplotlib() -> tuple[Any, type[Figure]]:
 
 
 def save_picture(figure: Figure, path: str | Path) -> None:
-    """Writes a figure in the format its name ends in, trimmed, at 200 dots an inch.
+    """Writes a figure without its margins, at 200 dots per inch, whole or not at all.
+
+    Args:
+        figure: the figure.
+        path: the file; the suffix of its name decides the format.
 
     Raises:
-        UserError: an unknown format, or a file that cannot be written.
+        UserError: the format is unknown, or the file cannot be written.
     """
     check_format(path)
     with atomic_path(path) as partial:

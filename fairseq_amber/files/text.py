@@ -1,7 +1,8 @@
-"""Reads text in UTF-8, one sentence a line: whole files, or block by block what memory cannot hold.
+"""Reads UTF-8 text with one sentence per line, as whole files or block by block.
 
-Only a newline ends a line: U+2028, form feeds and the like are white space inside a sentence. A
-carriage return before the newline and a byte order mark at the start are not part of the text.
+Blocks are for files that do not fit into memory. Only a newline ends a line: U+2028, form feeds
+and other such characters are white space inside a sentence. A carriage return before the newline
+and a byte order mark at the start of the file are not part of the text.
 """
 
 from __future__ import annotations
@@ -13,11 +14,19 @@ from typing import Iterator, NamedTuple
 
 from fairseq_amber.errors import UserError
 
-LINES_PER_BLOCK = 4096  # read, encoded and written together
+LINES_PER_BLOCK = 4096  # these lines are read, encoded and written together
 
 
 class TextFile(NamedTuple):
-    """A checked file. Block i, of LINES_PER_BLOCK lines, is bytes offsets[i] to offsets[i + 1]."""
+    """A file that has been checked.
+
+    Attributes:
+        path: the file.
+        lines: number of lines.
+        digest: hash of the content, in hexadecimal digits.
+        offsets: where blocks of ``LINES_PER_BLOCK`` lines begin and end: block i holds the bytes
+            from offsets[i] to offsets[i + 1].
+    """
 
     path: Path
     lines: int
@@ -26,18 +35,24 @@ class TextFile(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Some lines of a file."""
+    """Some consecutive lines of a file.
+
+    Attributes:
+        path: the file.
+        start: the byte at which the first line begins.
+        end: the byte after the last line.
+    """
 
     path: Path
-    start: int  # bytes
+    start: int
     end: int
 
 
 def check_file(path: Path) -> TextFile:
-    """Reads a file once, in constant memory.
+    """Checks that a file is text, and finds its blocks: reads it once, in constant memory.
 
     Raises:
-        UserError: it cannot be read, is empty, is not UTF-8 or holds NUL (naming the line).
+        UserError: the file cannot be read or is empty, or a line is not UTF-8 or holds a NUL byte.
     """
     digest = hashlib.blake2b(digest_size=16)
     offsets = [0]
@@ -61,10 +76,10 @@ def check_file(path: Path) -> TextFile:
 
 
 def read_block(block: Block) -> list[str]:
-    """The lines of a block, without line ends.
+    """Reads the lines of a block, without their line ends.
 
     Raises:
-        UserError: the file is no longer the one that was checked.
+        UserError: the file has changed since it was checked.
     """
     try:
         with open(block.path, "rb") as stream:
@@ -79,17 +94,18 @@ def read_block(block: Block) -> list[str]:
 
 
 def blocks(text: TextFile) -> Iterator[Block]:
-    """All blocks of a file, in order."""
+    """Yields all blocks of a file, in order."""
     for start, end in zip(text.offsets, text.offsets[1:]):
         yield Block(text.path, start, end)
 
 
 def read_lines(source: str | Path) -> list[str]:
-    """All lines of a file that memory holds, without line ends. The file is read once, so that it
-    may be a pipe.
+    """Reads all lines of a file into memory, without their line ends.
+
+    The file is read only once, so that it may be a pipe.
 
     Raises:
-        UserError: it cannot be read, is empty, is not UTF-8 or holds NUL (naming the line).
+        UserError: the file cannot be read or is empty, or a line is not UTF-8 or holds a NUL byte.
     """
     path = Path(source)
     try:
@@ -103,10 +119,15 @@ def read_lines(source: str | Path) -> list[str]:
 
 
 def decode_line(line: bytes, name: str | Path, number: int) -> str:
-    """One line of a stream without its line end.
+    """Decodes one line of a stream, without its line end.
+
+    Args:
+        line: the bytes of the line.
+        name: the name of the stream, which an error names.
+        number: the number of the line, which starts at 1.
 
     Raises:
-        UserError: it is not UTF-8 or holds NUL.
+        UserError: the line is not UTF-8 or holds a NUL byte.
     """
     if not _is_text(line):
         raise UserError(_complaint(name, number, line))
@@ -114,7 +135,11 @@ def decode_line(line: bytes, name: str | Path, number: int) -> str:
 
 
 def _check_text(data: bytes, path: Path, first: int) -> None:
-    """Checks lines end to end, the first of which has this number."""
+    """Checks the lines of a file from line number ``first`` on.
+
+    Raises:
+        UserError: a line is not UTF-8 or holds a NUL byte.
+    """
     if not _is_text(data):
         lines = data.split(b"\n")
         offender = next(i for i, line in enumerate(lines) if not _is_text(line))
@@ -122,6 +147,7 @@ def _check_text(data: bytes, path: Path, first: int) -> None:
 
 
 def _is_text(data: bytes) -> bool:
+    """Whether some bytes are UTF-8 without NUL."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
@@ -130,6 +156,7 @@ def _is_text(data: bytes) -> bool:
 
 
 def _complaint(path: str | Path, number: int, line: bytes) -> str:
+    """The error message for a line that is no text."""
     remedy = "convert the file with iconv -t UTF-8 -f ITS-ENCODING"
     if number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff")):
         return f"{path}:1: UTF-16, not UTF-8; convert the file with iconv -f UTF-16 -t UTF-8"
@@ -145,7 +172,7 @@ def _empty(path: Path) -> UserError:
 
 
 def _split(text: str) -> list[str]:
-    """The lines of a text, without line ends."""
+    """The lines of a text, without their line ends."""
     lines = text.split("\n")
     if not lines[-1]:
         lines.pop()

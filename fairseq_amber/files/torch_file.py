@@ -1,4 +1,4 @@
-"""Files of torch.save: read without running code, written whole or not at all."""
+"""Reads files of ``torch.save`` without running code in them, and writes such files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from fairseq_amber.environment import version_tuple
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.writing import atomic_path
 
-# What older versions of torch need to rebuild tensors and containers, and what holds the settings.
+# The names that older versions of torch need to rebuild tensors and containers, and the class that
+# holds the settings of a checkpoint.
 _HARMLESS = re.compile(
     r"collections\.OrderedDict|argparse\.Namespace|_codecs\.encode|torch\.Size"
     r"|torch\._utils\._rebuild_(tensor|tensor_v2|parameter)"
@@ -23,12 +24,14 @@ _HARMLESS = re.compile(
 
 
 def read_torch_file(path: str | Path) -> Any:
-    """What a file of torch.save holds, on the CPU. Tensors, plain containers and
-    ``argparse.Namespace`` are read; nothing in the file is ever run.
+    """Reads a file of ``torch.save`` onto the CPU.
+
+    Only tensors, plain containers and ``argparse.Namespace`` are read; no code in the file ever
+    runs.
 
     Raises:
-        UserError: no such file, no file of torch.save, a truncated one, or one that holds objects
-            of any other kind.
+        UserError: the file cannot be read, is another kind of file, is truncated, or holds objects
+            of any other class.
     """
     import torch
 
@@ -44,7 +47,7 @@ def read_torch_file(path: str | Path) -> Any:
     with file:
         try:
             return torch.load(file, map_location="cpu", **options)
-        except Exception as error:  # what is no checkpoint fails to unpickle in any way there is
+        except Exception as error:  # unpickling another kind of file may raise any exception
             culprit = re.search(r"GLOBAL (\S+)", str(error))
             if culprit and isinstance(error, pickle.UnpicklingError):
                 raise UserError(
@@ -57,10 +60,14 @@ def read_torch_file(path: str | Path) -> Any:
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """A checkpoint of fairseq-train: ``model``, and its settings in ``cfg`` or ``args``.
+    """Reads a checkpoint of ``fairseq-train``.
+
+    Returns:
+        The checkpoint, with the weights in ``model`` and the settings in ``cfg`` or ``args``.
 
     Raises:
-        UserError: as :func:`read_torch_file`, or the file has no weights or no settings.
+        UserError: the file cannot be read (see ``read_torch_file``), or has no weights or no
+            settings.
     """
     state = read_torch_file(path)
     if not isinstance(state, dict) or not isinstance(state.get("model"), dict):
@@ -71,7 +78,10 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def settings(state: dict[str, Any]) -> tuple[Any, Any]:
-    """The model's and the task's settings, of a checkpoint with either of fairseq's formats."""
+    """The settings of the model and of the task in a checkpoint of fairseq.
+
+    fairseq has two formats: one namespace ``args`` for both, or a section for each in ``cfg``.
+    """
     if state.get("cfg"):
         parts = state["cfg"]["model"], state["cfg"]["task"]
     else:
@@ -84,7 +94,7 @@ def settings(state: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def write_torch_file(state: Any, path: Path) -> None:
-    """Writes a file of torch.save.
+    """Writes an object with ``torch.save``, whole or not at all.
 
     Raises:
         UserError: the disk is full, or the folder cannot be written to.
@@ -99,13 +109,16 @@ def write_torch_file(state: Any, path: Path) -> None:
 
 
 class _RestrictedUnpickler(pickle.Unpickler):
+    """An unpickler that refuses every class and function but the harmless ones."""
+
     def find_class(self, module: str, name: str) -> Any:
         if not _HARMLESS.fullmatch(f"{module}.{name}"):
             raise pickle.UnpicklingError(f"GLOBAL {module}.{name} is not allowed")
         return super().find_class(module, name)
 
 
-# ``weights_only`` of torch < 2.4 cannot be told of Namespace, and torch 1.12 has none.
+# For torch < 2.4: its ``weights_only`` cannot be told to accept Namespace, and torch 1.12 does not
+# have that option.
 RESTRICTED_PICKLE = SimpleNamespace(
     __name__="pickle",
     Unpickler=_RestrictedUnpickler,

@@ -1,4 +1,4 @@
-"""Writes a file, or a folder, whole or not at all, with the permissions that the umask gives."""
+"""Writes a file or a folder whole or not at all, with the permissions that the umask gives."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ from fairseq_amber.errors import UserError
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A temporary file beside ``path``, which takes its name once the block has ended well.
+    """Gives a temporary file that is renamed to ``path`` once the block has ended without error.
 
-    For what writes by name, such as matplotlib; the temporary name keeps the suffix.
+    This is for libraries that take the name of a file, such as matplotlib. The temporary file lies
+    beside ``path`` and has the same suffix.
+
+    Yields:
+        The path of the temporary file.
 
     Raises:
         UserError: the folder cannot be written to, or the disk is full.
@@ -42,7 +46,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_writer(path: str | Path, *, binary: bool = False) -> Iterator[Any]:
-    """Opens a file, of UTF-8 or binary, that appears under its name once the block has ended well.
+    """Opens a file that appears under its name once the block has ended without error.
+
+    Args:
+        path: the file.
+        binary: whether to open it for bytes, in place of UTF-8 text.
+
+    Yields:
+        The open file.
 
     Raises:
         UserError: the folder cannot be written to, or the disk is full.
@@ -55,13 +66,19 @@ def atomic_writer(path: str | Path, *, binary: bool = False) -> Iterator[Any]:
 
 @contextmanager
 def atomic_folder(path: str | Path, *, last: str | None = None) -> Iterator[Path]:
-    """A temporary folder beside ``path``, which takes its name once the block has ended well.
+    """Gives a temporary folder that is renamed to ``path`` once the block has ended without error.
 
-    An empty folder of that name gives way. Into a folder that holds something, the files move one
-    by one where ``last`` is given: the name of the file that tells of the others and comes last.
+    Args:
+        path: the folder. If it exists and is empty, the new folder replaces it.
+        last: the name of a file that lists the other files. If it is given and ``path`` holds
+            files already, the new files are moved into it one by one, this file last.
+
+    Yields:
+        The path of the temporary folder, which lies beside ``path``.
 
     Raises:
-        UserError: the parent folder cannot be written to, or the disk is full.
+        UserError: the parent folder cannot be written to, ``path`` holds files and ``last`` is not
+            given, or the disk is full.
     """
     path = Path(path)
     working = None
@@ -83,7 +100,7 @@ def atomic_folder(path: str | Path, *, last: str | None = None) -> Iterator[Path
 
 
 def umask() -> int:
-    """The permissions that this process takes from new files."""
+    """The permission bits that this process removes from new files."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -1,4 +1,4 @@
-"""``fairseq-amber report``: results and runs side by side, as tables, a JSON and pictures."""
+"""``fairseq-amber report``: compares results and runs in tables, a JSON and pictures."""
 
 from __future__ import annotations
 
@@ -8,14 +8,8 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple, Sequence
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.report.score_tables import (
-    Section,
-    as_csv,
-    as_json,
-    compare,
-    markdown,
-    with_baselines,
-)
+from fairseq_amber.evaluation.report import score_tables
+from fairseq_amber.evaluation.report.score_tables import Section
 from fairseq_amber.evaluation.report.space_flags import add_space_arguments, sentence_planes
 from fairseq_amber.files.json_file import write_json
 from fairseq_amber.files.pictures import both_formats
@@ -31,21 +25,37 @@ EXAMPLE = (
 
 
 class Picture(NamedTuple):
-    """A picture of the report, by the name of its file."""
+    """A picture that the report shows.
+
+    Attributes:
+        caption: the caption.
+        name: the name of its file.
+    """
 
     caption: str
     name: str
 
 
 class Heatmap(NamedTuple):
-    """A picture that is there already: its files, by their suffix, the one to show first."""
+    """A picture that exists already and is copied into the report.
+
+    Attributes:
+        caption: the caption.
+        files: the content of its files, by suffix; the report shows the first.
+    """
 
     caption: str
     files: dict[str, bytes]
 
 
 class Drawing(NamedTuple):
-    """A picture to be drawn, into files given to `draw`."""
+    """A picture that is still to be drawn.
+
+    Attributes:
+        caption: the caption.
+        stem: the name of its files without the suffix.
+        draw: draws the picture into the files that it is given.
+    """
 
     caption: str
     stem: str
@@ -59,16 +69,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RESULT.json",
         nargs="*",
         type=Path,
-        help="what evaluators have written with --json; systems come in this order, several "
-        "results of one system on one task become mean and standard deviation, and scores by "
-        "layer (retrieve --layers) become a picture",
+        help="files that evaluators have written with --json. Systems are shown in this order; "
+        "several results of one system on one task are shown as mean and standard deviation; "
+        "scores by layer (retrieve --layers) are drawn as a picture",
     )
     parser.add_argument(
         "--output",
         metavar="DIR",
         type=Path,
         required=True,
-        help="folder for report.md, report.csv, report.json and the pictures, as PNG and SVG",
+        help="folder to write report.md, report.csv, report.json and the pictures (PNG and SVG) to",
     )
     parser.add_argument(
         "--compare",
@@ -76,51 +86,54 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("A", "B"),
         action="append",
         default=[],
-        help="test whether two systems differ on the same test items, which the files "
-        "RESULT.items.npz beside the results hold; may be repeated",
+        help="test whether systems A and B differ significantly on the same test items; reads the "
+        "files RESULT.items.npz beside the results; may be repeated",
     )
     parser.add_argument(
         "--curves",
         metavar="NAME=DIR",
         action="append",
         default=[],
-        help="draw the losses of a run, from its --tensorboard-logdir; may be repeated",
+        help="draw the losses of a training run; DIR is its --tensorboard-logdir; may be repeated",
     )
     parser.add_argument(
         "--heatmap",
         metavar="CAPTION=PNG",
         action="append",
         default=[],
-        help="show a picture that align --plot has drawn, a PNG or SVG; its sibling of the other "
-        "format is copied with it; may be repeated",
+        help="show a picture (PNG or SVG) that align --plot has drawn; the same picture in the "
+        "other format is copied too, if it lies beside it; may be repeated",
     )
     add_space_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Prints the tables and writes the folder."""
+    """Prints the tables, and writes the report and its pictures into the folder."""
     if not (args.results or args.curves or args.heatmap or args.space):
         raise UserError("nothing to report: give RESULT.json, --curves, --heatmap or --space")
     results = [read_result(path) for path in args.results]
-    shown = with_baselines(results)
-    sections = compare(shown)
+    shown = score_tables.with_baselines(results)
+    sections = score_tables.build_sections(shown)
     runs = dict(_named(text, "--curves NAME=DIR") for text in args.curves)
     checkpoints = dict(_named(text, "--space NAME=CHECKPOINT") for text in args.space)
     heatmaps = [_heatmap(text) for text in args.heatmap]
 
-    tables = [markdown(sections, list(dict.fromkeys(r.system for r in shown)))] * bool(results)
+    tables = []
+    if results:
+        systems = list(dict.fromkeys(result.system for result in shown))
+        tables.append(score_tables.markdown(sections, systems))
     comparisons = _comparisons(args, results, tables)
-    drawings = [  # all is read before anything is written
-        *_curves(runs),
-        *_layers(results),
-        *_spaces(args, checkpoints),
+    drawings = [  # everything is read before anything is written
+        *_loss_drawings(runs),
+        *_layer_drawings(results),
+        *_space_drawings(args, checkpoints),
     ]
     pictures = [_draw(drawing, args.output) for drawing in drawings]
     pictures += [_copy(heatmap, n, args.output) for n, heatmap in enumerate(heatmaps, 1)]
     content = {**_content(sections, results), "comparisons": comparisons}
     write_json(args.output / "report.json", content)
     with atomic_writer(args.output / "report.csv") as file:
-        file.write(as_csv(sections))
+        file.write(score_tables.as_csv(sections))
     with atomic_writer(args.output / "report.md") as file:
         file.write(_document(tables, results, pictures))
     names = ["report.csv", "report.json", *(picture.name for picture in pictures)]
@@ -128,6 +141,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _named(text: str, form: str) -> tuple[str, Path]:
+    """Splits NAME=PATH; ``form`` is the flag as the error shows it."""
     name, equals, path = text.partition("=")
     if not name or not equals or not path:
         raise UserError(f"'{text}' is not of the form {form}")
@@ -135,6 +149,7 @@ def _named(text: str, form: str) -> tuple[str, Path]:
 
 
 def _heatmap(text: str) -> Heatmap:
+    """Reads the picture that CAPTION=PNG names."""
     caption, path = _named(text, "--heatmap CAPTION=PNG")
     if path.suffix.lower() not in (".png", ".svg"):
         raise UserError(f"--heatmap: {path} is neither a .png nor an .svg; draw it as one of them")
@@ -150,7 +165,16 @@ def _heatmap(text: str) -> Heatmap:
 def _comparisons(
     args: argparse.Namespace, results: Sequence[Result], tables: list[str]
 ) -> list[dict[str, Any]]:
-    """For the JSON; appends their tables."""
+    """Compares the systems of every --compare.
+
+    Args:
+        args: the parsed flags.
+        results: all results, in the order of ``args.results``.
+        tables: the tables of the report, to which those of the comparisons are appended.
+
+    Returns:
+        The comparisons for report.json.
+    """
     from fairseq_amber.evaluation.report import significance_tables
 
     found = [
@@ -163,7 +187,8 @@ def _comparisons(
     return [significance_tables.as_json(comparison) for comparison in found]
 
 
-def _curves(runs: dict[str, Path]) -> list[Drawing]:
+def _loss_drawings(runs: dict[str, Path]) -> list[Drawing]:
+    """The picture of losses, if any run is given."""
     if not runs:
         return []
     from fairseq_amber.evaluation.report.loss_curves import plot_curves, read_curves
@@ -176,7 +201,8 @@ def _curves(runs: dict[str, Path]) -> list[Drawing]:
     return [Drawing(caption, "loss_curves", partial(plot_curves, curves))]
 
 
-def _layers(results: Sequence[Result]) -> list[Drawing]:
+def _layer_drawings(results: Sequence[Result]) -> list[Drawing]:
+    """A picture of scores by layer for each task whose results hold them."""
     from fairseq_amber.evaluation.report.layer_curves import layer_curves, plot_layers
 
     drawings = []
@@ -189,7 +215,8 @@ def _layers(results: Sequence[Result]) -> list[Drawing]:
     return drawings
 
 
-def _spaces(args: argparse.Namespace, checkpoints: dict[str, Path]) -> list[Drawing]:
+def _space_drawings(args: argparse.Namespace, checkpoints: dict[str, Path]) -> list[Drawing]:
+    """The picture of sentence vectors, if any checkpoint is given."""
     if not checkpoints:
         return []
     from fairseq_amber.evaluation.report.sentence_space import plot_space
@@ -199,11 +226,13 @@ def _spaces(args: argparse.Namespace, checkpoints: dict[str, Path]) -> list[Draw
 
 
 def _draw(drawing: Drawing, output: Path) -> Picture:
+    """Draws a picture into the folder, in both formats."""
     drawing.draw([output / f"{drawing.stem}.png", output / f"{drawing.stem}.svg"])
     return Picture(drawing.caption, f"{drawing.stem}.png")
 
 
 def _copy(heatmap: Heatmap, number: int, output: Path) -> Picture:
+    """Writes a picture that exists already into the folder."""
     names = [f"alignment_{number}{suffix}" for suffix in heatmap.files]
     for name, content in zip(names, heatmap.files.values()):
         with atomic_writer(output / name, binary=True) as file:
@@ -212,11 +241,13 @@ def _copy(heatmap: Heatmap, number: int, output: Path) -> Picture:
 
 
 def _content(sections: list[Section], results: list[Result]) -> dict[str, Any]:
+    """The sections and settings for report.json."""
     settings = [{"system": r.system, "task": r.task, "n": r.n, "config": r.config} for r in results]
-    return {"sections": as_json(sections), "results": settings}
+    return {"sections": score_tables.as_json(sections), "results": settings}
 
 
 def _document(tables: Sequence[str], results: Sequence[Result], pictures: Sequence[Picture]) -> str:
+    """The text of report.md."""
     parts = ["# Report", *tables]
     parts += [f"![{caption}]({name})\n\n{caption}." for caption, name in pictures]
     if results:
@@ -225,6 +256,7 @@ def _document(tables: Sequence[str], results: Sequence[Result], pictures: Sequen
 
 
 def _settings(result: Result) -> str:
+    """One line that says how a result was measured."""
     config = "; ".join(f"{key}: {value}" for key, value in result.config.items())
     task = result.task.replace("_", " ")
     return f"- **{result.system}**, {task} ({result.metric}, n = {result.n}): {config}"

@@ -1,5 +1,8 @@
-"""A score by layer, from results of sweeps: a panel for each language pair and one for the mean of
-the systems that have all pairs."""
+"""Draws scores by layer, from results that hold the score of several layers.
+
+There is a panel for each language pair, and one for their mean, for the systems that have all
+pairs.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +18,22 @@ from fairseq_amber.files.results import Result
 MEAN = "mean"
 _COLUMNS = 4
 
-# By label of the panel and by system, the score of each layer.
+# The score of each layer: curves[panel][system][layer].
 Curves = Dict[str, Dict[str, Dict[int, float]]]
 
 
 def layer_curves(results: Sequence[Result]) -> Curves:
-    """Curves of those results that hold `layers`; several of one system and pair are averaged.
+    """The curves of those results that hold ``layers``.
+
+    Several results of one system on one language pair are averaged.
 
     Raises:
-        UserError: a sweep is damaged.
+        UserError: a result is damaged.
     """
     runs: dict[str, dict[str, dict[int, list[float]]]] = {}
     for result in results:
         for language, parts in result.per_language.items():
-            for layer, score in _sweep(parts, result.system).items():
+            for layer, score in _scores_by_layer(parts, result.system).items():
                 systems = runs.setdefault(language, {})
                 systems.setdefault(result.system, {}).setdefault(layer, []).append(score)
     curves = {
@@ -42,29 +47,39 @@ def layer_curves(results: Sequence[Result]) -> Curves:
     return {MEAN: mean, **curves} if len(curves) > 1 and mean else curves
 
 
-def _sweep(parts: dict[str, Any], system: str) -> dict[int, float]:
+def _scores_by_layer(parts: dict[str, Any], system: str) -> dict[int, float]:
+    """The score of each layer in one language of a result; empty if it holds no ``layers``."""
     try:
         return {int(layer): float(score) for layer, score in parts.get("layers", {}).items()}
     except (TypeError, ValueError, AttributeError):
-        raise UserError(f"a result of {system} holds layers that are none; measure again") from None
+        raise UserError(
+            f"a result of {system} has damaged scores of layers; measure again"
+        ) from None
 
 
 def _mean(curves: Curves) -> dict[str, dict[int, float]]:
-    """Of the systems that have all pairs, at the layers that they have of all of them."""
+    """The mean over the language pairs, for each system that has all pairs.
+
+    It is taken at the layers that the system has in every pair.
+    """
     means: dict[str, dict[int, float]] = {}
     for system in dict.fromkeys(s for systems in curves.values() for s in systems):
-        of_pairs = [systems[system] for systems in curves.values() if system in systems]
-        if len(of_pairs) == len(curves):
-            common = set(of_pairs[0]).intersection(*of_pairs[1:])
+        pairs = [systems[system] for systems in curves.values() if system in systems]
+        if len(pairs) == len(curves):
+            common = set(pairs[0]).intersection(*pairs[1:])
             means[system] = {
-                layer: statistics.fmean(pair[layer] for pair in of_pairs)
-                for layer in sorted(common)
+                layer: statistics.fmean(pair[layer] for pair in pairs) for layer in sorted(common)
             }
     return means
 
 
 def plot_layers(curves: Curves, metric: str, paths: Sequence[str | Path]) -> None:
-    """Draws every panel, all on one scale from 0.
+    """Draws every panel. All have the same vertical scale, which starts at 0.
+
+    Args:
+        curves: the curves.
+        metric: the name of the score, for the vertical axis.
+        paths: the files to write; the suffix of each decides its format.
 
     Raises:
         UserError: matplotlib is missing, or a file cannot be written.

@@ -1,9 +1,9 @@
-"""Curves of several runs, one panel for each term, from TensorBoard's event files."""
+"""Draws the losses of several training runs, from TensorBoard's event files: one panel per term."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Mapping, NamedTuple, Sequence
+from typing import Any, Mapping, NamedTuple, Sequence
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.report.panels import colour, legend, line, panels
@@ -24,25 +24,34 @@ _TITLES = {
 
 
 class Curve(NamedTuple):
-    """Values of one term at rising numbers of updates."""
+    """The values of one term.
+
+    Attributes:
+        updates: numbers of updates, in ascending order.
+        values: the value after each of them.
+    """
 
     updates: list[int]
     values: list[float]
 
 
 class RunCurves(NamedTuple):
-    """Curves by term, in training and in validation."""
+    """The curves of one run.
+
+    Attributes:
+        train: curve of each term in training.
+        valid: curve of each term in validation.
+    """
 
     train: dict[str, Curve]
     valid: dict[str, Curve]
 
 
 def read_curves(logdir: str | Path) -> RunCurves:
-    """What `fairseq-train --tensorboard-logdir` has logged: `loss`, all `*_loss` and `retrieval`,
-    but not the best so far.
+    """Reads what ``fairseq-train --tensorboard-logdir`` has logged.
 
-    Training values are those of every --log-interval (train_inner), or of every epoch (train)
-    where there are no others.
+    The terms are ``loss``, ``retrieval`` and all ``*_loss`` other than ``best_*``. Training values
+    were logged at every --log-interval (``train_inner``), or else after every epoch (``train``).
 
     Raises:
         UserError: TensorBoard is missing, or the folder holds no such events.
@@ -57,6 +66,7 @@ def read_curves(logdir: str | Path) -> RunCurves:
 
 
 def _read_terms(folder: Path) -> dict[str, Curve]:
+    """The curves in one folder of event files; none if there is no such folder."""
     if not folder.is_dir():
         return {}
     try:
@@ -67,7 +77,7 @@ def _read_terms(folder: Path) -> dict[str, Curve]:
     events.Reload()
     curves = {}
     for term in filter(_is_shown, events.Tags()["scalars"]):
-        # A run that was resumed logs some updates twice: the last value counts.
+        # A resumed run logs some updates twice; the dictionary keeps the last value.
         points = {event.step: event.value for event in events.Scalars(term)}
         steps = sorted(points)
         curves[term] = Curve(steps, [points[step] for step in steps])
@@ -75,11 +85,16 @@ def _read_terms(folder: Path) -> dict[str, Curve]:
 
 
 def _is_shown(tag: str) -> bool:
+    """Whether a tag of TensorBoard is a term to draw."""
     return tag in ("loss", "retrieval") or (tag.endswith("_loss") and not tag.startswith("best_"))
 
 
 def plot_curves(runs: Mapping[str, RunCurves], paths: Sequence[str | Path]) -> None:
-    """Draws every term that any run has: lines for training, dots for validation.
+    """Draws every term that any run has, as a line in training and as dots in validation.
+
+    Args:
+        runs: the curves of each run, by its name.
+        paths: the files to write; the suffix of each decides its format.
 
     Raises:
         UserError: matplotlib is missing, or a file cannot be written.
@@ -103,7 +118,8 @@ def plot_curves(runs: Mapping[str, RunCurves], paths: Sequence[str | Path]) -> N
             save_picture(figure, path)
 
 
-def _draw(panel, run: RunCurves, term: str, hue: str) -> None:
+def _draw(panel: Any, run: RunCurves, term: str, hue: str) -> None:
+    """Draws one term of one run into a panel."""
     if term in run.train:
         panel.plot(*run.train[term], color=hue, linewidth=1.5)
     if term in run.valid:
@@ -117,7 +133,8 @@ def _draw(panel, run: RunCurves, term: str, hue: str) -> None:
         )
 
 
-def _dot():
+def _dot() -> Any:
+    """The dot of validation in the legend."""
     from matplotlib.lines import Line2D
 
     return Line2D(

@@ -1,4 +1,4 @@
-"""Several panels in one figure, with one legend over them."""
+"""Figures of several panels with one legend above them, as all pictures of a report have."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from fairseq_amber.files.pictures import COLOURS, import_matplotlib
 
 @contextmanager
 def panels(count: int, *, columns: int = 3, size: tuple[float, float]) -> Iterator[tuple]:
-    """A figure of so many panels of a size in inches, and its panels; draw within the block.
+    """Gives a figure of several panels to draw in; all drawing belongs in the block.
+
+    Args:
+        count: number of panels.
+        columns: number of panels side by side.
+        size: width and height of a panel, in inches.
+
+    Yields:
+        The figure and its panels.
 
     Raises:
         UserError: matplotlib is missing.
@@ -28,19 +36,19 @@ def panels(count: int, *, columns: int = 3, size: tuple[float, float]) -> Iterat
 
 
 def colour(number: int) -> str:
-    """The colour of the number-th curve, the same in every picture."""
+    """The colour of a curve by its number, which is the same in every picture."""
     return COLOURS[number % len(COLOURS)]
 
 
 def line(number: int, label: str) -> Any:
-    """The number-th curve in a legend."""
+    """The entry of a curve in a legend, by the number of the curve."""
     from matplotlib.lines import Line2D
 
     return Line2D([], [], color=colour(number), linewidth=2, label=label)
 
 
 def legend(figure: Any, handles: Sequence[Any]) -> None:
-    """Over the panels, in as many columns as fit."""
+    """Puts a legend above the panels, in as many columns as fit."""
     longest = max(len(str(handle.get_label())) for handle in handles) + 7
     columns = int(figure.get_figwidth() / (0.075 * longest))
     figure.legend(

@@ -1,4 +1,4 @@
-"""Puts results of several systems, and of several runs of one system, side by side."""
+"""Tables of scores: systems side by side, with the mean over the runs of each system."""
 
 from __future__ import annotations
 
@@ -14,34 +14,38 @@ from fairseq_amber.files.results import Result
 from fairseq_amber.files.tables import markdown_table
 from fairseq_amber.metrics.outcomes import LOWER_IS_BETTER
 
-# What may differ between the runs that one mean is taken over: seeds, and where files lie. Whether
-# the test data is the same, its digest tells.
-_OF_ONE_RUN = frozenset(
+# Settings that may differ between the runs of one system: seeds, and the paths of files. That the
+# test data is the same is checked by its digest, not by its path.
+_RUN_SETTINGS = frozenset(
     {"checkpoint", "updates", "reinitialized_with_seed", "predicted", "gold", "test"}
 )
-_IF_BOTH_STATE_IT = frozenset({"split", "dev_split"})  # a pair of files has no split
+# Settings that must be equal only if both runs have them: a result of two files has no split.
+_OPTIONAL_SETTINGS = frozenset({"split", "dev_split"})
 
-# Parts of a score that are shown as a metric of their own beside it.
+# Parts of a score that a table shows as a second metric, in a section of their own.
 _SECOND_METRICS = {"accuracy": "accuracy", "em": "EM"}
-
 
 BASELINE = "baseline"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One system's values in a row, one for each run, in percent."""
+    """The scores of one system in a row.
+
+    Attributes:
+        values: the score of each run, in percent.
+    """
 
     values: tuple[float, ...]
 
     @property
     def mean(self) -> float:
-        """Mean over runs."""
+        """Mean over the runs."""
         return statistics.fmean(self.values)
 
     @property
     def std(self) -> float | None:
-        """Sample standard deviation over runs; None for a single run."""
+        """Sample standard deviation over the runs; None for a single run."""
         return statistics.stdev(self.values) if len(self.values) > 1 else None
 
     def __str__(self) -> str:
@@ -51,7 +55,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One number for every system that has it."""
+    """One row of a table.
+
+    Attributes:
+        label: what the row shows: a language, a direction of retrieval, or ``mean``.
+        cells: the scores of each system that has some, by its name.
+    """
 
     label: str
     cells: dict[str, Cell]
@@ -59,8 +68,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """All rows of one task; of several languages the last is the mean, of the systems that have
-    every language of the section."""
+    """The rows of one task and metric.
+
+    Attributes:
+        task: the task.
+        metric: the metric.
+        rows: for each language a row, or one row for each direction. Last row, if there are
+            several: mean over the languages, for the systems that have all of them.
+    """
 
     task: str
     metric: str
@@ -68,16 +83,21 @@ class Section:
 
     @property
     def lower_is_better(self) -> bool:
-        """Whether a small number is a good one."""
+        """Whether a lower score is better."""
         return self.metric in LOWER_IS_BETTER
 
 
-def compare(results: Sequence[Result]) -> list[Section]:
-    """Sections in the order in which tasks come; results of one system and task are runs.
+def build_sections(results: Sequence[Result]) -> list[Section]:
+    """Groups results by task and metric.
+
+    Several results of one system on one task are its runs.
+
+    Returns:
+        One section for each task and metric, in the order of their first results.
 
     Raises:
-        UserError: two results of one system and task differ in settings other than the run, or are
-            of different test data.
+        UserError: two results of one system and task were measured with different settings (other
+            than those that may differ between runs), or on different test data.
     """
     sections: dict[tuple[str, str], list[Result]] = {}
     for result in results:
@@ -90,7 +110,10 @@ def compare(results: Sequence[Result]) -> list[Section]:
 
 
 def markdown(sections: Sequence[Section], systems: Sequence[str]) -> str:
-    """One Markdown table: systems across, tasks and languages down, the best of a row in bold."""
+    """Formats the sections as one Markdown table.
+
+    Systems are columns, tasks and languages are rows; the best score of a row is in bold.
+    """
     rows = []
     for section in sections:
         better = "lower" if section.lower_is_better else "higher"
@@ -107,10 +130,10 @@ def markdown(sections: Sequence[Section], systems: Sequence[str]) -> str:
 
 
 def as_csv(sections: Sequence[Section]) -> str:
-    """One line for each row and system: `task,metric,row,system,mean,std,runs,best`.
+    """Formats the sections as CSV: one line for each row and system.
 
-    Numbers are in percent and not rounded; std is empty for one run; best is 1 where the table is
-    bold.
+    The columns are ``task,metric,row,system,mean,std,runs,best``. Scores are in percent and not
+    rounded; ``std`` is empty for a single run; ``best`` is 1 where the Markdown table is bold.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -126,7 +149,7 @@ def as_csv(sections: Sequence[Section]) -> str:
 
 
 def as_json(sections: Sequence[Section]) -> list[dict[str, Any]]:
-    """The same numbers for programs: mean, std (null for one run) and the values of all runs."""
+    """The sections for JSON: mean, std (null for a single run) and the values of all runs."""
     return [
         {
             "task": section.task,
@@ -148,8 +171,11 @@ def as_json(sections: Sequence[Section]) -> list[dict[str, Any]]:
 
 
 def with_baselines(results: Sequence[Result]) -> list[Result]:
-    """The results, after those of the system `BASELINE`: once for each task whose evaluator has
-    put what guessing scores beside the score, as `baseline_<part>`."""
+    """Puts results of the system ``BASELINE`` before the others: what guessing scores.
+
+    A task has a baseline if its evaluator stored one beside each part of the score, under the name
+    ``baseline_<part>``. Each task gets one result.
+    """
     tasks: dict[tuple[str, str], Result] = {}
     for result in results:
         tasks.setdefault((result.task, result.metric), result)
@@ -159,7 +185,7 @@ def with_baselines(results: Sequence[Result]) -> list[Result]:
         for language, parts in result.per_language.items():
             prefix = BASELINE + "_"
             found = {k[len(prefix) :]: v for k, v in parts.items() if k.startswith(prefix)}
-            if found:  # the score's comes first, as among the parts
+            if found:  # the baseline of the score itself is the first
                 score = next(iter(found.values()))
                 per_language[language] = {"score": score, **found, "n": parts["n"]}
         if len(per_language) == len(result.per_language):
@@ -170,7 +196,7 @@ def with_baselines(results: Sequence[Result]) -> list[Result]:
 
 
 def _by_metric(result: Result) -> list[Result]:
-    """The result, and where all its languages have a second metric, the result by that one."""
+    """The result, followed by its result by a second metric if all languages have that one."""
     shown = [result]
     for key, metric in _SECOND_METRICS.items():
         values = {
@@ -185,16 +211,17 @@ def _by_metric(result: Result) -> list[Result]:
 
 
 def _by_system(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """Groups the results of one task by system, and checks that the runs can be averaged."""
     systems: dict[str, list[Result]] = {}
     for result in results:
         runs = systems.setdefault(result.system, [])
         runs.append(result)
-        for key in sorted({*runs[0].config, *result.config} - _OF_ONE_RUN):
-            ours, theirs = (run.config.get(key) for run in (runs[0], result))
-            if ours != theirs and not (key in _IF_BOTH_STATE_IT and None in (ours, theirs)):
+        for key in sorted({*runs[0].config, *result.config} - _RUN_SETTINGS):
+            one, other = (run.config.get(key) for run in (runs[0], result))
+            if one != other and not (key in _OPTIONAL_SETTINGS and None in (one, other)):
                 raise UserError(
                     f"two results of {result.system} on {result.task} were measured with {key} "
-                    f"{ours} and {theirs}; measure both alike, or tell them apart with --name"
+                    f"{one} and {other}; measure both alike, or tell them apart with --name"
                 )
     for runs in systems.values():
         check_same_test_data(runs, "measure both on the same, or tell them apart with --name")
@@ -202,6 +229,7 @@ def _by_system(results: Sequence[Result]) -> dict[str, list[Result]]:
 
 
 def _rows(systems: dict[str, list[Result]]) -> list[Row]:
+    """The rows of one section."""
     cells: dict[tuple[str, str], dict[str, list[float]]] = {}
     for system, runs in systems.items():
         for run in runs:
@@ -211,26 +239,27 @@ def _rows(systems: dict[str, list[Result]]) -> list[Row]:
                         parts[part]
                     )
     rows = [
-        Row(_label(*number), {name: Cell(tuple(values)) for name, values in row.items()})
-        for number, row in cells.items()
+        Row(_label(*key), {name: Cell(tuple(values)) for name, values in row.items()})
+        for key, row in cells.items()
     ]
     languages = dict.fromkeys(language for language, _ in cells)
-    whole = {
+    complete = {
         name: _mean(runs)
         for name, runs in systems.items()
         if languages.keys() == {language for run in runs for language in run.per_language}
     }
-    if len(rows) > 1 and whole:
-        rows.append(Row("mean", whole))
+    if len(rows) > 1 and complete:
+        rows.append(Row("mean", complete))
     return rows
 
 
 def _shown_parts(parts: dict[str, float]) -> tuple[str, ...]:
-    """Both directions of a number that has them, else its score."""
+    """Both directions of a score that has them, else the score."""
     return ("forward", "backward") if {"forward", "backward"} <= parts.keys() else ("score",)
 
 
 def _label(language: str, part: str) -> str:
+    """The label of a row: the language, or the direction of a language pair."""
     source, _, target = language.partition("-")
     return {"forward": f"{source} → {target}", "backward": f"{target} → {source}"}.get(
         part, language
@@ -238,7 +267,7 @@ def _label(language: str, part: str) -> str:
 
 
 def _mean(runs: Sequence[Result]) -> Cell:
-    """The scores of runs over the same languages; of results that split them up, one score."""
+    """The mean over languages of each run; of all runs together if they split up the languages."""
     if len({frozenset(run.per_language) for run in runs}) == 1:
         return Cell(tuple(run.score for run in runs))
     by_language: dict[str, list[float]] = {}
@@ -249,7 +278,7 @@ def _mean(runs: Sequence[Result]) -> Cell:
 
 
 def _best(row: Row, lower_is_better: bool) -> set[str]:
-    """The systems whose number, as it is printed, is the best."""
+    """The systems with the best score, of scores rounded as in the table."""
     shown = {name: round(cell.mean, 1) for name, cell in row.cells.items()}
     best = (min if lower_is_better else max)(shown.values())
     return {name for name, value in shown.items() if value == best}

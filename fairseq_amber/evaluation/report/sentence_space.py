@@ -1,4 +1,7 @@
-"""A picture of sentence vectors in the plane: do translations, or do languages, lie together?"""
+"""Draws sentence vectors in the plane.
+
+The picture shows whether translations lie together, or the sentences of each language.
+"""
 
 from __future__ import annotations
 
@@ -18,26 +21,36 @@ _MOST_LINES = 200
 
 
 class Plane(NamedTuple):
-    """Sentences of several language pairs in the plane.
+    """N sentences of several language pairs in the plane.
 
-    places: (N, 2), and what they keep; languages: N names; pairs: (M, 2) indices of translations.
+    Attributes:
+        places: (N, 2), where each sentence lies.
+        method: how the vectors were projected, in words.
+        languages: the language of each sentence.
+        pairs: (M, 2), the indices of sentences that translate each other.
     """
 
     places: np.ndarray
-    kept: str
+    method: str
     languages: list[str]
     pairs: np.ndarray
 
 
 def project(vectors: np.ndarray, method: str, *, seed: int = 0) -> tuple[np.ndarray, str]:
-    """(N, D) -> (N, 2), of the vectors divided by their lengths, as cosine sees them; and what is
-    kept, in words.
+    """Projects vectors to the plane, after dividing each by its length as the cosine does.
 
-    `pca`: the two directions of largest variance. `tsne`: van der Maaten and Hinton (2008), which
-    keeps neighbours, not distances; perplexity 30, or a third of the sentences if that is less.
+    Args:
+        vectors: (N, D).
+        method: ``pca`` keeps the two directions of largest variance. ``tsne`` (van der Maaten and
+            Hinton, 2008) keeps neighbours together, but not distances; its perplexity is 30, or a
+            third of the number of sentences if that is less.
+        seed: seed of t-SNE.
+
+    Returns:
+        The places (N, 2), and the method in words.
 
     Raises:
-        UserError: scikit-learn is missing, or there are less than 4 sentences.
+        UserError: scikit-learn is missing, or there are fewer than 4 sentences.
     """
     if len(vectors) < 4:
         raise UserError(f"{len(vectors)} sentences are too few for a picture; give 2 pairs or more")
@@ -60,7 +73,11 @@ def project(vectors: np.ndarray, method: str, *, seed: int = 0) -> tuple[np.ndar
 
 
 def check_languages(languages: Sequence[str]) -> None:
-    """Raises UserError where there are more languages than colours."""
+    """Checks that every language can have a colour of its own.
+
+    Raises:
+        UserError: there are more languages than colours.
+    """
     count = len(set(languages))
     if count > len(COLOURS):
         raise UserError(
@@ -70,8 +87,14 @@ def check_languages(languages: Sequence[str]) -> None:
 
 
 def plot_space(spaces: Mapping[str, Plane], paths: Sequence[str | Path]) -> None:
-    """Draws one panel for each system: a colour and a mark for each language, and a thin line
-    between translations where these are at most 200.
+    """Draws one panel for each system.
+
+    Each language has a colour and a marker. A thin line joins each pair of translations, if there
+    are at most 200 pairs.
+
+    Args:
+        spaces: the sentences of each system, by its name.
+        paths: the files to write; the suffix of each decides its format.
 
     Raises:
         UserError: matplotlib is missing, or a file cannot be written.
@@ -81,7 +104,7 @@ def plot_space(spaces: Mapping[str, Plane], paths: Sequence[str | Path]) -> None
         for (name, plane), panel in zip(spaces.items(), axes):
             _draw(panel, plane, languages)
             panel.set_title(name, fontsize=10, loc="left")
-            panel.set(xticks=[], yticks=[], xlabel=plane.kept)
+            panel.set(xticks=[], yticks=[], xlabel=plane.method)
             panel.set_aspect("equal", adjustable="datalim")
             panel.spines[:].set_visible(True)
             panel.spines[:].set_color("#cccccc")
@@ -91,10 +114,12 @@ def plot_space(spaces: Mapping[str, Plane], paths: Sequence[str | Path]) -> None
 
 
 def _joined(plane: Plane) -> bool:
+    """Whether lines join translations."""
     return len(plane.pairs) <= _MOST_LINES
 
 
 def _draw(panel: Any, plane: Plane, languages: Sequence[str]) -> None:
+    """Draws the sentences of one system into a panel."""
     from matplotlib.collections import LineCollection
 
     if _joined(plane):
@@ -114,6 +139,7 @@ def _draw(panel: Any, plane: Plane, languages: Sequence[str]) -> None:
 
 
 def _handles(languages: Sequence[str], joined: bool) -> list[Any]:
+    """The entries of the legend."""
     from matplotlib.lines import Line2D
 
     dots = [

@@ -1,4 +1,4 @@
-"""Two systems against each other: what `significance` finds, for every task that both have."""
+"""Tables of significance tests: two systems compared on every task that both have."""
 
 from __future__ import annotations
 
@@ -15,14 +15,20 @@ from fairseq_amber.metrics.significance import Difference, compare_outcomes, sco
 
 NOTE = (
     "Differences in percentage points with their 95 % interval (paired bootstrap of the test "
-    "items) and p-value (paired approximate randomisation); in bold where p < 0.05, which is not "
-    "corrected for the number of rows."
+    "items) and p-value (paired approximate randomisation). Bold: p < 0.05, not corrected for the "
+    "number of rows."
 )
 
 
 class Comparison(NamedTuple):
-    """Two systems, for each (task, metric) that both have their differences, and why others are
-    left out."""
+    """The comparison of two systems.
+
+    Attributes:
+        first: the first system.
+        second: the second system.
+        tasks: the differences on each task and metric that could be compared.
+        left_out: why each of the other tasks and metrics could not be compared.
+    """
 
     first: str
     second: str
@@ -31,12 +37,19 @@ class Comparison(NamedTuple):
 
 
 def compare_systems(first: str, second: str, results: Sequence[tuple[Path, Result]]) -> Comparison:
-    """Reads the outcomes of the items of both systems' results, several being runs. A task without
-    any outcomes is left out, unless it is the only one.
+    """Compares two systems by the outcomes that lie beside their results.
+
+    Several results of one system on one task are its runs. A task whose results have no outcomes
+    is left out, unless no task has any.
+
+    Args:
+        first: the name of the first system.
+        second: the name of the second system.
+        results: all results, each with the path of its JSON.
 
     Raises:
-        UserError: a system is unknown, they share no task, outcomes are missing, are of another
-            result, or of other items or test data.
+        UserError: there is no result of a system, or the two share no task; or outcomes are
+            missing, belong to another result, or were measured on other test items.
     """
     systems = list(dict.fromkeys(result.system for _, result in results))
     for name in (first, second):
@@ -57,18 +70,19 @@ def compare_systems(first: str, second: str, results: Sequence[tuple[Path, Resul
             left_out[key] = f"{second if runs[0] else first} has no result"
     if not shared:
         raise UserError(f"--compare: {first} and {second} share no task")
-    kept = {
+    with_outcomes = {
         key: runs
         for key, runs in shared.items()
         if any(outcomes_path(path).exists() for side in runs for path, _ in side)
     }
-    unkept = "no RESULT.items.npz lies beside the results; measure again with --json"
-    left_out.update({key: unkept for key in shared if key not in kept})
-    tasks = {key: _compare(key[1], runs) for key, runs in (kept or shared).items()}
+    reason = "no RESULT.items.npz lies beside the results; measure again with --json"
+    left_out.update({key: reason for key in shared if key not in with_outcomes})
+    tasks = {key: _compare_runs(key[1], runs) for key, runs in (with_outcomes or shared).items()}
     return Comparison(first, second, tasks, left_out)
 
 
-def _compare(metric: str, runs: Sequence[Sequence[tuple[Path, Result]]]) -> list[Difference]:
+def _compare_runs(metric: str, runs: Sequence[Sequence[tuple[Path, Result]]]) -> list[Difference]:
+    """The differences of two systems on one task, from the runs of each."""
     results = [result for side in runs for _, result in side]
     check_same_test_data(results, "measure both systems on the same to --compare them")
     sides = [[_outcomes_of(*run) for run in side] for side in runs]
@@ -88,7 +102,10 @@ def _outcomes_of(path: Path, result: Result) -> Outcomes:
 
 
 def markdown(comparison: Comparison) -> str:
-    """One table, a title row for each task, and a note on each that is left out."""
+    """Formats a comparison as one table with a title row for each task, and notes.
+
+    A note says why a task is left out.
+    """
     rows = []
     for (task, metric), differences in comparison.tasks.items():
         better = "lower" if metric in LOWER_IS_BETTER else "higher"
@@ -104,6 +121,7 @@ def markdown(comparison: Comparison) -> str:
 
 
 def _row(found: Difference) -> list[str]:
+    """The cells of one difference."""
     difference = f"{found.difference:+.1f}"
     return [
         found.label,
@@ -117,7 +135,7 @@ def _row(found: Difference) -> list[str]:
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """The same numbers for programs, not rounded."""
+    """The comparison for JSON, with numbers that are not rounded."""
     return {
         "first": comparison.first,
         "second": comparison.second,

@@ -1,4 +1,4 @@
-"""Command-line flags of the picture of sentence vectors, and the vectors they stand for."""
+"""The flags --space..., and the projected sentence vectors that they ask for."""
 
 from __future__ import annotations
 
@@ -22,46 +22,57 @@ def add_space_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=CHECKPOINT",
         action="append",
         default=[],
-        help="draw the vectors of parallel sentences by language, in a panel for each checkpoint; "
-        "may be repeated",
+        help="draw the vectors of parallel sentences, coloured by language, in one panel for each "
+        "checkpoint; may be repeated",
     )
     group.add_argument(
         "--space-folder",
         metavar="DIR",
         type=Path,
-        help="where the sentences are: all files <split>.<src>-<tgt>.<lang> in it",
+        help="folder with the sentences, in files <split>.<src>-<tgt>.<lang>",
     )
-    group.add_argument("--space-split", default="test", help="first part of their names")
+    group.add_argument("--space-split", default="test", help="<split> in the names of the files")
     group.add_argument(
-        "--space-pairs", metavar="PAIR,PAIR", help="these pairs alone; without it, all"
+        "--space-pairs",
+        metavar="PAIR,PAIR",
+        help="draw only these language pairs; without it, all pairs of the folder",
     )
     group.add_argument(
         "--space-sentences",
         type=int,
         default=50,
         metavar="N",
-        help="of each pair, N lines evenly spread over the files; lines join translations where "
-        "there are at most 200",
+        help="draw N sentences of each language pair, taken at even distances from the files; "
+        "lines join translations if there are at most 200 of them",
     )
     group.add_argument(
         "--space-method",
         choices=METHODS,
         default="pca",
-        help="pca: the two directions of largest variance; tsne: keeps neighbours, not distances",
+        help="pca keeps the two directions of largest variance; tsne keeps neighbours together, "
+        "but not distances",
     )
     group.add_argument(
-        "--space-layer", type=int, default=-1, help="layer of the states, whose mean is the vector"
+        "--space-layer",
+        type=int,
+        default=-1,
+        help="layer whose states are averaged to a sentence vector; -1 is the last",
     )
     group.add_argument(
         "--space-data",
         metavar="DATA_BIN",
         type=Path,
-        help="folder with dict.txt and the tokenizer; without it, the one of each checkpoint",
+        help="folder with dict.txt and the tokenizer; without it, the folder that each checkpoint "
+        "names",
     )
 
 
 def sentence_planes(args: argparse.Namespace, checkpoints: Mapping[str, Path]) -> dict[str, Plane]:
-    """What the flags describe, by name of the system.
+    """Embeds the sentences with each checkpoint, and projects their vectors to the plane.
+
+    Args:
+        args: the parsed flags.
+        checkpoints: the checkpoint of each system, by the system's name.
 
     Raises:
         UserError: there are no such sentences, or a checkpoint cannot be read.
@@ -89,7 +100,7 @@ def sentence_planes(args: argparse.Namespace, checkpoints: Mapping[str, Path]) -
 
 
 def _sides(args: argparse.Namespace) -> list[tuple[str, list[str]]]:
-    """Language and lines of each side of each pair, target after source."""
+    """The language and the chosen lines of each side of each pair, source before target."""
     if args.space_folder is None:
         raise UserError("--space needs --space-folder DIR, which holds the sentences")
     if args.space_sentences < 2:

@@ -29,7 +29,7 @@ def test_results_without_layers_have_no_curves_and_damaged_ones_are_refused():
     plain = Result.from_languages("r", "accuracy", "A", {"de-en": {"score": 1.0, "n": 1}}, {})
     assert layer_curves([plain]) == {}
     plain.per_language["de-en"]["layers"] = [1, 2]
-    with pytest.raises(UserError, match="layers that are none"):
+    with pytest.raises(UserError, match="damaged scores of layers"):
         layer_curves([plain])
 
 

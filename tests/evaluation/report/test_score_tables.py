@@ -1,7 +1,12 @@
 import pytest
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.report.score_tables import as_json, compare, markdown, with_baselines
+from fairseq_amber.evaluation.report.score_tables import (
+    as_json,
+    build_sections,
+    markdown,
+    with_baselines,
+)
 from fairseq_amber.files.results import Result
 
 
@@ -25,7 +30,7 @@ def aer(system, score, pair="de-en"):
 
 def lines(results):
     systems = list(dict.fromkeys(result.system for result in results))
-    table = markdown(compare(results), systems).splitlines()
+    table = markdown(build_sections(results), systems).splitlines()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
 
 
@@ -92,7 +97,7 @@ def test_runs_of_one_system_become_mean_and_sample_deviation():
         retrieval("A", forward, 50, checkpoint=str(forward), layer=4) for forward in (60, 70, 80)
     ]
     assert ["de → en", "70.0 ± 10.0"] in lines(runs)
-    [section] = as_json(compare(runs))
+    [section] = as_json(build_sections(runs))
     cell = section["rows"][-1]["systems"]["A"]
     assert section["rows"][-1]["label"] == "mean"
     assert cell["values"] == [55, 60, 65]
@@ -101,7 +106,7 @@ def test_runs_of_one_system_become_mean_and_sample_deviation():
 
 def test_results_that_split_up_the_languages_are_one_run():
     results = [aer("A", 20), aer("A", 40, pair="en-tr")]
-    [section] = compare(results)
+    [section] = build_sections(results)
     assert section.rows[-1].cells["A"].values == (30,)
 
 
@@ -111,17 +116,17 @@ def test_runs_on_other_test_data_are_refused_wherever_their_files_lie():
     assert ["de → en", "30.0 ± 14.1"] in lines([on("1", runs[0]), runs[1]])
     assert ["de → en", "30.0 ± 14.1"] in lines([on("1", run) for run in runs])
     with pytest.raises(UserError, match="of de-en .*: A on folder20 and A on folder40; "):
-        compare([on("1", runs[0]), on("2", runs[1])])
-    compare([on("1", runs[0]), on("2", retrieval("B", 1, 2))])
-    compare([on("1", runs[0]), on("2", retrieval("A", 1, 2, pair="tr-en"))])
+        build_sections([on("1", runs[0]), on("2", runs[1])])
+    build_sections([on("1", runs[0]), on("2", retrieval("B", 1, 2))])
+    build_sections([on("1", runs[0]), on("2", retrieval("A", 1, 2, pair="tr-en"))])
 
 
 def test_splits_are_compared_where_both_have_one():
-    compare([retrieval("A", 1, 2, split="test"), retrieval("A", 1, 2)])
+    build_sections([retrieval("A", 1, 2, split="test"), retrieval("A", 1, 2)])
     with pytest.raises(UserError, match="split test and dev"):
-        compare([retrieval("A", 1, 2, split="test"), retrieval("A", 1, 2, split="dev")])
+        build_sections([retrieval("A", 1, 2, split="test"), retrieval("A", 1, 2, split="dev")])
 
 
 def test_runs_measured_differently_are_refused():
     with pytest.raises(UserError, match="two results of A on retrieval .* layer 4 and 2"):
-        compare([retrieval("A", 1, 2, layer=4), retrieval("A", 1, 2, layer=2)])
+        build_sections([retrieval("A", 1, 2, layer=4), retrieval("A", 1, 2, layer=2)])

@@ -8,7 +8,7 @@ from typing import Any, Iterable, NamedTuple
 
 import numpy as np
 
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, warn
 from fairseq_amber.files.digest import digest_of
 from fairseq_amber.files.results import Result
 from fairseq_amber.files.tables import plain_table
@@ -32,7 +32,12 @@ EXAMPLE = "fairseq-amber aer test.de-en.align test.de-en.gold --json aer.json"
 
 
 class _Scored(NamedTuple):
-    """counts: see `link_counts`; digest: of the gold."""
+    """The score of one pair of files.
+
+    Attributes:
+        counts: (N, 4), the links of each sentence pair, counted by ``link_counts``.
+        digest: the digest of the gold alignments.
+    """
 
     counts: np.ndarray
     digest: str
@@ -44,27 +49,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "predicted",
         metavar="PREDICTED",
         type=Path,
-        help="alignments in Pharaoh's format (0-0 1-2), one sentence pair a line, source index "
-        "first, or in NAACL's (1 1 1 S), one link a line; or a folder of files <name>.align",
+        help="predicted alignments in Pharaoh's format (0-0 1-2: one line per sentence pair, "
+        "source index first) or in NAACL's format (1 1 1 S: one line per link); or a folder of "
+        "files <name>.align",
     )
     parser.add_argument(
         "gold",
         metavar="GOLD",
         type=Path,
-        help="the same, or TALP's format: i-j or isj for sure, ipj or i?j for possible links; "
-        "or a folder of <name>.gold, <name>.talp or <name>.naacl",
+        help="gold alignments in one of these formats, or in TALP's: i-j or isj is a sure link, "
+        "ipj or i?j a possible one; or a folder of files <name>.gold, <name>.talp or <name>.naacl",
     )
     parser.add_argument(
         "--one-based",
         action="store_true",
-        help="GOLD counts words from 1, not from 0, as TALP's tools do; NAACL's format always does",
+        help="the word indices in GOLD start at 1, as those of TALP's tools, in place of 0; those "
+        "of NAACL's format always start at 1",
     )
-    parser.add_argument("--name", default="", metavar="SYSTEM", help="the system's name in reports")
+    parser.add_argument(
+        "--name", default="", metavar="SYSTEM", help="name of the system in reports"
+    )
     parser.add_argument("--json", metavar="OUT", help="also write the result to this file")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Prints one line per pair of files, in percent, and writes the JSON."""
+    """Prints one row per pair of files, in percent, and writes the JSON."""
     files = _files(args.predicted, args.gold)
     scored = {name: _score(predicted, gold, args.one_based) for name, predicted, gold in files}
     settings = merged({name: _settings(predicted) for name, predicted, _ in files})
@@ -100,7 +109,10 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _files(predicted: Path, gold: Path) -> list[tuple[str, Path, Path]]:
-    """(name, predicted, gold) of a pair of files, or of each prediction in a pair of folders."""
+    """The files to score, as (name, predicted, gold).
+
+    They are two given files, or every prediction of a folder with its gold in the other folder.
+    """
     if predicted.is_dir() != gold.is_dir():
         raise UserError(f"{predicted} and {gold} must be two files or two folders")
     if not gold.is_dir():
@@ -109,12 +121,13 @@ def _files(predicted: Path, gold: Path) -> list[tuple[str, Path, Path]]:
     if not predictions:
         raise UserError(f"{predicted} has no files <name>.align (fairseq-amber align --output)")
     names = [_pair(path) for path in predictions]
-    if len(set(names)) < len(names):  # of several splits
+    if len(set(names)) < len(names):  # the files are those of several splits
         names = [path.stem for path in predictions]
     return [(name, path, _gold_of(path, gold)) for name, path in zip(names, predictions)]
 
 
 def _gold_of(path: Path, folder: Path) -> Path:
+    """The gold file in a folder that belongs to a file of predictions."""
     candidates = [folder / f"{path.stem}{suffix}" for suffix in (".gold", ".talp", ".naacl")]
     for candidate in candidates:
         if candidate.exists():
@@ -123,21 +136,23 @@ def _gold_of(path: Path, folder: Path) -> Path:
 
 
 def _pair(path: Path) -> str:
-    """de-en for test.de-en.align; a name without such a part stays whole."""
+    """The language pair in a file's name: ``de-en`` for test.de-en.align; else the whole name."""
     return next((part for part in path.name.split(".")[1:-1] if "-" in part), path.name)
 
 
 def _settings(predicted: Path) -> dict[str, Any]:
+    """The settings with which alignments were made, as far as they are known."""
     settings = read_settings(predicted)
     if settings is None and settings_path(predicted).exists():
-        print(
-            f"note: {settings_path(predicted)} is of other alignments, so that what made "
-            f"{predicted.name} is not known"
+        warn(
+            f"{settings_path(predicted)} belongs to other alignments, so that the settings of "
+            f"{predicted.name} are not known"
         )
     return settings or {}
 
 
 def _score(predicted: Path, gold: Path, one_based: bool) -> _Scored:
+    """Scores one pair of files, and warns if swapped indices would fit better."""
     found, reference = read_alignments(predicted), read_alignments(gold, one_based=one_based)
     found, reference = _filled(found, len(reference.pairs)), _filled(reference, len(found.pairs))
     if len(found.pairs) != len(reference.pairs):
@@ -154,20 +169,21 @@ def _score(predicted: Path, gold: Path, one_based: bool) -> _Scored:
     except ValueError as error:
         raise UserError(f"{gold}: {error}") from None
     if swapped < aer:
-        print(
-            f"note: {predicted} fits {gold} better with its indices swapped (AER "
-            f"{swapped:.2f}); source comes first in both"
+        warn(
+            f"{predicted} fits {gold} better with its indices swapped (AER {swapped:.2f}); the "
+            "source index comes first in both"
         )
     texts = ((format_pharaoh(pair.sure), format_pharaoh(pair.possible)) for pair in reference.pairs)
     return _Scored(counts, digest_of(*texts))
 
 
 def _swapped(links: Iterable[Iterable[Link]]) -> list[set[Link]]:
+    """The links with source and target exchanged."""
     return [{(j, i) for i, j in line} for line in links]
 
 
 def _filled(file: AlignmentFile, pairs: int) -> AlignmentFile:
-    """With pairs without links at the end, which NAACL's format leaves out."""
+    """A file with empty pairs added at the end, since NAACL's format omits pairs without links."""
     if file.complete or len(file.pairs) >= pairs:
         return file
     nothing = Links(frozenset(), frozenset())

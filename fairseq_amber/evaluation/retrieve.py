@@ -1,4 +1,4 @@
-"""``fairseq-amber retrieve``: does a sentence find its translation, in both directions?"""
+"""``fairseq-amber retrieve``: accuracy of finding the translation of each sentence, both ways."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Sequence
 
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, warn
 from fairseq_amber.files.digest import digest_of
 from fairseq_amber.files.parallel_text import ParallelFiles, read_order, read_parallel
 from fairseq_amber.files.results import Result
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fairseq_amber.inference.encoder import Encoder
     from fairseq_amber.metrics.retrieval import RetrievalAccuracy
 
-SUMMARY = "accuracy of finding each sentence's translation by nearest neighbour, both ways"
+SUMMARY = "accuracy of finding the translation of each sentence as its nearest neighbour"
 EXAMPLE = "fairseq-amber retrieve checkpoint_best.pt --folder corpus --split test --json out.json"
 
 _RANGE = re.compile(r"(-?\d+)(?:-(\d+))?")
@@ -42,36 +42,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--gold",
         metavar="FILE",
         type=Path,
-        help="where --source and --target are not aligned, as XTREME's Tatoeba: line i is the "
-        "number, from 0, of the source line that target line i translates",
+        help="for a --source and --target that are not aligned, such as XTREME's Tatoeba: line i "
+        "of FILE is the number (from 0) of the source line that line i of the target translates",
     )
     add_vector_arguments(parser)
     parser.add_argument(
         "--layers",
         metavar="LAYERS",
-        help="also the score of each of these layers, in one pass over the text: all (with 0), "
-        "1,4,8 or 1-8; the result is that of --layer, and where that is not set of the last one",
+        help="also print the score of each of these layers, from one pass over the text: all (from "
+        "0, the embeddings), 1,4,8 or 1-8. The result is the score of --layer, or of the last of "
+        "these layers if --layer is not given",
     )
     parser.set_defaults(layer=None)
     parser.add_argument(
         "--similarity",
         choices=("cosine", "csls", "margin"),
         default="cosine",
-        help="cosine, as Tatoeba in XTREME; CSLS with 10 neighbours; or the ratio margin with 4, "
-        "as in LASER",
+        help="cosine, as XTREME scores Tatoeba; csls with 10 neighbours; or margin, the ratio "
+        "margin of LASER with 4 neighbours",
     )
-    parser.add_argument("--name", metavar="SYSTEM", help="the system's name in reports")
+    parser.add_argument("--name", metavar="SYSTEM", help="name of the system in reports")
     parser.add_argument("--json", metavar="OUT", help="also write the result to this file")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Prints accuracy per pair in percent with the settings, and writes the JSON."""
+    """Prints the accuracy of each language pair in percent with the settings; writes the JSON."""
     files = parallel_files(args)
     if args.gold is not None and args.folder is not None:
         raise UserError("--gold goes with --source and --target; the files of --folder are aligned")
     texts = {pair.name: _read(pair, args.gold) for pair in files}
     for name, sides in texts.items():
-        _note_duplicates(name, sides)
+        _warn_of_duplicates(name, sides)
     encoder = load_encoder(args)
     from fairseq_amber.metrics.retrieval import NEIGHBOURS
 
@@ -108,15 +109,16 @@ def run(args: argparse.Namespace) -> None:
     if args.layers is not None:
         print("\n" + _layer_table(per_language))
         print(
-            "note: mean of both directions, * the best layer; a layer chosen here is chosen on the "
-            "test data: choose it on other data before you compare its score"
+            "note: each score is the mean of both directions; * marks the best layer. A layer "
+            "chosen from this table is chosen on the test data: before you compare its score, "
+            "choose it on other data"
         )
     if args.json:
         result.write(args.json, {name: _outcomes(found[layer]) for name, found in by_layer.items()})
 
 
 def _read(pair: ParallelFiles, gold: Path | None) -> tuple[list[str], list[str]]:
-    """Both sides, the source in the order of the target."""
+    """The lines of both sides, with the source in the order of the target."""
     source, target = read_parallel(pair.source, pair.target)
     if gold is not None:
         source = [source[number] for number in read_order(gold, len(target))]
@@ -124,10 +126,17 @@ def _read(pair: ParallelFiles, gold: Path | None) -> tuple[list[str], list[str]]
 
 
 def parse_layers(text: str, num_layers: int) -> list[int]:
-    """The layers that `all`, or numbers and ranges such as 1,4,8 or 1-4,-1, stand for, sorted.
+    """Parses --layers.
+
+    Args:
+        text: ``all``, or numbers and ranges, such as ``1,4,8`` or ``1-4,-1``.
+        num_layers: number of layers of the model; layer 0 is the embeddings.
+
+    Returns:
+        The layers in ascending order.
 
     Raises:
-        UserError: the text is none of that, or names a layer that the model does not have.
+        UserError: the text has another form, or names a layer that the model does not have.
     """
     chosen: set[int] = set()
     for part in [f"0-{num_layers}"] if text == "all" else text.split(","):
@@ -145,7 +154,7 @@ def parse_layers(text: str, num_layers: int) -> list[int]:
 
 
 def _chosen_layers(args: argparse.Namespace, encoder: Encoder) -> tuple[int, list[int]]:
-    """The layer of the result, and all that are measured."""
+    """The layer of the result, and all layers to measure."""
     if args.layers is None:
         layer = encoder.resolve_layer(-1 if args.layer is None else args.layer)
         return layer, [layer]
@@ -163,7 +172,7 @@ def _measure(
     layers: list[int],
     args: argparse.Namespace,
 ) -> dict[int, RetrievalAccuracy]:
-    """The accuracy at each layer.
+    """Measures the accuracy of one language pair at each layer.
 
     Raises:
         UserError: a vector is NaN or infinite.
@@ -196,7 +205,7 @@ def _measure(
 def _parts(
     by_layer: dict[int, RetrievalAccuracy], layer: int, args: argparse.Namespace
 ) -> dict[str, Any]:
-    """What the JSON says of a pair."""
+    """The scores of one language pair for the JSON."""
     accuracy = by_layer[layer]
     parts: dict[str, Any] = {
         "score": accuracy.mean,
@@ -218,6 +227,7 @@ def _outcomes(accuracy: RetrievalAccuracy) -> dict[str, Any]:
 
 
 def _table(result: Result) -> str:
+    """A table of the accuracy of each language pair in both directions, and their mean."""
     rows = [
         [name, str(parts["n"])]
         + [f"{parts[column]:.2f}" for column in ("forward", "backward", "score")]
@@ -235,7 +245,7 @@ def _table(result: Result) -> str:
 
 
 def _layer_table(per_language: dict[str, dict[str, Any]]) -> str:
-    """Layers down, pairs across; the best of a column is marked."""
+    """A table with a row for each layer and a column for each pair; * marks the best score."""
     columns = {name: parts["layers"] for name, parts in per_language.items()}
     if len(columns) > 1:
         scores = list(columns.values())
@@ -252,7 +262,8 @@ def _layer_table(per_language: dict[str, dict[str, Any]]) -> str:
     return plain_table(["layer", *columns], rows)
 
 
-def _note_duplicates(name: str, sides: tuple[list[str], list[str]]) -> None:
+def _warn_of_duplicates(name: str, sides: tuple[list[str], list[str]]) -> None:
+    """Warns if lines of one side are equal, since only one of them counts as the translation."""
     copies = sum(len(side) - len(set(side)) for side in sides)
     if copies:
-        print(f"note: {name} has {copies} repeated lines; finding a copy counts as an error")
+        warn(f"{name} has {copies} repeated lines; finding a copy counts as an error")

@@ -223,13 +223,13 @@ def test_retrieve_takes_the_order_of_a_sorted_side(
 def test_retrieve_tells_of_repeated_lines(fairseq_amber_command, checkpoint, tmp_path):
     text, result = tmp_path / "x", tmp_path / "r.json"
     text.write_text("ja\nnein\nja\n")
-    status, out, _ = fairseq_amber_command(
+    status, _, err = fairseq_amber_command(
         "retrieve", checkpoint, "--source", text, "--target", text, "--json", result
     )
     assert status == 0
     config = json.loads(result.read_text())["config"]
     assert config["test"] == f"{text} {text}" and "split" not in config
-    assert out.startswith("note: x-x has 2 repeated lines")
+    assert "warning: x-x has 2 repeated lines" in err
 
 
 def test_align_then_aer_against_its_own_output_is_perfect(
@@ -345,10 +345,10 @@ def test_aer_counts_from_one_and_notices_swapped_indices(fairseq_amber_command, 
     predicted, gold = tmp_path / "x.align", tmp_path / "test.de-en.gold"
     predicted.write_text("1-0 2-1\n")
     gold.write_text("1-2 2-3\n")
-    status, text, _ = fairseq_amber_command("aer", predicted, gold, "--one-based")
+    status, text, err = fairseq_amber_command("aer", predicted, gold, "--one-based")
     assert status == 0
-    note, _, row = text.splitlines()
-    assert "indices swapped (AER 0.00)" in note
+    _, row = text.splitlines()
+    assert "warning: " in err and "indices swapped (AER 0.00)" in err
     assert row.split() == ["de-en", "1", "0.00", "0.00", "100.00"]
 
 

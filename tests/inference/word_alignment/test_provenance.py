@@ -20,7 +20,7 @@ def score(fairseq_amber_command, tmp_path):
     def run(predicted, gold):
         status, text, err = fairseq_amber_command("aer", predicted, gold, "--json", tmp_path / "r")
         assert status == 0, err
-        return json.loads((tmp_path / "r").read_text())["config"], text
+        return json.loads((tmp_path / "r").read_text())["config"], text + err
 
     return run
 
@@ -70,9 +70,9 @@ def test_alignments_of_others_say_nothing(align, score, gold, tmp_path):
     (out / "test.de-en.align").write_text("0-0\n" * 8)
     config, text = score(out, gold)
     assert set(config) == {"predicted", "gold"}
-    assert f"note: {settings_path(out / 'test.de-en.align')} is of other alignments" in text
+    assert f"warning: {settings_path(out / 'test.de-en.align')} belongs to other" in text
     settings_path(out / "test.de-en.align").unlink()
-    assert "note" not in score(out, gold)[1]
+    assert "warning" not in score(out, gold)[1]
 
 
 def test_files_of_several_splits_are_told_apart(score, gold, tmp_path, fairseq_amber_command):

@@ -3,112 +3,51 @@ import json
 
 import pytest
 
-GOLD = ["0-0 1-1 2-2", "0-0 1p1", "0-1 1-0", "0-0", "0-0 1-1", "0-2 1-1 2-0"]
-GOOD = ["0-0 1-1 2-2", "0-0", "0-1 1-0", "0-0", "0-0 1-1", "0-2 1-1 2-0"]
-BAD = ["0-1", "0-1", "0-0 1-1", "1-0", "0-1 1-0", "0-0 1-0"]
 
-
-@pytest.fixture
-def results(fairseq_amber_command, tmp_path):
-    """AER of a good system, twice, and of a bad one, with the outcomes of their pairs."""
-    gold = tmp_path / "test.de-en.gold"
-    gold.write_text("\n".join(GOLD) + "\n")
-    paths = []
-    for number, (system, lines) in enumerate([("good", GOOD), ("good", GOOD), ("bad", BAD)]):
-        predicted, result = tmp_path / "test.de-en.align", tmp_path / f"r{number}.json"
-        predicted.write_text("\n".join(lines) + "\n")
-        arguments = [predicted, gold, "--name", system, "--json", result]
-        assert fairseq_amber_command("aer", *arguments)[0] == 0
-        paths.append(result)
-    return paths
-
-
-def cells(line):
-    return [cell.strip() for cell in line.strip("|").split("|")]
-
-
-def test_compares_systems_on_their_items(fairseq_amber_command, results, tmp_path):
+def test_shows_systems_side_by_side(fairseq_amber_command, checkpoint, corpus, tmp_path):
+    results = []
+    for name, seed in (("first", 1), ("second", 2), ("second", 3)):
+        results.append(tmp_path / f"{name}{seed}.json")
+        fairseq_amber_command(
+            "retrieve",
+            checkpoint,
+            "--folder",
+            corpus,
+            "--reinitialize",
+            seed,
+            "--name",
+            name,
+            "--json",
+            results[-1],
+        )
+    picture = tmp_path / "p.png"
+    picture.write_bytes(b"picture")
+    picture.with_suffix(".svg").write_bytes(b"lines")
+    (tmp_path / "alone.svg").write_bytes(b"more lines")
     output = tmp_path / "report"
-    arguments = [*results, "--output", output, "--compare", "good", "bad"]
-    status, text, err = fairseq_amber_command("report", *arguments, "--compare", "bad", "good")
+    heatmaps = ["--heatmap", f"An alignment={picture}", "--heatmap", f"B={tmp_path / 'alone.svg'}"]
+    status, text, err = fairseq_amber_command("report", *results, "--output", output, *heatmaps)
     assert status == 0, err
-    comparisons = json.loads((output / "report.json").read_text())["comparisons"]
-    assert [(c["first"], c["second"]) for c in comparisons] == [("good", "bad"), ("bad", "good")]
-    [task] = comparisons[0]["tasks"]
-    assert (task["task"], task["metric"]) == ("word_alignment", "AER")
-    [row] = task["rows"]
-    assert (row["first"], row["second"], row["n"]) == (0, 100, 6)
-    assert row["difference"] == row["low"] == row["high"] == -100
-    assert 0.01 < row["p_value"] < 0.08  # 2 of 2^6 swaps
-    table = [cells(line) for line in text.splitlines()]
-    assert ["", "items", "good", "bad", "difference", "95 %", "p"] in table
-    shown = "-100.0" if row["p_value"] >= 0.05 else "**-100.0**"
-    p_value = f"{row['p_value']:.3f}"
-    assert ["de-en", "6", "0.0", "100.0", shown, "-100.0 to -100.0", p_value] in table
-    assert (
-        "paired bootstrap" in text and text.split("wrote")[0] in (output / "report.md").read_text()
-    )
-    # the same again to the byte
-    before = (output / "report.json").read_bytes()
-    assert fairseq_amber_command("report", *arguments, "--compare", "bad", "good")[0] == 0
-    assert (output / "report.json").read_bytes() == before
-
-
-def test_it_says_how_far_its_comparisons_are(
-    fairseq_amber_command, results, tmp_path, progress_of, monkeypatch
-):
-    monkeypatch.setattr("fairseq_amber.metrics.significance._CELLS", 6 * 1000)
-    arguments = [*results, "--output", tmp_path / "report", "--compare", "good", "bad"]
-    _, out, err = fairseq_amber_command("report", *arguments)
-    assert progress_of(err) == {"comparing on de-en": "9,999 of 9,999 resamples"}
-    assert err.count("\n") == 10
-
-
-def test_other_test_data_is_not_compared(fairseq_amber_command, results, tmp_path):
-    """Of as many items, so that nothing but the gold tells."""
-    predicted, gold = tmp_path / "test.de-en.align", tmp_path / "other.de-en.gold"
-    gold.write_text("\n".join(["0-0", *GOLD[1:]]) + "\n")
-    flags = ["--name", "good", "--json", tmp_path / "other.json"]
-    assert fairseq_amber_command("aer", predicted, gold, *flags)[0] == 0
-    flags = ["--output", tmp_path / "report", "--compare", "good", "bad"]
-    paths = [tmp_path / "other.json", results[2]]
-    status, _, err = fairseq_amber_command("report", *paths, *flags)
-    assert status == 2 and f"good on {gold} and bad on {tmp_path}" in err
-    assert not (tmp_path / "report").exists()
-    assert fairseq_amber_command("report", *paths, *flags[:2])[0] == 0
-    # of the same gold, whose file is another and sorted differently
-    gold.write_text("\n".join(["2-2 1-1 0-0", *GOLD[1:]]) + "\n")
-    assert (
-        fairseq_amber_command("aer", predicted, gold, *["--json", paths[0], "--name", "x"])[0] == 0
-    )
-    assert fairseq_amber_command("report", *paths, *flags[:2], "--compare", "x", "bad")[0] == 0
-
-
-def test_a_task_without_outcomes_is_left_out(fairseq_amber_command, results, tmp_path):
-    other = json.loads(results[0].read_text())
-    other.update(task="tagging", metric="F1")
-    paths = []
-    for system in ("good", "bad"):
-        paths.append(tmp_path / f"tagging-{system}.json")
-        paths[-1].write_text(json.dumps({**other, "system": system}))
-    flags = ["--output", tmp_path / "report", "--compare", "good", "bad"]
-    paths.append(tmp_path / "alone.json")
-    paths[-1].write_text(json.dumps({**other, "task": "xnli", "metric": "accuracy"}))
-    status, text, _ = fairseq_amber_command("report", *results, *paths, *flags)
-    assert status == 0
-    content = json.loads((tmp_path / "report" / "report.json").read_text())
-    [comparison] = content["comparisons"]
-    assert [task["task"] for task in comparison["tasks"]] == ["word_alignment"]
-    notes = [line for line in text.splitlines() if line.startswith("note: ")]
-    assert notes == [
-        "note: xnli (accuracy) is left out of good against bad: bad has no result",
-        "note: tagging (F1) is left out of good against bad: no RESULT.items.npz lies beside the "
-        "results; measure again with --json",
-    ]
-    assert [entry["task"] for entry in comparison["left_out"]] == ["xnli", "tagging"]
-    assert all(note in (tmp_path / "report" / "report.md").read_text() for note in notes)
-    status, _, err = fairseq_amber_command("report", *paths, *flags)
-    assert status == 2 and "tagging-good.items.npz is missing" in err
+    assert (output / "alignment_1.png").read_bytes() == b"picture"
+    assert (output / "alignment_1.svg").read_bytes() == b"lines"
+    assert (output / "alignment_2.svg").read_bytes() == b"more lines"
+    assert not (output / "alignment_2.png").exists()
+    # pictures of a report in itself, in another order
+    parts = [output / "alignment_2.svg", output / "alignment_1.png"]
+    heatmaps = [flag for path in parts for flag in ("--heatmap", f"C={path}")]
+    assert fairseq_amber_command("report", "--output", output, *heatmaps)[0] == 0
+    assert (output / "alignment_1.svg").read_bytes() == b"more lines"
+    assert (output / "alignment_2.png").read_bytes() == b"picture"
+    heatmaps = ["--heatmap", f"An alignment={picture}"]
+    assert fairseq_amber_command("report", *results, "--output", output, *heatmaps)[0] == 0
+    content = json.loads((output / "report.json").read_text())
+    [section] = content["sections"]
+    labels = [row["label"] for row in section["rows"]]
+    assert labels == ["de → en", "en → de", "en → de", "de → en", "mean"]  # of two pairs of files
+    assert len(section["rows"][0]["systems"]["second"]["values"]) == 2
+    document = (output / "report.md").read_text()
+    assert text.splitlines()[0] in document and "![An alignment](alignment_1.png)" in document
+    assert "±" in text and document.count("reinitialized_with_seed") == 3
 
 
 def test_writes_every_number_as_csv(fairseq_amber_command, results, tmp_path):
@@ -163,9 +102,10 @@ def test_draws_layers_and_sentence_spaces(fairseq_amber_command, checkpoint, cor
     "arguments, message",
     [
         ([], "nothing to report"),
-        (["{r}", "--compare", "good", "best"], "no result is of 'best'; they are of good, bad"),
-        (["{moved}", "--compare", "good", "good"], "moved.items.npz is missing"),
-        (["{other}", "--compare", "good", "good"], "other.items.npz belongs to another result"),
+        (["{x}"], "is no result"),
+        (["{r}", "--curves", "tb"], "NAME=DIR"),
+        (["{r}", "--heatmap", "a=none.png"], "none.png is missing"),
+        (["{r}", "--heatmap", "a={x}"], "neither a .png nor an .svg"),
         (["--space", "A={ck}"], "--space needs --space-folder"),
         (["--space", "A={ck}", "--space-folder", "{dir}", "--space-sentences", "1"], "less than 2"),
         (
@@ -178,16 +118,8 @@ def test_draws_layers_and_sentence_spaces(fairseq_amber_command, checkpoint, cor
 def test_a_mistake_is_one_clear_line_and_writes_nothing(
     arguments, message, fairseq_amber_command, results, checkpoint, corpus, tmp_path
 ):
-    content = results[0].read_text()
-    (tmp_path / "moved.json").write_text(content)
-    (tmp_path / "other.json").write_text(content)
-    items = (tmp_path / "r2.items.npz").read_bytes()  # of the bad system
-    (tmp_path / "other.items.npz").write_bytes(items)
-    places = {"r": results[0], "ck": checkpoint, "dir": corpus}
-    places.update(moved=tmp_path / "moved.json", other=tmp_path / "other.json")
+    places = {"r": results[0], "ck": checkpoint, "dir": corpus, "x": corpus / "test.de-en.de"}
     arguments = [argument.format(**places) for argument in arguments]
-    if arguments and arguments[0] == str(results[0]):
-        arguments.insert(1, str(results[2]))
     output = tmp_path / "report"
     status, _, err = fairseq_amber_command("report", *arguments, "--output", output)
     assert status == 2

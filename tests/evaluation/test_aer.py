@@ -1,0 +1,106 @@
+import json
+
+import numpy as np
+import pytest
+
+
+def test_says_how_far_it_is(fairseq_amber_command, tmp_path, progress_of):
+    pharaoh, naacl = tmp_path / "found.align", tmp_path / "gold.naacl"
+    pharaoh.write_text("0-0\n0-0 1-1\n")
+    naacl.write_text("1 1 1 S\n2 1 1 S\n2 2 2 P\n")
+    _, out, err = fairseq_amber_command("aer", pharaoh, naacl)
+    assert progress_of(err) == {
+        f"reading {pharaoh}": "2 of 2 lines",
+        f"reading {naacl}": "3 of 3 lines",
+    }
+    assert "fairseq-amber:" not in out
+
+
+def test_counts_from_one_and_warns_of_swapped_indices(fairseq_amber_command, tmp_path):
+    predicted, gold = tmp_path / "x.align", tmp_path / "test.de-en.gold"
+    predicted.write_text("1-0 2-1\n")
+    gold.write_text("1-2 2-3\n")
+    status, text, err = fairseq_amber_command("aer", predicted, gold, "--one-based")
+    assert status == 0
+    _, row = text.splitlines()
+    assert err.count("\n") == 1 and "warning: " in err and "indices swapped (AER 0.00)" in err
+    assert row.split() == ["de-en", "1", "0.00", "0.00", "100.00"]
+
+
+def test_reads_naacl_and_talp_and_stores_the_outcomes(fairseq_amber_command, tmp_path):
+    predicted, folder = tmp_path / "test.de-en.align", tmp_path / "gold"
+    predicted.write_text("0-0 1-1 2-2\n\n0-1\n5-5\n")
+    folder.mkdir()
+    naacl, talp = folder / "test.de-en.naacl", folder / "test.de-en.talp"
+    naacl.write_text("0001 1 1 S\n0001 2 2 P\n0003 1 2\n0003 1 0 S\n")
+    talp.write_text("1s1:0.9 2p2\n\n1-2 1-0\n\n")
+    outputs = []
+    for arguments in ([naacl], [talp, "--one-based"]):
+        result = tmp_path / "r.json"
+        status, out, err = fairseq_amber_command("aer", predicted, *arguments, "--json", result)
+        assert status == 0, err
+        outputs.append(out)
+        counts = np.load(tmp_path / "r.items.npz")["de-en/score"]
+        assert counts.tolist() == [[3, 4], [0, 0], [2, 2], [0, 1]]
+        score = json.loads(result.read_text())["score"]
+        assert score == pytest.approx(100 * (1 - counts[:, 0].sum() / counts[:, 1].sum()))
+    assert outputs[0] == outputs[1]
+    # the same both ways; the last pair has no links in either
+    (tmp_path / "found.naacl").write_text("1 1 1\n1 2 2\n1 3 3\n3 1 2\n4 6 6\n")
+    assert fairseq_amber_command("aer", tmp_path / "found.naacl", naacl)[:2] == (0, outputs[0])
+    predicted.write_text("0-0\n")
+    status, _, err = fairseq_amber_command("aer", predicted, naacl)
+    assert status == 2 and "has 1 sentence pairs but" in err and "has 3" in err
+
+
+def test_folders_are_scored_file_by_file(fairseq_amber_command, tmp_path):
+    predicted, gold = tmp_path / "predicted", tmp_path / "gold"
+    for folder, suffix in ((predicted, "align"), (gold, "gold")):
+        folder.mkdir()
+        for pair in ("de-en", "fr-en"):
+            (folder / f"test.{pair}.{suffix}").write_text("0-0 1-1\n")
+    (predicted / "test.fr-en.align").write_text("0-0 0-1\n")
+    result = tmp_path / "r.json"
+    arguments = [predicted, gold, "--name", "toy", "--json", result]
+    status, text, err = fairseq_amber_command("aer", *arguments)
+    assert status == 0, err
+    assert [line.split() for line in text.splitlines()[1:]] == [
+        ["de-en", "1", "100.00", "100.00", "0.00"],
+        ["fr-en", "1", "50.00", "50.00", "50.00"],
+        ["mean", "2", "25.00"],
+    ]
+    content = json.loads(result.read_text())
+    assert (content["system"], content["score"], content["n"]) == ("toy", 25, 2)
+    # two splits of one pair keep their whole names
+    for folder, suffix in ((predicted, "align"), (gold, "gold")):
+        (folder / f"dev.de-en.{suffix}").write_text("0-0\n")
+    text = fairseq_amber_command("aer", *arguments)[1]
+    names = [line.split()[0] for line in text.splitlines()[1:]]
+    assert names == ["dev.de-en", "test.de-en", "test.fr-en", "mean"]
+
+
+@pytest.mark.parametrize(
+    "predicted, gold, message",
+    [
+        ("x.align", "", "two files or two folders"),
+        ("empty", "empty", "no files <name>.align"),
+        ("folder", "empty", "x.gold is missing: there is no gold for"),
+        ("x.align", "possible.gold", "possible.gold: the gold has no sure link"),
+        ("none.align", "possible.gold", "cannot read"),
+    ],
+)
+def test_a_mistake_is_one_clear_line_and_writes_nothing(
+    predicted, gold, message, fairseq_amber_command, tmp_path
+):
+    for folder in ("empty", "folder"):
+        (tmp_path / folder).mkdir()
+    for name in ("x.align", "folder/x.align"):
+        (tmp_path / name).write_text("0-0\n")
+    (tmp_path / "possible.gold").write_text("0p0\n")
+    out = tmp_path / "out.json"
+    arguments = [tmp_path / predicted, tmp_path / gold, "--json", out]
+    status, _, err = fairseq_amber_command("aer", *arguments)
+    assert status == 2
+    assert err.startswith("fairseq-amber: error: ") and err.count("\n") == 1
+    assert message in err
+    assert not out.exists()

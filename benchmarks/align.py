@@ -4,11 +4,12 @@
     python benchmarks/align.py CHECKPOINT --source test.de --target test.en --device cuda \
         --dtype bfloat16 --pairs 100000
 
-Both go from the subwords of the pairs to word links with one model. The plain loop is what one
-writes first: one pair at a time, in the order of the file, the model's output taken to numpy and
-the links found there, after the equations of the papers. Ours is `Aligner.align`: batches by
-length, whose links are found where the model is. Both must find the same links, but for the
-rounding of equal scores. Tokenisation, the same for both, is outside the clock.
+Both routes go from the subwords of the pairs to word links, with the same model. The plain loop is
+what one writes first: it takes one pair at a time, in the order of the file, moves the output of
+the model to numpy, and finds the links there by the equations of the papers. Ours is
+`Aligner.align`: it makes batches of similar lengths, and finds their links on the device of the
+model. Both must find the same links, except where rounding decides between equal scores.
+Tokenisation is the same for both and is not timed.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ ALPHA, EPSILON, ITERATIONS = 0.9, 0.1, 50  # the command's defaults
 
 
 def cosines(encoder: Encoder, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(S, T) of the last layer's states, both sentences in one batch of the model."""
+    """(S, T) cosines of the last layer's states, with both sentences in one batch."""
     states = encoder.pair_states([x], [y])
     source = states.source[0, : len(x)].float().cpu().numpy()
     target = states.target[0, : len(y)].float().cpu().numpy()
@@ -45,13 +46,13 @@ def cosines(encoder: Encoder, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def mutual(scores: np.ndarray) -> np.ndarray:
-    """(S, T) bool: who are each other's best (Jalili Sabet et al., 2020: Argmax)."""
+    """(S, T) bool: the pairs that are each other's best (Argmax of Jalili Sabet et al., 2020)."""
     s, t = scores.shape
     return (np.eye(t)[scores.argmax(1)] * np.eye(s)[scores.argmax(0)].T).astype(bool)
 
 
 def itermax(similarity: np.ndarray) -> np.ndarray:
-    """(S, T) bool: Figure 3 of the same paper, in two iterations."""
+    """(S, T) bool: Itermax, Figure 3 of the same paper, in two iterations."""
     links = mutual(similarity)
     row, column = links.any(1)[:, None], links.any(0)[None, :]
     weights = np.where(row & column, 0, np.where(row | column, ALPHA, 1))
@@ -60,7 +61,10 @@ def itermax(similarity: np.ndarray) -> np.ndarray:
 
 
 def transported(cosine: np.ndarray) -> np.ndarray:
-    """(S, T) plan between equal masses at a cost of 1 - cosine (Cuturi, 2013: Algorithm 1)."""
+    """The (S, T) transport plan between uniform weights at the cost 1 - cosine.
+
+    It is computed by Algorithm 1 of Cuturi (2013).
+    """
     s, t = cosine.shape
     kernel = np.exp((cosine - 1) / EPSILON)
     u = np.full(s, 1 / s, dtype=np.float32)
@@ -71,7 +75,7 @@ def transported(cosine: np.ndarray) -> np.ndarray:
 
 
 def one_pair(encoder: Encoder, method: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(S, T) bool: which subwords of one pair are linked."""
+    """(S, T) bool: the links between the subwords of one pair."""
     if method == "attention":
         maps = encoder.pair_attention([x], [y])
         forward = maps.source_to_target[0, :, : len(x), : len(y)].float().cpu().numpy()
@@ -93,7 +97,7 @@ def plain_loop(encoder: Encoder, method: str, pairs: list) -> list[list[tuple[in
 
 
 def ours(aligner: Aligner, batch_tokens: int, pairs: list) -> list[list[tuple[int, int]]]:
-    """What the command does between tokenisation and the file."""
+    """The links that the command computes between tokenisation and writing."""
     sources, targets = zip(*pairs)
     links: list[list[tuple[int, int]]] = [[] for _ in pairs]
     for index, found in aligner.align(sources, targets, batch_tokens=batch_tokens):
@@ -102,7 +106,7 @@ def ours(aligner: Aligner, batch_tokens: int, pairs: list) -> list[list[tuple[in
 
 
 def read_pairs(args: argparse.Namespace, encoder: Encoder) -> list:
-    """The pairs whose two sides fit into a row together, over again up to --pairs."""
+    """The pairs whose two sides fit into one row, repeated until there are --pairs of them."""
     sides = read_parallel(args.source, args.target)
     encoded = zip(*(encode_units(encoder.tokenizer, side, "words") for side in sides))
     pairs = [
@@ -116,7 +120,7 @@ def read_pairs(args: argparse.Namespace, encoder: Encoder) -> list:
 
 
 def seconds(function: Callable[[], object], device: torch.device) -> float:
-    """Of one run."""
+    """Seconds that one run takes."""
     start = time.perf_counter()
     function()
     if device.type == "cuda":
@@ -125,17 +129,17 @@ def seconds(function: Callable[[], object], device: torch.device) -> float:
 
 
 def measure(args: argparse.Namespace, encoder: Encoder, method: str, pairs: list) -> str:
-    """One method's row of the table.
+    """Measures one method and returns its row of the table.
 
     Raises:
-        RuntimeError: the two routes disagree by more than rounding explains.
+        RuntimeError: the two routes differ by more than rounding explains.
     """
     aligner = Aligner(encoder, method=method)
     routes = {
         "plain": partial(plain_loop, encoder, method, pairs),
         "align": partial(ours, aligner, args.batch_tokens, pairs),
     }
-    # Caches and kernels are warm before a clock runs.
+    # This first run also warms up caches and kernels.
     plain, align = ([set(links) for links in route()] for route in routes.values())
     both = sum(len(x & y) for x, y in zip(plain, align))
     equal = 200 * both / sum(len(x) + len(y) for x, y in zip(plain, align))
@@ -155,7 +159,7 @@ def measure(args: argparse.Namespace, encoder: Encoder, method: str, pairs: list
 
 
 def heading(args: argparse.Namespace, encoder: Encoder, pairs: list) -> list[str]:
-    """What was measured, on what, and how to repeat it."""
+    """What was measured, on which hardware, and the command that repeats it."""
     hardware = (
         torch.cuda.get_device_name()
         if encoder.device.type == "cuda"
@@ -185,15 +189,17 @@ def main() -> None:
     )
     parser.add_argument("checkpoint", metavar="CHECKPOINT")
     for side in ("source", "target"):
-        parser.add_argument(f"--{side}", type=Path, required=True, help="one sentence a line")
-    parser.add_argument("--data", metavar="DATA_BIN", help="folder of dictionary and tokenizer")
+        parser.add_argument(f"--{side}", type=Path, required=True, help="one sentence per line")
+    parser.add_argument("--data", metavar="DATA_BIN", help="folder with dict.txt and the tokenizer")
     parser.add_argument("--device", help="default: a GPU if there is one")
     parser.add_argument("--dtype", default="float32", help="default: float32")
-    parser.add_argument("--method", choices=METHODS, help="this alone; default: all four")
     parser.add_argument(
-        "--pairs", type=int, help="more than the text has repeat it; default: what it has"
+        "--method", choices=METHODS, help="measure only this method; default: all four"
     )
-    parser.add_argument("--batch-tokens", type=int, default=8192, help="of align; default: 8192")
+    parser.add_argument(
+        "--pairs", type=int, help="number of pairs; the text is repeated if it has fewer"
+    )
+    parser.add_argument("--batch-tokens", type=int, default=8192, help="for align; default: 8192")
     parser.add_argument("--rounds", type=int, default=5, help="at least 2; default: 5")
     parser.add_argument("--output", type=Path, help="also write the table to this file")
     args = parser.parse_args()

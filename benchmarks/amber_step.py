@@ -1,10 +1,10 @@
-"""Step times of MLM, TLM and full AMBER on the same pairs, in one run, as ratios.
+"""Ratios of the step times of MLM, TLM and full AMBER on the same pairs.
 
-Against what each is measured: AMBER against TLM alone, ours and that of stock fairseq, and against
-the literal reading of the paper (five whole passes through the encoder and a backward pass for
-every term); MLM against stock fairseq's ``masked_lm`` and ``roberta`` of the same shape. A step is
-forward, backward and Adam. All take turns, in changing order, round after round; a ratio is the
-median over rounds.
+AMBER is compared with TLM alone (ours and that of stock fairseq), and with a literal reading of the
+paper, which takes five whole passes through the encoder and one backward pass for each term. MLM is
+compared with ``masked_lm`` and ``roberta`` of stock fairseq in the same shape. A step is a forward
+pass, a backward pass and an update by Adam. In each round all steps run once, in an order that
+changes from round to round; a ratio is the median over the rounds.
 
     OMP_NUM_THREADS=1 python benchmarks/amber_step.py --output benchmarks/results/<name>.md
 """
@@ -50,7 +50,7 @@ RATIOS = (
 
 
 def main() -> None:
-    """Measures, prints a table, and writes it where wanted."""
+    """Measures, prints the table, and writes it to --output."""
     args = arguments()
     torch.manual_seed(1)
     dictionary = Dictionary()
@@ -77,26 +77,28 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--layers", type=int, default=4)
-    parser.add_argument("--dim", type=int, default=256, help="of a state; heads of 64")
-    parser.add_argument("--vocabulary", type=int, default=8000, help="words")
-    parser.add_argument("--pairs", type=int, default=48, help="in a batch")
+    parser.add_argument(
+        "--dim", type=int, default=256, help="dimension of the states; heads have 64"
+    )
+    parser.add_argument("--vocabulary", type=int, default=8000, help="number of words")
+    parser.add_argument("--pairs", type=int, default=48, help="pairs in a batch")
     parser.add_argument("--tokens", type=int, default=25, help="mean length of a sentence")
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="float32")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--rounds", type=int, default=15, help="after the warm-up")
-    parser.add_argument("--warmup", type=int, default=3, help="rounds that are not counted")
-    parser.add_argument("--output", type=Path, help="write the table here too, as Markdown")
+    parser.add_argument("--rounds", type=int, default=15, help="rounds after the warm-up")
+    parser.add_argument("--warmup", type=int, default=3, help="rounds before the measurement")
+    parser.add_argument("--output", type=Path, help="also write the table to this file")
     return parser.parse_args()
 
 
 def sentence_pairs(count: int, mean: int, vocabulary: int):
-    """Pairs of random sentences, lengths within 20 % of the mean, as in a bucketed batch."""
+    """Pairs of random sentences whose lengths are within 20 % of the mean, as in a real batch."""
     rng = np.random.default_rng(1)
 
     def sentence():
@@ -107,7 +109,7 @@ def sentence_pairs(count: int, mean: int, vocabulary: int):
 
 
 def collater(dictionary: Dictionary, needs: Needs) -> Collater:
-    """Of batches as the task makes them."""
+    """The collater that makes batches as the task does."""
     masking = Masking(
         MaskingRates(), dictionary.index("<mask>"), (dictionary.nspecial, len(dictionary) - 1)
     )
@@ -115,7 +117,7 @@ def collater(dictionary: Dictionary, needs: Needs) -> Collater:
 
 
 def shape_of(args) -> dict[str, Any]:
-    """The model, in fairseq's names."""
+    """The shape of the model, in fairseq's names."""
     return dict(
         encoder_layers=args.layers,
         encoder_embed_dim=args.dim,
@@ -127,7 +129,7 @@ def shape_of(args) -> dict[str, Any]:
 
 
 def model_of(args, dictionary: Dictionary) -> AmberModel:
-    """Ours, in the shape asked for."""
+    """Our model in that shape."""
     torch.manual_seed(1)
     cfg = AmberConfig(**shape_of(args))
     task = argparse.Namespace(source_dictionary=dictionary)
@@ -135,7 +137,7 @@ def model_of(args, dictionary: Dictionary) -> AmberModel:
 
 
 def optimizer_of(model: torch.nn.Module) -> torch.optim.Optimizer:
-    """The same for all."""
+    """The optimizer of every model."""
     return torch.optim.Adam(model.parameters(), lr=1e-4)
 
 
@@ -146,7 +148,7 @@ def criterion_of(dictionary: Dictionary, name: str) -> AmberCriterion:
 
 
 def batch_of(dictionary, pairs, criterion: AmberCriterion, device: str) -> dict[str, Any]:
-    """The pairs for a criterion; where it reads sentences alone, both sides of all pairs."""
+    """The batch of all pairs for a criterion; for MLM, both sides of all pairs as sentences."""
     make = collater(dictionary, criterion.needs)
     sources, targets = zip(*pairs)
     if criterion.needs.tlm:
@@ -175,15 +177,18 @@ def ours(args, dictionary, pairs, name: str) -> Callable[[], None]:
 
 
 def literal(args, dictionary, pairs) -> Callable[[], None]:
-    """AMBER as the paper writes it: one pass for TLM, two for WA, two for SA, a backward for each
-    term. The encoder is ours, and SA's one-sentence rows are as short as they can be."""
+    """A step of AMBER as the paper writes it, with our encoder.
+
+    It takes one pass for TLM, two for WA and two for SA, and one backward pass for each term. The
+    rows of SA, which hold one sentence, are as short as possible.
+    """
     model = model_of(args, dictionary)
     optimizer = optimizer_of(model)
     criterion = criterion_of(dictionary, "amber")
     sample = batch_of(dictionary, pairs, criterion, args.device)
     tlm = batch_of(dictionary, pairs, criterion_of(dictionary, "tlm"), args.device)
     masked_tokens, _ = stock_targets(tlm)
-    separate = collater(dictionary).separate(*zip(*pairs))
+    separate = collater(dictionary, Needs()).separate(*zip(*pairs))
     n = len(pairs)
     positives = torch.arange(n, device=args.device)
     net_input = sample["net_input"]
@@ -219,7 +224,7 @@ def literal(args, dictionary, pairs) -> Callable[[], None]:
 
 
 def stock(args, dictionary, pairs, name: str) -> Callable[[], None]:
-    """Stock fairseq's ``masked_lm`` with ``roberta`` on the same rows and masked tokens."""
+    """A step of stock fairseq: ``masked_lm`` with ``roberta`` on the same masked rows."""
     torch.manual_seed(1)
     model = stock_model(shape_of(args), dictionary).to(args.device, getattr(torch, args.dtype))
     optimizer = optimizer_of(model)
@@ -236,7 +241,7 @@ def stock(args, dictionary, pairs, name: str) -> Callable[[], None]:
 
 
 def timed(step: Callable[[], None], device: str) -> float:
-    """Seconds of one step."""
+    """Seconds that one step takes."""
     start = time.perf_counter()
     step()
     if device != "cpu":
@@ -245,7 +250,7 @@ def timed(step: Callable[[], None], device: str) -> float:
 
 
 def table(args, times: dict[str, list[float]]) -> str:
-    """What was measured, on what, and how to repeat it."""
+    """What was measured, on which hardware, and the command that repeats it."""
     hardware = (
         torch.cuda.get_device_name()
         if args.device != "cpu"

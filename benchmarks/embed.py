@@ -3,10 +3,10 @@
     python benchmarks/embed.py CHECKPOINT TEXT --data DATA_BIN
     python benchmarks/embed.py CHECKPOINT TEXT --device cuda --dtype bfloat16 --lines 100000
 
-Both go from the lines of a text to a .npy file with one model. The plain loop is what one writes
-first: in the order of the file, a fixed number of sentences to a batch, padded to the longest.
-Ours is `embed_text`: batches by length of about equal size, repeated lines once, and what makes it
-resumable. The two files must agree.
+Both routes go from the lines of a text to a .npy file, with the same model. The plain loop is what
+one writes first: batches of a fixed number of sentences in the order of the file, padded to the
+longest. Ours is `embed_text`: batches of similar lengths and about equal size, in which repeated
+lines are encoded only once; it can also be resumed. The two files must agree.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from fairseq_amber.objectives.sentence_alignment import mean_pool
 
 
 def plain_loop(encoder: Encoder, model, lines: list[str], batch: int, output: Path) -> None:
-    """File order, `batch` sentences at a time, the last layer's mean."""
+    """Embeds `batch` sentences at a time, as the mean of the last layer's states."""
     specials = Specials.of(encoder.dictionary)
     limit = encoder.max_tokens - SENTENCE_SPECIALS
     vectors = []
@@ -47,12 +47,12 @@ def plain_loop(encoder: Encoder, model, lines: list[str], batch: int, output: Pa
 
 
 def ours(encoder: Encoder, data: bytes, output: Path) -> None:
-    """What the command does once the model is loaded."""
+    """Embeds as the command does once the model is loaded."""
     embed_text(encoder, io.BytesIO(data), "text", output, VectorSettings(), identity={})
 
 
 def seconds(function: Callable[[], None], device: torch.device) -> float:
-    """Of one run."""
+    """Seconds that one run takes."""
     start = time.perf_counter()
     function()
     if device.type == "cuda":
@@ -61,7 +61,7 @@ def seconds(function: Callable[[], None], device: torch.device) -> float:
 
 
 def padding_share(lengths: list[int], batch: int) -> float:
-    """Share of padding in the plain loop's batches."""
+    """Share of padding in the batches of the plain loop."""
     padded = sum(
         max(part) * len(part)
         for part in (lengths[i : i + batch] for i in range(0, len(lengths), batch))
@@ -70,7 +70,7 @@ def padding_share(lengths: list[int], batch: int) -> float:
 
 
 def table(args, encoder: Encoder, lines: list[str], times: dict[str, list[float]]) -> str:
-    """What was measured, on what, and how to repeat it."""
+    """What was measured, on which hardware, and the command that repeats it."""
     hardware = (
         torch.cuda.get_device_name()
         if encoder.device.type == "cuda"
@@ -114,12 +114,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("checkpoint", metavar="CHECKPOINT")
-    parser.add_argument("text", metavar="TEXT", type=Path, help="one sentence a line")
-    parser.add_argument("--data", metavar="DATA_BIN", help="folder of dictionary and tokenizer")
+    parser.add_argument("text", metavar="TEXT", type=Path, help="one sentence per line")
+    parser.add_argument("--data", metavar="DATA_BIN", help="folder with dict.txt and the tokenizer")
     parser.add_argument("--device", help="default: a GPU if there is one")
     parser.add_argument("--dtype", default="float32", help="default: float32")
-    parser.add_argument("--lines", type=int, default=2000, help="default: 2000")
-    parser.add_argument("--batch", type=int, default=32, help="of the plain loop; default: 32")
+    parser.add_argument("--lines", type=int, default=2000, help="number of lines; default: 2000")
+    parser.add_argument(
+        "--batch", type=int, default=32, help="batch size of the plain loop; default: 32"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="at least 2; default: 5")
     parser.add_argument("--output", type=Path, help="also write the table to this file")
     args = parser.parse_args()
@@ -137,7 +139,7 @@ def main() -> None:
             "fairseq-amber embed": lambda: ours(encoder, data, outputs[1]),
         }
         for route in routes.values():
-            route()  # caches and kernels are warm before a clock runs
+            route()  # warms up caches and kernels
         atol = 1e-4 if args.dtype == "float32" else 0.1
         np.testing.assert_allclose(*map(np.load, outputs), atol=atol)
         times: dict[str, list[float]] = {name: [] for name in routes}

@@ -1,11 +1,13 @@
-"""What the end of an epoch, or of a validation, costs: from the last batch until the data-loading
-workers are gone; ours against fairseq's own EpochBatchIterator, over the same batches.
+"""Seconds from the last batch of an epoch until its data-loading workers have ended.
+
+Our PlanIterator is compared with fairseq's EpochBatchIterator over the same batches. The end of a
+validation costs the same.
 
     python benchmarks/epoch_end.py
     python benchmarks/epoch_end.py --workers 1 8 --output table.md
 
-A training loop drops the iterator of the epoch, and Python's garbage collector comes along sooner
-or later: here it does at once. Each time is the median of several rounds, in turn.
+A training loop drops the iterator of the epoch, and Python's garbage collector runs some time
+later; here it runs at once. The routes take turns; each time is the median of several rounds.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ BATCHES = 50
 
 
 def fairseq_amber_epoch(workers: int):
-    """A plan of batches of one example each."""
+    """Our iterator over batches of one example each."""
     steps = Steps(
         starts=np.arange(BATCHES)[:, None],
         sizes=np.ones((BATCHES, 1), int),
@@ -44,14 +46,14 @@ def fairseq_amber_epoch(workers: int):
 
 
 class _Numbers(ListDataset):
-    """An example is where a step of the plan starts."""
+    """A dataset in which an example is the start of a step of the plan."""
 
     def __getitem__(self, item):
         return torch.tensor([int(item[0])])
 
 
 def fairseq_epoch(workers: int):
-    """The same batches."""
+    """fairseq's iterator over the same batches."""
     return iterators.EpochBatchIterator(
         dataset=ListDataset([torch.tensor([i]) for i in range(BATCHES)]),
         collate_fn=torch.stack,
@@ -67,7 +69,7 @@ ROUTES = {
 
 
 def seconds_to_end(route: str, workers: int) -> float:
-    """Of one epoch, after its last batch."""
+    """Seconds that one epoch takes after its last batch."""
     epochs = ROUTES[route](workers)
     epoch = epochs.next_epoch_itr()
     assert sum(1 for _ in epoch) == BATCHES

@@ -1,20 +1,23 @@
-"""Time and memory of mining a text in another: exact search, faiss's exact search and approximate
-search, each in a fresh process, on the same memory-mapped vectors.
+"""Time and memory of mining translations in two texts, by exact and by approximate search.
+
+The routes are our exact search, faiss's exact search, and approximate search. Each runs in a fresh
+process, on the same memory-mapped vectors.
 
     python benchmarks/mine.py                                     # 20,000 x 20,000, a minute
     python benchmarks/mine.py --sentences 1000000 --route approximate --nprobe 8
     python benchmarks/mine.py --sentences 1000000 --targets 20000 --route exact
     python benchmarks/mine.py --output table.md
 
-The vectors are drawn, in float16 files: a strong common direction and dimensions of falling
-variance, as encoders have them; half of the sentences of the smaller side have a partner on the
-other side, the same vector with noise. Seconds and memory are those of `Miner.candidates`, from
-opening the files to scored pairs, which is `Miner.mine` but for the recall of approximate search;
-faiss's own search takes the place of the neighbours alone. Memory is the peak of the whole process,
-the mapped pages of the files included, which the system may take back at any time. Then, outside
-the measurement, a sample of 200 sentences of either side is compared with all of the other exactly:
-the share of their neighbours that were found. F1 is that of the planted pairs, at the best
-threshold.
+The vectors are random, in float16 files. Like those of encoders they have a strong common
+direction, and dimensions of decreasing variance. Half of the sentences of the smaller side have a
+partner on the other side: the same vector with noise.
+
+Seconds and memory are those of `Miner.candidates`, from opening the files to scored pairs, which is
+`Miner.mine` without the recall of approximate search; faiss's exact search replaces only the search
+for neighbours. Memory is the peak of the whole process, with the mapped pages of the files, which
+the system may take back at any time. Recall is measured afterwards: the share of true neighbours
+that were found, for a sample of 200 sentences of each side, whose true neighbours an exact search
+finds. F1 is that of the partners, at the best threshold.
 """
 
 from __future__ import annotations
@@ -37,7 +40,10 @@ NOISE = 0.45
 
 
 def write_vectors(folder: Path, sizes: tuple[int, int], dim: int) -> None:
-    """source.npy and target.npy; the partner of row i of the smaller one's first half is row i."""
+    """Writes source.npy and target.npy.
+
+    Each row i in the first half of the smaller one has row i of the other as its partner.
+    """
     rng = np.random.default_rng(1)
     scale = np.arange(1, dim + 1, dtype=np.float32) ** -0.5
     centre = rng.standard_normal(dim, dtype=np.float32) * scale
@@ -60,7 +66,7 @@ def write_vectors(folder: Path, sizes: tuple[int, int], dim: int) -> None:
 
 
 def faiss_neighbours(source, target, k: int):
-    """Both directions by an IndexFlatIP each."""
+    """The neighbours in both directions, from one IndexFlatIP for each."""
     import faiss
 
     from fairseq_amber.inference.mining.neighbour_search import Neighbours
@@ -83,7 +89,7 @@ ROUTES = {
 
 
 def measure(route: str, folder: Path, nlist: int | None, nprobe: int) -> dict:
-    """Runs one route in this process."""
+    """Measures one route in this process."""
     from fairseq_amber.inference.mining.margin import best_threshold, mine_pairs, mining_quality
     from fairseq_amber.inference.mining.neighbour_search import sampled_recall
     from fairseq_amber.inference.mining.pair_miner import Miner
@@ -110,13 +116,13 @@ def measure(route: str, folder: Path, nlist: int | None, nprobe: int) -> dict:
 
 
 def peak_bytes() -> int:
-    """Largest resident size of this process so far."""
+    """Peak resident memory of this process so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
 def table(results: dict[str, dict], args: argparse.Namespace) -> str:
-    """Markdown."""
+    """The results as a Markdown table."""
     import faiss
     import torch
 
@@ -150,13 +156,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sentences", type=int, default=20_000, help="sources; default: 20,000")
-    parser.add_argument("--targets", type=int, help="default: as many as --sentences")
-    parser.add_argument("--dim", type=int, default=256, help="default: 256")
-    parser.add_argument("--route", choices=ROUTES, help="this alone; default: all three")
-    parser.add_argument("--nlist", type=int, help="default: as fairseq-amber mine")
-    parser.add_argument("--nprobe", type=int, default=32, help="default: 32")
-    parser.add_argument("--folder", help="for the vectors; default: one that is deleted at the end")
+    parser.add_argument(
+        "--sentences", type=int, default=20_000, help="number of sources; default: 20,000"
+    )
+    parser.add_argument("--targets", type=int, help="number of targets; default: --sentences")
+    parser.add_argument("--dim", type=int, default=256, help="dimensions; default: 256")
+    parser.add_argument(
+        "--route", choices=ROUTES, help="measure only this route; default: all three"
+    )
+    parser.add_argument("--nlist", type=int, help="inverted lists; default: as fairseq-amber mine")
+    parser.add_argument(
+        "--nprobe", type=int, default=32, help="lists that are searched; default: 32"
+    )
+    parser.add_argument("--folder", help="folder for the vectors; default: a temporary one")
     parser.add_argument("--output", type=Path, help="also write the table to this file")
     parser.add_argument("--measure", nargs=2, metavar=("ROUTE", "FOLDER"), help=argparse.SUPPRESS)
     args = parser.parse_args()

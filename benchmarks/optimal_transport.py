@@ -1,11 +1,11 @@
-"""Step times of optimal transport, ours and others', on the same pairs, in one run, as ratios.
+"""Ratios of the step times of our optimal transport and of other libraries, on the same pairs.
 
-Against what it is measured: POT's solver in a loop over the pairs and its solver for batches, its
-exact solver, UNITER's IPOT, and GeomLoss where it is installed. A step is the cost between the
-states of two sentences, the solver, and the gradient of the states. Solvers of one objective must
-agree in value and gradient, or nothing is timed. All take turns, in changing order, round after
-round; a ratio is the median over rounds. Last, the term's share of a training step of an encoder of
-amber_base's shape.
+Our solvers are compared with POT's solver in a loop over the pairs, POT's solver for batches, POT's
+exact solver, UNITER's IPOT and, if it is installed, GeomLoss. A step computes the cost between the
+states of two sentences, solves the problem, and computes the gradient of the states. Solvers of the
+same objective must agree in value and gradient, or nothing is timed. In each round all steps run
+once, in an order that changes from round to round; a ratio is the median over the rounds. At the
+end, the share of the term in a training step of an encoder in the shape of amber_base is measured.
 
     python benchmarks/optimal_transport.py --threads 2 --output benchmarks/results/<name>.md
 """
@@ -51,11 +51,11 @@ from fairseq_amber.objectives.optimal_transport import sinkhorn_divergence
 
 
 def main() -> None:
-    """Measures, prints tables, and writes them where wanted."""
+    """Measures, prints the tables, and writes them to --output."""
     args = arguments()
     if args.threads:
         torch.set_num_threads(args.threads)
-    warnings.filterwarnings("ignore", "Sinkhorn did not converge")  # nor is it to: 50 iterations
+    warnings.filterwarnings("ignore", "Sinkhorn did not converge")  # 50 iterations are intended
     main_size, *other_sizes = sizes(args.quick)
     parts = [header(args), solver_tables(args, main_size)]
     if other_sizes:
@@ -69,25 +69,29 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, help="of the CPU, by default what torch takes")
-    parser.add_argument("--rounds", type=int, default=15, help="after the warm-up, at least 2")
-    parser.add_argument("--warmup", type=int, default=2, help="rounds that are not counted")
-    parser.add_argument("--pairs", type=int, help="of a training step: by default 64, on a CPU 8")
-    parser.add_argument("--quick", action="store_true", help="small sizes: does it run at all?")
-    parser.add_argument("--output", type=Path, help="write the tables here too, as Markdown")
+    parser.add_argument("--threads", type=int, help="CPU threads; default: those of torch")
+    parser.add_argument(
+        "--rounds", type=int, default=15, help="rounds after the warm-up, at least 2"
+    )
+    parser.add_argument("--warmup", type=int, default=2, help="rounds before the measurement")
+    parser.add_argument(
+        "--pairs", type=int, help="pairs of the training step; default: 64, on CPU 8"
+    )
+    parser.add_argument("--quick", action="store_true", help="small sizes, to try the script")
+    parser.add_argument("--output", type=Path, help="also write the tables to this file")
     args = parser.parse_args()
     if args.rounds < 2:
-        parser.error("--rounds: quartiles take at least 2")
+        parser.error("--rounds: quartiles need at least 2")
     return args
 
 
 def check_agreement(pairs: Pairs, chosen: dict[str, Solver]) -> None:
-    """Exits where two solvers of one objective differ."""
+    """Ends the process if two solvers of the same objective differ."""
     agreement = Agreement(pairs)
     for name, solver in chosen.items():
         try:
@@ -96,13 +100,13 @@ def check_agreement(pairs: Pairs, chosen: dict[str, Solver]) -> None:
             sys.exit(f"error: {error}")
 
 
-# Measuring
+# Measurement
 
 
 def measured(
     args, steps: dict[str, Callable[[], None]], rounds: int | None = None
 ) -> dict[str, list[float]]:
-    """Seconds of each step in each round."""
+    """Runs all steps in turn and returns the seconds of each step in each round."""
     times: dict[str, list[float]] = {name: [] for name in steps}
     names = list(steps)
     for turn in range(args.warmup + (rounds or args.rounds)):
@@ -114,7 +118,7 @@ def measured(
 
 
 def timed(step: Callable[[], None], device: str) -> float:
-    """Seconds of one step, until the GPU is done."""
+    """Seconds of one step, until the GPU has finished."""
     synchronize(device)
     start = time.perf_counter()
     step()
@@ -123,12 +127,13 @@ def timed(step: Callable[[], None], device: str) -> float:
 
 
 def synchronize(device: str) -> None:
+    """Waits until the GPU has finished, if there is one."""
     if device != "cpu":
         torch.cuda.synchronize()
 
 
 def header(args) -> str:
-    """What was measured, on what, and how to repeat it."""
+    """What was measured, on which hardware, and the command that repeats it."""
     hardware = (
         torch.cuda.get_device_name()
         if args.device != "cpu"
@@ -151,7 +156,7 @@ def header(args) -> str:
 
 
 def solver_tables(args, size: Size) -> str:
-    """All solvers at one size."""
+    """A table of all solvers at one size."""
     chosen = solvers(args.device)
     pairs = pairs_of(size, args.device)
     check_agreement(pairs, chosen)
@@ -169,13 +174,13 @@ def solver_tables(args, size: Size) -> str:
 
 
 def spread(values: Iterator[float], digits: int = 1, unit: str = "") -> str:
-    """Two cells: the median and the quartiles."""
+    """The median and the quartiles, as two cells of a table."""
     low, middle, high = statistics.quantiles(values, n=4)
     return f"{middle:.{digits}f}{unit} | {low:.{digits}f} to {high:.{digits}f}{unit}"
 
 
 def size_table(args, others: list[Size]) -> str:
-    """The main ratios at other sizes."""
+    """A table of the main ratios at other sizes."""
     lines = [
         "## Other sizes",
         "",
@@ -198,7 +203,7 @@ def size_table(args, others: list[Size]) -> str:
 
 
 def share_table(args) -> str:
-    """The share of the term in forward and backward passes of an encoder."""
+    """A table of the share that the term takes of an encoder's forward and backward passes."""
     pairs = args.pairs or (64 if args.device != "cpu" else 8)
     size = Size(pairs, 10, 60, 768)
     layers, vocabulary = 12, 250_002
@@ -222,7 +227,7 @@ def share_table(args) -> str:
     pooled_weights = [torch.full((1, len(at)), 1 / len(at), device=args.device) for at in places]
 
     def pooled(problem: Pairs) -> Values:
-        """One problem of all words of the batch, the paper's pooled reading."""
+        """One problem of all words of the batch: the paper's objective, read as pooled."""
         points = [s.flatten(0, 1)[at].unsqueeze(0) for s, at in zip(problem[:2], places)]
         value = sinkhorn_divergence(*points, *pooled_weights)
         return Values.same(value)

@@ -1,18 +1,19 @@
-"""Time and memory to plan an epoch over many pairs: ours against fairseq's own
-MultiCorpusSampledDataset, on the same lengths, each in a fresh process.
+"""Time and memory to plan an epoch over many pairs, against fairseq's MultiCorpusSampledDataset.
+
+Both plan from the same sentence lengths, each in a fresh process.
 
     python benchmarks/sampler.py                        # 10 million pairs
     python benchmarks/sampler.py --pairs 100000         # seconds
     python benchmarks/sampler.py --output table.md
 
-What is timed is all that has to happen before the first batch can be read: from the sentence
-lengths to an epoch iterator. Memory is what that adds to the peak of the process, the lengths
-themselves left out; "kept" is what it still holds then.
+The clock covers everything that must happen before the first batch can be read: from the sentence
+lengths to an epoch iterator. Memory is what this adds to the peak of the process, without the
+lengths themselves; "kept" is the memory that it still holds at the end.
 
 fairseq's route is FairseqTask.get_batch_iterator, as in the task cross_lingual_lm, over one
-LanguagePairDataset for each pair of languages. It asks every corpus for the length of every example
-in Python, and neither resamples corpora, nor counts predicted tokens, nor keeps a batch to one
-corpus before it is collated.
+LanguagePairDataset for each language pair. It asks every corpus for the length of every example
+in Python. It does less than ours: it does not resample corpora, does not count predicted tokens,
+and chooses the corpus of a batch only when the batch is collated.
 """
 
 from __future__ import annotations
@@ -38,8 +39,11 @@ RANKS = 8
 
 
 def write_lengths(folder: Path, pairs: int) -> None:
-    """Corpora that halve in size from one to the next; lengths as those of subwords of real text:
-    log-normal with a median of 24, both sides alike."""
+    """Writes the sentence lengths of the corpora, each of which is half as large as the one before.
+
+    The lengths are distributed as those of real text in subwords: log-normal with a median of 24,
+    and similar on both sides of a pair.
+    """
     rng = np.random.default_rng(1)
     shares = 0.5 ** np.arange(len(LANGUAGES))
     for language, share in zip(LANGUAGES, shares / shares.sum()):
@@ -51,7 +55,7 @@ def write_lengths(folder: Path, pairs: int) -> None:
 
 
 def read_lengths(folder: Path) -> dict[str, list[np.ndarray]]:
-    """Of both sides of every pair of languages, ``</s>`` included."""
+    """The lengths of both sides of every language pair, with ``</s>``."""
     return {
         f"{language}-en": [np.load(folder / f"{language}-en.{s}.npy") for s in (language, "en")]
         for language in LANGUAGES
@@ -59,7 +63,7 @@ def read_lengths(folder: Path) -> dict[str, list[np.ndarray]]:
 
 
 class Side:
-    """Sentences of which only the lengths are asked for."""
+    """Sentences that have only lengths."""
 
     def __init__(self, sizes: np.ndarray):
         self.sizes = sizes
@@ -69,7 +73,7 @@ class Side:
 
 
 def fairseq_amber_route(lengths, max_tokens: int):
-    """``plan_epoch`` over our dataset, temperature-sampled."""
+    """``plan_epoch`` over our dataset, with temperature sampling."""
     from fairseq_amber.data.alignment.collater import Collater
     from fairseq_amber.data.alignment.corpora import ParallelCorpus
     from fairseq_amber.data.alignment.dataset import AlignmentDataset
@@ -138,13 +142,13 @@ ROUTES = {
 
 
 def peak_bytes() -> int:
-    """Largest resident size of this process so far."""
+    """Peak resident memory of this process so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
 def resident_bytes() -> int | None:
-    """Resident size now, where the system tells."""
+    """Resident memory of this process now; None where the system does not tell."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
@@ -153,10 +157,10 @@ def resident_bytes() -> int | None:
 
 
 def measure(route: str, folder: Path, max_tokens: int) -> dict:
-    """Runs one route in this process."""
+    """Measures one route in this process."""
     lengths = read_lengths(folder)
     run = ROUTES[route](lengths, max_tokens)
-    # A small rehearsal first: imports and caches are no cost of an epoch.
+    # A small run first, so that imports and caches are not counted.
     ROUTES[route]({name: [s[:8] for s in sizes] for name, sizes in lengths.items()}, max_tokens)()
     gc.collect()
     peak, resident = peak_bytes(), resident_bytes()
@@ -177,7 +181,7 @@ def measure(route: str, folder: Path, max_tokens: int) -> dict:
 
 
 def table(results: dict[str, dict], asked: int, max_tokens: int) -> str:
-    """Markdown."""
+    """The results as a Markdown table."""
     import torch
 
     pairs = next(iter(results.values()))["pairs"]
@@ -203,8 +207,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pairs", type=int, default=10_000_000, help="default: 10,000,000")
-    parser.add_argument("--max-tokens", type=int, default=8192, help="of a batch; default: 8192")
+    parser.add_argument(
+        "--pairs", type=int, default=10_000_000, help="number of pairs; default: 10,000,000"
+    )
+    parser.add_argument(
+        "--max-tokens", type=int, default=8192, help="tokens in a batch; default: 8192"
+    )
     parser.add_argument("--output", type=Path, help="also write the table to this file")
     parser.add_argument("--measure", nargs=2, metavar=("ROUTE", "FOLDER"), help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Stock fairseq's ``roberta`` and ``masked_lm``, to be trained on the rows of our batches."""
+"""The ``roberta`` and ``masked_lm`` of stock fairseq, which train on the rows of our batches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fairseq.models.roberta import RobertaModel
 
 
 def stock_model(shape: dict[str, Any], dictionary: Dictionary) -> RobertaModel:
-    """``roberta`` in a shape given by fairseq's names, for rows of up to 512 tokens."""
+    """The model ``roberta`` in a shape in fairseq's names, for rows of up to 512 tokens."""
     settings = argparse.Namespace(**{**shape, "max_positions": 512, "tokens_per_sample": 512})
     task = argparse.Namespace(
         source_dictionary=dictionary, cfg=argparse.Namespace(tokens_per_sample=512)
@@ -23,14 +23,14 @@ def stock_model(shape: dict[str, Any], dictionary: Dictionary) -> RobertaModel:
 
 
 def stock_criterion(dictionary: Dictionary) -> MaskedLmLoss:
-    """``masked_lm``."""
+    """The criterion ``masked_lm``."""
     criterion = MaskedLmLoss(argparse.Namespace(tpu=False), argparse.Namespace())
     criterion.padding_idx = dictionary.pad()
     return criterion
 
 
 def stock_sample(sample: dict[str, Any], dictionary: Dictionary) -> dict[str, Any]:
-    """The rows and masked tokens of a batch of ours, as ``masked_lm`` takes them."""
+    """The rows and masked tokens of one of our batches, as ``masked_lm`` takes them."""
     tokens = sample["net_input"]["src_tokens"]
     masked, targets = stock_targets(sample)
     return {
@@ -42,7 +42,7 @@ def stock_sample(sample: dict[str, Any], dictionary: Dictionary) -> dict[str, An
 
 
 def stock_targets(sample: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
-    """(B, T) bool, the masked tokens of a batch of ours, and (B, T) their targets."""
+    """The masked tokens of one of our batches, (B, T) bool, and their targets, (B, T)."""
     positions, slots = sample["net_input"]["predicted"]
     rows = torch.arange(len(positions), device=positions.device)
     rows = rows.unsqueeze(1).expand_as(positions)

@@ -1,4 +1,4 @@
-"""Solvers of optimal transport on the same pairs, ours and others', and the pairs."""
+"""Solvers of optimal transport, ours and those of other libraries, and the pairs they solve."""
 
 from __future__ import annotations
 
@@ -23,8 +23,15 @@ ITERATIONS = 50
 
 
 class Pairs(NamedTuple):
-    """x, y: (B, N, D) states, leaves. a, b: (B, N) uniform weights, 0 = padding. lengths: of the B
-    pairs' two sentences."""
+    """B sentence pairs.
+
+    Attributes:
+        x: (B, N, D) states of the first sentences, a leaf of the graph of gradients.
+        y: (B, N, D) states of the second sentences, likewise.
+        a: (B, N) weights of the first sentences: uniform, 0 on padding.
+        b: (B, N) weights of the second sentences, likewise.
+        lengths: the lengths of both sentences of each pair.
+    """
 
     x: torch.Tensor
     y: torch.Tensor
@@ -34,25 +41,37 @@ class Pairs(NamedTuple):
 
     @property
     def valid(self) -> torch.Tensor:
-        """(B, N, N) bool: which two words both count."""
+        """(B, N, N) bool: whether neither of two words is padding."""
         return (self.a > 0).unsqueeze(2) & (self.b > 0).unsqueeze(1)
 
 
 class Values(NamedTuple):
-    """loss: (B,), to differentiate. compared: (B,), what solvers of one objective agree in."""
+    """What a solver computes.
+
+    Attributes:
+        loss: (B,) the value to differentiate.
+        compared: (B,) the value in which solvers of the same objective must agree.
+    """
 
     loss: torch.Tensor
     compared: torch.Tensor
 
     @classmethod
     def same(cls, values: torch.Tensor) -> Values:
+        """The same values for both."""
         return cls(values, values)
 
 
 class Solver(NamedTuple):
-    """How a step is computed. It is to agree with the first solver of its objective: the values
-    within ``tolerance``, the gradient within 1000 times that unless it is that of another function.
-    Both are norms relative to the first's."""
+    """One solver. It must agree with the first solver of its objective.
+
+    Attributes:
+        objective: the name of the objective.
+        values: computes the values of some pairs.
+        tolerance: largest relative error of the values, in norm; that of the gradient may be 1000
+            times as large.
+        same_gradient: whether the gradient must agree too.
+    """
 
     objective: str
     values: Callable[[Pairs], Values]
@@ -61,7 +80,14 @@ class Solver(NamedTuple):
 
 
 class Size(NamedTuple):
-    """B pairs of sentences of ``shortest`` to ``longest`` words, states of D dimensions."""
+    """The size of a problem.
+
+    Attributes:
+        pairs: number of sentence pairs.
+        shortest: smallest number of words in a sentence.
+        longest: largest number of words in a sentence.
+        dim: dimension of the states.
+    """
 
     pairs: int
     shortest: int
@@ -73,7 +99,7 @@ class Size(NamedTuple):
 
 
 def sizes(quick: bool) -> list[Size]:
-    """The one that targets are stated for, and others, each other in one respect."""
+    """The size for which targets are stated, then sizes that each differ from it in one respect."""
     if quick:
         return [Size(8, 5, 20, 64), Size(16, 5, 20, 64)]
     stated = Size(64, 10, 60, 768)
@@ -83,8 +109,10 @@ def sizes(quick: bool) -> list[Size]:
 
 
 def pairs_of(size: Size, device: str) -> Pairs:
-    """Sentences of uniformly random lengths, padded to the longest possible; the states of the i-th
-    words of a pair have an expected cosine of 0.5, and others of 0."""
+    """Pairs of sentences of uniformly random lengths, padded to the longest possible length.
+
+    The states of the i-th words of a pair have an expected cosine of 0.5, all others of 0.
+    """
     rng = np.random.default_rng(1)
     torch.manual_seed(1)
     lengths = rng.integers(size.shortest, size.longest + 1, (size.pairs, 2))
@@ -96,7 +124,7 @@ def pairs_of(size: Size, device: str) -> Pairs:
 
 
 def ours_sinkhorn(pairs: Pairs, **how: str) -> Values:
-    """Our Sinkhorn; a cosine is at most 2."""
+    """Our ``sinkhorn``; the cosine cost is at most 2."""
     cost = cosine_cost(pairs.x, pairs.y, pairs.valid)
     settings = dict(epsilon=EPSILON, iterations=ITERATIONS, max_cost=2.0)
     value = sinkhorn(cost, pairs.a, pairs.b, **settings, **how).cost
@@ -104,32 +132,32 @@ def ours_sinkhorn(pairs: Pairs, **how: str) -> Values:
 
 
 def ours_exact(pairs: Pairs) -> Values:
-    """POT's network simplex through ours."""
+    """Our ``exact_transport``, which calls POT's network simplex."""
     value = exact_transport(cosine_cost(pairs.x, pairs.y, pairs.valid), pairs.a, pairs.b).cost
     return Values.same(value)
 
 
 def ours_divergence(pairs: Pairs) -> Values:
-    """GeomLoss's defaults through ours."""
+    """Our ``sinkhorn_divergence``, with the defaults of GeomLoss."""
     value = sinkhorn_divergence(pairs.x, pairs.y, pairs.a, pairs.b)
     return Values.same(value)
 
 
 def cosine(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """The cost as users of the others write it: (..., S, D), (..., T, D) -> (..., S, T)."""
+    """The cost as users of other libraries write it: (..., S, D), (..., T, D) -> (..., S, T)."""
     x, y = (F.normalize(states, dim=-1, eps=1e-5) for states in (x, y))
     return 1 - x @ y.transpose(-1, -2)
 
 
 def one_by_one(pairs: Pairs) -> Iterator[tuple[torch.Tensor, ...]]:
-    """Each pair's states and weights, without padding."""
+    """Yields the states and weights of each pair, without padding."""
     rows = zip(*(tensor.unbind() for tensor in pairs[:4]), pairs.lengths)
     for x, y, a, b, (n, m) in rows:
         yield x[:n], y[:m], a[:n], b[:m]
 
 
 def pot_loop(pairs: Pairs) -> Values:
-    """``ot.sinkhorn`` of each pair, differentiated through its iterations."""
+    """``ot.sinkhorn`` on each pair, differentiated through its iterations."""
     values = []
     for x, y, a, b in one_by_one(pairs):
         cost = cosine(x, y)
@@ -139,7 +167,7 @@ def pot_loop(pairs: Pairs) -> Values:
 
 
 def pot_envelope_loop(pairs: Pairs) -> Values:
-    """``ot.solve`` of each pair with the envelope's gradient."""
+    """``ot.solve`` on each pair, with the gradient of the envelope theorem."""
     results = [
         ot.solve(cosine(x, y), a, b, EPSILON, max_iter=ITERATIONS, tol=0, grad="envelope")
         for x, y, a, b in one_by_one(pairs)
@@ -149,8 +177,11 @@ def pot_envelope_loop(pairs: Pairs) -> Values:
 
 
 def pot_batch(pairs: Pairs, method: str) -> Values:
-    """``ot.solve_batch``, of the transposed problems: it updates the rows first, the others the
-    columns. Its tolerance of 0 is never met."""
+    """``ot.solve_batch`` on the transposed problems.
+
+    They are transposed because it updates the rows first, while the other solvers update the
+    columns first. The tolerance of 0 is never reached, so that all iterations run.
+    """
     cost = cosine(pairs.y, pairs.x)
     settings = dict(max_iter=ITERATIONS, tol=0, method=method, grad="envelope")
     result = ot.solve_batch(cost, EPSILON, pairs.b, pairs.a, **settings)
@@ -158,14 +189,17 @@ def pot_batch(pairs: Pairs, method: str) -> Values:
 
 
 def pot_exact_loop(pairs: Pairs) -> Values:
-    """``ot.emd2`` of each pair."""
+    """``ot.emd2`` on each pair."""
     values = [ot.emd2(a, b, cosine(x, y)) for x, y, a, b in one_by_one(pairs)]
     return Values.same(torch.stack(values))
 
 
 def ipot(pairs: Pairs) -> Values:
-    """The proximal point method of Xie et al. 2020 (arXiv 1802.04307, algorithm 1) as UNITER has it
-    (Chen et al. 2020): beta of 0.5, one inner iteration, the plan a constant."""
+    """IPOT, the proximal point method of Xie et al. 2020 (arXiv 1802.04307, algorithm 1).
+
+    The settings are those of UNITER (Chen et al. 2020): beta is 0.5, there is one inner iteration,
+    and the plan is a constant for the gradient.
+    """
     cost = cosine(pairs.x, pairs.y)
     with torch.no_grad():
         valid = (pairs.a > 0).unsqueeze(2) & (pairs.b > 0).unsqueeze(1)
@@ -183,7 +217,7 @@ def ipot(pairs: Pairs) -> Values:
 
 
 def geomloss_loop(pairs: Pairs) -> Values:
-    """``SamplesLoss`` of each pair."""
+    """``SamplesLoss`` on each pair."""
     from geomloss import SamplesLoss
 
     loss = SamplesLoss("sinkhorn")
@@ -192,7 +226,7 @@ def geomloss_loop(pairs: Pairs) -> Values:
 
 
 def geomloss_batch(pairs: Pairs) -> Values:
-    """``SamplesLoss`` of all pairs, whose schedule is that of the batch's diameter."""
+    """``SamplesLoss`` on all pairs; its schedule depends on the diameter of the whole batch."""
     from geomloss import SamplesLoss
 
     values = SamplesLoss("sinkhorn")(pairs.a, pairs.x, pairs.b, pairs.y)
@@ -228,7 +262,7 @@ RATIOS = (
 
 
 def solvers(device: str) -> dict[str, Solver]:
-    """All that can run here."""
+    """The solvers that can run on this device, by name."""
     regularized, exact, divergence = "entropic", "exact", "debiased divergence"
     chosen = {
         LOOP: Solver(regularized, pot_loop),
@@ -244,7 +278,7 @@ def solvers(device: str) -> dict[str, Solver]:
         chosen[EXPONENTIAL_BATCH] = Solver(
             "entropic, envelope", lambda pairs: pot_batch(pairs, "sinkhorn")
         )
-    elif importlib.util.find_spec("triton"):  # else ours takes torch's operations instead
+    elif importlib.util.find_spec("triton"):  # without it ours takes torch's operations
         chosen[TRITON] = Solver(
             "entropic, envelope", lambda pairs: ours_sinkhorn(pairs, kernel="triton")
         )

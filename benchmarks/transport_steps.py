@@ -1,4 +1,4 @@
-"""A step of optimal transport, and whether the solvers of one objective agree in it."""
+"""Steps of optimal transport, and the check that solvers of the same objective agree."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from transport_solvers import Pairs, Solver
 
 
 def step_of(pairs: Pairs, solver: Solver) -> Callable[[], None]:
-    """Forward and backward."""
+    """A step of a solver: forward and backward pass."""
 
     def step() -> None:
         pairs.x.grad = pairs.y.grad = None
@@ -19,11 +19,11 @@ def step_of(pairs: Pairs, solver: Solver) -> Callable[[], None]:
 
 
 class Agreement:
-    """Compares every solver with the first one of its objective.
+    """Compares every solver with the first solver of its objective.
 
     Args:
-        pairs: what they solve.
-        slack: a factor of their tolerances.
+        pairs: the problem that all solve.
+        slack: factor by which the tolerances are multiplied.
     """
 
     def __init__(self, pairs: Pairs, slack: float = 1.0):
@@ -32,10 +32,13 @@ class Agreement:
         self._firsts: dict[str, tuple[str, torch.Tensor, torch.Tensor]] = {}
 
     def check(self, name: str, solver: Solver) -> tuple[float, float]:
-        """How far the values and the gradient are off, as norms relative to the first one's.
+        """Compares the values and the gradient of a solver with the first solver's.
+
+        Returns:
+            The relative errors, in norm, of the values and of the gradient.
 
         Raises:
-            RuntimeError: more than the solver's tolerance.
+            RuntimeError: an error is larger than the solver's tolerance.
         """
         pairs = self._pairs
         pairs.x.grad = pairs.y.grad = None

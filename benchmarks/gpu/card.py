@@ -1,4 +1,4 @@
-"""Stage "card" of scripts/gpu_check.sh: what is installed, and what the card reaches.
+"""Stage "card" of scripts/gpu_check.sh: installed versions, and the rates that the card reaches.
 
 python benchmarks/gpu/card.py --output OUT
 """
@@ -27,7 +27,7 @@ WHERE = ("torch", "fairseq", "fairseq_amber")
 
 
 def main() -> int:
-    """Measures, and writes what it finds at once; the exit status."""
+    """Measures, writes each finding at once, and returns the exit status."""
     args = parser_of(__doc__.split("\n")[0]).parse_args()
     device = device_of(args)
     result = StageResult(args.output, "card", "The card and what is installed", device)
@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def versions() -> list[dict[str, Any]]:
-    """Of Python and of every package that counts here, and from where three of them come."""
+    """The versions of Python and of every package that matters, and where three of them lie."""
     rows = [{"package": "Python", "version": platform.python_version()}]
     for name in PACKAGES:
         try:
@@ -71,15 +71,15 @@ def versions() -> list[dict[str, Any]]:
 
 
 def _home(file: Path) -> str:
-    """Whose file it is; its path would tell of the machine alone."""
+    """The place that a file belongs to; its whole path would only describe the machine."""
     homes = {"the checkout": Path(__file__).resolve().parents[2], "Python's own": Path(sys.prefix)}
-    # the environment may lie in the checkout: the deeper folder decides
+    # the environment may lie in the checkout; then the deeper folder counts
     holding = [(len(f.parts), name) for name, f in homes.items() if f in file.resolve().parents]
     return max(holding)[1] if holding else "PYTHONPATH"
 
 
 def hardware(device: torch.device) -> list[dict[str, Any]]:
-    """The device, its driver, the machine around it, and the settings that numbers depend on."""
+    """The device, its driver, its machine, and the settings that affect the numbers."""
     found: dict[str, Any] = {"machine": platform.machine(), "system": platform.release()}
     found["CPU cores"] = len(os.sched_getaffinity(0))
     if device.type == "cuda":
@@ -100,7 +100,7 @@ def hardware(device: torch.device) -> list[dict[str, Any]]:
 
 
 def driver() -> dict[str, str]:
-    """What nvidia-smi says, where it is there and answers."""
+    """What nvidia-smi says, if it is installed and answers."""
     if shutil.which("nvidia-smi") is None:
         return {"driver": "nvidia-smi is not installed"}
     names = "driver_version,clocks.max.sm,clocks.max.mem,power.limit"
@@ -115,7 +115,7 @@ def driver() -> dict[str, str]:
 
 
 def seconds_of(function: Callable[[], Any], device: torch.device, repetitions: int = 10) -> float:
-    """The median of single calls, after three that warm up."""
+    """The median time of single calls, after three calls that warm up."""
     times = []
     for turn in range(repetitions + 3):
         wait(device)
@@ -128,20 +128,20 @@ def seconds_of(function: Callable[[], Any], device: torch.device, repetitions: i
 
 
 def wait(device: torch.device) -> None:
-    """Until all that was started is done."""
+    """Waits until the device has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def copy_rate(device: torch.device, size: int) -> float:
-    """Bytes read and written a second."""
+    """Bytes read and written per second."""
     source = torch.zeros(size, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     return 2 * size / seconds_of(lambda: target.copy_(source), device)
 
 
 def matrix_rate(device: torch.device, dtype: torch.dtype, size: int, tf32: bool) -> float:
-    """Floating-point operations a second of a square product."""
+    """Floating-point operations per second of a product of square matrices."""
     before = torch.backends.cuda.matmul.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = tf32
     generator = torch.Generator(device).manual_seed(0)

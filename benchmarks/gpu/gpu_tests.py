@@ -1,4 +1,4 @@
-"""Stage "tests" of scripts/gpu_check.sh: tests/gpu, with the outcome of every test.
+"""Stage "tests" of scripts/gpu_check.sh: runs tests/gpu and writes the outcome of every test.
 
 python benchmarks/gpu/gpu_tests.py --output OUT
 """
@@ -19,7 +19,7 @@ OF_THE_SUITE = "tests/gpu"
 
 
 class Recorder:
-    """Writes down the outcome of each test when it is known."""
+    """A plugin of pytest that writes the outcome of each test as soon as it is known."""
 
     def __init__(self, result: StageResult):
         self.result = result
@@ -27,7 +27,7 @@ class Recorder:
         self.reasons: Counter[str] = Counter()
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """One row for a test, at the phase that decides."""
+        """Adds one row for each test, in the phase that decides its outcome."""
         if report.when == "teardown" and report.passed:
             return
         if report.when == "setup" and report.passed:
@@ -46,12 +46,12 @@ class Recorder:
         self.write()
 
     def pytest_collectreport(self, report: Any) -> None:
-        """A file that cannot be read."""
+        """Records a file that cannot be imported."""
         if report.failed:
             self.result.fail(f"{report.nodeid}: {str(report.longrepr).strip().splitlines()[-1]}")
 
     def write(self) -> None:
-        """The tables so far."""
+        """Writes the tables as they are so far."""
         counts = Counter(row["outcome"] for row in self.rows)
         self.result.put(**counts)
         self.result.add("Outcomes", [dict(counts)])
@@ -61,7 +61,7 @@ class Recorder:
 
 
 def main() -> int:
-    """Runs the tests in this process; the exit status."""
+    """Runs the tests in this process and returns the exit status."""
     parser = parser_of(__doc__.split("\n")[0])
     parser.add_argument("-k", metavar="EXPRESSION", help="run only what pytest's -k selects")
     args = parser.parse_args()
@@ -71,7 +71,7 @@ def main() -> int:
     recorder = Recorder(result)
     if device.type == "cpu":
         os.environ["AMBER_GPU_REHEARSAL"] = "1"
-    # the plugins of others that a machine has are no part of these tests
+    # plugins that happen to be installed must not change these tests
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.chdir(ROOT)
     flags = [OF_THE_SUITE, "-q", "--no-header", "--tb=short", "-p", "no:cacheprovider"]

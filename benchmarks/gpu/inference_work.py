@@ -1,4 +1,4 @@
-"""A checkpoint of random weights with a vocabulary of its own, and text as long as real text."""
+"""A checkpoint of random weights with its vocabulary, and text as long as real text."""
 
 from __future__ import annotations
 
@@ -20,8 +20,14 @@ _PIECES = 1000
 
 
 class InferenceWork(NamedTuple):
-    """checkpoint: of random weights. data: its folder of dictionary and tokenizer. sources,
-    targets: as many lines of text, translations of each other."""
+    """What the commands work on.
+
+    Attributes:
+        checkpoint: a checkpoint of random weights.
+        data: the folder of its dictionary and tokenizer.
+        sources: lines of text.
+        targets: the translation of each of these lines.
+    """
 
     checkpoint: Path
     data: Path
@@ -30,17 +36,20 @@ class InferenceWork(NamedTuple):
 
 
 def make(folder: Path, shape: dict[str, Any], lines: int, sentences: int) -> InferenceWork:
-    """Draws German and English by the demo corpus's grammar, learns a vocabulary of them, joins
-    sentences until lines are as long as in real text, and draws weights.
+    """Makes a checkpoint and text.
+
+    Sentences in German and English are drawn from the grammar of the demo corpus, a vocabulary is
+    learned from them, sentences are joined until lines are as long as in real text, and weights are
+    drawn.
 
     Args:
-        folder: for everything.
-        shape: of the model, in fairseq's names.
-        lines: of the text.
-        sentences: drawn; lines are joined from them at random.
+        folder: the folder for everything.
+        shape: the shape of the model, in fairseq's names.
+        lines: number of lines of the text.
+        sentences: number of different sentences to draw, of which lines are joined at random.
     """
     says = realisers()
-    translations: dict[str, str] = {}  # different ones
+    translations: dict[str, str] = {}  # without repetitions
     for meaning in Sampler("speed").sentences():
         translations[text(says["de"](meaning))] = text(says["en"](meaning))
         if len(translations) == sentences:
@@ -69,7 +78,7 @@ def make(folder: Path, shape: dict[str, Any], lines: int, sentences: int) -> Inf
 def _joined(
     pairs: list[tuple[str, str]], subwords: np.ndarray, lines: int
 ) -> tuple[list[str], list[str]]:
-    """Different lines, of as many sentences as come nearest to the subwords wanted, or more."""
+    """Different lines, each of as many sentences as come nearest to the wanted length, or more."""
     rng = np.random.default_rng(1)
     wanted = pair_lengths(lines, rng)[:, 0]
     seen: set[tuple[int, ...]] = set()
@@ -78,7 +87,7 @@ def _joined(
         chosen = rng.integers(0, len(pairs), 1 + int(length // subwords.min()))
         total = np.cumsum(subwords[chosen])
         chosen = chosen[: 1 + int(np.abs(total - length).argmin())]
-        while tuple(chosen) in seen:  # a line that is there twice is encoded once
+        while tuple(chosen) in seen:  # a repeated line would be encoded only once
             chosen = np.append(chosen, rng.integers(0, len(pairs)))
         seen.add(tuple(chosen))
         for side, joined in enumerate(sides):
@@ -87,7 +96,7 @@ def _joined(
 
 
 def _checkpoint(folder: Path, shape: dict[str, Any]) -> Path:
-    """As fairseq-train writes it."""
+    """Writes a checkpoint as fairseq-train does."""
     dictionary = Dictionary.load(str(folder / DICTIONARY_NAME))
     dictionary.add_symbol("<mask>")
     torch.manual_seed(1)
@@ -100,4 +109,6 @@ def _checkpoint(folder: Path, shape: dict[str, Any]) -> Path:
 
 
 class _Task(NamedTuple):
+    """The part of a task that building a model needs."""
+
     source_dictionary: Any

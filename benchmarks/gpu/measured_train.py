@@ -1,4 +1,4 @@
-"""fairseq-train as it is, in a process of its own, which says at its end what it took."""
+"""Runs the real fairseq-train in a process of its own, and writes down its time and memory."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def run(log: str, measured: str, arguments: list[str]) -> None:
     """Runs fairseq-train's own entry point in this process.
 
     Args:
-        log: where all output goes.
-        measured: JSON with seconds and bytes, written at a good end alone.
-        arguments: of fairseq-train.
+        log: file for all output.
+        measured: JSON file for seconds and bytes, written only if the run ends without error.
+        arguments: the arguments of fairseq-train.
     """
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(file, 1)

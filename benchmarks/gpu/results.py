@@ -1,7 +1,7 @@
-"""What the stages of scripts/gpu_check.sh share: the command line, and results that outlive a cut.
+"""What all stages of scripts/gpu_check.sh share: the command line, and the files of results.
 
-A stage writes ``<stage>-<card>-<date>.md``, for people, and ``.json``, for programs. Both are
-written anew after every finding, so that a stage that is stopped leaves what it found.
+A stage writes ``<stage>-<card>-<date>.md`` for people and ``.json`` for programs. Both are written
+anew after every finding, so that a stage that is stopped leaves what it has found so far.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ import torch
 
 
 def parser_of(description: str) -> argparse.ArgumentParser:
-    """The command line that every stage has; a stage may add flags of its own."""
+    """The command-line parser that every stage has; a stage may add flags."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--output", type=Path, required=True, help="the folder of the results")
     parser.add_argument(
-        "--toy", action="store_true", help="toy sizes, which a CPU manages too: a rehearsal"
+        "--toy", action="store_true", help="toy sizes, to try the stage, also on a CPU"
     )
     return parser
 
 
 def device_of(args: argparse.Namespace) -> torch.device:
-    """The GPU, or in a rehearsal without one the CPU; otherwise the program ends in one line."""
+    """The GPU. Without one, the CPU if --toy is given; else the program ends with one line."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     if args.toy:
@@ -43,12 +43,12 @@ def device_of(args: argparse.Namespace) -> torch.device:
 
 
 def card_name(device: torch.device) -> str:
-    """``NVIDIA H100 80GB HBM3`` or ``CPU``."""
+    """The name of the card, such as ``NVIDIA H100 80GB HBM3``, or ``CPU``."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
 
 
 def file_name(stage: str, card: str) -> str:
-    """``speed-h100-80gb-hbm3-2026-11-27``: letters, digits and hyphens alone."""
+    """The stem of a result, such as ``speed-h100-80gb-hbm3-2026-11-27``."""
     card = re.sub("[^a-z0-9]+", "-", card.lower().replace("nvidia", "")).strip("-")
     return f"{stage}-{card}-{datetime.date.today().isoformat()}"
 
@@ -62,19 +62,19 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def newest_file(out: Path, stage: str, suffix: str) -> Path | None:
-    """The newest that a stage left in a folder, or None."""
+    """The newest file that a stage has left in a folder; None if there is none."""
     found = sorted(out.glob(f"{stage}-*{suffix}"), key=lambda path: path.stat().st_mtime)
     return found[-1] if found else None
 
 
 def newest(out: Path, stage: str) -> dict[str, Any] | None:
-    """The content of the newest JSON that a stage left in a folder, or None."""
+    """The content of the newest JSON that a stage has left in a folder; None if there is none."""
     path = newest_file(out, stage, ".json")
     return json.loads(path.read_text(encoding="utf-8")) if path else None
 
 
 def cell(value: Any) -> str:
-    """A number with as many digits as mean something; a missing one as a hyphen."""
+    """A value as text: a number with its significant digits, a missing value as a hyphen."""
     if value is None:
         return "-"
     if isinstance(value, float):
@@ -83,7 +83,7 @@ def cell(value: Any) -> str:
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows with named columns as a Markdown table; a row may lack a column."""
+    """A Markdown table of rows with named columns; a row may lack a column."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
     lines = [columns, ["---"] * len(columns)]
     lines += [[cell(row.get(column)) for column in columns] for row in rows]
@@ -95,11 +95,11 @@ class StageResult:
 
     Args:
         out: the folder of the results.
-        stage: its name, which begins the files' names.
+        stage: the name of the stage, with which the names of its files begin.
         title: the heading of the Markdown file.
-        device: whose name the files bear.
-        settings: said in both files: what the numbers depend on.
-        json_too: write the JSON as well.
+        device: the device whose name is part of the files' names.
+        settings: the settings that the numbers depend on, which both files state.
+        json_too: whether to write the JSON too.
     """
 
     def __init__(
@@ -130,31 +130,31 @@ class StageResult:
         self.write()
 
     def add(self, heading: str, rows: Sequence[dict[str, Any]], note: str = "") -> None:
-        """A table under a heading, with a note below it; called again, in place of the old one."""
+        """Puts a table and a note under a heading, in place of an older table there."""
         self.content["sections"][heading] = list(rows)
         self.notes[heading] = note
         self.write()
 
     def put(self, **values: Any) -> None:
-        """Single values, in the JSON alone, where another stage finds them under ``values``."""
+        """Puts single values into ``values`` of the JSON, where another stage finds them."""
         self.content["values"].update(values)
         self.write()
 
     def fail(self, what: str) -> None:
-        """What is wrong: the stage goes on, and its exit status says it at the end."""
+        """Records a failure: the stage goes on, and its exit status reports it at the end."""
         print(f"{self.content['stage']}: failed: {what}", file=sys.stderr, flush=True)
         self.content["failures"].append(what)
         self.write()
 
     def end(self) -> int:
-        """Marks the result complete; the exit status of the stage."""
+        """Marks the result as complete and returns the exit status of the stage."""
         self.content["complete"] = True
         self.write()
         print(self.markdown(), flush=True)
         return 1 if self.content["failures"] else 0
 
     def write(self) -> None:
-        """Both files, whole or not at all."""
+        """Writes both files, each whole or not at all."""
         write_whole(self.path.with_name(self.path.name + ".md"), self.markdown())
         if not self.json_too:
             return
@@ -162,7 +162,7 @@ class StageResult:
         write_whole(self.path.with_name(self.path.name + ".json"), text + "\n")
 
     def markdown(self) -> str:
-        """What the Markdown file holds."""
+        """The content of the Markdown file."""
         content = self.content
         settings = [f"{name} {cell(value)}" for name, value in content["settings"].items()]
         lines = [f"# {self.title}", ""]

@@ -1,9 +1,9 @@
-"""Speed on a GPU: training, optimal transport, inference, against stock fairseq and POT.
+"""Speed on a GPU: training, optimal transport and inference, compared with stock fairseq and POT.
 
     python benchmarks/gpu/speed.py --output results
 
-Every table is written as soon as it is measured, the most important first: training steps of
-XLM-R base's shape and of amber_base, optimal transport, embed, align and mine, training in fp32.
+Every table is written as soon as it is measured. The most important come first: training steps in
+the shapes of XLM-R base and amber_base, optimal transport, embed, align and mine, training in fp32.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, NamedTuple, Sequence
 
-sys.path.insert(1, str(Path(__file__).resolve().parents[1]))  # what the benchmarks here share
+sys.path.insert(1, str(Path(__file__).resolve().parents[1]))  # for the modules beside this folder
 
 import speed_training  # noqa: E402
 import torch  # noqa: E402
@@ -26,7 +26,13 @@ STAGE = "speed"
 
 
 class Part(NamedTuple):
-    """A measurement: its name, the seconds that it is meant to take, and how it is run."""
+    """One measurement.
+
+    Attributes:
+        name: its name.
+        seconds: the time that it should take, relative to the other parts.
+        measure: the function that measures it.
+    """
 
     name: str
     seconds: float
@@ -40,9 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--matrix-rate",
         type=float,
         metavar="TFLOPS",
-        help="of bf16 matrix products on this card; by default it is measured",
+        help="rate of bf16 matrix products on this card; by default it is measured",
     )
-    parser.add_argument("--seconds", type=float, help="in all, about; default: 150, of a toy 1")
+    parser.add_argument("--seconds", type=float, help="total time; default: 150, with --toy 1")
     args = parser.parse_args(argv)
     args.seconds = args.seconds or (1.0 if args.toy else 150.0)
     device = device_of(args)
@@ -60,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     whole = sum(part.seconds for part in parts)
     taken: dict[str, float] = {}
     for part in parts:
-        if limit.left() < 0 and not args.toy:  # a rehearsal runs everything on any machine
+        if limit.left() < 0 and not args.toy:  # --toy runs everything on any machine
             result.fail(f"{part.name}: not measured, {limit.seconds:.0f} seconds were over")
             continue
         seconds = min(limit.left(), part.seconds / whole * limit.seconds)
@@ -73,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parts_of(toy: bool) -> list[Part]:
-    """The most important first."""
+    """The measurements, the most important first."""
     trained = [
         Part(f"training, {setting}", seconds, partial(speed_training.measure, setting=setting))
         for setting, seconds in zip(speed_training.settings_of(toy), (45, 30, 45))
@@ -88,12 +94,15 @@ def parts_of(toy: bool) -> list[Part]:
 
 
 def measure_by(module: str, run: Run, seconds: float) -> None:
-    """By a module that is imported only now: a library that it lacks ends no other measurement."""
+    """Measures by a module that is imported only now.
+
+    So a library that one module lacks does not stop the other measurements.
+    """
     importlib.import_module(module).measure(run, seconds)
 
 
 def measured_matrix_rate(device: torch.device, size: int) -> float:
-    """10^12 floating-point operations a second of (size, size) bf16 products."""
+    """The rate of (size, size) bf16 matrix products, in 10^12 operations per second."""
     a, b = (torch.randn(size, size, device=device).bfloat16() for _ in range(2))
     times = [seconds_of(lambda: a @ b, device) for _ in range(12)]
     return 2 * size**3 / min(times) / 1e12

@@ -1,4 +1,4 @@
-"""`embed` and `align` in sentences and pairs a second, through the code of the commands."""
+"""Speed of `embed` and `align` in sentences and pairs per second, through the commands' code."""
 
 from __future__ import annotations
 
@@ -25,8 +25,16 @@ BATCH_TOKENS = 8192  # the commands' default
 
 
 class Sizes(NamedTuple):
-    """The encoder's shape, the lines to embed, the pairs to align, those that the plain loops take
-    of either, and the sentences of the demo corpus that lines are joined from."""
+    """The sizes of the measurement.
+
+    Attributes:
+        shape: the shape of the encoder.
+        lines: number of lines to embed.
+        pairs: number of pairs to align.
+        plain_lines: number of lines for the plain loop; 0 leaves it out.
+        plain_pairs: number of pairs for the plain loop; 0 leaves it out.
+        sentences: number of sentences of the demo corpus, of which lines are joined.
+    """
 
     shape: dict[str, Any]
     lines: int
@@ -41,7 +49,7 @@ TOY = Sizes(TOY_SHAPE, 12, 4, 6, 2, 60)
 
 
 def measure(run: Run, seconds: float) -> None:
-    """Every dtype, within about so many seconds, what is made beforehand included."""
+    """Measures every dtype, within about this time; the time of preparation counts too."""
     limit = Limit(seconds)
     sizes = TOY if run.toy else BASE
     embedded: list[dict[str, Any]] = []
@@ -63,6 +71,7 @@ def measure(run: Run, seconds: float) -> None:
 
 
 def _encoder(run: Run, work: InferenceWork, dtype: str) -> Encoder:
+    """Loads the checkpoint in a dtype."""
     return Encoder.load(work.checkpoint, data=work.data, device=str(run.device), dtype=dtype)
 
 
@@ -75,7 +84,7 @@ def _embed(
     seconds: float,
     rows: list[dict[str, Any]],
 ) -> None:
-    """Adds a row."""
+    """Adds a row to the table of `embed`."""
     limit = Limit(seconds)
     output = work.data / "vectors.npy"
     data = "".join(line + "\n" for line in work.sources).encode("utf-8")
@@ -108,7 +117,7 @@ def _align(
     seconds: float,
     rows: list[dict[str, Any]],
 ) -> None:
-    """Adds a row for each method."""
+    """Adds a row for each method to the table of `align`."""
     sides = (
         encode_units(encoder.tokenizer, side[: sizes.pairs], "words")
         for side in (work.sources, work.targets)
@@ -143,7 +152,7 @@ def _rates(
     counts: dict[str, int],
     limit: Limit,
 ) -> dict[str, Any]:
-    """A second, of each route; each is warmed by a call before."""
+    """The rate of each route per second, after one call of each that warms up."""
 
     names = {f"{what}, {name}": name for name in routes}
     ready = {

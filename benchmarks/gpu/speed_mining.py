@@ -1,4 +1,4 @@
-"""`mine`: exact search of two sets of vectors on the device, through the code of the command."""
+"""Speed of `mine`: exact search on the device, through the code of the command."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MINE = "Mining pairs"
 
 
 def measure(run: Run, seconds: float) -> None:
-    """As often as the seconds allow, once at least after a small one that warms it."""
+    """Measures as often as the time allows, at least once; only the first call warms up."""
     limit = Limit(seconds)
     count, dim = (500, 32) if run.toy else (200_000, 768)
     with tempfile.TemporaryDirectory() as folder:
@@ -33,7 +33,7 @@ def measure(run: Run, seconds: float) -> None:
             found[:] = [Miner().candidates(source, target)[0]]
 
         times = [seconds_of(mine, run.device)]
-        # The first one also warms; it counts only where there is no time for a second.
+        # The first call also warms up; it counts only if there is no time for a second one.
         while limit.left() > times[-1] and len(times) < 4:
             times.append(seconds_of(mine, run.device))
         timed = times[1:] or times
@@ -60,11 +60,15 @@ def measure(run: Run, seconds: float) -> None:
 
 
 def drawn(count: int, dim: int, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
-    """Two float16 arrays (count, dim), as those of ``benchmarks/mine.py``: a common direction and
-    dimensions of falling variance. Row i of both is one vector with noise, in their first half."""
+    """Two float16 arrays (count, dim) of random vectors, like those of ``benchmarks/mine.py``.
+
+    They have a common direction and dimensions of decreasing variance. In the first half, row i of
+    both is the same vector with noise.
+    """
     generator = torch.Generator(device).manual_seed(1)
 
     def normal(*shape: int) -> torch.Tensor:
+        """Standard normal values."""
         return torch.randn(*shape, generator=generator, device=device)
 
     scale = torch.arange(1, dim + 1, device=device) ** -0.5

@@ -1,4 +1,4 @@
-"""What the measurements of speed share: where results go, and failures that end no run."""
+"""What the measurements of speed share: the results, and failures that do not end the run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ TOY_SHAPE = {
 
 
 class Ratio(NamedTuple):
-    """What is compared: how often ``above`` contains ``below``, and what is aimed at."""
+    """Two measurements to compare.
+
+    Attributes:
+        above: the numerator of the ratio.
+        below: the denominator of the ratio.
+        target: the ratio that is aimed at, in words.
+    """
 
     above: str
     below: str
@@ -32,11 +38,10 @@ class Run:
     """One run of the stage.
 
     Args:
-        result: where findings go.
-        device: what is measured.
-        toy: toy sizes.
-        matrix_rate: floating-point operations a second of bf16 matrix products, as measured; None
-            where it is not known.
+        result: where findings are written to.
+        device: the device that is measured.
+        toy: whether sizes are toy sizes.
+        matrix_rate: measured rate of bf16 matrix products per second; None if unknown.
     """
 
     def __init__(
@@ -53,28 +58,28 @@ class Run:
     def attempt(self, what: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Calls a function; a failure is recorded, and the run goes on.
 
-        Too little memory is a finding, in ``out_of_memory``; anything else that fails also makes
+        Too little memory is a finding, kept in ``out_of_memory``. Any other failure also changes
         the exit status of the stage.
 
         Returns:
-            What the function does, or None where it failed.
+            What the function returns, or None if it failed.
         """
         try:
             return function(*args, **kwargs)
         except torch.OutOfMemoryError:
             self.out_of_memory.add(what)
-        except (Exception, SystemExit) as error:  # in which the plugin's hooks end on bad input
+        except (Exception, SystemExit) as error:  # the plugin's hooks raise SystemExit on bad input
             lines = str(error).strip().splitlines() or ["no message"]
             self.result.fail(f"{what}: {type(error).__name__}: {lines[0][:300]}")
         self.clear()
         return None
 
     def why_missing(self, what: str) -> str:
-        """Why a measurement has no numbers."""
+        """The reason why a measurement has no numbers."""
         return "out of memory" if what in self.out_of_memory else "failed"
 
     def clear(self) -> None:
-        """Gives back the GPU's memory of what nobody holds any more."""
+        """Frees the GPU memory that is no longer used."""
         if self.device.type == "cuda":
             gc.collect()
             torch.cuda.empty_cache()
@@ -82,8 +87,10 @@ class Run:
     def ratios(
         self, where: str, times: dict[str, list[float]], pairs: Sequence[Ratio], what: str = "time"
     ) -> None:
-        """Adds how long each takes in the unit of another, round by round, where both were
-        measured; in place of those that were added for ``where`` before."""
+        """Adds the ratios of pairs of measurements, round by round, where both were measured.
+
+        They replace the ratios that were added for the same ``where`` before.
+        """
         self._ratios[:] = [row for row in self._ratios if row["at"] != where]
         for above, below, target in pairs:
             rounds = list(zip(times.get(above, []), times.get(below, [])))

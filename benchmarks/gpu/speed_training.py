@@ -1,4 +1,4 @@
-"""Training steps: time, tokens a second, share of the matrix rate, memory, and where time goes."""
+"""Training steps: time and its parts, tokens per second, share of the matrix rate, and memory."""
 
 from __future__ import annotations
 
@@ -41,9 +41,18 @@ STEPS = (*KINDS, *STOCK)
 
 
 class Setting(NamedTuple):
-    """What is trained: a name, the symbols of its dictionary, the precision, the tokens of a
-    micro-batch of TLM, the pairs of the corpus, how many micro-batches take turns, the processes
-    that make batches, and the encoder's shape."""
+    """What is trained.
+
+    Attributes:
+        name: the name of the setting.
+        vocabulary: number of symbols of the dictionary.
+        precision: ``bf16`` or ``fp32``.
+        max_tokens: tokens in a micro-batch of TLM.
+        pairs: number of pairs of the corpus.
+        batches: number of micro-batches that take turns.
+        workers: number of processes that make batches.
+        shape: the shape of the encoder.
+    """
 
     name: str
     vocabulary: int
@@ -64,14 +73,14 @@ TOY = Setting("toy", 300, "bf16", 256, pairs=200, batches=1, workers=1, shape=TO
 
 
 def settings_of(toy: bool) -> list[Setting]:
-    """What is measured, the most important first."""
+    """The settings to measure, the most important first."""
     if toy:
         return [TOY]
     return [XLMR, OWN, XLMR._replace(precision="fp32", max_tokens=8192, batches=2)]
 
 
 def measure(run: Run, seconds: float, setting: Setting) -> None:
-    """One setting, within about so many seconds."""
+    """Measures one setting, within about this time."""
     limit = Limit(seconds)
     dictionary = dictionary_of(setting.vocabulary)
     shape = dict(setting.shape, dropout=0.1, attention_dropout=0.1)
@@ -91,7 +100,7 @@ def measure(run: Run, seconds: float, setting: Setting) -> None:
 def _all_warm(
     run: Run, setting: Setting, work: Work, rows: dict[str, dict[str, Any]]
 ) -> dict[str, Candidate]:
-    """Everything that can run, after two runs; fills in the peaks of memory."""
+    """All steps that can run, each after two runs; writes their peaks of memory into the rows."""
     ready: dict[str, Candidate] = {}
     for name, build, kinds in (("ours", work.ours, KINDS), ("stock", work.stock, STOCK)):
         trainee = run.attempt(f"{name}, {setting}", build, setting.precision)
@@ -109,13 +118,17 @@ def _all_warm(
 def _warm(
     device: torch.device, work: Work, kind: str, trainee: Trainee
 ) -> tuple[Candidate, float | None]:
-    """A candidate, and the most memory that one such model in training takes, in GiB, whatever else
-    is there; None on a CPU."""
+    """Makes a step and runs it twice.
+
+    Returns:
+        The step, and the peak memory in GiB of training one such model, without what else is on the
+        device; None on a CPU.
+    """
     trainee.optimizer.zero_grad()
     before = _allocated(device)
     candidate = work.candidate(kind, trainee)
-    own = _allocated(device) - before  # its samples, and a frozen encoder
-    candidate.run()  # the optimiser's state is allocated, and kernels are chosen
+    own = _allocated(device) - before  # memory of its samples and of a frozen encoder
+    candidate.run()  # allocates the optimiser's state and chooses kernels
     trainee.optimizer.zero_grad()
     start = _allocated(device)
     if device.type == "cuda":
@@ -129,6 +142,7 @@ def _warm(
 
 
 def _allocated(device: torch.device) -> int:
+    """Bytes that are allocated on the GPU."""
     return torch.cuda.memory_allocated(device) if device.type == "cuda" else 0
 
 
@@ -139,7 +153,7 @@ def _steps(
     rows: dict[str, dict[str, Any]],
     seconds: float,
 ) -> None:
-    """Times the steps in turns and writes their table and their ratios."""
+    """Times the steps in turns, and writes their table and their ratios."""
     names = {f"{kind}, {setting}": kind for kind in ready}
     timed = in_turns(
         {name: ready[kind].run for name, kind in names.items()}, seconds, run.device, run.attempt
@@ -179,7 +193,7 @@ def _steps(
 
 
 def _parts(run: Run, setting: Setting, ready: dict[str, Candidate]) -> None:
-    """Where the time of each step goes, in percent."""
+    """Writes the parts of the time of each step, in percent."""
     rows: list[dict[str, Any]] = []
     for kind, candidate in ready.items():
         what = f"parts of {kind}, {setting}"
@@ -203,9 +217,9 @@ def _parts(run: Run, setting: Setting, ready: dict[str, Candidate]) -> None:
 def _waiting(
     run: Run, setting: Setting, work: Work, ready: dict[str, Candidate], limit: Limit
 ) -> bool:
-    """The cost of making batches beside training, for the dearest batches."""
+    """Measures the cost of making batches beside training, for the most expensive batches."""
     seconds = max(0.1 if run.toy else 4.0, limit.left())
-    with at_most(20 + 3 * seconds):  # forked processes may hang, and other parts are to come
+    with at_most(20 + 3 * seconds):  # forked processes may hang
         row = waiting(work, ready[AMBER], setting.workers, seconds)
     run.result.add(
         f"Waiting for data: {setting}",

@@ -1,4 +1,4 @@
-"""Optimal transport: our solvers against POT's loop and batch, GeomLoss and IPOT, on the device."""
+"""Step times of optimal transport on the device: our solvers, POT's, GeomLoss and IPOT."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from stopwatch import Limit, in_turns, synchronize
 from transport_solvers import RATIOS, Solver, pairs_of, sizes, solvers
 from transport_steps import Agreement, step_of
 
-_SLACK = 10.0  # a GPU adds in another order; what was differentiated 50 times shows it
+_SLACK = 10.0  # a GPU adds in another order, which 50 differentiated iterations amplify
 
 
 def measure(run: Run, seconds: float) -> None:
-    """All solvers on the same pairs, within about so many seconds."""
+    """Measures all solvers on the same pairs, within about this time."""
     limit = Limit(seconds)
-    warnings.filterwarnings("ignore", "Sinkhorn did not converge")  # nor is it to: 50 iterations
+    warnings.filterwarnings("ignore", "Sinkhorn did not converge")  # 50 iterations are intended
     size = sizes(run.toy)[0]
     heading = f"Optimal transport: {size}"
     chosen = solvers(run.device.type)

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes: forward, head, losses, backward, optimiser."""
+"""The parts of the time of a training step: forward, head, losses, backward, optimiser."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PARTS = (
 
 
 def parts_of_steps(candidate: Candidate, device: torch.device) -> dict[str, float]:
-    """Seconds of each of ``PARTS`` in one step on each sample."""
+    """The seconds of each of ``PARTS``, summed over one step on each sample."""
     parts = Parts(device)
     with _marked(candidate.trainee.model, parts):
         for sample in candidate.samples:
@@ -30,8 +30,11 @@ def parts_of_steps(candidate: Candidate, device: torch.device) -> dict[str, floa
 
 @contextmanager
 def _marked(model: Any, parts: Parts) -> Iterator[None]:
-    """Marks where encoder and head begin and end. Autograd runs what was recorded last first, so
-    losses and head are behind it when the first gradient reaches the encoder."""
+    """Marks where encoder and head begin and end.
+
+    Autograd runs the backward functions in reverse order. So the backward pass of losses and head
+    is over when the first gradient reaches the output of the encoder.
+    """
     encoder, head = model.encoder.sentence_encoder, model.encoder.lm_head
 
     def begin(*_: Any) -> None:
@@ -66,7 +69,7 @@ def _marked(model: Any, parts: Parts) -> Iterator[None]:
 
 
 def _tensors(output: Any) -> Iterator[torch.Tensor]:
-    """All that have a gradient, in tuples, lists and dicts."""
+    """Yields all tensors that have a gradient, also those in tuples, lists and dicts."""
     if isinstance(output, torch.Tensor):
         if output.requires_grad:
             yield output

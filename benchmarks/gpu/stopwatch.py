@@ -1,4 +1,4 @@
-"""How long things take: candidates in turns within a limit of time, and the parts of a step."""
+"""Timing: candidates that take turns within a limit of time, and the parts of a step."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ Attempt = Callable[..., Any]  # Run.attempt
 
 
 class Limit:
-    """Seconds from now on."""
+    """A limit of time that starts now."""
 
     def __init__(self, seconds: float):
         self.seconds = seconds
         self.start = time.perf_counter()
 
     def left(self) -> float:
-        """Seconds; none, or fewer, once it is over."""
+        """Seconds that are left; negative once the limit is over."""
         return self.seconds - (time.perf_counter() - self.start)
 
 
 def synchronize(device: torch.device) -> None:
-    """Waits for what the device has been given to do."""
+    """Waits until the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def seconds_of(function: Callable[[], Any], device: torch.device) -> float:
-    """Of one call, until the device is done."""
+    """Seconds that one call takes, until the device has finished."""
     synchronize(device)
     start = time.perf_counter()
     function()
@@ -50,18 +50,19 @@ def in_turns(
     least: int = 2,
     most: int = 50,
 ) -> dict[str, list[float]]:
-    """Calls all candidates, round after round, in an order that moves on by one each round.
+    """Calls all candidates in every round, each time in an order that is rotated by one.
 
     Args:
-        candidates: by name, warm already.
-        seconds: when no further round begins; a round that would probably end later does not.
-        device: to wait for.
+        candidates: functions by name, already warmed up.
+        seconds: limit of time; a round that would probably end later is not begun.
+        device: the device to wait for.
         attempt: ``(name, function, *args)``: calls a function that may fail, and returns None if it
-            has; such a candidate is left out, with its times.
-        least, most: rounds. At least two, or there are no quartiles.
+            does; such a candidate is left out, with its times.
+        least: smallest number of rounds; quartiles need two.
+        most: largest number of rounds.
 
     Returns:
-        Seconds of each candidate in each round.
+        The seconds of each candidate in each round.
     """
     limit = Limit(seconds)
     names = list(candidates)
@@ -83,13 +84,14 @@ def in_turns(
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Ends what waits for other processes, should they be stuck; in the main thread alone.
+    """Ends a block that waits for other processes if they hang; only in the main thread.
 
     Raises:
-        TimeoutError: the time is over.
+        TimeoutError: the block takes longer than this time.
     """
 
     def stop(*_: Any) -> None:
+        """Handles the alarm."""
         raise TimeoutError(f"not done after {seconds:.0f} seconds")
 
     before = signal.signal(signal.SIGALRM, stop)
@@ -102,14 +104,16 @@ def at_most(seconds: float) -> Iterator[None]:
 
 
 def quartiles(values: Iterable[float]) -> tuple[float, float, float]:
-    """The lower one, the median, and the upper one of at least two values."""
+    """The lower quartile, the median and the upper quartile of at least two values."""
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
     return low, middle, high
 
 
 class Parts:
-    """Splits steps into named parts, by the device's own clock where it has one: the time since the
-    last mark belongs to the part that a mark names."""
+    """Splits steps into named parts, by the clock of the device if it has one.
+
+    The time between two marks belongs to the part that the second mark names.
+    """
 
     def __init__(self, device: torch.device):
         self._cuda = device.type == "cuda"
@@ -117,7 +121,7 @@ class Parts:
         self._marks: list[tuple[str, Any]] = []
 
     def mark(self, part: str = "") -> None:
-        """Ends a part, or without a name begins to count."""
+        """Ends a part; without a name, begins to count."""
         if self._cuda:
             event = torch.cuda.Event(enable_timing=True)
             event.record()
@@ -126,7 +130,7 @@ class Parts:
             self._marks.append((part, time.perf_counter()))
 
     def seconds(self) -> dict[str, float]:
-        """Of each part, since the last call of this method."""
+        """The seconds of each part since the last call of this method."""
         synchronize(self._device)
         spent: dict[str, float] = defaultdict(float)
         for (_, start), (part, end) in zip(self._marks, self._marks[1:]):

@@ -2,7 +2,7 @@
 
     python benchmarks/gpu/summary.py --output OUT STAGE=STATUS=SECONDS ...
 
-STATUS is the stage's exit status; 124 and 137 are those of a stage that its limit ended.
+STATUS is the exit status of the stage; 124 and 137 mean that its time limit ended it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from results import (
     write_whole,
 )
 
-LINES = 40  # of the output of what did not pass
+LINES = 40  # lines to keep of the output of a stage that did not pass
 ENDS = {0: "passed", 124: "CUT by its limit", 137: "CUT by its limit"}
 
 
 def main() -> int:
-    """Writes and prints the table; 1 if a stage did not pass."""
+    """Writes and prints the table; returns 1 if a stage did not pass."""
     parser = parser_of(__doc__.split("\n")[0])
     parser.add_argument("--logs", type=Path, help="folder with STAGE.log, the stages' output")
     parser.add_argument("stages", nargs="+", metavar="STAGE=STATUS=SECONDS")
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def keep_log(out: Path, stage: str, log: Path, device: torch.device) -> None:
-    """Appends the end of a stage's output to its result, or makes one of it."""
+    """Appends the end of the output of a stage to its result, or makes a result of it."""
     if not log.exists():
         return
     path = out / (file_name(stage, card_name(device)) + ".md")

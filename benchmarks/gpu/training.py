@@ -2,9 +2,9 @@
 
     python benchmarks/gpu/training.py --output OUT
 
-AMBER, optimal transport and contrastive alignment train for 60 updates each on the demo corpus.
-Compared are the losses of the precisions, and a run that goes on from the checkpoint of update 30
-with the run that was not stopped.
+AMBER, optimal transport and contrastive alignment are each trained for 60 updates on the demo
+corpus. The losses of the precisions are compared, and a run that is resumed from the checkpoint of
+update 30 is compared with the run that was not stopped.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ from results import StageResult, device_of, parser_of
 from training_runs import Run, Trained, difference, resumed_from, start_method
 
 ROOT = Path(__file__).resolve().parents[2]
-UPDATES = 60, 20  # in a rehearsal
+UPDATES = 60, 20  # updates of a run, and of a run with --toy
 CRITERIONS = {
     "amber": "--criterion amber",
-    # a smaller step than the others': the states of an untrained encoder are far apart
+    # a smaller learning rate, as the states of an untrained encoder are far apart
     "ot_alignment": "--criterion ot_alignment --lr 2e-4",
     "contrastive_alignment": "--criterion contrastive_alignment --contrast-momentum 0.99"
     " --contrast-queue 256",
 }
 PRECISIONS = {"fp32": "", "fp16": "--fp16", "bf16": "--bf16"}
-# Of the first loss: what a precision's last loss may differ from that of fp32.
+# How far the last loss of a precision may be from that of fp32, as a share of the first loss.
 CLOSE = {"fp16": 0.05, "bf16": 0.1}
-# Of the way that the matrices go from the checkpoint to the end, root mean square: what a resumed
-# run may end beside the other. On a CPU in fp32 nothing. A GPU adds up in changing order: a toy
-# model whose weights are off by a rounding ends up to 3e-5 beside. In half precision fairseq's
-# checkpoints hold rounded weights alone: 0.03 to 0.15 of the toy's way in bf16, where data that
-# begin anew cost 0.47 to 0.7 and an optimiser that does 2.5 to 3.4.
+# How far the weight matrices of a resumed run may end from those of the other run (root mean
+# square), as a share of their change since the checkpoint. On a CPU in fp32 it is 0. A GPU adds in
+# varying order: for a toy model whose weights differ by a rounding error it is up to 3e-5. In half
+# precision fairseq's checkpoints hold only rounded weights: for the toy model in bf16 it is 0.03 to
+# 0.15; it is 0.47 to 0.7 if the data begins anew, and 2.5 to 3.4 if the optimiser does.
 BESIDE = {"fp32": 0.05, "fp16": 0.35, "bf16": 0.35}
-OVERFLOWS = 6  # of 60 updates: more is no warm-up of the loss scale
+OVERFLOWS = 6  # among 60 updates; more are not explained by the warm-up of the loss scale
 
 
 def main() -> int:
-    """Trains, and writes what a run gives when it ends; the exit status."""
+    """Trains, writes the results of each run when it ends, and returns the exit status."""
     parser = parser_of(__doc__.split("\n")[0])
-    parser.add_argument("--jobs", type=int, help="runs at once (default: by the cores)")
-    parser.add_argument("--run-limit", type=int, default=120, help="seconds of one run, at most")
-    parser.add_argument("--start", help="method of multiprocessing (default: by the device)")
+    parser.add_argument("--jobs", type=int, help="number of runs at once (default: by the cores)")
+    parser.add_argument("--run-limit", type=int, default=120, help="limit of one run, in seconds")
+    parser.add_argument("--start", help="start method of multiprocessing (default: by the device)")
     args = parser.parse_args()
     device = device_of(args)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of each run; several run at once
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # for each run, as several run at once
     jobs = args.jobs or min(9, len(os.sched_getaffinity(0)))
     model = "amber_tiny of toy size" if args.toy else "amber_small"
     updates = UPDATES[args.toy]
@@ -82,7 +82,7 @@ def main() -> int:
 
 
 def corpus(work: Path, args: argparse.Namespace) -> Path:
-    """The demo corpus, binarised."""
+    """Makes and binarises the demo corpus."""
     sizes = ["--train-sentences", "400" if args.toy else "4000", "--valid-sentences", "20"]
     sizes += ["--test-sentences", "20", "--mono-sentences", "300" if args.toy else "3000"]
     vocabulary = ["--vocab-size", "400" if args.toy else "4000", "--workers", "2"]
@@ -96,7 +96,7 @@ def corpus(work: Path, args: argparse.Namespace) -> Path:
 
 
 def unavailable(criterion: str, precision: str, device: torch.device, toy: bool) -> str:
-    """Why a precision cannot be had, or nothing."""
+    """The reason why a precision is not available; empty if it is."""
     if precision == "fp16" and device.type == "cpu":
         return "fairseq's --fp16 needs a GPU"
     if precision == "bf16" and "+" not in fairseq.__version__:
@@ -107,7 +107,7 @@ def unavailable(criterion: str, precision: str, device: torch.device, toy: bool)
 
 
 def command(data: Path, criterion: str, precision: str, args: argparse.Namespace) -> list[str]:
-    """fairseq-train's arguments but for where it saves."""
+    """The arguments of fairseq-train, without the folder to save to."""
     shape = "--arch amber_small --tokens-per-sample 128 --max-tokens 8000"
     if args.toy:
         shape = (
@@ -130,7 +130,7 @@ def command(data: Path, criterion: str, precision: str, args: argparse.Namespace
 
 
 def train(run: Run, report: Report, limit: int) -> None:
-    """The run, and the same from its half on."""
+    """Trains a run, and then trains it again from its half on."""
     straight = run.train(limit)
     report.trained(run, straight)
     if straight.error:
@@ -145,7 +145,7 @@ def train(run: Run, report: Report, limit: int) -> None:
 
 
 class Report:
-    """The tables of what has been trained so far, and what is wrong with it."""
+    """The tables of the runs so far, and their failures."""
 
     def __init__(self, result: StageResult, device: torch.device, stop: int):
         self.result = result
@@ -158,13 +158,13 @@ class Report:
         self.lock = threading.Lock()
 
     def skip(self, criterion: str, precision: str, reason: str) -> None:
-        """A run that cannot be."""
+        """Records a run that is not possible."""
         with self.lock:
             self.runs[criterion, precision] = {"result": f"skipped: {reason}"}
             self.write()
 
     def trained(self, run: Run, trained: Trained) -> None:
-        """A run that has ended, well or not."""
+        """Records a run that has ended, with or without an error."""
         with self.lock:
             error = trained.error
             if not error and trained.overflows > OVERFLOWS:
@@ -184,7 +184,7 @@ class Report:
             self.write()
 
     def compare(self, criterion: str) -> None:
-        """The last losses of the precisions with that of fp32, of the first loss."""
+        """Compares the last losses with that of fp32, as a share of the first loss."""
         exact = self.runs.get((criterion, "fp32"), {})
         for precision, close in CLOSE.items():
             row = self.runs.get((criterion, precision), {})
@@ -204,7 +204,7 @@ class Report:
     def resumed(
         self, run: Run, straight: Trained, rest: Trained, apart: dict[str, float] | None
     ) -> None:
-        """A run that went on from a checkpoint, beside the one that was not stopped."""
+        """Records a resumed run, compared with the run that was not stopped."""
         with self.lock:
             row: dict[str, Any] = {"result": rest.error or "resumed"}
             if rest.error:
@@ -230,9 +230,10 @@ class Report:
             self.write()
 
     def write(self) -> None:
-        """All tables so far."""
+        """Writes all tables as they are so far."""
 
         def rows(found: dict[tuple[str, str], dict[str, Any]]) -> list[dict[str, Any]]:
+            """The rows in the order of criterions and precisions."""
             keys = [(c, p) for c in CRITERIONS for p in PRECISIONS if (c, p) in found]
             return [{"criterion": c, "precision": p, **found[c, p]} for c, p in keys]
 

@@ -1,4 +1,4 @@
-"""One run of fairseq-train in a process of its own, and what it leaves."""
+"""One run of fairseq-train in a process of its own, and its results."""
 
 from __future__ import annotations
 
@@ -14,22 +14,32 @@ from typing import Any, NamedTuple
 import measured_train
 import torch
 
-# where a process that others are forked from looks for measured_train
+# the path on which the process from which others are forked finds measured_train
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(Path(__file__).resolve().parent), os.environ.get("PYTHONPATH", "")]
 )
 
 
 def start_method(device: torch.device) -> str:
-    """On a CPU processes are forked from one that has imported fairseq, which takes seconds. With a
-    GPU each is new: fairseq counts the GPUs when it is imported, and where that asks the driver, no
-    process that is forked later can use them."""
+    """The start method of processes.
+
+    On a CPU they are forked from a process that has already imported fairseq, which takes seconds.
+    With a GPU each is started anew: fairseq counts the GPUs when it is imported, and if that asks
+    the driver, a process that is forked later cannot use them.
+    """
     return "spawn" if device.type == "cuda" else "forkserver"
 
 
 class Trained(NamedTuple):
-    """losses: means up to each logged update. error: why it failed, or nothing. overflows: updates
-    that were given up. seconds and peak_memory (bytes): None if it did not end well."""
+    """The result of a run.
+
+    Attributes:
+        losses: by logged update, the mean loss since the update logged before.
+        error: why the run failed; empty if it did not.
+        overflows: number of updates that were skipped.
+        seconds: its time; None if it failed.
+        peak_memory: its peak memory in bytes; None if it failed.
+    """
 
     losses: dict[int, float]
     error: str
@@ -39,12 +49,12 @@ class Trained(NamedTuple):
 
     @property
     def first_loss(self) -> float | None:
-        """The first that was logged."""
+        """The first loss that was logged."""
         return self.losses[min(self.losses)] if self.losses else None
 
     @property
     def last_loss(self) -> float | None:
-        """The last that was logged."""
+        """The last loss that was logged."""
         return self.losses[max(self.losses)] if self.losses else None
 
 
@@ -52,11 +62,12 @@ class Run:
     """A run and its folder.
 
     Args:
-        work: where its folder and log are made.
-        criterion, precision: what it is.
-        command: fairseq-train's arguments but for where it saves.
-        start: the process's start method, of multiprocessing.
-        resumed: whether it goes on from another.
+        work: the folder in which its folder is made.
+        criterion: the criterion.
+        precision: the precision.
+        command: the arguments of fairseq-train, without the folder to save to.
+        start: the start method of its process.
+        resumed: whether it continues another run.
     """
 
     def __init__(
@@ -76,7 +87,7 @@ class Run:
         self.folder = work / f"{criterion}-{precision}{'-resumed' if resumed else ''}"
 
     def train(self, limit: int) -> Trained:
-        """Runs it, for so many seconds at most."""
+        """Runs fairseq-train, for at most ``limit`` seconds."""
         self.folder.mkdir(exist_ok=True)
         log, measured = self.folder / "log", self.folder / "measured.json"
         arguments = [*self.command, "--save-dir", str(self.folder)]
@@ -104,25 +115,25 @@ class Run:
         return Trained(losses, error, overflows, values.get("seconds"), values.get("peak_memory"))
 
     def checkpoint(self, update: int | None = None) -> Path:
-        """That of an update, or the last."""
+        """The checkpoint of an update, or the last one."""
         if update is None:
             return self.folder / "checkpoint_last.pt"
         (path,) = self.folder.glob(f"checkpoint_*_{update}.pt")
         return path
 
     def weights(self, update: int | None = None) -> dict[str, torch.Tensor]:
-        """Of the model, from a checkpoint, in fp64; each counted once."""
+        """The weights of the model in a checkpoint, in float64; shared weights only once."""
         state = torch.load(self.checkpoint(update), map_location="cpu", weights_only=False)["model"]
         own = {tensor.data_ptr(): name for name, tensor in state.items()}
         return {name: state[name].double() for name in own.values()}
 
     def remove(self) -> None:
-        """The checkpoints, which are large."""
+        """Removes the checkpoints, which are large."""
         shutil.rmtree(self.folder)
 
 
 def resumed_from(run: Run, update: int) -> Run:
-    """The same command, in a folder that holds the checkpoint of that update as its last."""
+    """A run of the same command, whose folder holds the checkpoint of that update as its last."""
     again = Run(run.work, *run.key, run.command, run.start, resumed=True)
     again.folder.mkdir()
     shutil.copy(run.checkpoint(update), again.checkpoint())
@@ -130,7 +141,7 @@ def resumed_from(run: Run, update: int) -> Run:
 
 
 def logged_losses(log: str) -> dict[int, float]:
-    """What fairseq logged as JSON at its updates."""
+    """The losses that fairseq logged as JSON, by update."""
     losses = {}
     for line in re.findall(r"train_inner \| (\{.*\})", log):
         values = json.loads(line)
@@ -139,9 +150,14 @@ def logged_losses(log: str) -> dict[int, float]:
 
 
 def difference(straight: Run, resumed: Run, since: int) -> dict[str, float]:
-    """``largest`` of a weight between the ends of two runs; ``share``, of the matrices: the root
-    mean square of the difference over that of the first run's change since an update. The weights
-    of layer norms, near 1, move by less than half precision rounds them."""
+    """Compares the weights at the end of two runs.
+
+    Returns:
+        ``largest``: the largest difference of a weight. ``share``: for the matrices, the root mean
+        square of the difference, divided by that of the first run's change since an update. It
+        leaves out the weights of layer norms, which are near 1 and change by less than half
+        precision can represent.
+    """
     ends, others, before = straight.weights(), resumed.weights(), straight.weights(since)
     largest = max(float((ends[name] - others[name]).abs().max()) for name in ends)
     matrices = [name for name, weight in ends.items() if weight.dim() > 1]

@@ -1,10 +1,11 @@
-"""What is trained on what: a corpus as long as real text, models, their optimiser, their batches.
+"""The work of a training step: a corpus as long as real text, models, optimisers and batches.
 
-Batches are those of the task ``cross_lingual_alignment``, made by its own planner and collater;
-stock fairseq's ``roberta`` trains on the same rows. All steps of a comparison read the same pairs:
-MLM the two sentences of each pair apart, TLM the pair in one row, full AMBER (TLM, word alignment,
-sentence alignment) in three, optimal transport the sentences apart. The optimiser is fairseq's
-Adam; in bf16 behind fairseq's wrapper with fp32 copies of all weights, as ``fairseq-train --bf16``.
+Batches are made by the planner and the collater of the task ``cross_lingual_alignment``; stock
+fairseq's ``roberta`` trains on the same rows. All steps of a comparison read the same pairs: MLM
+reads the two sentences of each pair apart, TLM reads the pair in one row, full AMBER (TLM, word
+alignment, sentence alignment) in three rows, and optimal transport the sentences apart. The
+optimiser is fairseq's Adam; in bf16 it is wrapped by fairseq, with fp32 copies of all weights, as
+in ``fairseq-train --bf16``.
 """
 
 from __future__ import annotations
@@ -42,17 +43,24 @@ _FROM_SCRATCH = dict(finetune_from_model=None, restore_file="checkpoint_last.pt"
 
 
 class Kind(NamedTuple):
-    """A step: its operations as ``training_flops`` names them, and the criterion's settings."""
+    """A kind of step.
+
+    Attributes:
+        flops: its name in ``training_flops``.
+        criterion: makes the settings of its criterion.
+    """
 
     flops: str
     criterion: Callable[[], Any]
 
 
 def _amber(**weights: float) -> Callable[[], Any]:
+    """Makes settings of the criterion ``amber`` with these weights."""
     return lambda: AmberCriterionConfig(_name="amber", **{**_ONE_TERM, **weights})
 
 
 def _transport(**settings: Any) -> Callable[[], Any]:
+    """Makes settings of the criterion ``ot_alignment``."""
     return lambda: TransportConfig(_name="ot_alignment", **_FROM_SCRATCH, **settings)
 
 
@@ -70,7 +78,7 @@ STOCK = {STOCK_MLM: MLM, STOCK_TLM: TLM}
 
 
 def dictionary_of(size: int) -> Dictionary:
-    """``size`` symbols, ``<mask>`` and the other special ones included."""
+    """A dictionary of ``size`` symbols, with ``<mask>`` and the other special symbols."""
     dictionary = Dictionary()
     for number in range(size - len(dictionary) - 1):
         dictionary.add_symbol(f"{chr(0x2581) if begins_word(number) else ''}w{number}")
@@ -79,7 +87,7 @@ def dictionary_of(size: int) -> Dictionary:
 
 
 def write_corpus(folder: Path, pairs: int, dictionary: Dictionary) -> None:
-    """A data folder with the pairs de-en and, as monolingual text, their sides."""
+    """Writes a data folder with the pairs de-en and, as monolingual text, their sides."""
     rng = np.random.default_rng(1)
     lengths = pair_lengths(pairs, rng)
     for side, language in enumerate(("de", "en")):
@@ -95,7 +103,7 @@ def write_corpus(folder: Path, pairs: int, dictionary: Dictionary) -> None:
 
 
 def task_of(folder: Path, dictionary: Dictionary, model: Any, criterion: Any) -> Any:
-    """The task on a data folder with its training text open, for a criterion's settings."""
+    """The task on a data folder, with its training text open, for the settings of a criterion."""
     cfg = CrossLingualAlignmentConfig(
         data=str(folder),
         tokens_per_sample=LONGEST,
@@ -111,7 +119,7 @@ def task_of(folder: Path, dictionary: Dictionary, model: Any, criterion: Any) ->
     task.model = model
     logger = logging.getLogger("fairseq_amber")
     before = logger.level
-    logger.setLevel(logging.ERROR)  # what is said of the text and of the anchor is known
+    logger.setLevel(logging.ERROR)  # the notices about the text and the anchor are known
     try:
         task.build_criterion(OmegaConf.structured(criterion))
         task.load_dataset("train")
@@ -121,8 +129,11 @@ def task_of(folder: Path, dictionary: Dictionary, model: Any, criterion: Any) ->
 
 
 def typical_batches(task: Any, max_tokens: int, count: int) -> list[np.ndarray]:
-    """Which pairs are in ``count`` micro-batches of an epoch, evenly spread over the epoch's
-    micro-batches from the shortest pairs to the longest."""
+    """The pairs in ``count`` micro-batches of an epoch.
+
+    These are evenly spread over all micro-batches, from those of the shortest pairs to those of the
+    longest.
+    """
     plan = task.get_batch_iterator(
         task.datasets["train"], max_tokens=max_tokens, seed=1
     ).frozen_batches
@@ -135,8 +146,8 @@ class Trainee:
     """A model in training, with its optimiser.
 
     Args:
-        model: where it is to be.
-        precision: ``bf16``, or ``fp32``, fairseq's default, without TF32.
+        model: the model, on its device.
+        precision: ``bf16``, or ``fp32``, which is fairseq's default, without TF32.
     """
 
     def __init__(self, model: torch.nn.Module, precision: str):
@@ -166,7 +177,7 @@ class Trainee:
         )
 
     def bytes(self) -> int:
-        """What weights, their copies, and the optimiser's state take, once it has made a step."""
+        """Bytes of the weights, their copies and the optimiser's state, after the first step."""
         weights = list(self.model.parameters())
         if isinstance(self.optimizer, FP16Optimizer):
             copies = self.optimizer.fp32_params
@@ -194,8 +205,13 @@ class Trainee:
 class Candidate(NamedTuple):
     """A kind of step, ready to run.
 
-    tokens: of the text that all its samples hold, each once. positions: of all their rows, special
-    tokens and padding included. flops: of all its samples.
+    Attributes:
+        trainee: the model.
+        criterion: the criterion.
+        samples: the batches.
+        tokens: number of tokens of the text in all samples, each counted once.
+        positions: number of positions in all rows, with special tokens and padding.
+        flops: floating-point operations on all samples.
     """
 
     trainee: Trainee
@@ -206,7 +222,7 @@ class Candidate(NamedTuple):
     flops: int
 
     def run(self) -> None:
-        """One step on each sample."""
+        """Makes one step on each sample."""
         for sample in self.samples:
             self.trainee.step(self.criterion, sample)
 
@@ -215,12 +231,12 @@ class Work:
     """A corpus, a shape, and the pairs that all steps read.
 
     Args:
-        folder: made by :func:`write_corpus`.
-        dictionary: of the corpus.
-        settings: the encoder's shape, in fairseq's names.
-        max_tokens: of a micro-batch of TLM, whose pairs all steps read.
-        batches: micro-batches that take turns.
-        device: of the models.
+        folder: the folder that ``write_corpus`` has written.
+        dictionary: the dictionary of the corpus.
+        settings: the shape of the encoder, in fairseq's names.
+        max_tokens: tokens in a micro-batch of TLM; all steps read its pairs.
+        batches: number of micro-batches that take turns.
+        device: the device of the models.
     """
 
     def __init__(
@@ -260,12 +276,12 @@ class Work:
 
     @property
     def source_dictionary(self) -> Dictionary:
-        """What a model asks its task for."""
+        """The dictionary, which a model asks its task for."""
         return self.dictionary
 
     def candidate(self, kind: str, trainee: Trainee) -> Candidate:
-        """A step of one of ``KINDS`` or ``STOCK``."""
-        trainee.optimizer.zero_grad()  # or the anchor's copy of the model copies gradients, too
+        """A step of one kind of ``KINDS`` or ``STOCK``."""
+        trainee.optimizer.zero_grad()  # else the anchor would copy gradients too
         base = KINDS[STOCK.get(kind, kind)]
         model = None if kind in STOCK else trainee.model
         task = task_of(self.folder, self.dictionary, model, base.criterion())
@@ -284,19 +300,20 @@ class Work:
         )
 
     def moved(self, sample: dict[str, Any]) -> dict[str, Any]:
-        """A sample where the models are."""
+        """A sample on the device of the models."""
         return fairseq.utils.move_to_cuda(sample) if self.device.type == "cuda" else sample
 
     def _sample(self, task: Any, pairs: np.ndarray) -> dict[str, Any]:
+        """A batch of the task with these pairs."""
         data = task.datasets["train"]
         where = pairs
-        if not data.corpora[0].parallel:  # the sentences of the same pairs
+        if not data.corpora[0].parallel:  # monolingual text: the sentences of the same pairs
             where = np.concatenate([pairs, pairs + data.offsets[1]])
         return data.collater([data[int(index)] for index in where])
 
 
 def _positions(sample: dict[str, Any]) -> int:
-    """Of all rows that a step encodes."""
+    """Number of positions in all rows that a step encodes."""
     if "sentences" in sample:
         return sample["sentences"]["tokens"].numel()
     return sample["net_input"]["src_tokens"].numel()

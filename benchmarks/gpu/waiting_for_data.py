@@ -1,4 +1,4 @@
-"""What it costs a training run to make its batches, through the task's own iterator."""
+"""What making batches costs a training run, through the task's own iterator."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any, Callable
 from stopwatch import seconds_of
 from training_work import AMBER, KINDS, Candidate, Work, task_of
 
-_FIRST = 2  # batches before the clock runs: the processes start
+_FIRST = 2  # batches that are not timed, while the processes start
 
 
 def waiting(work: Work, candidate: Candidate, workers: int, seconds: float) -> dict[str, Any]:
-    """Full AMBER's steps with batches from the iterator, and with the same batches at hand.
+    """Times steps of full AMBER with batches from the iterator, and with the same batches at hand.
 
     Args:
-        work: whose corpus is read.
-        candidate: of full AMBER.
+        work: the corpus.
+        candidate: the step of full AMBER.
         workers: processes that make batches (``--num-workers``).
-        seconds: about how long.
+        seconds: about how long to measure.
 
     Returns:
         The row of a table.
@@ -43,10 +43,12 @@ def waiting(work: Work, candidate: Candidate, workers: int, seconds: float) -> d
     samples = [work.moved(sample) for sample in islice(stream, _FIRST)]
 
     def run(source: Callable[[], Any]) -> None:
+        """Makes all steps, with batches from a source."""
         for _ in range(count):
             candidate.trainee.step(candidate.criterion, source())
 
     def from_iterator() -> Any:
+        """The next batch of the iterator, which is also kept."""
         samples.append(work.moved(next(stream)))
         return samples[-1]
 

@@ -1,0 +1,48 @@
+"""Flags that do not go together, and what they name: mistakes end before the work begins."""
+
+import numpy as np
+import pytest
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ("--folder {bucc}", "give either a CHECKPOINT"),
+        ("{ck} --folder {bucc} --vectors {x}.npy {x}.npy", "give either a CHECKPOINT"),
+        ("{ck}", "give either --source FILE and --target FILE, or --folder DIR"),
+        ("{ck} --source {x}", "give either --source"),
+        ("--vectors {x}.npy {x}.npy --target {x}", "give either --source"),
+        ("{ck} --folder {bucc} --gold {x}", "--gold goes with two files"),
+        ("--folder {bucc} --vectors {x}.npy {x}.npy", "--vectors goes with two files"),
+        ("{ck} --source {x} --target {x} --gold {x}", "--gold scores at one threshold"),
+        ("{ck} --source {x} --target {x} --json r.json", "--json holds scores"),
+        ("{ck} --folder {bucc} --nprobe 3", "for --search approximate alone"),
+        ("{ck} --folder {bucc} --pairs fr-en", "no pair 'fr-en'"),
+        ("{ck} --folder {bucc} --layer 9", "layers 1 to 3"),
+        ("{ck} --source {x} --target {x} --format bucc", "x:1: expected id<TAB>sentence"),
+        ("{ck} --source {x} --target {x} --threshold 1 --gold {bad}", "bad:1: {x} has no id a"),
+        ("--vectors {x}.npy {short} ", "have 16 dimensions but those of {short} 2"),
+        ("--vectors {x}.npy {short} --source {x} --target {x}", "3 vectors but {x} has 12 lines"),
+        ("--vectors {x}.npy {x}", "x is no .npy of floats"),
+        ("--vectors {x}.npy {x}.npy --device warp", "--device warp"),
+    ],
+)
+def test_a_mistake_is_one_clear_line_and_writes_nothing(
+    arguments, message, fairseq_amber_command, checkpoint, bucc, arrays, tmp_path, monkeypatch
+):
+    (tmp_path / "bad").write_text("a\t1\n")
+    np.save(tmp_path / "short.npy", np.ones((3, 2), dtype=np.float32))
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    places = {
+        **{"ck": checkpoint, "bucc": bucc, "x": arrays / "x"},
+        **{"bad": tmp_path / "bad", "short": tmp_path / "short.npy"},
+    }
+    status, _, err = fairseq_amber_command(
+        "mine", *arguments.format(**places).split(), "--output", "out"
+    )
+    assert status == 2
+    assert err.startswith("fairseq-amber: error: ") and err.count("\n") == 1
+    assert message.format(**places) in err
+    assert list(work.iterdir()) == []

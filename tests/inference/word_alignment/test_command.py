@@ -1,0 +1,174 @@
+"""The command, on text: what it writes, prints and draws, and what it refuses."""
+
+import json
+
+import pytest
+
+from fairseq_amber.inference.word_alignment.command import _SCALES
+
+
+def test_align_says_how_far_it_is(fairseq_amber_command, checkpoint, corpus, progress_of):
+    flags = ["--folder", corpus, "--output", corpus / "out", "--pairs", "de-en"]
+    _, _, err = fairseq_amber_command("align", checkpoint, *flags)
+    assert progress_of(err) == {"finding words": "8 of 8 lines", "aligning de-en": "8 of 8 pairs"}
+
+
+def test_align_then_aer_against_its_own_output_is_perfect(
+    fairseq_amber_command, checkpoint, corpus, tmp_path
+):
+    out, gold, result = tmp_path / "aligned", tmp_path / "gold", tmp_path / "aer.json"
+    status, text, err = fairseq_amber_command(
+        "align", checkpoint, "--folder", corpus, "--output", out, "--plot", 3, tmp_path / "a.png"
+    )
+    assert (status, text) == (0, ""), err
+    assert (tmp_path / "a.png").stat().st_size > 1000
+    assert "<svg" in (tmp_path / "a.svg").read_text()
+    gold.mkdir()
+    for pair in ("de-en", "en-de"):
+        lines = (out / f"test.{pair}.align").read_text()
+        assert lines.count("\n") == 8
+        (gold / f"test.{pair}.gold").write_text(lines)
+    status, text, err = fairseq_amber_command("aer", out, gold, "--name", "toy", "--json", result)
+    assert status == 0, err
+    assert text.splitlines()[1].split() == ["de-en", "8", "100.00", "100.00", "0.00"]
+    content = json.loads(result.read_text())
+    assert (content["task"], content["metric"], content["score"]) == ("word_alignment", "AER", 0)
+    assert content["per_language"]["en-de"]["recall"] == 100
+
+
+def test_align_prints_what_it_would_write(fairseq_amber_command, checkpoint, corpus, tmp_path):
+    sides = ["--source", corpus / "test.de-en.de", "--target", corpus / "test.de-en.en"]
+    outputs = set()
+    for flags in (
+        ["--method", "attention"],
+        ["--method", "similarity"],
+        ["--method", "itermax"],
+        ["--method", "itermax", "--alpha", 0.1, "--iterations", 4],
+        ["--method", "transport"],
+        ["--method", "transport", "--epsilon", 1, "--reach", 0.1, "--iterations", 3, "--layer", 1],
+        ["--units", "subwords"],
+    ):
+        arguments = ["align", checkpoint, *sides, *flags]
+        status, text, _ = fairseq_amber_command(*arguments)
+        assert status == 0
+        assert fairseq_amber_command(*arguments, "--output", tmp_path / "out")[0] == 0
+        assert (tmp_path / "out").read_text() == text
+        outputs.add(text)
+    assert len(outputs) == 7
+
+
+def test_align_numbers_the_words_of_the_moses_tokenizer(
+    fairseq_amber_command, checkpoint, tmp_path, capsys
+):
+    pytest.importorskip("sacremoses")
+    plain, tokens = tmp_path / "plain", tmp_path / "tokens"
+    for folder, text in (
+        (plain, {"de": "Der Zug, z. B. heute.", "en": "The train don't stop & go."}),
+        (tokens, {"de": "Der Zug , z. B. heute .", "en": "The train don 't stop & go ."}),
+    ):
+        folder.mkdir()
+        for language, line in text.items():
+            (folder / f"test.de-en.{language}").write_text(line + "\n")
+    outputs = []
+    for folder, words in ((plain, "moses"), (tokens, "whitespace"), (plain, "whitespace")):
+        out = tmp_path / "out"
+        arguments = ["--folder", folder, "--output", out, "--words", words, "--method", "itermax"]
+        status, _, err = fairseq_amber_command("align", checkpoint, *arguments)
+        assert status == 0 and "warning" not in err, err
+        outputs.append((out / "test.de-en.align").read_text())
+    assert outputs[0] == outputs[1] != outputs[2]
+
+    other = tmp_path / "other.txt"
+    other.write_text("Der Zug, z. B. heute.\n")
+    sides = ["--source", other, "--target", plain / "test.de-en.en", "--words", "moses"]
+    status, _, err = fairseq_amber_command("align", checkpoint, *sides)
+    assert status == 2 and "give its language with --source-language" in err
+    named = [*sides, "--method", "itermax", "--source-language"]
+    assert fairseq_amber_command("align", checkpoint, *named, "de")[:2] == (0, outputs[0])
+    status, out, err = fairseq_amber_command("align", checkpoint, *named, "deu")
+    assert status == 0 and "Moses has no abbreviations of 'deu'" in err
+
+
+@pytest.mark.parametrize("method", ["attention", "similarity", "itermax", "transport"])
+def test_align_draws_what_each_method_scores(
+    fairseq_amber_command, checkpoint, corpus, tmp_path, method
+):
+    sides = ["--source", corpus / "test.de-en.de", "--target", corpus / "test.de-en.en"]
+    picture = tmp_path / "a.svg"
+    status, _, err = fairseq_amber_command(
+        "align", checkpoint, *sides, "--method", method, "--plot", 3, picture
+    )
+    assert status == 0, err
+    assert _SCALES[method] in picture.read_text()
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "flag, value",
+    [
+        ("--epsilon", "0"),
+        ("--epsilon", "nan"),
+        ("--iterations", "0"),
+        ("--reach", "-1"),
+        ("--alpha", "1.1"),
+    ],
+)
+def test_a_transport_setting_out_of_its_range_is_refused(
+    fairseq_amber_command, capsys, flag, value
+):
+    with pytest.raises(SystemExit) as stopped:
+        fairseq_amber_command("align", "c.pt", "--method", "transport", flag, value)
+    assert stopped.value.code == 2
+    assert f"argument {flag}: expected a" in capsys.readouterr().err
+
+
+def test_computes_in_half_precision(fairseq_amber_command, checkpoint, corpus):
+    files = ["--source", corpus / "test.de-en.de", "--target", corpus / "test.de-en.en"]
+    for dtype in ("float32", "bfloat16"):
+        status, out, err = fairseq_amber_command("align", checkpoint, *files, "--dtype", dtype)
+        assert status == 0, err
+    assert len(out.splitlines()) > 4
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["align", "{ck}", "--folder", "{dir}"], "--folder needs --output"),
+        (["align", "{ck}", "--folder", "{dir}", "--output", "o", "--plot", "9", "a.png"], "1 to 8"),
+        (["align", "{ck}", "--folder", "{dir}", "--output", "o", "--plot", "1", "a.txt"], ".png"),
+        (["align", "{ck}", "--folder", "{dir}", "--reach", "1"], "--reach: for --method transport"),
+        (["align", "{ck}", "--folder", "{dir}", "--alpha", "1"], "--alpha: for --method itermax"),
+        (["align", "{ck}", "--words", "moses", "--units", "subwords"], "--words is for --units"),
+        (["align", "{ck}", "--source-language", "de"], "are for --words moses"),
+        (
+            ["align", "{ck}", "--folder", "{dir}", "--output", "o", "--words", "moses"]
+            + ["--target-language", "de"],
+            "--folder names the languages",
+        ),
+        (
+            ["align", "{ck}", "--corpus", "{dir}", "--output", "o", "--words", "moses"],
+            "--words is for text",
+        ),
+        (
+            ["align", "{ck}", "--method", "attention", "--epsilon", "1", "--iterations", "9"],
+            "--iterations: for --method itermax and transport alone, but the method is attention",
+        ),
+        (
+            ["align", "{ck}", "--folder", "{dir}", "--output", "o", "--plot", "1", "a.png"]
+            + ["--units", "subwords"],
+            "--plot draws words",
+        ),
+    ],
+)
+def test_a_mistake_is_one_clear_line_and_writes_nothing(
+    arguments, message, fairseq_amber_command, checkpoint, corpus, tmp_path, monkeypatch
+):
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    places = {"ck": checkpoint, "dir": corpus}
+    status, _, err = fairseq_amber_command(*(argument.format(**places) for argument in arguments))
+    assert status == 2
+    assert err.startswith("fairseq-amber: error: ") and err.count("\n") == 1
+    assert message in err
+    assert list(work.iterdir()) == []

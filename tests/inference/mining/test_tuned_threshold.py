@@ -1,6 +1,5 @@
 """`fairseq-amber mine --folder`: the threshold is tuned on dev, and test is never looked at."""
 
-
 import pytest
 
 

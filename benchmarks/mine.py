@@ -90,10 +90,11 @@ ROUTES = {
 
 def measure(route: str, folder: Path, nlist: int | None, nprobe: int) -> dict:
     """Measures one route in this process."""
-    from fairseq_amber.inference.mining.margin import best_threshold, mine_pairs, mining_quality
+    from fairseq_amber.inference.mining.margin import mine_pairs
     from fairseq_amber.inference.mining.neighbour_search import sampled_recall
     from fairseq_amber.inference.mining.pair_miner import Miner
     from fairseq_amber.inference.mining.unit_vectors import UnitVectors, open_vectors
+    from fairseq_amber.metrics.mining import best_threshold, mining_quality
 
     miner = Miner(lists=nlist, probes=nprobe if route == "approximate" else None)
     start = time.perf_counter()

@@ -11,9 +11,9 @@ from mine import NOISE
 from speed_run import Run
 from stopwatch import Limit, seconds_of
 
-from fairseq_amber.inference.mining.margin import best_threshold, mining_quality
 from fairseq_amber.inference.mining.pair_miner import Miner
 from fairseq_amber.inference.mining.unit_vectors import UnitVectors, open_vectors
+from fairseq_amber.metrics.mining import best_threshold, mining_quality
 
 MINE = "Mining pairs"
 

@@ -1,29 +1,34 @@
-"""Nearest-neighbour search between two sets of sentence vectors, and its accuracy.
+"""Accuracy of sentence retrieval: does each sentence find its translation by its vector?
 
-Line i of the source text translates line i of the target text. Each sentence looks for its
-translation among all sentences of the other side; accuracy is the share of those that find it.
-That is the Tatoeba task of Artetxe and Schwenk (2019) and of XTREME (Hu et al., 2020).
+Line i of the source text translates line i of the target text. The most similar sentence among all
+sentences of the other side is retrieved for each sentence; accuracy is the share of sentences for
+which that is the translation. This is the Tatoeba task of Artetxe and Schwenk (2019) and of XTREME
+(Hu et al., 2020).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from typing import Callable, Iterator, Tuple
+from typing import Callable, Iterator
 
 import torch
 from torch import Tensor
 
+from fairseq_amber.metrics.margin import margin_scores
+from fairseq_amber.metrics.nearest_neighbours import cosine_tiles, nearest_neighbours
+
 SIMILARITIES = ("cosine", "csls", "margin")
-NEIGHBOURS = {"csls": 10, "margin": 4}  # as their papers count
-PASSES = {"cosine": 1, "csls": 2, "margin": 2}  # over all pairs of sentences
+NEIGHBOURS = {"csls": 10, "margin": 4}  # k in the paper of each
+PASSES = {"cosine": 1, "csls": 2, "margin": 2}  # how often all cosines are computed
 
 
 @dataclass(frozen=True)
 class RetrievalAccuracy:
-    """Whether each of N source sentences finds its target (forward), and the way back.
+    """Which of N aligned sentences retrieve their translation.
 
-    forward_found, backward_found: (N,) bool, on the CPU.
+    Attributes:
+        forward_found: (N,) bool on the CPU, whether source i retrieves target i.
+        backward_found: (N,) bool on the CPU, whether target i retrieves source i.
     """
 
     forward_found: Tensor
@@ -41,7 +46,7 @@ class RetrievalAccuracy:
 
     @property
     def n(self) -> int:
-        """How many pairs."""
+        """Number of pairs, N."""
         return len(self.forward_found)
 
     @property
@@ -58,14 +63,17 @@ def retrieval_accuracy(
     neighbours: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> RetrievalAccuracy:
-    """Accuracy of finding row i of `target` from row i of `source`, and the reverse.
+    """Accuracy of retrieving row i of ``target`` by row i of ``source``, and the reverse.
 
     Args:
-        source, target: (N, D) vectors of N aligned sentences, N >= 1.
-        similarity, neighbours, progress: as in `nearest_neighbours`.
+        source: (N, D) vectors of N sentences, N >= 1.
+        target: (N, D) vectors of their translations.
+        similarity: see ``most_similar``.
+        neighbours: see ``most_similar``.
+        progress: see ``most_similar``.
 
     Raises:
-        ValueError: the shapes differ, or as `nearest_neighbours`.
+        ValueError: the shapes differ, there is no such similarity, or a vector is NaN or infinite.
     """
     if source.shape != target.shape or source.dim() != 2 or len(source) == 0:
         raise ValueError(
@@ -73,13 +81,13 @@ def retrieval_accuracy(
             f"{tuple(target.shape)}"
         )
     gold = torch.arange(len(source), device=source.device)
-    forward, backward = nearest_neighbours(
+    forward, backward = most_similar(
         source, target, similarity=similarity, neighbours=neighbours, progress=progress
     )
     return RetrievalAccuracy((forward == gold).cpu(), (backward == gold).cpu())
 
 
-def nearest_neighbours(
+def most_similar(
     source: Tensor,
     target: Tensor,
     *,
@@ -90,94 +98,86 @@ def nearest_neighbours(
 ) -> tuple[Tensor, Tensor]:
     """For every row of one side, the index of the most similar row of the other side.
 
-    With r_target(x) the mean cosine of x with its `neighbours` nearest targets:
+    With r(x) the mean cosine of x with its k nearest neighbours on the other side:
 
         cosine(x, y) = cos(x, y)
-        csls(x, y)   = 2 cos(x, y) - r_target(x) - r_source(y)
-        margin(x, y) = cos(x, y) / ((r_target(x) + r_source(y)) / 2)
+        csls(x, y)   = 2 cos(x, y) - r(x) - r(y)
+        margin(x, y) = cos(x, y) / ((r(x) + r(y)) / 2)
 
-    The last two discount hubs: Conneau et al. (2018, arXiv 1710.04087, section 2.3), and the ratio
-    margin of Artetxe and Schwenk (2019, arXiv 1811.01136, section 3), whose denominator is taken as
-    a tiny positive number where it is none. Of equal scores the lowest index wins. Both directions
-    come from one pass over tile x tile blocks of the similarity matrix, in float32, so memory does
-    not grow with N x M.
+    The last two lower the scores of hubs, which are sentences that lie near many others: Conneau et
+    al. (2018, arXiv 1710.04087, section 2.3), and the ratio margin of Artetxe and Schwenk (2019,
+    arXiv 1811.01136, section 3). A denominator that is not positive is replaced by a tiny positive
+    number. Of equal scores the lowest index wins. All is computed in float32, in tiles, so that
+    memory does not grow with N x M.
 
     Args:
         source: (N, D) vectors.
         target: (M, D) vectors.
-        similarity: one of `SIMILARITIES`.
-        neighbours: k, by default the paper's, `NEIGHBOURS`; more than the rows there are means all.
-        progress: told how many cosines a block has, after it; `PASSES` times N x M together.
+        similarity: one of ``SIMILARITIES``.
+        neighbours: k; by default ``NEIGHBOURS``, the paper's. More than there are means all.
+        tile: rows and columns of a tile of the cosine matrix.
+        progress: called after each tile with the number of its cosines, ``PASSES`` x N x M in all.
 
     Returns:
-        (N,) indices into target and (M,) indices into source, int64.
+        (N,) indices into ``target`` and (M,) indices into ``source``, int64.
 
     Raises:
         ValueError: there is no such similarity, or a vector is NaN or infinite.
     """
     if similarity not in SIMILARITIES:
-        raise ValueError(f"similarity {similarity!r} is none of {', '.join(SIMILARITIES)}")
-    x, y = _unit(source), _unit(target)
-    tiles = partial(_tiles, x, y, tile, progress)
+        raise ValueError(f"similarity {similarity!r} is not one of {', '.join(SIMILARITIES)}")
+    x, y = _UnitTensor(source), _UnitTensor(target)
     if similarity == "cosine":
-        return _best_of_both_sides(tiles(), x, y, lambda block, rows, columns: block)
-    r_target, r_source = _mean_of_nearest(tiles(), x, y, neighbours or NEIGHBOURS[similarity])
+        return _best_of_both_sides(x, y, tile, progress, lambda cosines, rows, columns: cosines)
+    k = neighbours or NEIGHBOURS[similarity]
+    near_x, near_y = nearest_neighbours(x, y, k, tile=tile, progress=progress)
+    mean_x, mean_y = near_x.values.mean(1), near_y.values.mean(1)
+    # The distance margin is half of CSLS, and its order is the same: halving is exact.
+    margin = "distance" if similarity == "csls" else "ratio"
+    smallest = torch.finfo(mean_x.dtype).eps
 
-    def score(block: Tensor, rows: slice, columns: slice) -> Tensor:
-        hubs = r_target[rows, None] + r_source[columns]
-        if similarity == "csls":
-            return 2 * block - hubs
-        return block / (hubs / 2).clamp(min=torch.finfo(hubs.dtype).eps)
+    def score(cosines: Tensor, rows: slice, columns: slice) -> Tensor:
+        means = mean_x[rows, None], mean_y[columns]
+        return margin_scores(cosines, *means, margin, smallest=smallest)
 
-    return _best_of_both_sides(tiles(), x, y, score)
-
-
-def _unit(vectors: Tensor) -> Tensor:
-    """Rows of length one, float32; zeros stay zeros."""
-    vectors = vectors.float()
-    # No comparison with NaN holds: such a row would find whatever is first.
-    if not vectors.norm(dim=1).isfinite().all():
-        raise ValueError("a vector is NaN or infinite")
-    return torch.nn.functional.normalize(vectors, dim=1)
+    return _best_of_both_sides(x, y, tile, progress, score)
 
 
-_Tiles = Iterator[Tuple[slice, slice, Tensor]]
+class _UnitTensor:
+    """Rows of a tensor scaled to length one, in float32. Rows of zeros stay zeros."""
 
+    def __init__(self, vectors: Tensor):
+        vectors = vectors.float()
+        # A comparison with NaN is always false, so that such a row would retrieve the first one.
+        if not vectors.norm(dim=1).isfinite().all():
+            raise ValueError("a vector is NaN or infinite")
+        self.rows = torch.nn.functional.normalize(vectors, dim=1)
+        self.device = vectors.device
 
-def _tiles(x: Tensor, y: Tensor, tile: int, progress: Callable[[int], object] | None) -> _Tiles:
-    """Blocks of x @ y.T, row by row, with the rows and columns they cover."""
-    for top in range(0, len(x), tile):
-        rows = slice(top, top + tile)
-        for left in range(0, len(y), tile):
-            columns = slice(left, left + tile)
-            block = x[rows] @ y[columns].T
-            yield rows, columns, block
-            if progress is not None:
-                progress(block.numel())
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def pieces(self, size: int) -> Iterator[tuple[int, Tensor]]:
+        for start in range(0, len(self.rows), size):
+            yield start, self.rows[start : start + size]
 
 
 def _best_of_both_sides(
-    tiles: _Tiles, x: Tensor, y: Tensor, score: Callable[[Tensor, slice, slice], Tensor]
+    x: _UnitTensor,
+    y: _UnitTensor,
+    tile: int,
+    progress: Callable[[int], object] | None,
+    score: Callable[[Tensor, slice, slice], Tensor],
 ) -> tuple[Tensor, Tensor]:
-    """Row-wise and column-wise argmax of score(x @ y.T), the lowest index first."""
-    best = [x.new_full((len(side),), float("-inf")) for side in (x, y)]
+    """Row-wise and column-wise argmax of score(x @ y.T); of equal scores the lowest index wins."""
+    best = [x.rows.new_full((len(side),), float("-inf")) for side in (x, y)]
     index = [torch.zeros(len(side), dtype=torch.long, device=x.device) for side in (x, y)]
-    for rows, columns, block in tiles:
-        block = score(block, rows, columns)
-        for side, here, other, dim in ((0, rows, columns, 1), (1, columns, rows, 0)):
+    for top, left, cosines in cosine_tiles(x, y, tile, progress):
+        rows, columns = slice(top, top + tile), slice(left, left + tile)
+        block = score(cosines, rows, columns)
+        for side, here, start, dim in ((0, rows, left, 1), (1, columns, top, 0)):
             value, position = block.max(dim)
             better = value > best[side][here]
             best[side][here] = torch.where(better, value, best[side][here])
-            index[side][here] = torch.where(better, position + other.start, index[side][here])
+            index[side][here] = torch.where(better, position + start, index[side][here])
     return index[0], index[1]
-
-
-def _mean_of_nearest(tiles: _Tiles, x: Tensor, y: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Mean of the k largest entries of each row and of each column of x @ y.T: (N,), (M,)."""
-    wanted = (min(k, len(y)), min(k, len(x)))
-    top = [x.new_full((len(side), count), float("-inf")) for side, count in zip((x, y), wanted)]
-    for rows, columns, block in tiles:
-        for side, here, values in ((0, rows, block), (1, columns, block.T)):
-            merged = torch.cat([top[side][here], values], dim=1)
-            top[side][here] = merged.topk(wanted[side], dim=1).values
-    return top[0].mean(1), top[1].mean(1)

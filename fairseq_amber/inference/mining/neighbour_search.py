@@ -6,47 +6,31 @@ import logging
 from typing import Any, NamedTuple, Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.inference.mining.unit_vectors import PIECE, UnitVectors
+from fairseq_amber.metrics.nearest_neighbours import TopK, nearest_neighbours
 from fairseq_amber.progress import Progress, heartbeat
 
 _POINTS = 40  # of each list, to find its centroid; faiss asks for 39
 
 
 class Neighbours(NamedTuple):
-    """Of N sentences, their k nearest on the other side, the nearest first.
+    """The k nearest neighbours of N sentences on the other side, the nearest first.
 
-    cosine: (N, k) float32; rows: (N, k) int64, of the other side.
+    Attributes:
+        cosine: (N, k) float32, the cosine of a sentence with each of its neighbours.
+        rows: (N, k) int64, the neighbours' rows on the other side.
     """
 
     cosine: np.ndarray
     rows: np.ndarray
 
-
-class _Nearest:
-    """The k largest of each row of a matrix (N, M) of which one block after the other is seen."""
-
-    def __init__(self, rows: int, k: int, device: torch.device):
-        self.cosine = torch.full((rows, k), float("-inf"), device=device)
-        self.index = torch.zeros(rows, k, dtype=torch.long, device=device)
-
-    def update(self, block: Tensor, top: int, left: int) -> None:
-        """Takes in a block (n, m) whose corner is (top, left)."""
-        cosine, index = self.cosine[top : top + len(block)], self.index[top : top + len(block)]
-        # Most blocks of a large matrix hold nothing new for most rows, and a maximum is cheap.
-        rows = (block.amax(1) > cosine[:, -1]).nonzero().squeeze(1)
-        if len(rows) == 0:
-            return
-        k = cosine.shape[1]
-        values, columns = block[rows].topk(min(k, block.shape[1]), dim=1)
-        cosine[rows], order = torch.cat([cosine[rows], values], 1).topk(k, dim=1)
-        index[rows] = torch.cat([index[rows], columns + left], 1).gather(1, order)
-
-    def result(self) -> Neighbours:
-        return Neighbours(self.cosine.cpu().numpy(), self.index.cpu().numpy())
+    @classmethod
+    def on_cpu(cls, found: TopK) -> Neighbours:
+        """The neighbours that an exact search has found, as arrays."""
+        return cls(found.values.cpu().numpy(), found.columns.cpu().numpy())
 
 
 def exact_neighbours(
@@ -68,28 +52,23 @@ def exact_neighbours(
     """
     device = source.device
     tile = tile or (1024 if device.type == "cpu" else 8192)
-    forward = _Nearest(len(source), min(k, len(target)), device)
-    backward = _Nearest(len(target), min(k, len(source)), device)
     cosines = len(source) * len(target)
     with Progress(total=cosines, unit="cosines", what="exact search") as progress:
-        for top, x in source.pieces(tile):
-            for left, y in target.pieces(tile):
-                block = x @ y.T
-                forward.update(block, top, left)
-                backward.update(block.T, left, top)
-                progress.update(block.numel())
-    return forward.result(), backward.result()
+        forward, backward = nearest_neighbours(
+            source, target, k, tile=tile, progress=progress.update
+        )
+    return Neighbours.on_cpu(forward), Neighbours.on_cpu(backward)
 
 
 def _scan(queries: Tensor, items: UnitVectors, k: int) -> Neighbours:
     """The k nearest items of a few queries (Q, D), exactly."""
-    nearest = _Nearest(len(queries), min(k, len(items)), queries.device)
+    nearest = TopK(len(queries), min(k, len(items)), queries.device)
     what = f"exact search for {len(queries):,} sentences"
     with Progress(total=len(items), unit="sentences", what=what) as progress:
         for left, piece in items.pieces(PIECE):
             nearest.update(queries @ piece.T, 0, left)
             progress.update(len(piece))
-    return nearest.result()
+    return Neighbours.on_cpu(nearest)
 
 
 def default_lists(items: int) -> int:

@@ -8,13 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.inference.mining.margin import (
-    MinedPairs,
-    best_threshold,
-    is_gold,
-    mine_pairs,
-    mining_quality,
-)
+from fairseq_amber.inference.mining.margin import MinedPairs, mine_pairs
 from fairseq_amber.inference.mining.neighbour_search import (
     Neighbours,
     approximate_neighbours,
@@ -23,6 +17,7 @@ from fairseq_amber.inference.mining.neighbour_search import (
 )
 from fairseq_amber.inference.mining.texts import MiningSet
 from fairseq_amber.inference.mining.unit_vectors import UnitVectors
+from fairseq_amber.metrics.mining import best_threshold, mining_quality
 from fairseq_amber.progress import heartbeat
 
 
@@ -49,13 +44,13 @@ class Mined(NamedTuple):
                 "are not positive has none; use --margin distance"
             )
         gold = self.texts.known_gold
-        return best_threshold(self.pairs.score, is_gold(self.pairs, gold), len(gold))
+        return best_threshold(self.pairs.score, self.pairs.are_gold(gold), len(gold))
 
     def scores(self, threshold: float) -> dict[str, Any]:
         """F1 (`score`), precision and recall in percent at a threshold, with their counts: `mined`
         pairs, and `n` gold ones; and the `test_digest` of the texts and the gold."""
         kept, gold = self.pairs.above(threshold), self.texts.known_gold
-        quality = mining_quality(int(is_gold(kept, gold).sum()), len(kept.score), len(gold))
+        quality = mining_quality(int(kept.are_gold(gold).sum()), len(kept.score), len(gold))
         scores: dict[str, Any] = {
             "score": quality.f1,
             "precision": quality.precision,
@@ -71,7 +66,7 @@ class Mined(NamedTuple):
     def outcomes(self, threshold: float) -> np.ndarray:
         """(N, 2), of each source sentence: twice its right pairs, over those kept and in gold."""
         kept, gold = self.pairs.above(threshold), self.texts.known_gold
-        sides = kept.source[is_gold(kept, gold)], kept.source, gold[:, 0]
+        sides = kept.source[kept.are_gold(gold)], kept.source, gold[:, 0]
         right, mined, there = (
             np.bincount(rows, minlength=len(self.texts.source.sentences)) for rows in sides
         )

@@ -89,10 +89,10 @@ ROUTES = {
 
 
 def measure(route: str, folder: Path, nlist: int | None, nprobe: int) -> dict:
-    """Measures one route in this process."""
-    from fairseq_amber.inference.mining.margin import mine_pairs
+    """Runs one route in this process."""
     from fairseq_amber.inference.mining.neighbour_search import sampled_recall
     from fairseq_amber.inference.mining.pair_miner import Miner
+    from fairseq_amber.inference.mining.pair_selection import mine_pairs
     from fairseq_amber.inference.mining.unit_vectors import UnitVectors, open_vectors
     from fairseq_amber.metrics.mining import best_threshold, mining_quality
 

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.inference.mining.margin import MinedPairs, mine_pairs
 from fairseq_amber.inference.mining.neighbour_search import (
     Neighbours,
     approximate_neighbours,
     exact_neighbours,
     sampled_recall,
 )
+from fairseq_amber.inference.mining.pair_selection import MinedPairs, mine_pairs
 from fairseq_amber.inference.mining.texts import MiningSet
 from fairseq_amber.inference.mining.unit_vectors import UnitVectors
 from fairseq_amber.metrics.mining import best_threshold, mining_quality

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from fairseq_amber.inference.mining.margin import RETRIEVALS, MinedPairs, mine_pairs
 from fairseq_amber.inference.mining.neighbour_search import Neighbours
+from fairseq_amber.inference.mining.pair_selection import RETRIEVALS, MinedPairs, mine_pairs
 from fairseq_amber.metrics.margin import MARGINS
 
 

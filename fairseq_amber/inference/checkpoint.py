@@ -1,16 +1,19 @@
-"""Reads a checkpoint that fairseq-train has written, and builds its model for evaluation."""
+"""Reads a checkpoint of fairseq-train, and builds its model in evaluation mode."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fairseq_amber.environment import patch_stock_fairseq, require_fairseq
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.torch_file import read_checkpoint, settings
 from fairseq_amber.inference.tokenizer import DICTIONARY_NAME
+
+if TYPE_CHECKING:
+    import torch
 
 _EMBEDDING = "embed_tokens.weight"
 _RIGHT_FOLDER = (
@@ -20,10 +23,16 @@ _RIGHT_FOLDER = (
 
 
 class LoadedModel(NamedTuple):
-    """A model in evaluation mode, its dictionary, its data folder and what identifies it.
+    """What a checkpoint and its data folder hold.
 
-    task_settings: the flags of the task that it was trained on. task_state: what this task kept in
-    the checkpoint; of a fine-tuned one, its ``task``, ``kind`` and ``labels``.
+    Attributes:
+        model: an ``AmberModel`` in evaluation mode.
+        dictionary: fairseq's ``Dictionary``, with ``<mask>``.
+        data: the data folder.
+        config: what identifies the model, for the JSON of a result.
+        task_settings: flags of the task that the model was trained on.
+        task_state: what that task stored in the checkpoint; for a fine-tuned model its ``task``,
+            ``kind`` and ``labels``.
     """
 
     model: Any
@@ -37,26 +46,26 @@ class LoadedModel(NamedTuple):
 def load_model(
     checkpoint: str | Path, *, data: str | Path | None = None, reinitialize: int | None = None
 ) -> LoadedModel:
-    """Builds the model of a checkpoint on the CPU, in float32, with the heads that it has.
+    """Builds the model of a checkpoint on the CPU, in float32, with all heads that it has.
 
     Args:
         checkpoint: a file that fairseq-train wrote for an architecture of this package.
-        data: folder with dict.txt; by default the one the checkpoint was trained on.
-        reinitialize: a seed; leave the trained weights out and draw new ones with it. This is the
+        data: folder with ``dict.txt``; by default the folder that the checkpoint was trained on.
+        reinitialize: a seed. The trained weights are replaced by new random ones, which gives the
             untrained baseline of the same architecture.
 
     Raises:
-        UserError: no fairseq, no checkpoint, another architecture, or another dictionary.
+        UserError: fairseq is missing, the file is not a checkpoint of such an architecture, or the
+            dictionary is not the one that the model was trained with.
     """
     import torch
 
     import_fairseq()
-    from fairseq.data import Dictionary
     from fairseq.models import ARCH_MODEL_REGISTRY
 
     from fairseq_amber.models.amber import AmberModel
     from fairseq_amber.models.checkpoint_names import heads_of
-    from fairseq_amber.tokenizers.dictionary import fingerprint
+    from fairseq_amber.tokenizers.dictionary import fingerprint, load_dictionary
 
     state = read_checkpoint(checkpoint)
     architecture, task = settings(state)
@@ -69,8 +78,7 @@ def load_model(
         )
 
     folder = _data_folder(checkpoint, data, getattr(task, "data", ""))
-    dictionary = Dictionary.load(str(folder / DICTIONARY_NAME))
-    dictionary.add_symbol("<mask>")
+    dictionary = load_dictionary(folder)
     rows = next((len(v) for k, v in state["model"].items() if k.endswith(_EMBEDDING)), 0)
     if rows != len(dictionary):
         raise UserError(
@@ -96,11 +104,30 @@ def load_model(
     return LoadedModel(model.eval(), dictionary, folder, config, task, task_state)
 
 
-def import_fairseq() -> None:
-    """Imports fairseq, without its log lines on parts that evaluation does not use.
+def find_device(name: str | None) -> torch.device:
+    """The device of this name; by default a GPU if there is one, else the CPU.
 
     Raises:
-        UserError: it is not installed, or broken.
+        UserError: the device cannot be used.
+    """
+    import torch
+
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"--device {name} cannot be used: {reason}") from None
+    return device
+
+
+def import_fairseq() -> None:
+    """Imports fairseq without its log lines about parts that are not used here.
+
+    Raises:
+        UserError: fairseq is not installed, or cannot be imported.
     """
     logging.getLogger("fairseq").setLevel(logging.WARNING)
     require_fairseq()

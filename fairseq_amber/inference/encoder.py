@@ -1,82 +1,64 @@
-"""Runs a checkpoint over plain text: sentence vectors, states and attention maps, in batches."""
+"""The ``Encoder``: a checkpoint that turns text into sentence vectors, states and attention maps.
+
+A program loads one and gives it text:
+
+    >>> from fairseq_amber import load
+    >>> encoder = load("checkpoint_best.pt", device="cpu")
+    >>> sentences = ["der Hund schläft heute", "the dog sleeps today", "ja"]
+    >>> vectors = encoder.embed(sentences, layer=2)
+    >>> vectors.shape == (3, encoder.dim)
+    True
+    >>> by_layer = encoder.embed_layers(sentences, [1, 2])
+    >>> by_layer.shape == (2, 3, encoder.dim)
+    True
+
+``embed`` and ``embed_layers`` take strings. All other methods take token ids without special
+tokens, which ``encoder.tokenizer.encode`` makes of strings:
+
+    >>> ids = encoder.tokenizer.encode(sentences)
+    >>> states = encoder.pair_states([ids[0]], [ids[1]], layer=2)
+    >>> states.source.shape[2] == encoder.dim
+    True
+
+Nothing here computes gradients, and dropout is off.
+"""
 
 from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple, Sequence
+from typing import Any, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fairseq_amber.data.layout import (
-    PAIR_SPECIALS,
-    SENTENCE_SPECIALS,
-    Specials,
-    alignment_rows,
-    attention_maps,
-    pad_rows,
-    sentence_row,
-)
-from fairseq_amber.data.sentence_batches import batches_by_length, distinct
+from fairseq_amber.data.layout import SENTENCE_SPECIALS, sentence_row
+from fairseq_amber.data.sentence_batches import distinct
 from fairseq_amber.errors import UserError, warn
-from fairseq_amber.inference.checkpoint import load_model
-from fairseq_amber.inference.devices import find_device
+from fairseq_amber.inference.checkpoint import find_device, load_model
+from fairseq_amber.inference.token_encoder import TokenEncoder
 from fairseq_amber.inference.tokenizer import Tokenizer
-from fairseq_amber.objectives.sentence_alignment import mean_pool
 from fairseq_amber.progress import Progress, heartbeat
 
-POOLINGS = ("mean", "mean-no-specials", "cls")
 
-
-class PairStates(NamedTuple):
-    """States of B sentence pairs, each sentence encoded alone.
-
-    source: (B, S, D), target: (B, T, D), subwords only, without `<s>`; source_mask: (B, S),
-    target_mask: (B, T) bool, True on the sentence's own subwords. S = T.
-    """
-
-    source: Tensor
-    target: Tensor
-    source_mask: Tensor
-    target_mask: Tensor
-
-
-class PairAttention(NamedTuple):
-    """Top-layer attention of B pairs from the two word alignment passes, subwords only.
-
-    source_to_target: (B, H, S, T), target_to_source: (B, H, T, S) probabilities;
-    source_mask: (B, S), target_mask: (B, T) bool. S = T.
-    """
-
-    source_to_target: Tensor
-    target_to_source: Tensor
-    source_mask: Tensor
-    target_mask: Tensor
-
-
-class Encoder:
+class Encoder(TokenEncoder):
     """A trained encoder with its tokenizer.
 
     Attributes:
-        data: the folder of the dictionary and the tokenizer.
-        dictionary: of fairseq, with `<mask>`.
-        dim: D, the size of a state.
-        num_layers: L; layer 0 is the embeddings, layer L the last.
-        max_tokens: longest row the model takes, special tokens included.
-        config: what identifies the model, for the JSON of a result.
+        data: the folder with the dictionary and the tokenizer.
+        dictionary: fairseq's ``Dictionary``, with ``<mask>``.
+        dim: D, the size of a state and of a sentence vector.
+        num_layers: L. Layer 0 is the embeddings, layers 1 to L are the transformer layers.
+        max_tokens: length of the longest row that the model takes, special tokens included.
+        config: what identifies the model, such as ``checkpoint`` and ``updates``; it belongs into
+            the JSON of a result.
     """
 
     def __init__(self, model: Any, dictionary: Any, data: Path, config: dict[str, Any]):
-        self._model = model
+        """Wraps a model in evaluation mode; ``Encoder.load`` reads one from a checkpoint."""
+        super().__init__(model, dictionary)
         self.data = data
-        self._device = next(model.parameters()).device
-        self._specials = Specials.of(dictionary)
-        self.dictionary = dictionary
-        self.dim = model.encoder.sentence_encoder.embed_tokens.embedding_dim
-        self.num_layers = len(model.encoder.sentence_encoder.layers)
-        self.max_tokens = model.max_positions()
         self.config = config
 
     @classmethod
@@ -89,17 +71,21 @@ class Encoder:
         dtype: str = "float32",
         reinitialize: int | None = None,
     ) -> Encoder:
-        """Loads a checkpoint of fairseq-train and the dictionary of its data folder.
+        """Loads a checkpoint and the dictionary of its data folder.
 
         Args:
-            checkpoint, data, reinitialize: see `load_model`.
-            device: such as cpu or cuda:0; by default a GPU if there is one.
-            dtype: of weights and states: float32, or float16 or bfloat16, which `config` then
-                tells; pooling is in float32 in any case.
+            checkpoint: a file that fairseq-train wrote for an architecture of this package.
+            data: folder with ``dict.txt`` and the tokenizer; by default the folder that the
+                checkpoint was trained on.
+            device: such as ``cpu`` or ``cuda:0``; by default a GPU if there is one.
+            dtype: of weights and states: ``float32``, ``float16`` or ``bfloat16``. Sentence vectors
+                are pooled in float32 in any case. ``config`` records a dtype other than float32.
+            reinitialize: a seed. The trained weights are replaced by new random ones, which gives
+                the untrained baseline of the same architecture.
 
         Raises:
-            UserError: one of the files is missing or does not belong to the others, or the device
-                cannot compute in that dtype.
+            UserError: a file is missing or damaged, the files do not belong together, or the device
+                cannot compute in this dtype.
         """
         where = find_device(device)
         with heartbeat(f"loading {checkpoint}"):
@@ -111,28 +97,10 @@ class Encoder:
             encoder._try_dtype(dtype)
         return encoder
 
-    @property
-    def device(self) -> torch.device:
-        """Where the model is, and the vectors and states it returns."""
-        return self._device
-
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """Text to ids, by the tokenizer of the data folder; see `Tokenizer.load`."""
+        """The tokenizer of the data folder, from text to token ids; see ``Tokenizer.load``."""
         return Tokenizer.load(self.data, self.dictionary)
-
-    def resolve_layer(self, layer: int) -> int:
-        """A layer in 0..L from one that may count from the end (-1 is the last).
-
-        Raises:
-            UserError: there is no such layer.
-        """
-        resolved = layer + self.num_layers + 1 if layer < 0 else layer
-        if not 0 <= resolved <= self.num_layers:
-            raise UserError(
-                f"--layer {layer}: the model has layers 1 to {self.num_layers} (0: embeddings)"
-            )
-        return resolved
 
     def embed(
         self,
@@ -143,11 +111,22 @@ class Encoder:
         batch_tokens: int = 8192,
         name: str | None = None,
     ) -> Tensor:
-        """Vectors (N, D) of N sentences, float32, on the model's device, with a progress bar.
+        """Sentence vectors of strings, with a progress bar.
 
-        A sentence that occurs twice is encoded once, so that its vectors are equal to the bit.
-        The arguments are those of `sentence_vectors`, and the `name` of the text, to warn of
-        sentences that are cut.
+        A sentence that occurs twice is encoded once, so that its vectors are equal to the bit. What
+        exceeds ``max_tokens`` is cut.
+
+        Args:
+            sentences: N strings.
+            layer: the layer whose states are pooled; see ``resolve_layer``.
+            pooling: ``mean`` over all tokens with ``<s>`` and ``</s>``, ``mean-no-specials`` over
+                the subwords alone, or ``cls`` for the state of ``<s>``.
+            batch_tokens: upper limit of the tokens in a batch, padding included.
+            name: name of the text for the progress bar and for a warning that tells how many
+                sentences were cut; by default there is no such warning.
+
+        Returns:
+            (N, D) float32 vectors on the model's device.
         """
         return self.embed_layers(
             sentences, [layer], pooling=pooling, batch_tokens=batch_tokens, name=name
@@ -162,7 +141,18 @@ class Encoder:
         batch_tokens: int = 8192,
         name: str | None = None,
     ) -> Tensor:
-        """`embed` at K layers in one pass of the model: (K, N, D)."""
+        """Sentence vectors of strings at several layers, from one pass of the model.
+
+        Args:
+            sentences: N strings.
+            layers: K layers; see ``resolve_layer``.
+            pooling: as in ``embed``.
+            batch_tokens: as in ``embed``.
+            name: as in ``embed``.
+
+        Returns:
+            (K, N, D) float32 vectors on the model's device.
+        """
         unique, row_of = distinct(sentences)
         ids = self.tokenizer.encode(unique)
         vectors = torch.empty(len(layers), len(unique), self.dim, device=self._device)
@@ -182,106 +172,13 @@ class Encoder:
             return vectors
         return vectors[:, torch.from_numpy(row_of).to(self._device)]
 
-    def too_long(self, sentences: Sequence[np.ndarray]) -> np.ndarray:
-        """Which of N sentences, ids without special tokens, exceed the longest row: (N,) bool."""
-        longest = self.max_tokens - SENTENCE_SPECIALS
-        return np.array([len(ids) > longest for ids in sentences], dtype=bool)
-
     def warn_of_cut(self, count: int, name: str) -> None:
-        """Says how many sentences of a text have been cut, if any."""
+        """Warns that ``count`` sentences of the text called ``name`` were cut, unless it is 0."""
         if count:
             warn(
                 f"{count} sentences of {name} are longer than {self.max_tokens} subwords, special "
                 "tokens included, and were cut"
             )
-
-    def sentence_vectors(
-        self,
-        sentences: Sequence[np.ndarray],
-        *,
-        layer: int = -1,
-        pooling: str = "mean",
-        batch_tokens: int = 8192,
-    ) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """Encodes sentences, long ones first, in batches of about equal length.
-
-        Args:
-            sentences: ids without special tokens; what exceeds the model's longest row is cut.
-            layer: see `resolve_layer`.
-            pooling: `mean` over all tokens with `<s>` and `</s>`, `mean-no-specials` over the
-                subwords alone, or `cls` for the state of `<s>`.
-            batch_tokens: at most so many tokens in a batch, padding included.
-
-        Yields:
-            indices (B,) into `sentences`, and their vectors (B, D), float32 on the model's device.
-        """
-        for indices, (vectors,) in self.layer_vectors(
-            sentences, [layer], pooling=pooling, batch_tokens=batch_tokens
-        ):
-            yield indices, vectors
-
-    def layer_vectors(
-        self,
-        sentences: Sequence[np.ndarray],
-        layers: Sequence[int],
-        *,
-        pooling: str = "mean",
-        batch_tokens: int = 8192,
-    ) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """`sentence_vectors` at K layers in one pass of the model: indices (B,), (K, B, D)."""
-        if pooling not in POOLINGS:
-            raise ValueError(f"pooling {pooling!r} is none of {', '.join(POOLINGS)}")
-        layers = [self.resolve_layer(layer) for layer in layers]
-        limit = self.max_tokens - SENTENCE_SPECIALS
-        lengths = [min(len(ids), limit) + SENTENCE_SPECIALS for ids in sentences]
-        for indices in batches_by_length(lengths, batch_tokens):
-            rows = [sentence_row(sentences[i][:limit], self._specials) for i in indices]
-            states, mask = self._states(rows, layers)
-            if pooling == "mean-no-specials":
-                mask = _without_specials(mask)
-            if pooling == "cls":
-                vectors = [x[:, 0].float() for x in states]
-            else:
-                vectors = [mean_pool(x, mask) for x in states]
-            yield indices, torch.stack(vectors)
-
-    @torch.no_grad()
-    def pair_states(
-        self, sources: Sequence[np.ndarray], targets: Sequence[np.ndarray], *, layer: int = -1
-    ) -> PairStates:
-        """States of one batch of pairs at a layer, for similarity of words."""
-        rows = [sentence_row(ids, self._specials) for ids in (*sources, *targets)]
-        (states,), mask = self._states(rows, [self.resolve_layer(layer)])
-        source, target = states[:, 1:-1].chunk(2)
-        source_mask, target_mask = _without_specials(mask)[:, 1:-1].chunk(2)
-        return PairStates(source, target, source_mask, target_mask)
-
-    @torch.no_grad()
-    def pair_attention(
-        self, sources: Sequence[np.ndarray], targets: Sequence[np.ndarray]
-    ) -> PairAttention:
-        """Both attention maps of one batch of pairs, under the masks of word alignment training."""
-        layout = alignment_rows(sources, targets, self._specials)
-        _, extra = self._model(
-            pad_rows(layout.rows, self._specials.pad).to(self._device),
-            prefix_lengths=layout.prefix_lengths.to(self._device),
-            cross=(layout.queries.to(self._device), layout.keys.to(self._device)),
-            features_only=True,
-        )
-        return PairAttention(
-            *attention_maps(extra["cross_attention"]),
-            layout.source_mask.to(self._device),
-            layout.target_mask.to(self._device),
-        )
-
-    def fit_pair(self, source_length: int, target_length: int) -> tuple[int, int]:
-        """How many subwords of each side fit into one row together, cutting the longer first."""
-        room = self.max_tokens - PAIR_SPECIALS
-        half = room // 2
-        return (
-            min(source_length, max(half, room - target_length)),
-            min(target_length, max(room - half, room - source_length)),
-        )
 
     def _try_dtype(self, dtype: str) -> None:
         try:
@@ -289,26 +186,3 @@ class Encoder:
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"--dtype {dtype} cannot be used on {self._device}: {reason}") from None
-
-    @torch.no_grad()
-    def _states(
-        self, rows: Sequence[np.ndarray], layers: Sequence[int]
-    ) -> tuple[list[Tensor], Tensor]:
-        """States (B, T, D) of each of the layers and the mask (B, T) of real tokens."""
-        tokens = pad_rows(rows, self._specials.pad).to(self._device)
-        last = max(1, *layers)  # to run
-        top, extra = self._model(
-            tokens,
-            features_only=True,
-            return_all_hiddens=any(layer != last for layer in layers),
-            sentence_layer=last,
-        )
-        states = [top if layer == last else extra["inner_states"][layer] for layer in layers]
-        return states, tokens.ne(self._specials.pad)
-
-
-def _without_specials(mask: Tensor) -> Tensor:
-    """Takes `<s>` and `</s>` out of a (B, T) mask of real tokens."""
-    inner = torch.zeros_like(mask)
-    inner[:, 1:-1] = mask[:, 2:]
-    return inner

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.inference.checkpoint import load_model
+from fairseq_amber.inference.checkpoint import find_device, load_model
 
 
 def test_loads_weights_for_evaluation(checkpoint):
@@ -130,3 +130,10 @@ def test_a_fine_tuned_checkpoint_brings_its_head_and_what_its_task_kept(edited_c
 
     with pytest.raises(UserError, match=r"dict\.txt is not the dictionary .*--data"):
         load_model(edited_checkpoint(of_another_dictionary))
+
+
+def test_a_device_is_found_or_refused():
+    assert find_device("cpu") == torch.device("cpu")
+    assert find_device(None).type == ("cuda" if torch.cuda.is_available() else "cpu")
+    with pytest.raises(UserError, match="--device warp cannot be used"):
+        find_device("warp")

@@ -1,4 +1,5 @@
-import numpy as np
+import doctest
+
 import pytest
 import torch
 
@@ -78,59 +79,14 @@ def test_there_is_no_gradient_and_no_dropout(encoder):
     assert torch.equal(vectors, encoder.embed(SENTENCES))
 
 
-def test_a_sentence_beyond_the_longest_row_is_cut(encoder):
-    long = " ".join(["Haus"] * 200)
-    ids = encoder.tokenizer.encode([long])[0][: encoder.max_tokens - 2]
-    [(_, whole)] = encoder.sentence_vectors(encoder.tokenizer.encode([long]))
-    [(_, cut)] = encoder.sentence_vectors([ids])
-    assert torch.equal(whole, cut)
-
-
-def test_layers_count_from_either_end(encoder):
-    assert [encoder.resolve_layer(n) for n in (0, 1, 3, -1, -4)] == [0, 1, 3, 3, 0]
-    for layer in (4, -5):
-        with pytest.raises(UserError, match=r"layers 1 to 3"):
-            encoder.resolve_layer(layer)
-
-
 def test_an_empty_line_has_a_vector(encoder):
     assert encoder.embed(["", "ja"]).isfinite().all()
     assert encoder.embed([""], pooling="mean-no-specials").isfinite().all()
 
 
-def test_a_pair_is_cut_to_one_row_the_longer_side_first(encoder):
-    room = encoder.max_tokens - 3
-    for source in range(0, 120, 9):
-        for target in range(0, 120, 9):
-            x, y = encoder.fit_pair(source, target)
-            assert x <= source and y <= target and x + y == min(room, source + target)
-            if source <= room // 2:
-                assert x == source
-    assert encoder.fit_pair(room // 2, 200) == (room // 2, room - room // 2)
+def test_the_example_of_the_module_works(checkpoint, monkeypatch):
+    from fairseq_amber.inference import encoder as module
 
-
-def test_attention_of_a_batch_is_that_of_each_pair_alone(encoder):
-    sides = [
-        encoder.tokenizer.encode(side)
-        for side in (["ein rotes Haus", "ja", "guten Morgen"], ["a red house", "yes", "morning"])
-    ]
-    batch = encoder.pair_attention(*sides)
-    for b, (x, y) in enumerate(zip(*sides)):
-        alone = encoder.pair_attention([x], [y])
-        s, t = len(x), len(y)
-        assert batch.source_mask[b].sum() == s and batch.target_mask[b].sum() == t
-        torch.testing.assert_close(
-            batch.source_to_target[b, :, :s, :t], alone.source_to_target[0, :, :s, :t]
-        )
-        torch.testing.assert_close(
-            batch.target_to_source[b, :, :t, :s], alone.target_to_source[0, :, :t, :s]
-        )
-        assert (batch.source_to_target[b, :, :s, :t].sum(-1) <= 1 + 1e-5).all()
-
-
-def test_attention_reads_from_queries_of_one_side_to_keys_of_the_other(encoder):
-    """The maps follow the roles: swapping the sentences swaps the maps."""
-    x, y = encoder.tokenizer.encode(["ein rotes Haus", "we see two trees"])
-    forward, backward = encoder.pair_attention([x], [y]), encoder.pair_attention([y], [x])
-    torch.testing.assert_close(forward.source_to_target, backward.target_to_source)
-    assert not np.allclose(forward.source_to_target, forward.target_to_source)
+    monkeypatch.chdir(checkpoint.parent)
+    failed, attempted = doctest.testmod(module)
+    assert failed == 0 and attempted > 5

@@ -152,7 +152,7 @@ def _vectors(
     arrays: list[np.ndarray], texts: MiningSet, args: argparse.Namespace
 ) -> list[UnitVectors]:
     """Those of the distinct sentences of both texts, from those of all lines."""
-    from fairseq_amber.inference.devices import find_device
+    from fairseq_amber.inference.checkpoint import find_device
     from fairseq_amber.inference.mining.unit_vectors import UnitVectors
 
     device = find_device(args.device)

@@ -14,8 +14,7 @@ from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.sentence_batches import batches_by_length
 from fairseq_amber.errors import UserError
-from fairseq_amber.inference.checkpoint import LoadedModel, load_model
-from fairseq_amber.inference.devices import find_device
+from fairseq_amber.inference.checkpoint import LoadedModel, find_device, load_model
 from fairseq_amber.metrics.answers import Span, best_answers
 from fairseq_amber.progress import Progress, heartbeat
 

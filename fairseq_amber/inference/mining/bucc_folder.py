@@ -1,4 +1,4 @@
-"""Folders in BUCC's layout: `<src>-<tgt>.<split>.{<src>,<tgt>,gold}`."""
+"""Finds the files of a folder in BUCC's layout: ``<src>-<tgt>.<split>.{<src>,<tgt>,gold}``."""
 
 from __future__ import annotations
 
@@ -14,23 +14,34 @@ _NAME = re.compile(r"(?P<source>[^.-]+)-(?P<target>[^.-]+)\.(?P<split>[^.]+)\.(?
 
 
 class MiningFiles(NamedTuple):
-    """The files of one language pair and split; without gold they cannot be scored."""
+    """The files of one language pair and split.
+
+    Attributes:
+        source: the source text.
+        target: the target text.
+        gold: the gold pairs; None if there is no such file, so that pairs cannot be scored.
+    """
 
     source: Path
     target: Path
     gold: Path | None
 
     def read(self) -> MiningSet:
-        """Both texts and the gold, if there is one; see `read_bucc` and `read_gold`."""
+        """Reads both texts, and the gold if there is one; see ``read_bucc`` and ``read_gold``."""
         source, target = read_bucc(self.source), read_bucc(self.target)
         gold = None if self.gold is None else read_gold(self.gold, source, target)
         return MiningSet(source, target, gold)
 
 
 class Splits(NamedTuple):
-    """Files by language pair: `dev` to tune the threshold on, `test` to mine; either may lack.
+    """The files of two splits by language pair.
 
-    The one that is not empty, or both, hold the same pairs, and all of test has gold or none has.
+    One of the two may be empty; otherwise both have the same pairs. Either all pairs of ``test``
+    have gold or none has.
+
+    Attributes:
+        dev: files to tune the threshold on.
+        test: files to mine.
     """
 
     dev: dict[str, MiningFiles]
@@ -38,10 +49,10 @@ class Splits(NamedTuple):
 
 
 def find_mining_files(folder: Path, split: str) -> dict[str, MiningFiles]:
-    """All language pairs of a folder that have texts of this split.
+    """The files of all language pairs in a folder that have texts of a split, by pair.
 
     Raises:
-        UserError: it is no folder, or a pair lacks a side.
+        UserError: this is not a folder, or one text of a pair is missing.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder")
@@ -64,17 +75,22 @@ def find_mining_files(folder: Path, split: str) -> dict[str, MiningFiles]:
 def choose_files(
     folder: Path, pairs: str | None, *, dev_split: str, split: str, tune: bool
 ) -> Splits:
-    """The files of some language pairs, such as "de-en,fr-en", or of all.
+    """The files to mine, and the files to tune the threshold on.
 
     Args:
-        tune: whether a threshold is to be tuned on `dev_split`; else there is no dev.
+        folder: a folder in BUCC's layout.
+        pairs: the language pairs to take, such as "de-en,fr-en"; None takes all.
+        dev_split: the split to tune on.
+        split: the split to mine.
+        tune: whether a threshold is tuned on ``dev_split``. If not, ``dev`` of the result is empty.
 
     Raises:
-        UserError: files that this takes are missing, or there are some of them for some pairs and
-            not for others.
+        UserError: a file is missing, or only some of the pairs have texts or gold of ``split``.
     """
     if split == dev_split:
-        raise UserError(f"--split {split} is what the threshold is tuned on; name another split")
+        raise UserError(
+            f"--split {split} is what the threshold is tuned on, as --dev-split; name another split"
+        )
     dev, test = (find_mining_files(folder, name) for name in (dev_split, split))
     there = sorted({**dev, **test})
     if not there:

@@ -1,4 +1,4 @@
-"""``fairseq-amber mine``: which sentences of two monolingual texts translate each other?"""
+"""``fairseq-amber mine``: finds sentence pairs that translate each other in two texts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fairseq_amber.inference.mining.unit_vectors import UnitVectors
     from fairseq_amber.metrics.outcomes import Outcomes
 
-SUMMARY = "translations among the sentences of two texts that are not aligned, as in BUCC"
+SUMMARY = "find translations among the sentences of two texts that are not aligned, as in BUCC"
 EXAMPLE = "fairseq-amber mine checkpoint_best.pt --folder bucc2018 --pairs zh-en --json out.json"
 
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Mines, and scores where there is gold."""
+    """Mines pairs; writes them, and scores them where there are gold pairs."""
     check_flags(args)
     if args.folder is not None:
         _mine_folder(args)
@@ -151,7 +151,7 @@ def _embed_and_mine(encoder: Encoder, texts: MiningSet, args: argparse.Namespace
 def _vectors(
     arrays: list[np.ndarray], texts: MiningSet, args: argparse.Namespace
 ) -> list[UnitVectors]:
-    """Those of the distinct sentences of both texts, from those of all lines."""
+    """The vectors of the distinct sentences of both texts, from the vectors of all lines."""
     from fairseq_amber.inference.checkpoint import find_device
     from fairseq_amber.inference.mining.unit_vectors import UnitVectors
 
@@ -182,7 +182,7 @@ def _config(encoder: Encoder | None, args: argparse.Namespace) -> dict[str, Any]
 
 
 def _output(path: Path | None, otherwise: TextIO | None = None) -> ContextManager[TextIO | None]:
-    """Opened before the work begins, so that a place that cannot be written to shows at once."""
+    """Opens the output before the work begins, so that a bad path is an error at once."""
     return nullcontext(otherwise) if path is None else atomic_writer(path)
 
 
@@ -229,7 +229,7 @@ def _report(
 
 
 def _table(result: Result, args: argparse.Namespace) -> str:
-    """A row for each language pair and their mean; dev, where it is there, beside the others."""
+    """A row for each language pair, and their mean; scores on dev, if any, have own columns."""
     parts = list(result.per_language.values())
     tested = "" if result.metric == "F1" else f"{args.dev_split} "
     columns = {"precision": f"{tested}P", "recall": f"{tested}R", "score": f"{tested}F1"}

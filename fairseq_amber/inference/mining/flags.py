@@ -1,4 +1,4 @@
-"""Command-line flags of ``fairseq-amber mine``, and what they stand for."""
+"""Command-line flags of ``fairseq-amber mine``: their declaration, checks and meaning."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.inference.flags import (
-    add_encoder_arguments,
-    add_vector_arguments,
-)
+from fairseq_amber.inference.flags import add_encoder_arguments, add_vector_arguments
 from fairseq_amber.number_flags import count
 
 if TYPE_CHECKING:
@@ -20,82 +17,94 @@ _PROBES = 32
 
 
 def add_mining_arguments(parser: argparse.ArgumentParser) -> None:
-    """All flags of the command."""
+    """Declares all flags of the command."""
     add_encoder_arguments(parser, optional=True)
     folder = parser.add_argument_group("a folder in BUCC's layout")
     folder.add_argument(
         "--folder",
         metavar="DIR",
         type=Path,
-        help="with <src>-<tgt>.<split>.<lang>, lines id<TAB>sentence, and "
-        "<src>-<tgt>.<split>.gold, lines source id<TAB>target id. The threshold with the best F1 "
-        "on --dev-split is applied to --split",
+        help="folder with the texts <src>-<tgt>.<split>.<lang>, lines id<TAB>sentence, and the "
+        "gold pairs <src>-<tgt>.<split>.gold, lines source id<TAB>target id. The threshold with "
+        "the best F1 on --dev-split is applied to --split",
     )
     folder.add_argument(
-        "--pairs", metavar="PAIR,PAIR", help="such as zh-en; without it, all in the folder"
+        "--pairs",
+        metavar="PAIR,PAIR",
+        help="language pairs, such as zh-en; by default all pairs in the folder",
     )
-    folder.add_argument("--dev-split", default="dev", help="of the files to tune on")
-    folder.add_argument("--split", default="test", help="of the files to mine and score")
+    folder.add_argument("--dev-split", default="dev", help="split to tune the threshold on")
+    folder.add_argument("--split", default="test", help="split to mine and score")
     files = parser.add_argument_group("or two files")
-    files.add_argument("--source", metavar="FILE", type=Path, help="UTF-8 text; with --target")
-    files.add_argument("--target", metavar="FILE", type=Path, help="the other text")
+    files.add_argument(
+        "--source", metavar="FILE", type=Path, help="source text, UTF-8; needs --target"
+    )
+    files.add_argument("--target", metavar="FILE", type=Path, help="target text, UTF-8")
     files.add_argument(
         "--format",
         choices=("plain", "bucc"),
         default="plain",
-        help="a sentence a line, whose id is the line's number from 1; or lines id<TAB>sentence",
+        help="plain: one sentence a line, whose id is the line's number, counted from 1; bucc: "
+        "lines id<TAB>sentence",
     )
     files.add_argument(
         "--vectors",
         nargs=2,
         metavar=("SOURCE.npy", "TARGET.npy"),
         type=Path,
-        help="in place of a CHECKPOINT: vectors (N, D), row i of line i, as fairseq-amber embed "
-        "writes them; they are read piece by piece. Without --source and --target, a sentence is "
-        "its row's number from 1",
+        help="read sentence vectors in place of a CHECKPOINT: arrays (N, D) with row i for line i, "
+        "as fairseq-amber embed writes them; they are read piece by piece. Without --source and "
+        "--target, each sentence is named by the number of its row, counted from 1",
     )
-    files.add_argument("--gold", metavar="FILE", type=Path, help="to score, with --threshold")
+    files.add_argument(
+        "--gold", metavar="FILE", type=Path, help="gold pairs to score against; needs --threshold"
+    )
     parser.add_argument(
         "--threshold",
         type=float,
         metavar="T",
-        help="keep pairs that score T or more; without it, what --dev-split finds best, or with "
-        "two files all pairs",
+        help="keep the pairs with a score of T or more; by default, the threshold that is best on "
+        "--dev-split; with two files, all pairs are kept",
     )
     add_vector_arguments(parser)
     parser.add_argument(
         "--margin",
         choices=("ratio", "distance", "absolute"),
         default="ratio",
-        help="score: cosine divided by, or less, the mean cosine of the two sentences with their "
-        "--neighbours; or the cosine itself",
+        help="score of a pair. ratio: cosine / mean of the neighbours' cosines; distance: cosine - "
+        "mean of the neighbours' cosines; absolute: cosine. The mean is over the --neighbours "
+        "nearest neighbours of both sentences",
     )
     parser.add_argument(
         "--neighbours",
         type=count,
         default=4,
         metavar="K",
-        help="nearest sentences of the other text that are looked at, as in the margin's paper",
+        help="number of nearest neighbours of a sentence in the other text; the default is the "
+        "paper's",
     )
     parser.add_argument(
         "--retrieval",
         choices=("max", "intersect", "forward", "backward"),
         default="max",
-        help="best target of each source and best source of each target, each sentence once; only "
-        "those that agree; best targets alone; best sources alone",
+        help="which pairs to keep. forward: each source with its best target; backward: each "
+        "target with its best source; intersect: pairs in both; max: pairs in either, the "
+        "best first and each sentence in one pair only",
     )
     _add_search_arguments(parser)
     parser.add_argument(
         "--output",
         metavar="FILE",
         type=Path,
-        help="write the pairs here, score<TAB>source<TAB>target by falling score; with --folder, a "
-        "folder that gets <src>-<tgt>.<split>.mined for each language pair",
+        help="write the pairs to this file, as lines score<TAB>source<TAB>target by falling score; "
+        "with --folder, a folder that gets <src>-<tgt>.<split>.mined for each language pair",
     )
     parser.add_argument(
-        "--ids", action="store_true", help="write source id<TAB>target id, as gold has them"
+        "--ids",
+        action="store_true",
+        help="write lines source id<TAB>target id, the format of the gold",
     )
-    parser.add_argument("--name", metavar="SYSTEM", help="the system's name in reports")
+    parser.add_argument("--name", metavar="SYSTEM", help="name of the system in reports")
     parser.add_argument("--json", metavar="OUT", help="also write the scores to this file")
 
 
@@ -105,22 +114,22 @@ def _add_search_arguments(parser: argparse.ArgumentParser) -> None:
         "--search",
         choices=("exact", "approximate"),
         default="exact",
-        help="compare all with all, on the GPU if there is one; or by faiss, on the CPU, with the "
-        "likeliest alone",
+        help="exact: compare all sentences with each other, on the GPU if there is one; "
+        "approximate: compare a sentence with the likeliest ones only, with faiss on the CPU",
     )
     group.add_argument(
         "--nlist",
         type=count,
         metavar="N",
-        help="approximate: lists that each text is cut into (default: 4 sqrt(sentences), if that "
-        "leaves 39 in each)",
+        help="approximate search: number of lists that each text is divided into (default: "
+        "4 sqrt(sentences), but at least 39 sentences in a list)",
     )
     group.add_argument(
         "--nprobe",
         type=count,
         metavar="N",
-        help=f"approximate: lists that a sentence is compared with; more find more, in more time "
-        f"(default: {_PROBES})",
+        help="approximate search: number of lists that a sentence is compared with; more lists "
+        f"find more neighbours but take more time (default: {_PROBES})",
     )
 
 
@@ -128,7 +137,7 @@ def check_flags(args: argparse.Namespace) -> None:
     """Refuses flags that do not go together.
 
     Raises:
-        UserError: some do not, or faiss is needed and missing.
+        UserError: two flags exclude each other, a flag lacks another one, or faiss is missing.
     """
     if (args.checkpoint is None) == (args.vectors is None):
         raise UserError(
@@ -154,7 +163,7 @@ def check_flags(args: argparse.Namespace) -> None:
 
         import_faiss()
     elif args.nlist is not None or args.nprobe is not None:
-        raise UserError("--nlist and --nprobe: for --search approximate alone")
+        raise UserError("--nlist and --nprobe are only for --search approximate")
 
 
 def miner_of(args: argparse.Namespace) -> Miner:

@@ -1,4 +1,7 @@
-"""The k nearest neighbours of two sets of sentence vectors in each other, in bounded memory."""
+"""Searches the k nearest neighbours of two sets of sentence vectors in each other.
+
+The search is exact, or approximate with faiss; its memory is bounded.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from fairseq_amber.inference.mining.unit_vectors import PIECE, UnitVectors
 from fairseq_amber.metrics.nearest_neighbours import TopK, nearest_neighbours
 from fairseq_amber.progress import Progress, heartbeat
 
-_POINTS = 40  # of each list, to find its centroid; faiss asks for 39
+_POINTS = 40  # vectors per list that k-means is trained on; faiss asks for 39
 
 
 class Neighbours(NamedTuple):
@@ -40,15 +43,18 @@ def exact_neighbours(
     *,
     tile: int | None = None,
 ) -> tuple[Neighbours, Neighbours]:
-    """The k nearest targets of every source and the k nearest sources of every target.
+    """The k nearest targets of each source and the k nearest sources of each target.
 
-    Both come from one pass over tile x tile blocks of the cosine matrix, in float32, with a
-    progress bar. Of equal cosines any may be the neighbour.
+    Cosines are computed in float32, with a progress bar. Of equal cosines any may be chosen.
 
     Args:
-        source, target: N and M vectors of one dimension D.
-        k: more than the rows there are means all of them.
-        tile: by default what suits the device.
+        source: N vectors of dimension D.
+        target: M vectors of dimension D.
+        k: number of neighbours; more than there are means all.
+        tile: rows and columns of a tile of the cosine matrix; the default depends on the device.
+
+    Returns:
+        The neighbours of the sources and of the targets.
     """
     device = source.device
     tile = tile or (1024 if device.type == "cpu" else 8192)
@@ -61,7 +67,7 @@ def exact_neighbours(
 
 
 def _scan(queries: Tensor, items: UnitVectors, k: int) -> Neighbours:
-    """The k nearest items of a few queries (Q, D), exactly."""
+    """The k nearest items of a few queries (Q, D), by exact search."""
     nearest = TopK(len(queries), min(k, len(items)), queries.device)
     what = f"exact search for {len(queries):,} sentences"
     with Progress(total=len(items), unit="sentences", what=what) as progress:
@@ -72,7 +78,7 @@ def _scan(queries: Tensor, items: UnitVectors, k: int) -> Neighbours:
 
 
 def default_lists(items: int) -> int:
-    """Lists of the approximate index over so many items: 4 sqrt(N), each with 39 items or more."""
+    """Number of lists for an index of N items: 4 sqrt(N), but at least 39 items in a list."""
     return max(1, min(int(4 * items**0.5), items // 39))
 
 
@@ -84,16 +90,22 @@ def approximate_neighbours(
     lists: int | None = None,
     probes: int = 32,
 ) -> tuple[Neighbours, Neighbours]:
-    """`exact_neighbours` by faiss, which compares a sentence with the likeliest few lists alone.
+    """Approximates ``exact_neighbours`` with faiss, in less time.
 
-    k-means cuts each side into lists (faiss's IndexIVFFlat under the inner product); a sentence is
-    compared with the `probes` lists whose centroids are nearest to it. Neighbours elsewhere are
-    missed; with as many probes as lists, none are. A sentence whose lists hold fewer than k is
-    searched exactly. Memory holds one side as float32 at a time.
+    k-means divides each side into lists (faiss's IndexIVFFlat with inner products). A sentence is
+    compared only with the ``probes`` lists whose centroids are nearest to it, and misses neighbours
+    in other lists. Where these lists hold fewer than k sentences, the sentence is searched exactly.
+    One side at a time is in memory, as float32.
 
     Args:
-        lists: of each side; by default `default_lists`.
-        probes: more than the lists there are means all of them.
+        source: N vectors of dimension D.
+        target: M vectors of dimension D.
+        k: number of neighbours; more than there are means all.
+        lists: number of lists of each side; by default ``default_lists``.
+        probes: number of lists to compare with; as many as there are finds all neighbours.
+
+    Returns:
+        The neighbours of the sources and of the targets.
 
     Raises:
         UserError: faiss is missing.
@@ -144,14 +156,19 @@ def sampled_recall(
     sample: int = 500,
     seed: int = 1,
 ) -> float:
-    """Share of the true nearest neighbours that a search has found, of a sample on each side.
+    """Recall of a search: the share of the true nearest neighbours that it has found.
+
+    It is measured on a random sample of each side, which is searched exactly.
 
     Args:
-        found: of the sources and of the targets, from `approximate_neighbours`.
-        sample: sentences of each side.
+        source: N vectors of dimension D.
+        target: M vectors of dimension D.
+        found: neighbours of the sources and of the targets, from ``approximate_neighbours``.
+        sample: sentences to sample on each side.
+        seed: seed of the sample.
 
     Returns:
-        0 to 1, the mean over both sides; of equal cosines any counts.
+        The mean over both sides, 0 to 1. Of neighbours with equal cosines any counts as found.
     """
     generator = np.random.default_rng(seed)
     shares = []
@@ -159,18 +176,18 @@ def sampled_recall(
         size = min(sample, len(queries))
         rows = np.sort(generator.choice(len(queries), size, replace=False))
         true = _scan(queries[rows], items, neighbours.rows.shape[1])
-        # What is missed lies below the cosine of the k-th true one, but for rounding.
+        # A neighbour is true if its cosine is at least that of the k-th true one, up to rounding.
         shares.append(float((neighbours.cosine[rows] >= true.cosine[:, -1:] - 1e-6).mean()))
     return sum(shares) / 2
 
 
 def import_faiss() -> Any:
-    """The package faiss.
+    """Imports the package faiss.
 
     Raises:
-        UserError: it is missing.
+        UserError: faiss is not installed.
     """
-    logging.getLogger("faiss.loader").setLevel(logging.WARNING)  # it tells which build it takes
+    logging.getLogger("faiss.loader").setLevel(logging.WARNING)  # it logs which build it loads
     try:
         import faiss
     except ImportError:

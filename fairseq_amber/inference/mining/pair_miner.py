@@ -1,4 +1,4 @@
-"""From two texts and their vectors to candidate pairs, and the candidates' scores against gold."""
+"""Mines candidate pairs from two texts and their vectors, and scores them against gold pairs."""
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ from fairseq_amber.progress import heartbeat
 class Mined(NamedTuple):
     """Candidate pairs of two texts.
 
-    search_recall: in percent, of the neighbours that the search should have found, on a sample;
-        None if it was exact.
+    Attributes:
+        texts: the two texts.
+        pairs: the candidate pairs, as indices of sentences of the texts.
+        search_recall: share of the true nearest neighbours that the search found, in percent,
+            measured on a sample; None for an exact search.
     """
 
     texts: MiningSet
@@ -40,15 +43,20 @@ class Mined(NamedTuple):
         """
         if len(self.pairs.score) == 0:
             raise UserError(
-                f"no pair of {self.texts.source.path} has a score, as the ratio of cosines that "
-                "are not positive has none; use --margin distance"
+                f"no pair of {self.texts.source.path} has a score, as the ratio margin has no "
+                "value where the neighbours' mean cosine is not positive; use --margin distance"
             )
         gold = self.texts.known_gold
         return best_threshold(self.pairs.score, self.pairs.are_gold(gold), len(gold))
 
     def scores(self, threshold: float) -> dict[str, Any]:
-        """F1 (`score`), precision and recall in percent at a threshold, with their counts: `mined`
-        pairs, and `n` gold ones; and the `test_digest` of the texts and the gold."""
+        """The scores of the pairs at or above a threshold, for the JSON of a result.
+
+        Returns:
+            ``score`` (F1), ``precision`` and ``recall`` in percent; the numbers of pairs ``mined``
+            and of gold pairs ``n``; the ``test_digest`` of the texts and the gold; and
+            ``search_recall`` after an approximate search.
+        """
         kept, gold = self.pairs.above(threshold), self.texts.known_gold
         quality = mining_quality(int(kept.are_gold(gold).sum()), len(kept.score), len(gold))
         scores: dict[str, Any] = {
@@ -64,7 +72,12 @@ class Mined(NamedTuple):
         return scores
 
     def outcomes(self, threshold: float) -> np.ndarray:
-        """(N, 2), of each source sentence: twice its right pairs, over those kept and in gold."""
+        """The part of each of N source sentences in F1, which is a ratio of two sums over them.
+
+        Returns:
+            (N, 2): twice the number of its correct pairs, and the number of its mined pairs plus
+            that of its gold pairs.
+        """
         kept, gold = self.pairs.above(threshold), self.texts.known_gold
         sides = kept.source[kept.are_gold(gold)], kept.source, gold[:, 0]
         right, mined, there = (
@@ -75,12 +88,14 @@ class Mined(NamedTuple):
 
 @dataclass(frozen=True)
 class Miner:
-    """How to mine.
+    """The settings of mining.
 
     Attributes:
-        margin, retrieval: see `mine_pairs`.
-        neighbours: k.
-        lists, probes: see `approximate_neighbours`; without probes, the search is exact.
+        margin: see ``mine_pairs``.
+        retrieval: see ``mine_pairs``.
+        neighbours: k, the number of nearest neighbours of each sentence.
+        lists: see ``approximate_neighbours``.
+        probes: see ``approximate_neighbours``; None searches exactly.
     """
 
     margin: str = "ratio"
@@ -90,10 +105,15 @@ class Miner:
     probes: int | None = None
 
     def mine(self, texts: MiningSet, source: UnitVectors, target: UnitVectors) -> Mined:
-        """Candidate pairs of two texts; row i of the vectors is of the i-th distinct sentence.
+        """Mines two texts.
+
+        Args:
+            texts: the texts.
+            source: the vectors of the source sentences, row i of the i-th distinct sentence.
+            target: the vectors of the target sentences, likewise.
 
         Raises:
-            UserError: the vectors differ in their dimension, or faiss is needed and missing.
+            UserError: the two sides have vectors of different dimensions, or faiss is missing.
         """
         if source.dim != target.dim:
             raise UserError(
@@ -107,7 +127,7 @@ class Miner:
     def candidates(
         self, source: UnitVectors, target: UnitVectors
     ) -> tuple[MinedPairs, tuple[Neighbours, Neighbours]]:
-        """Candidate pairs of two sets of vectors, and the neighbours they come from."""
+        """The candidate pairs of two sets of vectors, and the neighbours that they come from."""
         if self.probes is None:
             found = exact_neighbours(source, target, self.neighbours)
         else:

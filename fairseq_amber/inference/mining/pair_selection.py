@@ -1,4 +1,4 @@
-"""Mining translations from two monolingual texts: margin scores, which pairs to keep, and F1.
+"""Selects candidate pairs among the nearest neighbours of two monolingual texts.
 
 Artetxe and Schwenk (2019), Margin-based Parallel Corpus Mining with Multilingual Sentence
 Embeddings, arXiv 1811.01136.
@@ -21,7 +21,10 @@ RETRIEVALS = ("max", "intersect", "forward", "backward")
 class MinedPairs(NamedTuple):
     """C candidate pairs, the best first.
 
-    score: (C,) float64; source, target: (C,) int64 rows of the two texts.
+    Attributes:
+        score: (C,) float64, margin scores.
+        source: (C,) int64, rows of the source text.
+        target: (C,) int64, rows of the target text.
     """
 
     score: np.ndarray
@@ -29,7 +32,7 @@ class MinedPairs(NamedTuple):
     target: np.ndarray
 
     def above(self, threshold: float) -> MinedPairs:
-        """Those that score `threshold` or more."""
+        """The pairs with a score of ``threshold`` or more."""
         count = int(np.count_nonzero(self.score >= threshold))
         return MinedPairs(self.score[:count], self.source[:count], self.target[:count])
 
@@ -41,22 +44,27 @@ class MinedPairs(NamedTuple):
 def mine_pairs(
     forward: Neighbours, backward: Neighbours, *, margin: str = "ratio", retrieval: str = "max"
 ) -> MinedPairs:
-    """Candidate pairs of two texts from the nearest neighbours of both.
+    """Selects candidate pairs from the nearest neighbours of both texts.
 
-    Every sentence proposes the neighbour with which it scores highest.
+    Every sentence proposes the pair with its highest-scoring neighbour. Which of these pairs become
+    candidates depends on ``retrieval``, named as in LASER:
 
-    - `forward`: what the sources propose; a target may occur several times. `backward`: what the
-      targets propose.
-    - `intersect`: what both propose.
-    - `max`: what either proposes, the best first, each sentence once.
+    - ``forward``: those that the sources propose, so that a target may occur several times.
+    - ``backward``: those that the targets propose.
+    - ``intersect``: those that both sides propose.
+    - ``max``: those that either side proposes; the best first, and each sentence in one pair only.
 
     Args:
-        forward: of N sources in M targets; backward: of M targets in N sources; k may differ.
-        margin: see `margin_scores`, with the mean over all neighbours given.
-        retrieval: one of `RETRIEVALS`, with LASER's meanings.
+        forward: neighbours of N sources among M targets.
+        backward: neighbours of M targets among N sources; their number k may differ.
+        margin: see ``margin_scores``; the means are over all neighbours that are given.
+        retrieval: one of ``RETRIEVALS``.
+
+    Raises:
+        ValueError: there is no such margin or retrieval.
     """
     if retrieval not in RETRIEVALS:
-        raise ValueError(f"retrieval {retrieval!r} is none of {', '.join(RETRIEVALS)}")
+        raise ValueError(f"retrieval {retrieval!r} is not one of {', '.join(RETRIEVALS)}")
     mean_x, mean_y = (side.cosine.mean(1, dtype=np.float64) for side in (forward, backward))
     score_x, best_y = _best(forward, mean_x, mean_y, margin)
     score_y, best_x = _best(backward, mean_y, mean_x, margin)
@@ -90,14 +98,14 @@ def _best(
 
 
 def _ranked(score: np.ndarray, source: np.ndarray, target: np.ndarray) -> MinedPairs:
-    """By falling score, then by rows; pairs without a score are left out."""
+    """Sorts pairs by falling score, then by rows, and leaves out those whose score is -inf."""
     order = np.lexsort((target, source, -score))
     order = order[: np.count_nonzero(score > -np.inf)]
     return MinedPairs(score[order], source[order], target[order])
 
 
 def _one_to_one(pairs: MinedPairs, sources: int, targets: int) -> MinedPairs:
-    """Keeps a pair if neither of its sentences is in a better one."""
+    """Keeps a pair if neither of its sentences is in a better pair that is kept."""
     free_source, free_target = bytearray(b"\1") * sources, bytearray(b"\1") * targets
     keep = []
     for number, (source, target) in enumerate(zip(pairs.source.tolist(), pairs.target.tolist())):

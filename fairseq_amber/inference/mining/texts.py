@@ -1,4 +1,4 @@
-"""Texts to mine from, plain or in BUCC's format, and their gold pairs."""
+"""Reads the texts to mine, plain or in BUCC's format, and their gold pairs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from fairseq_amber.files.text import read_lines
 
 
 class MiningText(NamedTuple):
-    """One side: N distinct sentences, from lines that may repeat them.
+    """One side: the N distinct sentences of a text, whose lines may repeat them.
 
     Attributes:
-        path: where they are from.
-        sentences: N, in order of first occurrence.
-        rows: (N,) int64, the line of the first occurrence, from 0.
-        lines: how many lines there are in all.
-        ids: of every line that is not blank.
-        sentence_of: (len(ids),) int64, which sentence the line with that id holds.
+        path: the file of the text.
+        sentences: the N sentences, in order of first occurrence.
+        rows: (N,) int64, the line in which each sentence occurs first, counted from 0.
+        lines: number of lines, blank and repeated ones included.
+        ids: the id of each line that is not blank.
+        sentence_of: (len(ids),) int64, index of the sentence in the line with each id.
     """
 
     path: Path
@@ -32,15 +32,19 @@ class MiningText(NamedTuple):
     sentence_of: np.ndarray
 
     def first_ids(self) -> list[str]:
-        """The id of each of the N sentences; the first one where there are several."""
+        """The id of each sentence: that of the first line that holds it."""
         _, first = np.unique(self.sentence_of, return_index=True)
         return [self.ids[i] for i in first]
 
 
 class MiningSet(NamedTuple):
-    """Two texts and, if known, which pairs of their sentences are translations.
+    """Two texts to mine, with their gold pairs if these are known.
 
-    gold: (G, 2) int64, distinct pairs of indices into the sentences of source and target.
+    Attributes:
+        source: the source text.
+        target: the target text.
+        gold: (G, 2) int64, distinct pairs of a source and a target sentence that are translations,
+            as indices of sentences; None if they are not known.
     """
 
     source: MiningText
@@ -49,22 +53,28 @@ class MiningSet(NamedTuple):
 
     @property
     def known_gold(self) -> np.ndarray:
-        """The gold, where there must be some."""
+        """The gold pairs.
+
+        Raises:
+            ValueError: they are not known.
+        """
         if self.gold is None:
             raise ValueError(f"{self.source.path} has no gold")
         return self.gold
 
     def digest(self) -> str:
-        """Of the sentences and the gold, in whatever order its pairs are."""
+        """Digest of the sentences and the gold; the order of the gold pairs does not matter."""
         pairs = (f"{i} {j}" for i, j in sorted(self.known_gold.tolist()))
         return digest_of(self.source.sentences, self.target.sentences, pairs)
 
 
 def read_plain(path: Path) -> MiningText:
-    """Lines of text, whose ids are their numbers from 1; blank lines are no sentences.
+    """Reads text with one sentence a line. The id of a line is its number, counted from 1.
+
+    Blank lines are skipped.
 
     Raises:
-        UserError: as `read_lines`, or all lines are blank.
+        UserError: the file cannot be read, see ``read_lines``, or all lines are blank.
     """
     lines = read_lines(path)
     filled = [number for number, line in enumerate(lines) if line.strip()]
@@ -74,10 +84,11 @@ def read_plain(path: Path) -> MiningText:
 
 
 def read_bucc(path: Path) -> MiningText:
-    """Lines `id<TAB>sentence`.
+    """Reads text in BUCC's format: lines ``id<TAB>sentence``.
 
     Raises:
-        UserError: as `read_lines`; a line is not of this form, or its id occurs twice.
+        UserError: the file cannot be read, see ``read_lines``, a line has another form, or an id
+            occurs twice.
     """
     ids: dict[str, int] = {}
     sentences = []
@@ -87,19 +98,20 @@ def read_bucc(path: Path) -> MiningText:
             raise UserError(f"{path}:{number}: expected id<TAB>sentence, found {line[:60]!r}")
         if ids.setdefault(name, number) != number:
             raise UserError(
-                f"{path}:{number}: the id {name} is that of line {ids[name]}; give each its own"
+                f"{path}:{number}: the id {name} is that of line {ids[name]}; "
+                "give each line its own"
             )
         sentences.append(sentence)
     return _distinct(path, sentences, list(ids), range(len(sentences)))
 
 
-def read_text(path: Path, form: str) -> MiningText:
-    """Reads a text whose form is `plain` or `bucc`."""
-    return read_bucc(path) if form == "bucc" else read_plain(path)
+def read_text(path: Path, format_name: str) -> MiningText:
+    """Reads a text whose format is ``plain`` or ``bucc``."""
+    return read_bucc(path) if format_name == "bucc" else read_plain(path)
 
 
 def numbered(path: Path, lines: int) -> MiningText:
-    """Sentences of which only the vectors are known: their texts and ids are 1, 2, ..."""
+    """Stands for a text of which only the vectors are known: sentences and ids are 1, 2, ..."""
     names, rows = [str(number) for number in range(1, lines + 1)], np.arange(lines)
     return MiningText(path, names, rows, lines, names, rows)
 
@@ -107,6 +119,7 @@ def numbered(path: Path, lines: int) -> MiningText:
 def _distinct(
     path: Path, lines: Sequence[str], ids: Sequence[str], filled: Sequence[int]
 ) -> MiningText:
+    """Finds the distinct sentences among the lines whose indices are ``filled``."""
     index: dict[str, int] = {}
     sentence_of = np.empty(len(filled), dtype=np.int64)
     rows: list[int] = []
@@ -120,13 +133,17 @@ def _distinct(
 
 
 def read_gold(path: Path, source: MiningText, target: MiningText) -> np.ndarray:
-    """Gold lines `source id<TAB>target id`, as pairs of sentences (G, 2).
+    """Reads gold pairs: lines ``source id<TAB>target id``.
 
-    A sentence that occurs on several lines is one sentence: a pair is right if the two texts are
-    those of a gold pair, under whichever ids.
+    Lines that hold the same sentence have different ids but are one sentence here. A mined pair is
+    therefore correct if its two sentences are those of a gold pair, whichever ids the gold names.
+
+    Returns:
+        (G, 2) int64, distinct pairs of a source and a target sentence, as indices of sentences.
 
     Raises:
-        UserError: as `read_lines`; a line is not of this form, or names an id the texts lack.
+        UserError: the file cannot be read, see ``read_lines``, a line has another form, or a text
+            has no such id.
     """
     rows = [dict(zip(side.ids, side.sentence_of.tolist())) for side in (source, target)]
     pairs = {}

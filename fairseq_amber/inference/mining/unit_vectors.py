@@ -1,4 +1,4 @@
-"""Sentence vectors of length one, read piece by piece from a file or from memory."""
+"""Sentence vectors scaled to length one, read piece by piece from a file or from memory."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor
 
 from fairseq_amber.errors import UserError
 
-PIECE = 16384  # rows that are worked on at once where nothing asks for another number
+PIECE = 16384  # rows that are read and computed with at once
 
 
 def open_vectors(path: Path) -> np.ndarray:
-    """The (N, D) floats of a .npy file, memory-mapped.
+    """Opens the (N, D) array of floats in a .npy file, memory-mapped.
 
     Raises:
-        UserError: the file cannot be read, or is not of this kind.
+        UserError: the file cannot be read, or holds something else.
     """
     try:
         array = np.load(path, mmap_mode="r")
@@ -34,18 +34,13 @@ def open_vectors(path: Path) -> np.ndarray:
 
 
 class UnitVectors:
-    """Some rows of an (N, D) array, scaled to length one and read piece by piece.
+    """Rows of an (N, D) array of floats, scaled to length one when they are read.
 
-    The array is left as it is, memory-mapped and in half precision if it is so.
+    The array itself stays as it is: memory-mapped, or in half precision. Rows of zeros stay zeros.
 
-    Args:
-        vectors: numpy array or tensor of floats.
-        rows: which of them, as ascending indices; by default all.
-        device: where to work with them; by default where they are.
-        name: what to call the vectors in errors.
-
-    Raises:
-        UserError: a vector is not finite.
+    Attributes:
+        dim: D.
+        device: where the rows are after reading.
     """
 
     def __init__(
@@ -56,6 +51,17 @@ class UnitVectors:
         device: torch.device | None = None,
         name: str = "vectors",
     ):
+        """Computes the length of each row.
+
+        Args:
+            vectors: (N, D) array or tensor.
+            rows: ascending indices of the rows to take; by default all.
+            device: where to put the rows; by default the device of ``vectors``.
+            name: what errors call the vectors.
+
+        Raises:
+            UserError: a vector is NaN or infinite.
+        """
         self._vectors = vectors
         self._rows = None if rows is None or len(rows) == len(vectors) else rows
         self.dim = vectors.shape[1]
@@ -74,16 +80,17 @@ class UnitVectors:
             self._scale[start : start + PIECE] = 1 / norms.clamp(min=1e-12)
 
     def __len__(self) -> int:
+        """Number of rows."""
         return len(self._scale)
 
     def __getitem__(self, which: slice | np.ndarray) -> Tensor:
-        """Unit rows (n, D), float32, on the device."""
+        """Rows of length one: (n, D) float32 on the device."""
         piece = self._vectors[which if self._rows is None else self._rows[which]]
         if not isinstance(piece, Tensor):
             piece = torch.from_numpy(np.array(piece))
         return piece.to(self.device).float() * self._scale[which]
 
     def pieces(self, size: int) -> Iterator[tuple[int, Tensor]]:
-        """Unit rows from start on, with start, `size` at a time."""
+        """Yields pieces of up to ``size`` rows, each with the index of its first row."""
         for start in range(0, len(self), size):
             yield start, self[start : start + size]

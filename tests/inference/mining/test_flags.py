@@ -16,7 +16,7 @@ import pytest
         ("--folder {bucc} --vectors {x}.npy {x}.npy", "--vectors goes with two files"),
         ("{ck} --source {x} --target {x} --gold {x}", "--gold scores at one threshold"),
         ("{ck} --source {x} --target {x} --json r.json", "--json holds scores"),
-        ("{ck} --folder {bucc} --nprobe 3", "for --search approximate alone"),
+        ("{ck} --folder {bucc} --nprobe 3", "only for --search approximate"),
         ("{ck} --folder {bucc} --pairs fr-en", "no pair 'fr-en'"),
         ("{ck} --folder {bucc} --layer 9", "layers 1 to 3"),
         ("{ck} --source {x} --target {x} --format bucc", "x:1: expected id<TAB>sentence"),

@@ -6,6 +6,11 @@ import argparse
 from typing import Any, Callable
 
 
+def whole(text: str) -> int:
+    """A whole number of either sign, such as a seed or a layer counted from the top."""
+    return _number(int, text, lambda number: True, "a whole number")
+
+
 def count(text: str) -> int:
     """A whole number from 1 up."""
     return _number(int, text, lambda number: number >= 1, "a whole number from 1 up")
@@ -19,6 +24,17 @@ def positive(text: str) -> float:
 def share(text: str) -> float:
     """A number from 0 to 1."""
     return _number(float, text, lambda number: 0 <= number <= 1, "a number from 0 to 1")
+
+
+def positive_share(text: str) -> float:
+    """A number above 0 and up to 1."""
+    return _number(float, text, lambda number: 0 < number <= 1, "a number above 0 and up to 1")
+
+
+def ratio_limit(text: str) -> float:
+    """The largest ratio of a larger number to a smaller one: from 1 up, or 0 for no limit."""
+    wanted = "a ratio from 1 up, or 0 for no limit"
+    return _number(float, text, lambda number: number == 0 or number >= 1, wanted)
 
 
 def _number(kind: Callable, text: str, fits: Callable[[Any], bool], wanted: str) -> Any:

@@ -2,15 +2,28 @@ import argparse
 
 import pytest
 
-from fairseq_amber.number_flags import count, positive, share
+from fairseq_amber.number_flags import count, positive, positive_share, ratio_limit, share, whole
 
 
 @pytest.mark.parametrize(
     "kind, good, bad, wanted",
     [
+        (whole, {"1": 1, "-12": -12, "0": 0}, ["1.5", "x", ""], "a whole number"),
         (count, {"1": 1, "12": 12}, ["0", "-1", "1.5", "x", ""], "a whole number from 1 up"),
         (positive, {"0.1": 0.1, "2": 2}, ["0", "-1", "inf", "nan", "x"], "a number above 0"),
         (share, {"0": 0, "1": 1, "0.5": 0.5}, ["-0.1", "1.1", "nan"], "a number from 0 to 1"),
+        (
+            positive_share,
+            {"1": 1, "0.5": 0.5},
+            ["0", "-0.1", "1.1", "nan", "x"],
+            "a number above 0 and up to 1",
+        ),
+        (
+            ratio_limit,
+            {"0": 0, "1": 1, "4.5": 4.5},
+            ["0.5", "-1", "nan", "x"],
+            "a ratio from 1 up, or 0 for no limit",
+        ),
     ],
 )
 def test_numbers_within_their_range(kind, good, bad, wanted):

@@ -1,1 +1,1 @@
-"""Raw text to data folders."""
+"""Turns raw text into data folders."""

@@ -1,4 +1,4 @@
-"""Worker processes that die with their parent, by whatever means it dies, and without a word."""
+"""Worker processes that end silently when their parent ends, even if it is killed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any, Callable, Iterable, Iterator
 
 from fairseq_amber.errors import UserError
 
-_BETWEEN = 1.0  # seconds
+_INTERVAL = 1.0  # seconds between two calls of `waiting`
 
 
 def _nothing() -> None:
@@ -24,7 +24,7 @@ def _nothing() -> None:
 
 
 def available_cores() -> int:
-    """Cores this process may run on."""
+    """Returns the number of cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -33,9 +33,16 @@ def available_cores() -> int:
 class WorkerPool:
     """Calls functions in worker processes; results come in the order of the calls.
 
-    A context manager: left by an exception or Ctrl-C, it ends the workers at once, or, with
-    ``finish``, when they have done the few calls in flight: for short calls with large arguments,
-    as a worker that ends while it reads them may leave the pipe to the others blocked.
+    It is a context manager. If an exception or Ctrl-C leaves the block, it ends the workers at
+    once, or, with ``finish``, after the few calls that are in progress.
+
+    Args:
+        workers: number of processes.
+        initializer: a function that every worker calls first.
+        arguments: the arguments of the initializer.
+        finish: whether an exception lets the calls in progress end. Choose this for short calls
+            with large arguments: a worker that ends while it reads them may leave the pipe to the
+            others blocked.
     """
 
     def __init__(
@@ -60,9 +67,18 @@ class WorkerPool:
         *,
         waiting: Callable[[], object] = _nothing,
     ) -> Iterator[Any]:
-        """Yields function(*arguments) for each call. Only a few calls for each worker are in
-        flight at a time, so that calls and results may be more than memory holds. `waiting` is
-        called every second that a result lets itself be waited for.
+        """Yields function(*arguments) for each call.
+
+        Only a few calls for each worker are in progress at a time, so that all calls and results
+        together may be larger than the memory.
+
+        Args:
+            function: the function.
+            calls: the arguments of each call.
+            waiting: a function that is called every second while a result is waited for.
+
+        Yields:
+            The results, in the order of the calls.
 
         Raises:
             UserError: a worker was killed, or the function raised one.
@@ -70,7 +86,7 @@ class WorkerPool:
         pending: deque[Future] = deque()
         try:
             for arguments in calls:
-                with _interrupts_held_back():  # a process started here never sees Ctrl-C
+                with _interrupts_held_back():  # so that a worker started here ignores Ctrl-C
                     pending.append(self._executor.submit(function, *arguments))
                 if len(pending) > 3 * self._workers:
                     yield _result(pending.popleft(), waiting)
@@ -93,7 +109,7 @@ class WorkerPool:
 
 
 def _result(future: Future, waiting: Callable[[], object]) -> Any:
-    while not wait_for_futures([future], timeout=_BETWEEN).done:
+    while not wait_for_futures([future], timeout=_INTERVAL).done:
         waiting()
     return future.result()
 
@@ -101,8 +117,14 @@ def _result(future: Future, waiting: Callable[[], object]) -> Any:
 def call_in_process(
     function: Callable, *arguments, waiting: Callable[[], object] = _nothing
 ) -> Any:
-    """function(*arguments) in a process of its own: for long calls into C++, which would
-    otherwise hold up Ctrl-C until they end. `waiting` is called every second until then.
+    """Returns function(*arguments), called in a process of its own.
+
+    This is for long calls into C++, which would otherwise delay Ctrl-C until they end.
+
+    Args:
+        function: the function.
+        arguments: its arguments.
+        waiting: a function that is called every second until the call ends.
 
     Raises:
         UserError: the process was killed, or the function raised one.
@@ -113,7 +135,7 @@ def call_in_process(
         process.start()
     sender.close()
     try:
-        while not receiver.poll(_BETWEEN):
+        while not receiver.poll(_INTERVAL):
             waiting()
         result = receiver.recv()
     except EOFError:

@@ -27,7 +27,7 @@ def in_a_process(path: Path, waiting) -> str:
 
 @pytest.mark.parametrize("call", [in_a_pool, in_a_process])
 def test_who_waits_for_a_long_call_is_told_so_again_and_again(call, tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "_BETWEEN", 0.001)
+    monkeypatch.setattr(workers, "_INTERVAL", 0.001)
     path, times = tmp_path / "file", []
 
     def waiting() -> None:

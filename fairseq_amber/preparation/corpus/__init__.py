@@ -1,1 +1,1 @@
-"""``fairseq-amber prepare``: raw sentences and pairs to a binarised folder."""
+"""``fairseq-amber prepare``: turns raw sentences and pairs into a binarised folder."""

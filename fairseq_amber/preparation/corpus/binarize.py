@@ -1,4 +1,4 @@
-"""One corpus to fairseq's binary files."""
+"""Turns one corpus into fairseq's binary files."""
 
 from __future__ import annotations
 
@@ -22,8 +22,12 @@ from fairseq_amber.tokenizers.fairseq_order import UNKNOWN
 class Counts:
     """What became of the lines of a corpus.
 
-    dropped: lines by reason; tokens, unknown: subwords kept in each language without ``</s>``,
-    and how many of them are ``<unk>``.
+    Attributes:
+        lines: number of lines read, where a pair is one line.
+        kept: number of lines kept.
+        dropped: number of lines dropped for each reason.
+        tokens: number of subwords kept in each language, without ``</s>``.
+        unknown: number of ``<unk>`` among the tokens of each language.
     """
 
     lines: int = 0
@@ -43,12 +47,19 @@ def binarize(
 ) -> tuple[list[DatasetWriter], Counts]:
     """Encodes a corpus into finished datasets in a folder, one for each of its languages.
 
-    The result does not depend on the number of workers. Memory: 12 bytes a line and language,
-    and 70 bytes more for each distinct line where duplicates are dropped.
+    The result does not depend on the number of workers. It takes 12 bytes of memory for each line
+    and language, and 70 bytes more for each distinct line if duplicates are dropped.
 
     Args:
-        pool: its workers were started with `start_encoder`.
-        progress: told the lines done, after each block.
+        corpus: the corpus.
+        texts: the checked files of all corpora, by path.
+        pool: workers that were started with ``start_encoder``.
+        folder: where the datasets are written, each named by its language.
+        vocabulary_size: size of the dictionary, which decides the width of the token ids.
+        progress: called after each block with the number of its lines.
+
+    Returns:
+        The writers of the datasets, in the order of the corpus's languages, and the counts.
 
     Raises:
         UserError: no line was kept.
@@ -91,7 +102,7 @@ def binarize(
 
 
 def without_duplicates(block: EncodedBlock, seen: set[bytes]) -> EncodedBlock:
-    """Drops the lines whose digest was seen before, and adds the others to those seen."""
+    """Drops the lines whose digest was seen before, and adds the digests of the others."""
     if not block.digests:
         return block
     kept = np.ones(len(block.digests), dtype=bool)

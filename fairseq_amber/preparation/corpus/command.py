@@ -1,4 +1,7 @@
-"""``fairseq-amber prepare``: raw text to a data folder that this plugin and stock fairseq read."""
+"""``fairseq-amber prepare``: turns raw text into a data folder.
+
+This plugin and stock fairseq read the folder.
+"""
 
 from __future__ import annotations
 
@@ -7,39 +10,47 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from fairseq_amber.number_flags import count
+from fairseq_amber.errors import warn
+from fairseq_amber.number_flags import count, positive_share, ratio_limit, whole
 from fairseq_amber.preparation.corpus.settings import FilterSettings, VocabularySettings
 
-SUMMARY = "learn or take a vocabulary; check, filter and binarise text for fairseq"
+SUMMARY = "learn or take a vocabulary, then check, filter and binarise text for fairseq"
 EXAMPLE = "fairseq-amber prepare raw data-bin/de-en --vocab-size 8000"
 RESUMES = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of the command."""
     parser.add_argument(
         "raw",
         type=Path,
         metavar="RAW",
         help="folder with {train,valid,test}.<src>-<tgt>.<lang> (aligned lines) and "
-        "{train,valid}.<lang>; dev is another name of valid, other files are ignored",
+        "{train,valid}.<lang> (one sentence a line); dev is another name of valid, and other "
+        "files are ignored",
     )
     parser.add_argument("data_bin", type=Path, metavar="DATA_BIN", help="folder to write")
-    parser.add_argument("--languages", type=_names, metavar="DE,EN", help="only these")
+    parser.add_argument("--languages", type=_names, metavar="DE,EN", help="prepare only these")
     parser.add_argument(
-        "--pairs", type=_names, metavar="DE-EN,..", help="only these pairs (monolingual text stays)"
+        "--pairs",
+        type=_names,
+        metavar="DE-EN,..",
+        help="prepare only these pairs, and all monolingual text",
     )
     parser.add_argument(
         "--mono-from-parallel",
         choices=("missing", "always", "never"),
         default="missing",
-        help="use the sides of the parallel text as monolingual text too; missing: where a "
-        "language has no monolingual file of that split",
+        help="whether the sides of the parallel text are monolingual text too; missing: only for "
+        "a language that has no monolingual file of that split",
     )
-    parser.add_argument("--workers", type=count, help="processes; one for each core if not given")
+    parser.add_argument(
+        "--workers", type=count, help="number of processes (default: one for each core)"
+    )
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace what DATA_BIN holds where it was made from other text or settings",
+        help="replace what DATA_BIN holds, if it was made from other text or settings",
     )
     _add_vocabulary_arguments(parser.add_argument_group("vocabulary"))
     _add_filter_arguments(
@@ -56,17 +67,17 @@ def _add_vocabulary_arguments(group) -> None:
         "--vocab-size",
         type=count,
         default=defaults.vocab_size,
-        help="SentencePiece pieces to learn, at most; 32000 is customary for a few languages, "
-        "XLM-R has 250000 for a hundred",
+        help="largest number of SentencePiece pieces to learn; 32000 is usual for a few languages, "
+        "and XLM-R has 250000 for a hundred",
     )
     size_or_path.add_argument(
         "--tokenizer",
         "--sentencepiece",
         type=Path,
         metavar="PATH",
-        help="take this and learn none: a SentencePiece model, such as XLM-R's "
-        "sentencepiece.bpe.model; a WordPiece vocabulary, BERT's vocab.txt (with the "
-        "tokenizer_config.json beside it); or a folder that holds one of them, perhaps with its "
+        help="use this tokenizer instead of learning one: a SentencePiece model, such as XLM-R's "
+        "sentencepiece.bpe.model; a WordPiece vocabulary, such as BERT's vocab.txt (with the "
+        "tokenizer_config.json beside it); or a folder that holds one of them and may hold its "
         "dict.txt, such as a DATA_BIN",
     )
     group.add_argument(
@@ -74,29 +85,37 @@ def _add_vocabulary_arguments(group) -> None:
         type=Path,
         metavar="DICT",
         dest="dictionary",
-        help="fairseq dictionary of PATH (default: the one in the folder PATH, else the pieces of "
-        "PATH in their order, as XLM-R)",
+        help="fairseq dictionary of the tokenizer PATH (default: the one in the folder PATH, else "
+        "the pieces of PATH in their order, as for XLM-R)",
     )
-    group.add_argument("--model-type", choices=("unigram", "bpe"), default=defaults.model_type)
+    group.add_argument(
+        "--model-type",
+        choices=("unigram", "bpe"),
+        default=defaults.model_type,
+        help="SentencePiece's algorithm",
+    )
     group.add_argument(
         "--character-coverage",
-        type=_share,
+        type=positive_share,
         default=defaults.character_coverage,
-        help="share of the characters of the text to cover, SentencePiece's default",
+        help="share of the characters of the text that the pieces cover",
     )
     group.add_argument(
         "--vocab-alpha",
-        type=_share,
+        type=positive_share,
         default=defaults.vocab_alpha,
-        help="sample languages in proportion to lines ** ALPHA, 1 as they are (0.7: mBERT)",
+        help="sample each language in proportion to its lines ** ALPHA; 1 samples them as they "
+        "are, and mBERT has 0.7",
     )
     group.add_argument(
         "--vocab-sentences",
         type=count,
         default=defaults.vocab_sentences,
-        help="learn from this many lines at most; memory grows with them",
+        help="largest number of lines to learn from; memory grows with them",
     )
-    group.add_argument("--seed", type=int, default=defaults.seed, help="of the sampled lines")
+    group.add_argument(
+        "--seed", type=whole, default=defaults.seed, help="seed of the sample of lines"
+    )
 
 
 def _add_filter_arguments(group) -> None:
@@ -105,30 +124,32 @@ def _add_filter_arguments(group) -> None:
         "--max-length",
         type=count,
         default=defaults.max_length,
-        help="subwords on each side of a pair; 254 is what fits twice into 512 positions",
+        help="largest number of subwords on each side of a pair; 254 fits twice into 512 positions",
     )
     group.add_argument(
         "--max-mono-length",
         type=count,
         default=defaults.max_mono_length,
-        help="subwords of a monolingual line; 510 is what fits into 512 positions",
+        help="largest number of subwords in a monolingual line; 510 fits into 512 positions",
     )
     group.add_argument(
         "--max-ratio",
-        type=_ratio,
+        type=ratio_limit,
         default=defaults.max_ratio,
-        help="subwords of the longer side over those of the shorter, below 5 counting as 5; 0: any",
+        help="largest ratio of the subwords of the longer side to those of the shorter, where a "
+        "side below 5 counts as 5; 0 for no limit",
     )
     group.add_argument(
         "--deduplicate",
         action="store_true",
-        help="drop all but the first of equal training lines or pairs (70 bytes of memory each)",
+        help="keep only the first of equal training lines or pairs (70 bytes of memory for each)",
     )
 
 
 def run(args: argparse.Namespace) -> None:
+    """Prepares the folder, prints a table of what it holds, and warns of what limits it."""
     from fairseq_amber.preparation.corpus.pipeline import prepare
-    from fairseq_amber.preparation.corpus.summary import describe
+    from fairseq_amber.preparation.corpus.summary import describe, warnings
 
     result = prepare(
         args.raw,
@@ -144,6 +165,8 @@ def run(args: argparse.Namespace) -> None:
         overwrite=args.overwrite,
     )
     print(describe(result, args.data_bin))
+    for message in warnings(result):
+        warn(message)
 
 
 def _values(args: argparse.Namespace, settings: type) -> dict[str, Any]:
@@ -151,18 +174,4 @@ def _values(args: argparse.Namespace, settings: type) -> dict[str, Any]:
 
 
 def _names(text: str) -> list[str]:
-    return [name for name in text.replace(",", " ").split()]
-
-
-def _share(text: str) -> float:
-    number = float(text)
-    if not 0 < number <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
-    return number
-
-
-def _ratio(text: str) -> float:
-    number = float(text)
-    if number != 0 and not number >= 1:
-        raise argparse.ArgumentTypeError(f"{text} is neither 0 nor at least 1")
-    return number
+    return text.replace(",", " ").split()

@@ -1,6 +1,9 @@
-"""The folder that a preparation writes: one run at a time, and nothing ever half-written.
+"""The folder that a preparation writes: one run at a time, and no file is ever half-written.
 
-Files are made in the sub-folder .partial and renamed when whole.
+Files are made in the sub-folder ``.partial`` and renamed when they are complete. ``files.writing``
+does this for single files, but a preparation needs more: it takes up what a killed run has left,
+so that its temporary files lie in one place that the next run can empty, and a file must be on the
+disk before the manifest says that it is finished.
 """
 
 from __future__ import annotations
@@ -18,14 +21,19 @@ from fairseq_amber.preparation.corpus.manifest import MANIFEST_NAME, PARTIAL_NAM
 
 
 class DataFolder:
-    """A data folder that this run alone writes to. partial: where files are made."""
+    """A data folder that no other run writes to.
+
+    Attributes:
+        path: the folder.
+        partial: its sub-folder in which files are made.
+    """
 
     def __init__(self, path: Path):
         self.path = path
         self.partial = path / PARTIAL_NAME
 
     def put(self, name: str, data: bytes) -> None:
-        """Writes a file, named relative to the folder, whole or not at all."""
+        """Writes a file, whose name is relative to the folder, whole or not at all."""
         temporary = self.partial / "file"
         with open(temporary, "wb") as stream:
             stream.write(data)
@@ -34,7 +42,7 @@ class DataFolder:
         self.move(temporary, name)
 
     def move(self, source: Path, name: str) -> None:
-        """Renames a finished file of `partial` to its place."""
+        """Moves a finished file of ``partial`` to its place."""
         destination = self.path / name
         destination.parent.mkdir(parents=True, exist_ok=True)
         os.replace(source, destination)
@@ -44,14 +52,14 @@ class DataFolder:
         self.put(MANIFEST_NAME, manifest.encode())
 
     def discard(self, manifest: Manifest) -> None:
-        """Removes all that a manifest records, itself last, and the folders this empties."""
+        """Removes all files that a manifest records, then the manifest and empty folders."""
         outputs = [name for corpus in manifest.corpora.values() for name in corpus["outputs"]]
         for name in [*outputs, *manifest.digests, MANIFEST_NAME]:
             with suppress(FileNotFoundError):
                 (self.path / name).unlink()
         parents = {parent for name in outputs for parent in Path(name).parents if parent.name}
         for parent in sorted(parents, reverse=True):
-            with suppress(OSError):  # holds files of somebody else
+            with suppress(OSError):  # it holds files of somebody else
                 (self.path / parent).rmdir()
 
 
@@ -59,9 +67,12 @@ class DataFolder:
 def open_data_folder(path: Path) -> Iterator[DataFolder]:
     """Makes the folder, keeps other runs out of it, and leaves no temporary file behind.
 
+    Yields:
+        The folder, for this run alone.
+
     Raises:
-        UserError: another run is writing there, the folder cannot be written to, or, at any point
-            in the block, the disk is full.
+        UserError: another run is writing there, the folder cannot be written to, or the disk
+            becomes full in the block.
     """
     folder = DataFolder(path)
     is_new = not path.exists()
@@ -76,7 +87,7 @@ def open_data_folder(path: Path) -> Iterator[DataFolder]:
                 shutil.rmtree(folder.partial, ignore_errors=True)
                 if is_new:
                     with suppress(OSError):
-                        path.rmdir()  # does so only where nothing was written
+                        path.rmdir()  # this succeeds only if nothing was written
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(
@@ -90,7 +101,7 @@ def _lock(lock, path: Path) -> None:
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        # some network file systems know no locks; then two runs at once are the user's care
+        # some network file systems have no locks; there, the user must not start two runs at once
         if error.errno in (errno.EACCES, errno.EAGAIN):
             raise UserError(
                 f"another fairseq-amber prepare is writing {path}; wait for it or name another "
@@ -99,7 +110,7 @@ def _lock(lock, path: Path) -> None:
 
 
 def _remove_leftovers(partial: Path) -> None:
-    """What a killed run left."""
+    """Removes what a killed run has left."""
     for path in partial.iterdir():
         if path.name != "lock":
             path.unlink()

@@ -1,4 +1,4 @@
-"""Lines to filtered token ids, many at a time: what the worker processes do."""
+"""Turns blocks of lines into filtered token ids: the work of the worker processes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ RATIO_FLOOR = 5  # "Go!" may well be a sentence of 15 subwords in another langua
 
 
 class EncodedBlock(NamedTuple):
-    """The kept lines of one block.
+    """The lines of one block that the filters keep.
 
-    ids: per language, the ids of all lines, each line closed by ``</s>``; sizes: per language,
-    (kept,) ids of each line; dropped: lines by reason; digests: (kept,) of what each line encodes
-    to, where duplicates are to be found.
+    Attributes:
+        ids: for each language, the token ids of all lines end to end, each line with ``</s>``.
+        sizes: for each language, (kept,) number of ids of each line.
+        dropped: number of lines dropped for each reason.
+        digests: (kept,) a digest of the ids of each line; empty unless duplicates are dropped.
     """
 
     ids: tuple[np.ndarray, ...]
@@ -41,12 +43,16 @@ class Encoder:
         self._filters = filters
 
     def encode(self, lines: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Token ids of all lines without special tokens, and (lines,) int64 how many each has."""
+        """Encodes lines, without special tokens.
+
+        Returns:
+            The token ids of all lines end to end, and (lines,) int64 the number of each line's.
+        """
         pieces, lengths = self._subwords.encode(lines)
         return self._ids[pieces], lengths
 
     def encode_aligned(self, texts: Sequence[list[str]], split: str) -> EncodedBlock:
-        """Encodes aligned lines, one list per language. The test split is kept whole."""
+        """Encodes aligned lines, one list for each language; keeps all lines of the test split."""
         sides = [self.encode(lines) for lines in texts]
         lengths = [side_lengths for _, side_lengths in sides]
         dropped: dict[str, int] = {}
@@ -62,17 +68,17 @@ class Encoder:
         return EncodedBlock(ids, sizes, dropped, line_digests(closed) if wanted else [])
 
 
-_encoder: Encoder  # of this worker process
+_encoder: Encoder  # the one of this worker process
 
 
 def start_encoder(vocabulary: Vocabulary, filters: FilterSettings) -> None:
-    """Makes this process ready for `encode_block`."""
+    """Prepares this worker process for ``encode_block``."""
     global _encoder
     _encoder = Encoder(vocabulary, filters)
 
 
 def encode_block(sides: Sequence[Block], split: str) -> EncodedBlock:
-    """Reads and encodes aligned blocks, one per language."""
+    """Reads and encodes aligned blocks, one for each language."""
     texts = [read_block(side) for side in sides]
     if len({len(lines) for lines in texts}) != 1:
         raise UserError(f"{sides[0].path} changed while it was being read; run again")
@@ -80,8 +86,15 @@ def encode_block(sides: Sequence[Block], split: str) -> EncodedBlock:
 
 
 def outliers(lengths: Sequence[np.ndarray], filters: FilterSettings) -> dict[str, np.ndarray]:
-    """Which lines each filter would drop, (lines,) bool by reason, from their lengths in subwords
-    on each side. A line counts under the first of its reasons."""
+    """Tells which lines each filter drops. A line counts under the first of its reasons.
+
+    Args:
+        lengths: for each side, (lines,) the number of subwords of each line.
+        filters: the limits.
+
+    Returns:
+        For each reason, (lines,) bool, True where the filter drops the line.
+    """
     shorter = np.min(np.stack(lengths), axis=0)
     longer = np.max(np.stack(lengths), axis=0)
     limit = filters.max_mono_length if len(lengths) == 1 else filters.max_length
@@ -92,12 +105,29 @@ def outliers(lengths: Sequence[np.ndarray], filters: FilterSettings) -> dict[str
 
 
 def select(ids: np.ndarray, sizes: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The lines that a (lines,) bool mask keeps, of ids laid end to end."""
+    """Keeps some lines.
+
+    Args:
+        ids: the token ids of all lines end to end.
+        sizes: (lines,) number of ids of each line.
+        kept: (lines,) bool, True for the lines to keep.
+
+    Returns:
+        The ids and the sizes of the lines that are kept.
+    """
     return (ids, sizes) if kept.all() else (ids[np.repeat(kept, sizes)], sizes[kept])
 
 
 def append_eos(ids: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Closes each line, of ids laid end to end, with ``</s>``."""
+    """Adds ``</s>`` to each line.
+
+    Args:
+        ids: the token ids of all lines end to end.
+        sizes: (lines,) number of ids of each line.
+
+    Returns:
+        The ids and the sizes with ``</s>``.
+    """
     ends = np.cumsum(sizes + 1) - 1
     closed = np.full(len(ids) + len(sizes), EOS, dtype=ids.dtype)
     is_token = np.ones(len(closed), dtype=bool)
@@ -107,7 +137,7 @@ def append_eos(ids: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def line_digests(sides: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[bytes]:
-    """64 bits for each line that are equal where all sides of two lines are."""
+    """Returns 64 bits for each line, which are equal if two lines are equal on all sides."""
     if not len(sides[0][1]):
         return []
     lines = zip(*(np.split(ids, np.cumsum(sizes)[:-1]) for ids, sizes in sides))

@@ -1,4 +1,4 @@
-"""prepare.json: what a data folder was made from, and which of its corpora are finished."""
+"""prepare.json records what a data folder was made from and which of its corpora are finished."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.json_file import read_bytes
 
 MANIFEST_NAME = "prepare.json"
 PARTIAL_NAME = ".partial"
@@ -17,11 +18,15 @@ _FORMAT = 1
 
 @dataclass
 class Manifest:
-    """The state of a data folder, or what a run is going to make of it.
+    """The state of a data folder, or the state that a run is asked for.
 
-    vocabulary: how it was learnt, {"settings", "text"}; empty where it was given.
-    digests: of the vocabulary's files by name. filters: the settings of the filters.
-    corpora: by name: sources (digest by file name), outputs (bytes by path), counts.
+    Attributes:
+        vocabulary: how it was learnt, as {"settings", "text"}; empty if it was given.
+        digests: the digest of each of the vocabulary's files, by name.
+        filters: the settings of the filters.
+        corpora: for each corpus by name: ``sources`` (digests by file name), ``outputs`` (sizes
+            in bytes by path) and ``counts``.
+        format: the version of the file.
     """
 
     vocabulary: dict[str, Any]
@@ -31,18 +36,25 @@ class Manifest:
     format: int = _FORMAT
 
     def encode(self) -> bytes:
-        """As the file holds it."""
+        """Returns the content of the file."""
         return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode("utf-8")
 
     def is_finished(self, name: str, folder: Path) -> bool:
-        """Whether the files of a corpus are recorded and all there."""
+        """Tells whether the files of a corpus are recorded and all exist with their sizes."""
         return name in self.corpora and all(
             (folder / path).is_file() and (folder / path).stat().st_size == size
             for path, size in self.corpora[name]["outputs"].items()
         )
 
     def conflict(self, wanted: Manifest) -> str | None:
-        """Why a run cannot add to this folder: what it was prepared with, and now is not."""
+        """Tells why a run cannot add to this folder.
+
+        Args:
+            wanted: what the run is asked for.
+
+        Returns:
+            What the folder was prepared with and the run is not; None if both agree.
+        """
         if wanted.digests:
             if wanted.digests != self.digests:
                 return "another vocabulary than the one given"
@@ -63,7 +75,7 @@ class Manifest:
         return None
 
     def changed_corpora(self, wanted: Manifest) -> list[str]:
-        """Names of the corpora in both whose text is not the same."""
+        """Returns the names of the corpora that both have and whose text differs."""
         return [
             name
             for name, corpus in wanted.corpora.items()
@@ -72,10 +84,13 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """The state of a data folder; None where nothing was prepared yet.
+    """Reads the state of a data folder.
+
+    Returns:
+        The state; None if nothing was prepared yet.
 
     Raises:
-        UserError: the folder is a file, holds something else, or its manifest is broken.
+        UserError: the folder is a file or holds something else, or its manifest is damaged.
     """
     path = folder / MANIFEST_NAME
     if folder.exists() and not folder.is_dir():
@@ -88,7 +103,7 @@ def read_manifest(folder: Path) -> Manifest | None:
             )
         return None
     try:
-        manifest = Manifest(**json.loads(path.read_text(encoding="utf-8")))
+        manifest = Manifest(**json.loads(read_bytes(path)))
     except (ValueError, TypeError):
         manifest = None
     if manifest is None or manifest.format != _FORMAT:

@@ -1,4 +1,8 @@
-"""Raw text to a data folder: check everything, settle the vocabulary, binarise what is not done."""
+"""Turns raw text into a data folder.
+
+All text is checked first. Then the vocabulary is learnt or taken, and every corpus that is not
+finished yet is binarised.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +27,14 @@ from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME, TokenizerFiles, f
 
 
 class Preparation(NamedTuple):
-    """The outcome of `prepare`. sentences, seconds: encoded in this run, each side of a pair
-    counting, and how long that took, without the checks and the vocabulary."""
+    """The outcome of ``prepare``.
+
+    Attributes:
+        corpora: the counts of each corpus, by name.
+        vocabulary: the vocabulary of the folder.
+        sentences: number of sentences that this run encoded, where a pair has two.
+        seconds: time that the encoding took, without the checks and the vocabulary.
+    """
 
     corpora: dict[str, Counts]
     vocabulary: Vocabulary
@@ -46,25 +56,33 @@ def prepare(
     workers: int | None = None,
     overwrite: bool = False,
 ) -> Preparation:
-    """Binarises all corpora of a folder, going on from where an earlier run stopped.
+    """Binarises all corpora of a folder. It continues where an earlier run stopped.
 
     Args:
-        raw, languages, pairs, mono_from_parallel: see `find_corpora`.
-        vocabulary: how to learn one, unless a `tokenizer` is given (see `find_tokenizer`), with
-            or without its fairseq `dictionary`.
-        workers: processes; by default one for each core. They change the speed, not the result.
-        overwrite: replace what `data_bin` holds where it was made from other text or settings.
+        raw: the folder of raw text, see ``find_corpora``.
+        data_bin: the folder to write.
+        vocabulary: how to learn a vocabulary, unless a tokenizer is given.
+        tokenizer: the path of a tokenizer, see ``find_tokenizer``.
+        dictionary: the tokenizer's fairseq dictionary.
+        filters: which lines are dropped.
+        languages: see ``find_corpora``.
+        pairs: see ``find_corpora``.
+        mono_from_parallel: see ``find_corpora``.
+        workers: number of processes, by default one for each core. It changes the speed, but not
+            the result.
+        overwrite: whether to replace what ``data_bin`` holds, if it was made from other text or
+            settings.
 
     Raises:
-        UserError: anything wrong with the text, before anything is written; a data folder of
-            other text or settings; a full disk.
+        UserError: something is wrong with the text (then nothing is written), the data folder was
+            made from other text or settings, or the disk is full.
     """
     vocabulary = vocabulary or VocabularySettings()
     filters = filters or FilterSettings()
     workers = workers or available_cores()
     corpora = find_corpora(raw, languages, pairs, mono_from_parallel)
     given = _read_vocabulary(tokenizer, dictionary)
-    read_manifest(data_bin)  # complains before the text is read
+    read_manifest(data_bin)  # a damaged folder is an error before the text is read
     texts = _check(corpora, workers)
     training_text = _training_text(corpora, texts)
     if given is None and not training_text:
@@ -104,7 +122,7 @@ def _read_vocabulary(path: Path | None, dictionary: Path | None) -> Vocabulary |
 
 
 def _check(corpora: Sequence[Corpus], workers: int) -> dict[Path, TextFile]:
-    """Reads every file once; the largest first, so that all workers end together."""
+    """Reads every file once, the largest first, so that all workers end at about the same time."""
     paths = {path for corpus in corpora for files in corpus.sources for path in files}
     ordered = sorted(paths, key=lambda path: (-path.stat().st_size, path))
     with WorkerPool(min(workers, len(ordered))) as pool:
@@ -124,7 +142,7 @@ def _check(corpora: Sequence[Corpus], workers: int) -> dict[Path, TextFile]:
 def _training_text(
     corpora: Sequence[Corpus], texts: dict[Path, TextFile]
 ) -> dict[str, list[TextFile]]:
-    """The files of each language that a vocabulary is learnt from, each once."""
+    """Returns the training files of each language, from which a vocabulary is learnt."""
     paths: dict[str, dict[Path, None]] = {}
     for corpus in corpora:
         if corpus.split == "train":
@@ -137,7 +155,7 @@ def _training_text(
 def _learning_record(
     settings: VocabularySettings, training_text: dict[str, list[TextFile]]
 ) -> dict[str, Any]:
-    """What a learnt vocabulary is a function of."""
+    """Returns all that decides a learnt vocabulary: the settings and the digests of the text."""
     text = {file.path.name: file.digest for files in training_text.values() for file in files}
     return {"settings": asdict(settings), "text": text}
 
@@ -147,7 +165,10 @@ def _digests(corpus: Corpus, texts: dict[Path, TextFile]) -> dict[str, str]:
 
 
 def _continued(folder: DataFolder, wanted: Manifest, overwrite: bool) -> Manifest | None:
-    """The manifest this run goes on with, None for a fresh start; what is overwritten is gone."""
+    """Returns the manifest that this run continues, or None for a fresh start.
+
+    It removes what the run is going to overwrite.
+    """
     manifest = read_manifest(folder.path)
     if manifest is None:
         return None
@@ -170,7 +191,7 @@ def _continued(folder: DataFolder, wanted: Manifest, overwrite: bool) -> Manifes
 
 
 def _saved_vocabulary(data_bin: Path, manifest: Manifest) -> Vocabulary | None:
-    """The vocabulary of a data folder, None where it is not the one that was recorded."""
+    """Returns the vocabulary of a data folder, or None if it is not the recorded one."""
     try:
         files = {name: (data_bin / name).read_bytes() for name in manifest.digests}
         dictionary = files.pop(DICTIONARY_NAME)
@@ -212,11 +233,11 @@ def _binarize_all(
     filters: FilterSettings,
     workers: int,
 ) -> tuple[int, float]:
-    """Binarises what the manifest does not record yet; returns the sentences and seconds."""
+    """Binarises what is not finished; returns the number of sentences and of seconds."""
     todo = [corpus for corpus in corpora if not manifest.is_finished(corpus.name, folder.path)]
     if not todo:
         return 0, 0.0
-    # training text last: it is the longest, and what the filters leave of the others shows early
+    # training text comes last: it takes longest, and the short texts show early what filters drop
     todo.sort(key=lambda corpus: corpus.split == "train")
     lines = {corpus: sum(texts[files[0]].lines for files in corpus.sources) for corpus in todo}
     start = time.perf_counter()
@@ -242,7 +263,7 @@ def _binarize_all(
 def _place(
     corpus: Corpus, writers: Sequence[DatasetWriter], folder: DataFolder, vocabulary: Vocabulary
 ) -> dict[str, int]:
-    """Moves finished files to where they belong; returns their sizes in bytes by path."""
+    """Moves finished files to their places; returns their sizes in bytes by path."""
     for name in corpus.dictionaries:
         folder.put(name, vocabulary.dictionary)
     names = list(corpus.dictionaries)
@@ -254,10 +275,11 @@ def _place(
 
 
 def check_alignment(corpora: Sequence[Corpus], texts: dict[Path, TextFile]) -> None:
-    """Aligned files must have as many lines as each other.
+    """Checks that aligned files have the same number of lines.
 
     Raises:
-        UserError: naming both files, their counts, and the first line without a partner.
+        UserError: they have not; the message names both files, their numbers of lines, and the
+            first line without a partner.
     """
     for corpus in corpora:
         for files in corpus.sources:

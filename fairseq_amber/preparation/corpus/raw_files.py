@@ -1,4 +1,4 @@
-"""Raw text: which corpora a folder holds."""
+"""Finds the corpora in a folder of raw text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SPLITS = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
 _LANGUAGE = r"[a-z]{2,3}(?:_[A-Za-z0-9]+)*"
 _PARALLEL = re.compile(rf"(train|valid|dev|test)\.({_LANGUAGE})-({_LANGUAGE})\.({_LANGUAGE})")
 _MONOLINGUAL = re.compile(rf"(train|valid|dev)\.({_LANGUAGE})")
-# endings that look like language codes and are none
+# endings that look like language codes but mark other kinds of files
 _OTHER_ENDINGS = frozenset("bak bin csv gz idx log md old py sh tmp tsv txt xz".split())
 _EXPECTED = "train.de and valid.de, or train.de-en.de and train.de-en.en"
 
@@ -26,7 +26,11 @@ _Sources = Tuple[Tuple[Path, ...], ...]
 class Corpus:
     """The lines that become one split of a monolingual or a parallel dataset.
 
-    sources: read one after the other; each has one file per language, aligned by line.
+    Attributes:
+        languages: one for monolingual text, two for a pair.
+        split: train, valid or test.
+        sources: groups of files that are read one after the other; a group has one file for each
+            language, aligned by line.
     """
 
     languages: Languages
@@ -35,13 +39,13 @@ class Corpus:
 
     @property
     def name(self) -> str:
-        """Such as ``mono/de/train`` or ``parallel/de-en/train``."""
+        """The name of the corpus, such as ``mono/de/train`` or ``parallel/de-en/train``."""
         kind = "mono" if len(self.languages) == 1 else "parallel"
         return f"{kind}/{'-'.join(self.languages)}/{self.split}"
 
     @property
     def prefixes(self) -> tuple[str, ...]:
-        """Of the binarised files of each language, relative to the data folder."""
+        """The binarised file of each language, relative to the data folder, without suffix."""
         if len(self.languages) == 1:
             return (self.name,)
         pair = "-".join(self.languages)
@@ -49,7 +53,7 @@ class Corpus:
 
     @property
     def dictionaries(self) -> tuple[str, ...]:
-        """Where stock fairseq's tasks look for the dictionary of these files."""
+        """The paths at which stock fairseq's tasks look for the dictionary of these files."""
         folder = self.name[: -len(self.split)]
         if len(self.languages) == 1:
             return "mono/dict.txt", f"{folder}dict.txt"
@@ -62,20 +66,25 @@ def find_corpora(
     pairs: Sequence[str] | None = None,
     mono_from_parallel: str = "missing",
 ) -> list[Corpus]:
-    """The corpora of a folder, sorted by name.
+    """Finds the corpora of a folder.
 
-    ``{train,valid,dev,test}.<src>-<tgt>.<lang>`` are aligned lines, ``{train,valid,dev}.<lang>``
-    monolingual lines, dev being another name of valid; all other files are ignored.
+    ``{train,valid,dev,test}.<src>-<tgt>.<lang>`` are aligned lines and ``{train,valid,dev}.<lang>``
+    are monolingual lines, where dev is another name of valid. All other files are ignored.
 
     Args:
-        languages: keep the text in these languages alone, and pairs of two of them.
-        pairs: keep these pairs alone, such as de-en (either order); monolingual text is kept.
+        raw: the folder.
+        languages: keep only text in these languages, and pairs of two of them.
+        pairs: keep only these pairs, such as de-en (in either order), and all monolingual text.
         mono_from_parallel: whether the sides of the parallel training and validation text count
-            as monolingual text too: always, never, or where a language has none of that split.
+            as monolingual text too: ``always``, ``never``, or ``missing``, which means only for
+            a language that has no monolingual text of that split.
+
+    Returns:
+        The corpora, sorted by name.
 
     Raises:
-        UserError: no corpora, one side of a pair, dev beside valid, or a language or pair that
-            is not there.
+        UserError: there are no corpora, a pair has only one side, dev lies beside valid, or the
+            folder lacks a language or pair that was asked for.
     """
     files = _find_files(raw)
     if not files:
@@ -103,7 +112,7 @@ def find_corpora(
 
 
 def _find_files(raw: Path) -> dict[_Key, tuple[Path, ...]]:
-    """One file for monolingual text, two for a pair, in the order of the key's languages."""
+    """Returns one file for monolingual text and two for a pair, in the order of its languages."""
     if not raw.is_dir():
         raise UserError(f"{raw} is not a folder; give the folder that holds {_EXPECTED}")
     sides: dict[_Key, dict[str, Path]] = {}
@@ -153,7 +162,7 @@ def _either_order(pair: str, found: Container[str]) -> str:
 def _monolingual_sides(
     chosen: dict[_Key, _Sources], mono_from_parallel: str
 ) -> dict[_Key, _Sources]:
-    """Monolingual text out of the parallel text; replaces the entries of the same key."""
+    """Returns monolingual text out of the parallel text; it replaces entries of the same key."""
     if mono_from_parallel == "never":
         return {}
     sides: dict[_Key, _Sources] = {}

@@ -1,4 +1,4 @@
-"""What a person may choose when preparing text. The field names are those of the flags."""
+"""The settings of a preparation. The names of the fields are those of the flags."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from dataclasses import dataclass
 class VocabularySettings:
     """How a SentencePiece model is learnt.
 
-    vocab_size: pieces, SentencePiece's ``<unk>``, ``<s>`` and ``</s>`` included.
-    vocab_alpha: languages are sampled in proportion to lines ** vocab_alpha (mBERT's recipe: 0.7).
-    vocab_sentences: lines sampled at most.
+    Attributes:
+        vocab_size: number of pieces, including SentencePiece's ``<unk>``, ``<s>`` and ``</s>``.
+        model_type: SentencePiece's algorithm, ``unigram`` or ``bpe``.
+        character_coverage: share of the characters of the text that the pieces must cover.
+        vocab_alpha: languages are sampled in proportion to lines ** vocab_alpha (mBERT: 0.7).
+        vocab_sentences: largest number of lines that are sampled.
+        seed: seed of the sampling.
     """
 
     vocab_size: int = 32000
@@ -24,14 +28,17 @@ class VocabularySettings:
 
 @dataclass(frozen=True)
 class FilterSettings:
-    """Which lines of the training and validation text are dropped. Lengths are in subwords,
-    special tokens not counted.
+    """Which lines of the training and validation text are dropped.
 
-    max_length: of each side of a pair; 254 is the most with which every ``<s> x </s> y </s>``
-        fits 512 positions.
-    max_mono_length: of a monolingual line; 510 is the most with which ``<s> x </s>`` does.
-    max_ratio: longer side / shorter side, sides below 5 counting as 5; 0 keeps all.
-    deduplicate: drop all but the first of the training lines that encode alike.
+    Lengths are in subwords, without special tokens.
+
+    Attributes:
+        max_length: limit for each side of a pair; 254 is the largest with which every
+            ``<s> x </s> y </s>`` fits into 512 positions.
+        max_mono_length: limit for a sentence; 510 is the largest with which ``<s> x </s>`` fits.
+        max_ratio: limit of longer side / shorter side, where a side below 5 counts as 5; 0 for no
+            limit.
+        deduplicate: whether only the first of equal training lines is kept.
     """
 
     max_length: int = 254

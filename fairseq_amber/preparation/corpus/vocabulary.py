@@ -1,4 +1,4 @@
-"""The vocabulary: what encodes text, and the fairseq dictionary that numbers its pieces."""
+"""The vocabulary: a tokenizer, and the fairseq dictionary that numbers its pieces."""
 
 from __future__ import annotations
 
@@ -23,9 +23,15 @@ from fairseq_amber.tokenizers.subwords import (
 
 
 class Vocabulary(NamedTuple):
-    """tokenizer, dictionary: what their files hold. size: fairseq's ``len(dictionary)``.
-    ids: (pieces of the tokenizer,) int64, the fairseq id of each piece. unlisted: pieces that the
-    dictionary does not have, so that they become ``<unk>``."""
+    """A tokenizer with its fairseq dictionary.
+
+    Attributes:
+        tokenizer: the files of the tokenizer.
+        dictionary: the content of dict.txt.
+        size: fairseq's ``len(dictionary)``.
+        ids: (pieces of the tokenizer,) int64, the fairseq id of each piece.
+        unlisted: number of pieces that the dictionary lacks, so that they become ``<unk>``.
+    """
 
     tokenizer: TokenizerFiles
     dictionary: bytes
@@ -35,11 +41,11 @@ class Vocabulary(NamedTuple):
 
     @property
     def files(self) -> dict[str, bytes]:
-        """All contents, by the names that they have in a data folder."""
+        """The contents of all files, by the names that they have in a data folder."""
         return {**self.tokenizer.files, DICTIONARY_NAME: self.dictionary}
 
     def digests(self) -> dict[str, str]:
-        """Of the files, by name."""
+        """Returns the digest of each file, by name."""
         return {
             name: hashlib.blake2b(data, digest_size=16).hexdigest()
             for name, data in self.files.items()
@@ -51,17 +57,21 @@ def load_vocabulary(
     dictionary: bytes | None = None,
     dictionary_name: str = DICTIONARY_NAME,
 ) -> Vocabulary:
-    """A vocabulary from the contents of its files.
+    """Makes a vocabulary from the contents of its files.
 
-    Without a dictionary, it lists the tokenizer's pieces in their order without the special ones.
+    Args:
+        tokenizer: the files of the tokenizer.
+        dictionary: the content of dict.txt; by default it lists the tokenizer's pieces in their
+            order, without the special ones.
+        dictionary_name: the name of the dictionary in error messages.
 
     Raises:
-        UserError: no tokenizer, no fairseq dictionary, or two that do not belong together.
+        UserError: a file is not what its name says, or the two do not belong together.
     """
     subwords = tokenizer.load()
     pieces = subwords.pieces
     if dictionary is None:
-        # fairseq requires a count; nothing is known about those of a tokenizer
+        # fairseq requires a count for each piece, which a tokenizer does not tell
         dictionary = "".join(f"{piece} 1\n" for piece in subwords.listed).encode("utf-8")
     indices, size = parse_dictionary(dictionary, dictionary_name)
     ids = np.array([indices.get(piece, UNKNOWN) if piece else UNKNOWN for piece in pieces])
@@ -76,8 +86,15 @@ def load_vocabulary(
 
 
 def sampling_plan(lines: dict[str, int], alpha: float, most: int) -> dict[str, int]:
-    """How many lines of each language the vocabulary is learnt from, in proportion to
-    lines ** alpha: as many in all as there are, or `most`. Small languages are repeated."""
+    """Decides how many lines of each language the vocabulary is learnt from.
+
+    The numbers are in proportion to lines ** alpha, so that lines of small languages are repeated.
+
+    Args:
+        lines: number of lines of each language.
+        alpha: the exponent.
+        most: limit of all lines together; below it there are as many as the text has.
+    """
     total = min(sum(lines.values()), most)
     weights = {language: count**alpha for language, count in lines.items()}
     scale = total / sum(weights.values())
@@ -85,8 +102,19 @@ def sampling_plan(lines: dict[str, int], alpha: float, most: int) -> dict[str, i
 
 
 def sample_lines(texts: Sequence[TextFile], wanted: int, seed: str) -> Iterator[str]:
-    """Exactly `wanted` lines, in order and evenly drawn: every line floor(wanted / n) times, and a
-    random subset, without replacement, once more (Knuth's selection sampling)."""
+    """Draws lines evenly, and yields them in order.
+
+    Every one of the n lines comes floor(wanted / n) times, and a random subset, drawn without
+    replacement, comes once more (Knuth's selection sampling).
+
+    Args:
+        texts: the files.
+        wanted: number of lines to draw.
+        seed: seed of the random subset.
+
+    Yields:
+        Exactly ``wanted`` lines.
+    """
     remaining = sum(text.lines for text in texts)
     times, extra = divmod(wanted, remaining)
     generator = random.Random(seed)
@@ -103,13 +131,18 @@ def sample_lines(texts: Sequence[TextFile], wanted: int, seed: str) -> Iterator[
 def learn_model(
     texts: dict[str, Sequence[TextFile]], settings: VocabularySettings
 ) -> TokenizerFiles:
-    """Learns one SentencePiece model over the text of all languages.
+    """Learns one SentencePiece model from the text of all languages.
 
     The same text and settings give the same bytes on any machine with this version of
-    SentencePiece: the number of its threads, which enters the sums, is left at its default of 16.
+    SentencePiece: the number of threads, which changes the order of its sums, stays at the
+    default of 16.
+
+    Args:
+        texts: the files of each language.
+        settings: the settings of SentencePiece and of the sampling.
 
     Raises:
-        UserError: the vocabulary is too small for the characters, or there is no text.
+        UserError: the vocabulary is too small for the characters, or the text is blank.
     """
     lines = {language: sum(text.lines for text in files) for language, files in texts.items()}
     plan = sampling_plan(lines, settings.vocab_alpha, settings.vocab_sentences)
@@ -118,7 +151,7 @@ def learn_model(
         for language in sorted(texts):
             yield from sample_lines(texts[language], plan[language], f"{settings.seed}:{language}")
 
-    if not any(line.strip() for line in sampled()):  # SentencePiece would end the process
+    if not any(line.strip() for line in sampled()):  # SentencePiece would abort the process
         raise UserError("the training text has only blank lines; give text to learn from")
     model = io.BytesIO()
     try:
@@ -128,7 +161,7 @@ def learn_model(
             vocab_size=settings.vocab_size,
             model_type=settings.model_type,
             character_coverage=settings.character_coverage,
-            hard_vocab_limit=False,  # a small text yields fewer pieces than asked for
+            hard_vocab_limit=False,  # so that a small text may give fewer pieces
             minloglevel=2,
         )
     except RuntimeError as error:

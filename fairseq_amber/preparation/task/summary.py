@@ -6,7 +6,7 @@ from typing import Mapping, NamedTuple, Sequence
 
 import numpy as np
 
-from fairseq_amber.preparation.corpus.summary import format_rows
+from fairseq_amber.files.tables import plain_table
 from fairseq_amber.preparation.task.examples import Examples, Questions
 from fairseq_amber.tokenizers.fairseq_order import UNKNOWN
 
@@ -66,4 +66,4 @@ def describe(kind: str, counts: Mapping[tuple[str, str], Counts]) -> str:
                 f"warning: {split} {language}: {rate:.1%} of the subwords are <unk>; give a "
                 "--tokenizer that knows this script"
             )
-    return "\n".join([format_rows(rows), *warnings])
+    return "\n".join([plain_table(rows[0], rows[1:]), *warnings])

@@ -1,1 +1,1 @@
-"""SentencePiece and WordPiece: text to pieces with their offsets, and fairseq's dictionaries."""
+"""Cuts text into pieces with offsets, by SentencePiece or WordPiece; fairseq's dictionaries."""

@@ -1,17 +1,27 @@
-"""fairseq's dictionaries, and whether two of them are one."""
+"""Reads fairseq's dictionaries, and checks that two of them are the same."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-
-from fairseq.data import Dictionary
+from typing import TYPE_CHECKING, Protocol, Sequence
 
 from fairseq_amber.errors import UserError
 
+if TYPE_CHECKING:
+    from fairseq.data import Dictionary
+
+
+class HasSymbols(Protocol):
+    """A dictionary of fairseq, or anything else that lists symbols by their number."""
+
+    @property
+    def symbols(self) -> Sequence[str]:
+        """The symbols, in the order of their numbers."""
+
 
 def load_dictionary(data: Path) -> Dictionary:
-    """The folder's ``dict.txt``, with ``<mask>``.
+    """Reads the ``dict.txt`` of a data folder and adds ``<mask>``.
 
     Raises:
         UserError: there is no such folder or file, or it is not a dictionary.
@@ -32,16 +42,39 @@ def load_dictionary(data: Path) -> Dictionary:
     return dictionary
 
 
-def fingerprint(dictionary: Dictionary) -> str:
-    """What tells dictionaries apart, by their symbols and the order of these."""
+def fingerprint(dictionary: HasSymbols) -> str:
+    """Returns a digest of the symbols in their order, which a checkpoint keeps."""
     return hashlib.sha256("\n".join(dictionary.symbols).encode()).hexdigest()
 
 
-def check_same_dictionary(first: Path, other: Path) -> None:
-    """Two dictionary files must list the same symbols in the same order; counts may differ.
+def check_trained_with(
+    dictionary: HasSymbols, recorded: str | None, *, path: Path, checkpoint: object, remedy: str
+) -> None:
+    """Checks that a dictionary is the one that a checkpoint was trained with.
+
+    Args:
+        dictionary: the dictionary.
+        recorded: the fingerprint that the checkpoint keeps; None if it keeps none, which passes.
+        path: the file of the dictionary.
+        checkpoint: the name of the checkpoint.
+        remedy: what the user can do; the end of the message.
 
     Raises:
-        UserError: they do not.
+        UserError: it is another dictionary.
+    """
+    if recorded is not None and recorded != fingerprint(dictionary):
+        raise UserError(
+            f"{path} is not the dictionary that {checkpoint} was trained with; {remedy}"
+        )
+
+
+def check_same_dictionary(first: Path, other: Path) -> None:
+    """Checks that two dictionary files list the same symbols in the same order.
+
+    Counts may differ.
+
+    Raises:
+        UserError: the symbols differ.
     """
     if first.read_bytes() == other.read_bytes():
         return
@@ -53,6 +86,8 @@ def check_same_dictionary(first: Path, other: Path) -> None:
 
 
 def _read_dictionary(path: Path) -> Dictionary:
+    from fairseq.data import Dictionary  # it is slow to import, and convert works without it
+
     try:
         return Dictionary.load(str(path))
     except Exception as error:  # fairseq raises the bare class here, too

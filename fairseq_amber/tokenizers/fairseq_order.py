@@ -1,4 +1,4 @@
-"""The order of fairseq's dictionaries, and of the embeddings that go with them."""
+"""The order of the symbols in fairseq's dictionaries and of the rows in their embeddings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Mapping, NamedTuple, Sequence
 
 from fairseq_amber.errors import UserError
 
-# fairseq.data.Dictionary puts these in front of what dict.txt lists; tasks append <mask>
+# fairseq.data.Dictionary puts these symbols before those of dict.txt; tasks append <mask>
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
 MASK = "<mask>"
 EOS = SPECIALS.index("</s>")
@@ -17,9 +17,13 @@ UNKNOWN = SPECIALS.index("<unk>")
 
 
 class FairseqOrder(NamedTuple):
-    """symbols: (V,) of fairseq's dictionary, ``<s> <pad> </s> <unk>``, the others in the order of
-    their rows, ``<mask>``. rows: (V,) the row of another embedding that each stands for, so that
-    ``embedding[rows]`` is in fairseq's order."""
+    """The symbols of another vocabulary in fairseq's order.
+
+    Attributes:
+        symbols: (V,) ``<s> <pad> </s> <unk>``, the others in the order of their rows, ``<mask>``.
+        rows: (V,) the row of each symbol in the embedding of the other vocabulary, so that
+            ``embedding[rows]`` is in fairseq's order.
+    """
 
     symbols: list[str]
     rows: list[int]
@@ -33,14 +37,14 @@ class FairseqOrder(NamedTuple):
 def fairseq_order(
     tokens: Mapping[str, int], specials: Sequence[str], rows: int, source: str
 ) -> FairseqOrder:
-    """The symbols that fairseq has for the tokens of another vocabulary.
+    """Brings the tokens of another vocabulary into fairseq's order.
 
     Args:
-        tokens: the row of each, below ``rows``. A row that no token uses gets a name of fairseq's,
-            ``madeupword0000``.
-        specials: their names of ``<s> <pad> </s> <unk> <mask>``.
-        rows: of their embedding.
-        source: what to blame.
+        tokens: the row of each token in its embedding. A row without a token gets a name as
+            fairseq's ``madeupword0000``.
+        specials: the other vocabulary's names for ``<s> <pad> </s> <unk> <mask>``.
+        rows: number of rows of its embedding.
+        source: the name of the vocabulary in error messages.
 
     Raises:
         UserError: a special token is missing, or another token has its name in fairseq.
@@ -66,7 +70,18 @@ def fairseq_order(
 
 
 def parse_dictionary(data: bytes, name: str) -> tuple[dict[str, int], int]:
-    """Reads dict.txt as fairseq.data.Dictionary does: the index of each symbol, and the size."""
+    """Reads dict.txt as fairseq.data.Dictionary does.
+
+    Args:
+        data: the content of the file.
+        name: the name of the file in error messages.
+
+    Returns:
+        The index of each symbol, and the size of the dictionary.
+
+    Raises:
+        UserError: it is no dictionary.
+    """
     indices = {symbol: i for i, symbol in enumerate(SPECIALS)}
     size = len(SPECIALS)
     try:

@@ -1,4 +1,10 @@
-"""Where in a text its subwords stand, in characters of the text as it was before normalisation."""
+"""Where subwords stand in a text, in characters of the text before its normalisation.
+
+SentencePiece's own offsets are not used as they are. They count UTF-8 bytes in every version, and
+the ways to have characters changed: ``immutable_proto`` is gone since 0.2.3 and ``offset_mapping``
+exists only since then. They also begin with the space before a word, and give a character that the
+normalisation made several of to one of its pieces alone; an answer in a text needs neither.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +13,21 @@ from typing import NamedTuple, Sequence
 
 import numpy as np
 
-# White space, and what SentencePiece's rules read as such: marks of direction and of joints, the
-# byte order mark, U+2581 and U+FFFD.
+# White space, and the characters that SentencePiece turns into spaces: marks of direction and of
+# joints, the byte order mark, U+2581 and U+FFFD.
 _SPACES = np.array([chr(code).isspace() for code in range(0x10000)])
 _SPACES[[0x61C, 0x200B, 0x200C, 0x200E, 0x200F, 0x2581, 0xFEFF, 0xFFFD]] = True
 
 
 class PlacedSubwords(NamedTuple):
-    """numbers: (n,) int32 of the pieces of all texts, end to end. lengths: (texts,) int64 how many
-    each has. offsets: (n, 2) int32 the characters [begin, end) of its text that each stands for,
-    without white space at their ends; begins and ends never fall within a text."""
+    """The pieces of several texts, with their places.
+
+    Attributes:
+        numbers: (n,) int32, the pieces of all texts end to end.
+        lengths: (texts,) int64, the number of pieces of each text.
+        offsets: (n, 2) int32, the characters [begin, end) of its text that each piece stands for,
+            without white space at either end. Neither begins nor ends decrease within a text.
+    """
 
     numbers: np.ndarray
     lengths: np.ndarray
@@ -24,7 +35,7 @@ class PlacedSubwords(NamedTuple):
 
 
 def join(parts: Sequence[PlacedSubwords]) -> PlacedSubwords:
-    """Those of several texts, in order."""
+    """Joins the pieces of several texts, in order."""
     if not parts:
         empty = np.zeros((0, 2), np.int32)
         return PlacedSubwords(empty[:, 0], np.zeros(0, np.int64), empty)
@@ -32,21 +43,27 @@ def join(parts: Sequence[PlacedSubwords]) -> PlacedSubwords:
 
 
 def from_bytes(text: str, begins: np.ndarray, ends: np.ndarray, has_text: np.ndarray) -> np.ndarray:
-    """(n, 2) int32 characters of the spans that SentencePiece gives for a text.
+    """Converts the spans that SentencePiece gives for a text.
 
-    Its spans are of UTF-8 bytes, hold the space before a word, and, of pieces that together make
-    up one character before normalisation, leave it to the last one; here each of them has it.
+    Its spans count UTF-8 bytes, include the space before a word, and give a character that becomes
+    several pieces to the last of them; here the space is left out and each of these pieces has the
+    character.
 
     Args:
-        begins, ends: (n,) bytes.
+        text: the text before normalisation.
+        begins: (n,) first byte of each piece.
+        ends: (n,) the byte after each piece.
         has_text: (n,) bool, False for pieces that stand for spaces alone.
+
+    Returns:
+        (n, 2) int32, the characters [begin, end) of each piece.
     """
     codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
     widths = 1 + (codes >= 0x80) + (codes >= 0x800) + (codes >= 0x10000)
     starts = np.cumsum(widths) - widths
     places = np.searchsorted(starts, np.stack([begins, ends], axis=1))
     spaces = _SPACES[np.minimum(codes, 0xFFFF)]
-    # where the next character that is no space begins, and the last one before ended
+    # following: the next character that is no space; ended: the end of the last one before
     size = len(codes)
     indices = np.arange(size)
     following = np.minimum.accumulate(np.append(np.where(spaces, size, indices), size)[::-1])[::-1]
@@ -58,10 +75,14 @@ def from_bytes(text: str, begins: np.ndarray, ends: np.ndarray, has_text: np.nda
 
 
 def with_marks(text: str, offsets: np.ndarray) -> np.ndarray:
-    """Spans that take in the combining marks right behind them, which normalisation dropped.
+    """Extends spans over the combining marks right after them, which normalisation dropped.
 
     Args:
-        offsets: (n, 2) characters, changed in place.
+        text: the text before normalisation.
+        offsets: (n, 2) characters; they are changed in place.
+
+    Returns:
+        The same offsets.
     """
     nexts = np.append(offsets[1:, 0], len(text))
     for i in np.flatnonzero(offsets[:, 1] < nexts):

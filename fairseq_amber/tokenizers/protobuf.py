@@ -1,8 +1,7 @@
-"""Protocol buffers as bytes: enough to read and write SentencePiece's model files, and to
-read what it tells of a text.
+"""Reads and writes protocol buffers, as far as SentencePiece's files and offsets need it.
 
-The generated modules for them, of sentencepiece and of transformers, exclude each other in one
-process.
+The package protobuf is not used: sentencepiece and transformers both come with a generated module
+for the same messages, and a process that imports both ends in an error.
 """
 
 from __future__ import annotations
@@ -10,14 +9,17 @@ from __future__ import annotations
 import struct
 from typing import Any, Dict, Iterator, List
 
-Message = Dict[int, List[Any]]  # of int and bytes
+Message = Dict[int, List[Any]]  # the values, int or bytes, of each field number
 
 _VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
 
 
 def parse(data: bytes) -> Message:
-    """The values of each field by its number: integers, or the bytes of strings, floats and inner
-    messages.
+    """Reads a message.
+
+    Returns:
+        The values of each field by its number: integers, or the bytes of strings, floats and
+        inner messages.
 
     Raises:
         ValueError: these bytes are no message.
@@ -61,8 +63,11 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
 
 
 def field(number: int, value: int | float | str | bytes) -> bytes:
-    """One field; messages are joined fields. A field that is repeated, and one that comes after
-    another of its number, may be added at the end."""
+    """Returns the bytes of one field.
+
+    A message is the concatenation of its fields. A further value of a repeated field, and a value
+    that replaces an earlier one, may be appended to a message.
+    """
     if isinstance(value, float):
         return _encoded(number << 3 | _FOUR_BYTES) + struct.pack("<f", value)
     if isinstance(value, int):

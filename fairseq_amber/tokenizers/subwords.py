@@ -1,4 +1,4 @@
-"""Text to numbers of subwords, by a SentencePiece model or a WordPiece vocabulary."""
+"""Turns text into numbers of subwords, with a SentencePiece model or a WordPiece vocabulary."""
 
 from __future__ import annotations
 
@@ -23,30 +23,47 @@ from fairseq_amber.tokenizers.wordpiece_files import (
 
 MODEL_NAME = "sentencepiece.bpe.model"
 DICTIONARY_NAME = "dict.txt"
-SPACE = "\u2581"  # what SentencePiece has for the space before a word
+SPACE = "\u2581"  # SentencePiece's sign for the space before a word
 
-# The numbers of sentencepiece.proto: fields of SentencePieceText and of its pieces.
+# Field numbers of sentencepiece.proto: in SentencePieceText, and in its pieces.
 _PIECES, _ID, _BEGIN, _END = 2, 2, 4, 5
 
 
 class Subwords(Protocol):
-    """What encodes text. pieces: (V,) those that text can become, None for the special ones."""
+    """A tokenizer.
+
+    Attributes:
+        pieces: (V,) the pieces that text can become; None for special tokens.
+    """
 
     pieces: list[str | None]
 
     @property
     def listed(self) -> list[str]:
-        """The symbols of a dict.txt made for these pieces."""
+        """The symbols of a dict.txt for these pieces."""
 
     def encode(self, lines: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """The numbers of the pieces of all lines, end to end, and (lines,) how many each has."""
+        """Encodes lines.
+
+        Returns:
+            (n,) int32, the numbers of the pieces of all lines end to end, and (lines,) int64, the
+            number of pieces of each line.
+        """
 
     def encode_with_offsets(self, texts: Sequence[str]) -> PlacedSubwords:
-        """The same, and where in its text each piece stands."""
+        """Encodes texts, and says where in its text each piece stands."""
 
 
 class SentencePiece:
-    """A SentencePiece model."""
+    """A tokenizer with a SentencePiece model.
+
+    Args:
+        model: the content of the model file.
+        name: the name of the file in error messages.
+
+    Raises:
+        UserError: it is no SentencePiece model, or the package is missing.
+    """
 
     def __init__(self, model: bytes, name: str = MODEL_NAME):
         processor = import_sentencepiece().SentencePieceProcessor()
@@ -65,21 +82,21 @@ class SentencePiece:
 
     @property
     def listed(self) -> list[str]:
-        """The pieces in the model's order without the special ones: XLM-R's recipe."""
+        """The pieces in the model's order, without the special ones, as for XLM-R."""
         return [piece for piece in self.pieces if piece is not None and piece not in SPECIALS]
 
     def encode(self, lines: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """The numbers of the pieces of all lines, end to end, and (lines,) how many each has."""
+        """Encodes lines; see ``Subwords.encode``."""
         encoded = self._processor.Encode(list(lines), out_type=int, num_threads=1)
         lengths = np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded))
         flat = chain.from_iterable(encoded)
         return np.fromiter(flat, dtype=np.int32, count=lengths.sum()), lengths
 
     def encode_with_offsets(self, texts: Sequence[str]) -> PlacedSubwords:
-        """The numbers of the pieces of all texts, and where in its text each piece stands.
+        """Encodes texts, and says where in its text each piece stands.
 
-        Pieces of a character that normalisation made several of, as of a ligature, stand for all
-        of it; a bare U+2581 stands, without any width, before the character that follows.
+        If one character, such as a ligature, becomes several pieces, each of them stands for the
+        whole character. A piece U+2581 alone stands, with width 0, before the next character.
         """
         encoded = self._processor.Encode(list(texts), out_type="serialized_proto", num_threads=1)
         return join([self._placed(text, proto) for text, proto in zip(texts, encoded)])
@@ -94,18 +111,23 @@ class SentencePiece:
 
 
 class TokenizerFiles(NamedTuple):
-    """files: contents, by the names that they have in a data folder. origin: where they are from,
-    for errors. dictionary: the dict.txt that belongs to them, if one is there."""
+    """The files of a tokenizer.
+
+    Attributes:
+        files: their contents, by the names that they have in a data folder.
+        origin: where they come from, for error messages.
+        dictionary: the dict.txt beside them, if there is one.
+    """
 
     files: dict[str, bytes]
     origin: str
     dictionary: Path | None = None
 
     def load(self) -> Subwords:
-        """What encodes text by these files.
+        """Makes the tokenizer.
 
         Raises:
-            UserError: a package is missing, or they are not what their names say.
+            UserError: a package is missing, or a file is not what its name says.
         """
         if MODEL_NAME in self.files:
             return SentencePiece(self.files[MODEL_NAME], self.origin)
@@ -114,8 +136,11 @@ class TokenizerFiles(NamedTuple):
 
 
 def find_tokenizer(path: Path) -> TokenizerFiles:
-    """A SentencePiece model, a WordPiece vocabulary (``*.txt`` or tokenizer.json), or the one of a
-    folder, with its dict.txt.
+    """Reads the files of a tokenizer.
+
+    Args:
+        path: a SentencePiece model, a WordPiece vocabulary (``*.txt`` or tokenizer.json), or a
+            folder that holds one of them and may hold its dict.txt.
 
     Raises:
         UserError: there is none, a folder holds both, or a file cannot be read.
@@ -138,7 +163,7 @@ def _tokenizer_of(folder: Path) -> Path:
     found = [name for name in (MODEL_NAME, VOCAB_NAME) if (folder / name).is_file()]
     if len(found) > 1:
         raise UserError(f"{folder} holds both {MODEL_NAME} and {VOCAB_NAME}; remove one")
-    if not found and (folder / JSON_NAME).is_file():  # all that newer versions of BERT's have
+    if not found and (folder / JSON_NAME).is_file():  # newer copies of BERT have no other file
         found = [JSON_NAME]
     if not found:
         raise UserError(
@@ -149,10 +174,10 @@ def _tokenizer_of(folder: Path) -> Path:
 
 
 def import_sentencepiece():
-    """The package.
+    """Returns the module ``sentencepiece``.
 
     Raises:
-        UserError: it is missing.
+        UserError: the package is missing.
     """
     try:
         import sentencepiece

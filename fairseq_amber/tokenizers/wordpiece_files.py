@@ -1,13 +1,13 @@
-"""What BERT's tokenizer is kept in: vocab.txt or tokenizer.json, and tokenizer_config.json."""
+"""The files of BERT's tokenizer: vocab.txt or tokenizer.json, and tokenizer_config.json."""
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any, Iterable, Mapping, NamedTuple
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.json_file import json_file, parse_json
 from fairseq_amber.tokenizers.fairseq_order import FairseqOrder, fairseq_order
 
 VOCAB_NAME = "vocab.txt"
@@ -15,9 +15,9 @@ CONFIG_NAME = "tokenizer_config.json"
 JSON_NAME = "tokenizer.json"
 
 _CAPITAL = re.compile("[A-Z]")
-_NAME = re.compile(r"\[.+\]|<.+>")  # such as [UNK], which text never becomes
+_NAME = re.compile(r"\[.+\]|<.+>")  # a special token such as [UNK], which is no text
 
-# BertTokenizer's names for those of fairseq's
+# settings of BertTokenizer, with their usual values, in the order of fairseq's special tokens
 _SPECIALS = {
     "cls_token": "[CLS]",
     "pad_token": "[PAD]",
@@ -28,8 +28,14 @@ _SPECIALS = {
 
 
 class WordPieceSettings(NamedTuple):
-    """How text is cleaned, by the names of tokenizer_config.json. strip_accents None: as
-    do_lower_case. specials: the special tokens, in fairseq's order."""
+    """How text is cleaned, under the names of tokenizer_config.json.
+
+    Attributes:
+        do_lower_case: whether text becomes lower case.
+        strip_accents: whether combining marks are dropped; None means as do_lower_case.
+        tokenize_chinese_chars: whether each Chinese character is a word.
+        specials: the special tokens, in fairseq's order.
+    """
 
     do_lower_case: bool
     strip_accents: bool | None = None
@@ -37,15 +43,22 @@ class WordPieceSettings(NamedTuple):
     specials: tuple[str, ...] = tuple(_SPECIALS.values())
 
     def encode(self) -> bytes:
-        """As a tokenizer_config.json that transformers, too, can read."""
+        """Returns the content of a tokenizer_config.json, which transformers can read too."""
         values = {"tokenizer_class": "BertTokenizer", **self._asdict()}
         values.update(zip(_SPECIALS, values.pop("specials")))
-        return (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+        return json_file(values)
 
 
 class WordPieceFiles(NamedTuple):
-    """tokens: the line of each in vocab.txt, from 0. rows: lines. vocab: its content. source: where
-    it is from, for errors."""
+    """A WordPiece vocabulary with its settings.
+
+    Attributes:
+        tokens: the line of each token in vocab.txt, from 0.
+        rows: number of lines of vocab.txt.
+        vocab: content of vocab.txt.
+        settings: how text is cleaned.
+        source: where the vocabulary comes from, for error messages.
+    """
 
     tokens: dict[str, int]
     rows: int
@@ -55,20 +68,27 @@ class WordPieceFiles(NamedTuple):
 
     @property
     def order(self) -> FairseqOrder:
-        """Their order in fairseq; raises a `UserError` where they have none."""
+        """The order of the tokens in fairseq.
+
+        Raises:
+            UserError: they have none; see ``fairseq_order``.
+        """
         return fairseq_order(self.tokens, self.settings.specials, self.rows, self.source)
 
     @property
     def contents(self) -> dict[str, bytes]:
-        """Of vocab.txt and tokenizer_config.json."""
+        """The contents of vocab.txt and tokenizer_config.json, by name."""
         return {VOCAB_NAME: self.vocab, CONFIG_NAME: self.settings.encode()}
 
 
 def read_wordpiece(path: Path) -> WordPieceFiles:
-    """A WordPiece vocabulary: a vocab.txt or a tokenizer.json, with what lies beside it.
+    """Reads a WordPiece vocabulary.
+
+    Args:
+        path: a vocab.txt or a tokenizer.json; the settings are read from the files beside it.
 
     Raises:
-        UserError: a file cannot be read, is damaged, or is that of another kind of tokenizer.
+        UserError: a file cannot be read, is damaged, or belongs to another kind of tokenizer.
     """
     is_json = path.suffix == ".json"
     beside = path if is_json else path.with_name(JSON_NAME)
@@ -105,14 +125,21 @@ def parse_wordpiece(
     config_source: str = CONFIG_NAME,
     normalizer: Mapping[str, Any] | None = None,
 ) -> WordPieceFiles:
-    """A WordPiece vocabulary from the contents of its files.
+    """Makes a WordPiece vocabulary from the contents of its files.
 
-    Of a token that stands in several lines the last one counts, as for BertTokenizer. What
-    tokenizer_config.json leaves open is the ``normalizer`` of tokenizer.json to say. Where neither
-    is there, text is lower-cased unless the vocabulary has capitals, which could not occur then.
+    If a token stands in several lines, the last one counts, as for BertTokenizer.
+
+    Args:
+        vocab: content of vocab.txt.
+        config: content of tokenizer_config.json.
+        source: the name of vocab.txt in error messages.
+        config_source: the name of tokenizer_config.json in error messages.
+        normalizer: the ``normalizer`` of tokenizer.json; it decides what tokenizer_config.json
+            leaves open. If both leave it open, text becomes lower case unless the vocabulary has
+            capitals, which could not occur then.
 
     Raises:
-        UserError: see :func:`read_wordpiece`.
+        UserError: see ``read_wordpiece``.
     """
     try:
         lines = vocab.decode("utf-8").replace("\r\n", "\n").split("\n")
@@ -153,12 +180,7 @@ def _check(settings: WordPieceSettings, source: str) -> None:
 
 
 def _json_object(data: bytes, source: str) -> dict[str, Any]:
-    try:
-        content = json.loads(data.decode("utf-8"))
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise UserError(f"{source} is damaged: it holds no JSON object; fetch it again")
+    content = parse_json(data, f"{source} is damaged: it holds no JSON object; fetch it again")
     if content.get("tokenizer_class") == "BertJapaneseTokenizer":
         raise UserError(f"{source}: BertJapaneseTokenizer splits words in another way than BERT")
     return content

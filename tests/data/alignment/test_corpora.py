@@ -5,7 +5,7 @@ import pytest
 
 from fairseq_amber.data.alignment.corpora import available, load_corpora
 from fairseq_amber.errors import UserError
-from fairseq_amber.tokenizers.dictionary import check_same_dictionary, load_dictionary
+from fairseq_amber.tokenizers.dictionary import load_dictionary
 
 
 @pytest.fixture
@@ -109,33 +109,3 @@ def test_the_dictionary_beside_a_corpus_must_be_the_folder_s(folder):
     (folder / "parallel/de-en/dict.en.txt").write_text("\n".join(lines[::-1]) + "\n")
     with pytest.raises(UserError, match=r"data-bin/dict.txt and .*dict.en.txt are different"):
         load(folder)
-
-
-@pytest.mark.parametrize(
-    "text, message",
-    [
-        (b"", "dict.txt is empty: prepare"),
-        (b"w0 1\nw1\n", "dict.txt is not a fairseq dictionary: "),
-        (b"w0 1\nw0 1\n", "dict.txt is not a fairseq dictionary: .*[Dd]uplicate"),
-        (b"w0 1\n\xff\xfe 1\n", "dict.txt is not a fairseq dictionary: "),
-    ],
-)
-def test_a_broken_dictionary(folder, text, message):
-    (folder / "dict.txt").write_bytes(text)
-    with pytest.raises(UserError, match=message) as error:
-        load_dictionary(folder)
-    assert "\n" not in str(error.value)
-
-
-def test_no_folder_at_all(tmp_path):
-    with pytest.raises(UserError, match="data folder .*nowhere does not exist"):
-        load_dictionary(tmp_path / "nowhere")
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="file is a file: give the data folder"):
-        load_dictionary(tmp_path / "file")
-    with pytest.raises(UserError, match="dict.txt is missing: .*fairseq-amber prepare RAW"):
-        load_dictionary(tmp_path)
-
-
-def test_equal_dictionaries_pass(folder):
-    check_same_dictionary(folder / "dict.txt", folder / "dict.txt")

@@ -1,0 +1,84 @@
+"""The files of WordPiece: their settings, line ends, special tokens, and what is wrong in them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fairseq_amber.errors import UserError
+from fairseq_amber.tokenizers.subwords import find_tokenizer
+from fairseq_amber.tokenizers.wordpiece import WordPiece
+from fairseq_amber.tokenizers.wordpiece_files import WordPieceSettings, parse_wordpiece
+from wordpiece_samples import NAMES, STORED, write_folder
+
+
+def test_special_tokens_of_other_names():
+    config = {"cls_token": "<s>", "unk_token": {"content": "<?>"}, "do_lower_case": False}
+    lines = ["[PAD]", "<s>", "[SEP]", "<?>", "[MASK]", "a"]
+    files = parse_wordpiece("\n".join(lines).encode(), json.dumps(config).encode())
+    assert files.order.rows == [1, 0, 2, 3, 5, 4] and files.order.listed == ["a"]
+    assert parse_wordpiece(files.vocab, files.settings.encode()) == files
+    pytest.importorskip("tokenizers")
+    assert WordPiece(files).encode(["a b a"])[0].tolist() == [5, 3, 5]
+
+
+def test_line_ends():
+    text = "\r\n".join([*STORED, "", ""])
+    assert list(parse_wordpiece(text.encode()).tokens) == STORED
+    with pytest.raises(UserError, match="v.txt is not UTF-8"):
+        parse_wordpiece(b"a\n\xff\n", source="v.txt")
+
+
+def test_case_follows_the_configuration_else_the_vocabulary():
+    cased = "\n".join(STORED).encode()
+    assert parse_wordpiece(cased).settings == WordPieceSettings(False)
+    uncased = "\n".join([*NAMES, "[ENTITY]", "a", "Ꭰ"]).encode()
+    assert parse_wordpiece(uncased).settings == WordPieceSettings(True)
+    config = {"do_lower_case": True, "strip_accents": False, "tokenize_chinese_chars": False}
+    settings = parse_wordpiece(cased, json.dumps(config).encode()).settings
+    assert settings == WordPieceSettings(True, False, False)
+    assert parse_wordpiece(cased, settings.encode()).settings == settings
+    normalizer = {"lowercase": True, "strip_accents": True, "handle_chinese_chars": False}
+    settings = parse_wordpiece(cased, b'{"strip_accents": false}', normalizer=normalizer).settings
+    assert settings == WordPieceSettings(True, False, False)
+
+
+@pytest.mark.parametrize(
+    "config, message",
+    [
+        ("[1", "c.json is damaged"),
+        ("[]", "c.json is damaged"),
+        ('{"do_lower_case": "yes"}', "c.json: do_lower_case is 'yes'; it must be true or false"),
+        ('{"tokenize_chinese_chars": null}', "c.json: tokenize_chinese_chars is None"),
+        ('{"cls_token": 7}', "c.json: a special token is no string"),
+        ('{"tokenizer_class": "BertJapaneseTokenizer"}', "c.json: BertJapaneseTokenizer"),
+    ],
+)
+def test_bad_configurations(config: str, message: str):
+    with pytest.raises(UserError, match=message):
+        parse_wordpiece("\n".join(STORED).encode(), config.encode(), config_source="c.json")
+
+
+def test_a_folder_with_tokenizer_json_alone(pieces, tmp_path: Path):
+    """What newer versions of transformers write."""
+    transformers = pytest.importorskip("transformers")
+    settings = WordPieceSettings(False, True, False)
+    old = write_folder(tmp_path / "old", pieces, settings)
+    new = tmp_path / "new"
+    transformers.BertTokenizer.from_pretrained(str(old)).save_pretrained(str(new))
+    (new / "vocab.txt").unlink(missing_ok=True)
+    for config in (True, False):
+        if not config:
+            (new / "tokenizer_config.json").unlink()
+        found = find_tokenizer(new)
+        assert found.files == find_tokenizer(old).files
+        assert found == find_tokenizer(new / "tokenizer.json")
+
+
+def test_a_tokenizer_json_of_another_kind(tmp_path: Path):
+    path = tmp_path / "tokenizer.json"
+    path.write_text('{"model": {"type": "Unigram", "vocab": [["a", 0.0]]}, "normalizer": null}')
+    with pytest.raises(UserError, match="tokenizer.json is no WordPiece tokenizer like BERT's"):
+        find_tokenizer(tmp_path)

@@ -1,1 +1,1 @@
-"""Pretrained weights and vocabularies in, ours out, for fairseq and for Hugging Face."""
+"""Converts models of fairseq and Hugging Face to checkpoints of this package and back."""

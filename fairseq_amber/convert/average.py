@@ -1,4 +1,4 @@
-"""``fairseq-amber average``: the mean of the weights of several checkpoints."""
+"""``fairseq-amber average``: averages the weights of several checkpoints."""
 
 from __future__ import annotations
 
@@ -12,44 +12,46 @@ from fairseq_amber.progress import Progress, beating, heartbeat
 if TYPE_CHECKING:
     from torch import Tensor
 
-SUMMARY = "average the weights of checkpoints: of a run's last steps, or of several seeds"
+SUMMARY = "average the weights of checkpoints: the last ones of a run, or those of several seeds"
 EXAMPLE = "fairseq-amber average runs/a/checkpoint_best.pt runs/b/checkpoint_best.pt --output ab.pt"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of the command."""
     parser.add_argument(
         "checkpoints",
         type=Path,
         nargs="+",
         metavar="CHECKPOINT",
-        help="of one architecture and dictionary; seeds average well where they continue from the "
-        "same pretrained model",
+        help="checkpoints of one architecture and dictionary; those of several seeds average well "
+        "if they continue from the same pretrained model",
     )
     parser.add_argument(
-        "--output", type=Path, required=True, metavar="OUT", help="checkpoint to write, a new file"
+        "--output", type=Path, required=True, metavar="OUT", help="new checkpoint to write"
     )
 
 
 def run(args: argparse.Namespace) -> None:
+    """Writes the average of the checkpoints."""
     from fairseq_amber.files.torch_file import write_torch_file
 
     if args.output.exists():
         raise UserError(f"{args.output} exists; name another file, or remove it")
     state = average(args.checkpoints)
-    try:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write {args.output}: {error.strerror}") from None
     with heartbeat(f"writing {args.output}"):
         write_torch_file(state, args.output)
     print(f"{args.output}: the mean of {len(args.checkpoints)} checkpoints")
 
 
 def average(checkpoints: list[Path]) -> dict[str, Any]:
-    """A checkpoint to evaluate or to fine-tune from, with the settings of the first.
+    """Averages checkpoints.
 
-    Weights are summed in fp64, one checkpoint in memory at a time, and kept in the precision of
-    the first. The state of optimizer and criterion is left out.
+    Weights are summed in fp64, with one checkpoint in memory at a time, and get the precision of
+    the first checkpoint.
+
+    Returns:
+        A checkpoint to evaluate or to fine-tune from, with the settings of the first one and
+        without the state of the optimizer and of the criterion.
 
     Raises:
         UserError: there are fewer than two, one cannot be read, or they differ in the names or
@@ -62,13 +64,13 @@ def average(checkpoints: list[Path]) -> dict[str, Any]:
     progress = Progress(total=len(checkpoints), unit="checkpoints", what="averaging")
     with progress, beating(progress):
         first = read_checkpoint(checkpoints[0])
-        identity = _identity(first)
-        tied = _tied(first["model"])
-        sums = {name: first["model"][name].double() for name in tied}
+        common = _common_properties(first)
+        names = _names_of_tensors(first["model"])
+        sums = {name: first["model"][name].double() for name in names}
         progress.update()
         for path in checkpoints[1:]:
             state = read_checkpoint(path)
-            _check(identity, _identity(state), checkpoints[0], path)
+            _check_same_model(common, _common_properties(state), checkpoints[0], path)
             for name in sums:
                 sums[name] += state["model"][name]
             del state
@@ -76,7 +78,7 @@ def average(checkpoints: list[Path]) -> dict[str, Any]:
     count = len(checkpoints)
     for name, total in sums.items():
         mean = (total / count).to(first["model"][name].dtype)
-        for other in tied[name]:
+        for other in names[name]:
             first["model"][other] = mean
     history = first.get("optimizer_history") or [{}]
     return {
@@ -90,8 +92,8 @@ def average(checkpoints: list[Path]) -> dict[str, Any]:
     }
 
 
-def _tied(weights: dict[str, Tensor]) -> dict[str, list[str]]:
-    """The names of each tensor of numbers, by the first of them."""
+def _names_of_tensors(weights: dict[str, Tensor]) -> dict[str, list[str]]:
+    """Returns, for each tensor of floats, all its names by the first; tied weights have several."""
     names: dict[Any, list[str]] = {}
     for name, value in weights.items():
         if value.is_floating_point():
@@ -100,8 +102,8 @@ def _tied(weights: dict[str, Tensor]) -> dict[str, list[str]]:
     return {group[0]: group for group in names.values()}
 
 
-def _identity(state: dict[str, Any]) -> dict[str, Any]:
-    """What two checkpoints must share."""
+def _common_properties(state: dict[str, Any]) -> dict[str, Any]:
+    """Returns the properties that checkpoints must share to be averaged."""
     from fairseq_amber.files.torch_file import settings
 
     architecture, _ = settings(state)
@@ -113,8 +115,10 @@ def _identity(state: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _check(ours: dict[str, Any], theirs: dict[str, Any], first: Path, path: Path) -> None:
-    a, b = ours["shapes"], theirs["shapes"]
+def _check_same_model(
+    expected: dict[str, Any], given: dict[str, Any], first: Path, path: Path
+) -> None:
+    a, b = expected["shapes"], given["shapes"]
     for name in (*a, *b):
         if a.get(name) != b.get(name):
             raise UserError(
@@ -123,14 +127,13 @@ def _check(ours: dict[str, Any], theirs: dict[str, Any], first: Path, path: Path
                 "of one model can be averaged"
             )
     for what, flag in (("heads", "attention heads"), ("epsilon", "layer norm epsilon")):
-        if ours[what] != theirs[what]:
+        if expected[what] != given[what]:
             raise UserError(
-                f"{path} has {theirs[what]} as its {flag}, {first} has {ours[what]}; only "
+                f"{path} has {given[what]} as its {flag}, {first} has {expected[what]}; only "
                 "checkpoints of one model can be averaged"
             )
-    if None not in (ours["dictionary"], theirs["dictionary"]) and (
-        ours["dictionary"] != theirs["dictionary"]
-    ):
+    dictionaries = {expected["dictionary"], given["dictionary"]} - {None}
+    if len(dictionaries) > 1:
         raise UserError(
             f"{path} was trained with another dict.txt than {first}; only checkpoints of one "
             "dictionary can be averaged"

@@ -1,4 +1,4 @@
-"""``fairseq-amber convert``: XLM-R and BERT in, for training; ours out, for Hugging Face."""
+"""``fairseq-amber convert``: converts models of Hugging Face and fairseq to ours and back."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from fairseq_amber.convert.pretrained import Pretrained
     from fairseq_amber.convert.pretrained import Shape as ShapeType
 
-SUMMARY = "convert XLM-R and BERT to a checkpoint to train from, or a checkpoint to Hugging Face"
+SUMMARY = "convert XLM-R or BERT to a checkpoint to train from, or a checkpoint to Hugging Face"
 EXAMPLE = "fairseq-amber convert xlm-roberta-base pretrained/xlmr"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of the command."""
     parser.add_argument(
         "source",
         type=Path,
@@ -25,49 +26,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder of Hugging Face's XLM-R or BERT, a folder of fairseq's XLM-R (model.pt), or "
         "a checkpoint of fairseq-train",
     )
-    parser.add_argument("output", type=Path, metavar="OUTPUT", help="folder to write, a new one")
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help="new folder to write")
     parser.add_argument(
         "--to",
         choices=("amber", "hugging-face"),
-        help="amber: model.pt, dict.txt and the tokenizer, for fairseq-train and this package's "
-        "commands; hugging-face: for transformers and sentence-transformers (default: hugging-face "
-        "for a checkpoint of this package, amber for everything else)",
+        help="amber: write model.pt, dict.txt and the tokenizer, for fairseq-train and all "
+        "commands here; hugging-face: write what transformers and sentence-transformers read "
+        "(default: hugging-face for a checkpoint of this package, else amber)",
     )
     parser.add_argument(
         "--data",
         type=Path,
         metavar="DATA_BIN",
-        help="folder with the dict.txt and the tokenizer of a checkpoint (default: its own folder, "
-        "or the one it was trained on)",
+        help="folder with the dict.txt and the tokenizer of a checkpoint (default: the folder of "
+        "the checkpoint, or the one that it was trained on)",
     )
     parser.add_argument(
         "--pooling",
         choices=("mean", "cls"),
         default="mean",
-        help="sentence vector that sentence-transformers is told to take: the mean of the last "
-        "layer's states, or the state of the first token",
+        help="how sentence-transformers shall make a sentence vector from the last layer: mean, of "
+        "the states of all tokens, or cls, the state of the first token",
     )
     parser.add_argument(
         "--extend-vocab",
         type=Path,
         metavar="FILE",
-        help="add the subwords of FILE, one a line as the tokenizer spells them (XLM-R: \u2581word "
-        "at the start of a word; BERT: ##word inside one), to the vocabulary; each starts as the "
-        "mean of the subwords it was cut into before",
+        help="add the subwords in FILE to the vocabulary; FILE has one a line, as the tokenizer "
+        "spells them (XLM-R: \u2581word at the start of a word; BERT: ##word inside a word); each "
+        "starts as the mean of the subwords that it was cut into before",
     )
 
 
 def run(args: argparse.Namespace) -> None:
+    """Converts the model and prints how to use the result."""
     from fairseq_amber.convert.fairseq_checkpoint import write_amber
-    from fairseq_amber.convert.folder import output_folder
-    from fairseq_amber.convert.hugging_face import write_hugging_face
-    from fairseq_amber.convert.sentence_transformers import write_pooling
+    from fairseq_amber.convert.hugging_face.export_model import write_hugging_face, write_pooling
+    from fairseq_amber.convert.output_folder import output_folder
 
     with output_folder(args.output) as folder:
         with heartbeat(f"reading {args.source}"):
             model, ours, notes = read_model(args.source, args.data)
         if args.extend_vocab is not None:
-            from fairseq_amber.convert.extension import extend_vocabulary
+            from fairseq_amber.convert.vocabulary_extension import extend_vocabulary
 
             with heartbeat(f"adding the subwords of {args.extend_vocab}"):
                 model, added = extend_vocabulary(model, args.extend_vocab)
@@ -87,13 +88,24 @@ def run(args: argparse.Namespace) -> None:
 
 
 def read_model(source: Path, data: Path | None) -> tuple[Pretrained, bool, list[str]]:
-    """A model of any kind, whether it is a checkpoint of this package, and what to tell of it.
+    """Reads a model of any kind.
+
+    Args:
+        source: a folder or a checkpoint.
+        data: the folder of the dictionary and the tokenizer of a checkpoint.
+
+    Returns:
+        The model, whether it is a checkpoint of this package, and notes for the user.
 
     Raises:
         UserError: it is of no kind that can be converted.
     """
     from fairseq_amber.convert.fairseq_checkpoint import CHECKPOINT_NAME, read_fairseq
-    from fairseq_amber.convert.hugging_face import CONFIG_NAME, WEIGHT_NAMES, read_hugging_face
+    from fairseq_amber.convert.hugging_face.import_model import (
+        CONFIG_NAME,
+        WEIGHT_NAMES,
+        read_hugging_face,
+    )
 
     if source.name in (CONFIG_NAME, *WEIGHT_NAMES):
         source = source.parent
@@ -118,7 +130,7 @@ def read_model(source: Path, data: Path | None) -> tuple[Pretrained, bool, list[
 
 
 def _advice(model: Pretrained, output: Path) -> str:
-    """The commands that go on from here."""
+    """Returns the commands that train from the converted model."""
     return (
         f"{output} is ready to train from:\n"
         f"  fairseq-amber prepare RAW DATA_BIN --tokenizer {output}\n"
@@ -128,7 +140,7 @@ def _advice(model: Pretrained, output: Path) -> str:
 
 
 def architecture_flags(shape: ShapeType) -> str:
-    """``--arch`` and the flags of its shape that build this model."""
+    """Returns ``--arch`` and the flags that build a model of this shape."""
     from dataclasses import asdict
 
     from fairseq_amber.convert.pretrained import Shape

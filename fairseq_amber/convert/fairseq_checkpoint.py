@@ -1,4 +1,4 @@
-"""fairseq's checkpoints of RoBERTa's kind, XLM-R's and ours."""
+"""Reads fairseq's checkpoints of RoBERTa, of XLM-R and of this package, and writes ours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from fairseq_amber.convert.folder import OutputFolder
+from fairseq_amber.convert.output_folder import OutputFolder
 from fairseq_amber.convert.pretrained import (
     EMBEDDING,
     HEAD,
@@ -24,11 +24,13 @@ from fairseq_amber.convert.vocabulary import load_vocabulary
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.torch_file import read_checkpoint, settings
 from fairseq_amber.models.checkpoint_names import modern
+from fairseq_amber.tokenizers.dictionary import check_trained_with, fingerprint
 from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME
 
 CHECKPOINT_NAME = "model.pt"
 _LAYERS = "encoder.sentence_encoder.layers."
-# What the model ``amber`` has no other way to be, and what fairseq's roberta takes by default.
+# Settings that the model ``amber`` does not have, with the value that it corresponds to, which is
+# also the default of fairseq's roberta.
 _FIXED = {
     "activation_fn": "gelu",
     "encoder_normalize_before": False,
@@ -39,30 +41,35 @@ _FIXED = {
 }
 
 
-class Read(NamedTuple):
-    """A model, and whether its checkpoint is of this package."""
+class FairseqModel(NamedTuple):
+    """A model that was read from a checkpoint.
+
+    Attributes:
+        model: the model.
+        ours: whether this package wrote the checkpoint.
+    """
 
     model: Pretrained
     ours: bool
 
 
-def read_fairseq(path: Path, data: Path | None = None) -> Read:
-    """A checkpoint of fairseq's roberta or of ours, under any names it has had.
+def read_fairseq(path: Path, data: Path | None = None) -> FairseqModel:
+    """Reads a checkpoint of fairseq's roberta or of this package, of any version.
 
     Args:
         path: the checkpoint.
-        data: folder of its dict.txt and tokenizer; by default the checkpoint's own, or else the
-            one it was trained on.
+        data: the folder of its dict.txt and tokenizer; by default the folder of the checkpoint,
+            or else the one that it was trained on.
 
     Raises:
-        UserError: the checkpoint cannot be read or is of another kind, or dict.txt is missing or
-            another one than it was trained with.
+        UserError: the checkpoint cannot be read or holds another model, or dict.txt is missing or
+            is not the one that it was trained with.
     """
     state = read_checkpoint(path)
     architecture, task = settings(state)
     weights: dict[str, Tensor] = {}
     for key, value in state["model"].items():
-        if not key.startswith("heads."):  # of a task that it was fine-tuned for
+        if not key.startswith("heads."):  # the head of a task that it was fine-tuned for
             weights.update(modern(key, value))
     if EMBEDDING not in weights or POSITIONS not in weights:
         raise UserError(f"{path} holds another model than RoBERTa's or this package's encoder")
@@ -74,21 +81,26 @@ def read_fairseq(path: Path, data: Path | None = None) -> Read:
     shape = _shape(architecture, weights, path)
     folder = data or find_data(path, getattr(task, "data", ""))
     vocabulary = load_vocabulary(folder)
-    theirs = (state.get("task_state") or {}).get("dictionary")
-    if theirs is not None and theirs != vocabulary.fingerprint():
-        raise UserError(
-            f"{folder / DICTIONARY_NAME} is not the dictionary that {path} was trained with; give "
-            "the folder of its own run with --data"
-        )
+    check_trained_with(
+        vocabulary,
+        (state.get("task_state") or {}).get("dictionary"),
+        path=folder / DICTIONARY_NAME,
+        checkpoint=path,
+        remedy="give the folder of its own run with --data",
+    )
     if not any(name.startswith(HEAD) for name in weights):
         weights.update(new_head(shape.encoder_embed_dim, weights[EMBEDDING].float()))
     name = getattr(architecture, "_name", None) or getattr(architecture, "arch", None) or ""
     model = Pretrained(shape, weights, vocabulary, str(path)).checked()
-    return Read(model, name.split("_")[0] == "amber")
+    return FairseqModel(model, name.split("_")[0] == "amber")
 
 
 def find_data(checkpoint: Path, trained_on: str) -> Path:
-    """The folder of a checkpoint's dictionary.
+    """Finds the folder of a checkpoint's dictionary.
+
+    Args:
+        checkpoint: the checkpoint.
+        trained_on: the data folder, or several joined by colons, that it was trained on.
 
     Raises:
         UserError: it is neither beside the checkpoint nor where the checkpoint was trained.
@@ -104,7 +116,7 @@ def find_data(checkpoint: Path, trained_on: str) -> Path:
 
 
 def _shape(architecture: Namespace, weights: dict[str, Tensor], path: Path) -> Shape:
-    """From the weights, and from the settings what weights do not show."""
+    """Takes the shape from the weights, and from the settings what the weights do not show."""
     dim = weights[EMBEDDING].size(1)
     layers = {name.split(".")[3] for name in weights if name.startswith(_LAYERS)}
     inner = weights.get(f"{_LAYERS}0.fc1.bias")
@@ -131,7 +143,7 @@ def _shape(architecture: Namespace, weights: dict[str, Tensor], path: Path) -> S
 
 
 def checkpoint_state(model: Pretrained, data: Path) -> dict[str, Any]:
-    """A checkpoint that ``fairseq-train --finetune-from-model`` and the evaluation read."""
+    """Returns a checkpoint that ``fairseq-train --finetune-from-model`` and our commands read."""
     return {
         "args": None,
         "cfg": {
@@ -148,7 +160,7 @@ def checkpoint_state(model: Pretrained, data: Path) -> dict[str, Any]:
                 "num_updates": 0,
             }
         ],
-        "task_state": {"dictionary": model.vocabulary.fingerprint()},
+        "task_state": {"dictionary": fingerprint(model.vocabulary)},
         "extra_state": {"train_iterator": {"epoch": 1, "iterations_in_epoch": 0}},
     }
 

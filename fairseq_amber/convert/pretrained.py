@@ -1,4 +1,4 @@
-"""What every conversion passes through: a shape, weights under our names, and a vocabulary."""
+"""A model between reading and writing: its shape, weights under our names, and vocabulary."""
 
 from __future__ import annotations
 
@@ -40,7 +40,14 @@ class Shape:
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A model with its vocabulary. weights: fp32, under the names that a checkpoint has."""
+    """A model with its vocabulary.
+
+    Attributes:
+        shape: the shape of the model.
+        weights: its parameters under the names that they have in a checkpoint.
+        vocabulary: its vocabulary.
+        source: where the model comes from, for error messages.
+    """
 
     shape: Shape
     weights: dict[str, Tensor]
@@ -48,11 +55,11 @@ class Pretrained:
     source: str
 
     def checked(self) -> Pretrained:
-        """The same with the output weights tied to the embedding, in fp32, in the model's order.
+        """Returns the model in fp32, with tied output weights, its parameters in order.
 
         Raises:
             UserError: the vocabulary does not fit the embedding, the output weights are not the
-                embedding, or a parameter is missing, unknown or of another shape.
+                embedding, or a parameter is missing, is unknown or has another shape.
         """
         if EMBEDDING not in self.weights:
             raise UserError(f"{self.source} has no subword embedding: it is no encoder of text")
@@ -93,7 +100,7 @@ class Pretrained:
 
 
 def empty_parameters(shape: Shape, rows: int) -> dict[str, Tensor]:
-    """The names and shapes of a model's parameters; their values mean nothing."""
+    """Returns a model's parameters by name; only their shapes mean something."""
     if version_tuple(torch.__version__) < (2, 0):
         return build(shape, rows).state_dict()
     with torch.device("meta"):
@@ -101,10 +108,10 @@ def empty_parameters(shape: Shape, rows: int) -> dict[str, Tensor]:
 
 
 def build(shape: Shape, rows: int) -> nn.Module:
-    """The model without fairseq, its parameters under their names in a checkpoint.
+    """Builds the model without fairseq; its parameters have their names in a checkpoint.
 
     Raises:
-        UserError: the dimension is not a multiple of the heads.
+        UserError: the dimension is not a multiple of the number of attention heads.
     """
     dim, heads = shape.encoder_embed_dim, shape.encoder_attention_heads
     if dim % heads:
@@ -128,7 +135,7 @@ def build(shape: Shape, rows: int) -> nn.Module:
 
 
 def new_head(dim: int, embedding: Tensor, seed: int = 1) -> dict[str, Tensor]:
-    """A language model head as training from nothing has it, for a model that came without."""
+    """Returns a random language model head for a model without one."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = LanguageModelHead(dim, nn.Parameter(embedding))

@@ -1,4 +1,4 @@
-"""SentencePiece's model files opened up: their pieces, and more of them."""
+"""Reads SentencePiece's model files, and adds pieces to them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from fairseq_amber.tokenizers import protobuf
 from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS
 from fairseq_amber.tokenizers.subwords import import_sentencepiece
 
-SPACE = "\u2581"
-
-# The numbers of sentencepiece_model.proto: fields of ModelProto,
+# Field numbers of sentencepiece_model.proto: in ModelProto,
 _PIECES, _TRAINING, _NORMALIZER = 1, 2, 3
-# of its pieces,
+# in its pieces,
 _PIECE, _SCORE, _KIND = 1, 2, 3
 _NORMAL, _UNKNOWN, _CONTROL = 1, 2, 3
-# of TrainerSpec,
+# in TrainerSpec,
 _MODEL_TYPE, _VOCAB_SIZE, _WHITESPACE_AS_SUFFIX = 3, 4, 24
 _UNIGRAM, _BPE = 1, 2
-# and of NormalizerSpec, whose flags (a space in front, no double ones, a piece for it) start true.
+# and in NormalizerSpec. Its flags are true by default: add a space in front, merge spaces, and
+# turn a space into U+2581.
 _NAME, _CHARSMAP = 1, 2
 _NORMALIZER_FLAGS = 3, 4, 5
 
@@ -33,14 +32,19 @@ class SentencePieceModel:
     """A model file.
 
     Attributes:
-        pieces: that text can be encoded with, in the model's order.
-        scores: of each piece: its log-probability, or minus the rank of its merge.
-        unigram: whether they are the former.
-        charsmap: how text is normalised.
+        pieces: the pieces that text can be encoded with, in the model's order.
+        scores: for each piece, its log-probability (unigram) or minus the rank of its merge (BPE).
+        unigram: whether it is a unigram model.
+        charsmap: how text is normalised, in SentencePiece's own format.
+        name: the name of the file, for error messages.
     """
 
     def __init__(self, data: bytes, name: str):
-        """Takes the file's content, and its name for messages.
+        """Reads the content of a file.
+
+        Args:
+            data: the content.
+            name: the name of the file, for error messages.
 
         Raises:
             UserError: it is no SentencePiece model.
@@ -67,9 +71,16 @@ class SentencePieceModel:
         self._unknown = min(self.scores.values()) - _UNKNOWN_PENALTY
 
     def segment(self, text: str) -> list[str | None]:
-        """The best pieces of a normalised text with SPACE for spaces, by Viterbi; None for a
-        character that no piece has."""
-        best: list[tuple[float, int]] = [(0.0, 0)]  # score of the text up to here, last start
+        """Cuts a normalised text into the most likely pieces, with the Viterbi algorithm.
+
+        Args:
+            text: the text, with U+2581 for spaces.
+
+        Returns:
+            The pieces; None for a character that no piece has.
+        """
+        # for the text up to each end: the score of its best pieces, and where the last one starts
+        best: list[tuple[float, int]] = [(0.0, 0)]
         for end in range(1, len(text) + 1):
             ways = [(best[end - 1][0] + self._unknown, end - 1)]
             for start in range(max(0, end - self._longest), end):
@@ -86,11 +97,13 @@ class SentencePieceModel:
         return found[::-1]
 
     def extended(self, pieces: Sequence[str]) -> bytes:
-        """The model file with more pieces at its end, each a little likelier than the pieces that
-        it was cut into before, so that it takes their place wherever they stood.
+        """Returns a model file with more pieces at its end.
+
+        Each is a little likelier than the pieces that it was cut into before, so that it takes
+        their place everywhere.
 
         Raises:
-            UserError: the model is a BPE, whose pieces are made of merges, or has unusual settings.
+            UserError: it is a BPE model, whose pieces come from merges, or has unusual settings.
         """
         self.check_plain()
         if not self.unigram:
@@ -107,7 +120,11 @@ class SentencePieceModel:
         return b"".join([self._data, *added, protobuf.field(_TRAINING, size)])
 
     def check_plain(self) -> None:
-        """Raises a UserError where settings are not those of XLM-R, SentencePiece's defaults."""
+        """Checks that the settings are SentencePiece's defaults, as those of XLM-R are.
+
+        Raises:
+            UserError: they are not.
+        """
         flags = [self._normalizer.get(flag, [1])[-1] for flag in _NORMALIZER_FLAGS]
         if (
             self._kinds - {_NORMAL, _UNKNOWN, _CONTROL}
@@ -122,7 +139,7 @@ class SentencePieceModel:
             )
 
     def normalized(self, text: str) -> str:
-        """A line of text as its pieces spell it, with the SPACE in front that every text gets."""
+        """Normalises a line of text; it gets U+2581 in front, as every text does."""
         return "".join(self._processor.EncodeAsPieces(text))
 
     @cached_property
@@ -130,7 +147,7 @@ class SentencePieceModel:
         return import_sentencepiece().SentencePieceProcessor(model_proto=self._data)
 
     def merges(self) -> list[tuple[str, str]]:
-        """Every cut of a piece in two others, those of likelier pieces first."""
+        """Returns every way to cut a piece into two others, starting with the likeliest pieces."""
         known = self.scores
         return [
             (piece[:cut], piece[cut:])
@@ -141,10 +158,14 @@ class SentencePieceModel:
 
 
 def from_tokenizer_json(content: dict[str, Any], name: str) -> bytes:
-    """The SentencePiece model that a tokenizer.json was made from.
+    """Makes the SentencePiece model from which a tokenizer.json was made.
+
+    Args:
+        content: the content of tokenizer.json.
+        name: the name of the file, for error messages.
 
     Raises:
-        UserError: it was made from none, or has other steps than XLM-R's.
+        UserError: it was not made from one, or it has other steps than XLM-R's.
     """
     model = content.get("model") or {}
     steps = _steps(content.get("normalizer"))
@@ -178,7 +199,7 @@ def _steps(normalizer: dict[str, Any] | None) -> list[dict[str, Any]]:
 
 
 def _piece(message: dict[int, Any]) -> tuple[str, float, int]:
-    """A piece, its score and its kind."""
+    """Returns a piece, its score and its kind."""
     (score,) = struct.unpack("<f", message.get(_SCORE, [bytes(4)])[-1])
     return message[_PIECE][-1].decode("utf-8"), score, message.get(_KIND, [_NORMAL])[-1]
 

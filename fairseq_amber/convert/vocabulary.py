@@ -1,8 +1,7 @@
-"""The vocabulary of a model: what its rows stand for, and the files of its tokenizer."""
+"""The vocabulary of a model: the symbol of each row, and the files of its tokenizer."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Sequence
@@ -16,9 +15,14 @@ from fairseq_amber.tokenizers.wordpiece_files import VOCAB_NAME
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """symbols: of every row of the embedding: ``<s> <pad> </s> <unk>``, and what fairseq's
-    dictionary lists, ``<mask>`` at its end unless dict.txt has it elsewhere.
-    files: of the tokenizer, by name. source: what to blame."""
+    """The vocabulary of a model.
+
+    Attributes:
+        symbols: the symbol of each row of the embedding: ``<s> <pad> </s> <unk>``, then those of
+            dict.txt, then ``<mask>`` unless dict.txt lists it.
+        files: the contents of the tokenizer's files, by name.
+        source: where the vocabulary comes from, for error messages.
+    """
 
     symbols: list[str]
     files: dict[str, bytes]
@@ -26,14 +30,14 @@ class Vocabulary:
 
     @property
     def wordpiece(self) -> bool:
-        """BERT's kind, in vocab.txt; otherwise SentencePiece's."""
+        """Whether the tokenizer is a WordPiece vocabulary, as BERT's; else it is SentencePiece."""
         return VOCAB_NAME in self.files
 
     def dictionary(self) -> bytes:
-        """dict.txt, without what fairseq adds by itself.
+        """Returns the content of dict.txt, without the symbols that fairseq adds itself.
 
         Raises:
-            UserError: a symbol that dict.txt cannot hold.
+            UserError: there is a symbol that dict.txt cannot hold.
         """
         listed = self.symbols[len(SPECIALS) :]
         if listed and listed[-1] == MASK:
@@ -43,16 +47,12 @@ class Vocabulary:
             raise UserError(f"{self.source} has symbols that fairseq's dict.txt cannot hold")
         return data
 
-    def fingerprint(self) -> str:
-        """What a checkpoint keeps of its dictionary."""
-        return hashlib.sha256("\n".join(self.symbols).encode()).hexdigest()
-
 
 def load_vocabulary(folder: Path) -> Vocabulary:
     """Reads dict.txt and the tokenizer's files from a data folder or a folder of XLM-R.
 
     Raises:
-        UserError: a file is missing or is no dictionary.
+        UserError: a file is missing, or dict.txt is no dictionary.
     """
     path = folder / DICTIONARY_NAME
     symbols = read_symbols(read_bytes(path), str(path))
@@ -60,10 +60,10 @@ def load_vocabulary(folder: Path) -> Vocabulary:
 
 
 def read_symbols(dictionary: bytes, name: str) -> list[str]:
-    """The symbols of a dict.txt in fairseq's order, ``<mask>`` added where it is not listed.
+    """Returns the symbols of a dict.txt in fairseq's order; adds ``<mask>`` if it is not listed.
 
     Raises:
-        UserError: no fairseq dictionary.
+        UserError: it is no dictionary of fairseq.
     """
     indices, size = parse_dictionary(dictionary, name)
     if len(indices) != size:
@@ -73,6 +73,6 @@ def read_symbols(dictionary: bytes, name: str) -> list[str]:
 
 
 def shorten(names: Sequence[str], most: int = 3) -> str:
-    """The first few, and how many there are."""
+    """Returns the first few names, and how many more there are, for a message."""
     some = ", ".join(repr(name) for name in names[:most])
     return some if len(names) <= most else f"{some} and {len(names) - most} more"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fairseq_amber.convert.hugging_face_tokenizer import sentencepiece_tokenizer
+from fairseq_amber.convert.hugging_face.export_tokenizer import sentencepiece_tokenizer
 from fairseq_amber.convert.sentencepiece_model import SentencePieceModel, from_tokenizer_json
 from fairseq_amber.inference.checkpoint import load_model
 from fairseq_amber.inference.tokenizer import Tokenizer

@@ -1,16 +1,16 @@
-"""The tokenizer of ours as Hugging Face's AutoTokenizer reads it."""
+"""Writes our tokenizer in the form that Hugging Face's AutoTokenizer reads."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, Sequence
 
-from fairseq_amber.convert.sentencepiece_model import SPACE, SentencePieceModel
+from fairseq_amber.convert.sentencepiece_model import SentencePieceModel
 from fairseq_amber.convert.vocabulary import Vocabulary, shorten
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.json_file import json_file
 from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS, UNKNOWN, fairseq_order
-from fairseq_amber.tokenizers.subwords import MODEL_NAME
+from fairseq_amber.tokenizers.subwords import MODEL_NAME, SPACE
 from fairseq_amber.tokenizers.wordpiece_files import (
     CONFIG_NAME,
     JSON_NAME,
@@ -22,10 +22,17 @@ from fairseq_amber.tokenizers.wordpiece_files import (
 def tokenizer_files(
     vocabulary: Vocabulary, max_length: int
 ) -> tuple[dict[str, bytes], list[int], dict[str, int]]:
-    """The files by name, the place of our symbol for each of their ids, and the ids of special
-    tokens for config.json.
+    """Makes the files of the tokenizer.
 
-    SentencePiece keeps fairseq's ids; WordPiece goes back to those of vocab.txt.
+    SentencePiece keeps fairseq's ids; WordPiece gets back those of vocab.txt.
+
+    Args:
+        vocabulary: our vocabulary.
+        max_length: largest number of tokens in a row.
+
+    Returns:
+        The contents of the files by name, the number of our symbol for each id in Hugging Face's
+        order, and the ids of special tokens for config.json.
 
     Raises:
         UserError: dict.txt and the tokenizer do not belong together.
@@ -37,7 +44,7 @@ def tokenizer_files(
     mask: dict[str, Any] = {"__type": "AddedToken", "content": MASK, "lstrip": True}
     mask.update(normalized=False, rstrip=False, single_word=False, special=True)
     settings = {
-        "tokenizer_class": "PreTrainedTokenizerFast",  # the one that takes tokenizer.json as it is
+        "tokenizer_class": "PreTrainedTokenizerFast",  # this class uses tokenizer.json as it is
         "model_input_names": ["input_ids", "attention_mask"],
         "model_max_length": max_length,
         "clean_up_tokenization_spaces": False,
@@ -59,10 +66,14 @@ def tokenizer_files(
 
 
 def sentencepiece_tokenizer(model: SentencePieceModel, symbols: Sequence[str]) -> Any:
-    """A ``tokenizers.Tokenizer`` that gives a symbol the id of its place in ``symbols``.
+    """Makes a ``tokenizers.Tokenizer`` in which the id of a symbol is its place in ``symbols``.
 
-    Its ids are SentencePiece's but where two segmentations are equally likely, which
-    SentencePiece's single precision tells apart at random.
+    It cuts text as SentencePiece does, except where two segmentations are equally likely: there,
+    rounding in single precision decides for SentencePiece.
+
+    Args:
+        model: the SentencePiece model.
+        symbols: the symbols of our dictionary.
 
     Raises:
         UserError: the package is missing, ``symbols`` lacks pieces of the model, or the model has
@@ -121,7 +132,7 @@ def _wordpiece(
     files = vocabulary.files
     wordpieces = parse_wordpiece(files[VOCAB_NAME], files.get(CONFIG_NAME, b"{}"))
     rows = max(len(vocabulary.symbols), wordpieces.rows)
-    symbols, theirs = fairseq_order(
+    symbols, lines = fairseq_order(
         wordpieces.tokens, wordpieces.settings.specials, rows, VOCAB_NAME
     )
     places = {symbol: place for place, symbol in enumerate(vocabulary.symbols)}
@@ -131,7 +142,7 @@ def _wordpiece(
             f"{vocabulary.source} and {VOCAB_NAME} do not have the same tokens ({shorten(absent)} "
             "in one alone); give the folder the model was trained on with --data"
         )
-    order = [place for _, place in sorted(zip(theirs, map(places.__getitem__, symbols)))]
+    order = [place for _, place in sorted(zip(lines, map(places.__getitem__, symbols)))]
     settings = json.loads(wordpieces.settings.encode())
     settings["model_max_length"] = max_length
     listed = {VOCAB_NAME: files[VOCAB_NAME], CONFIG_NAME: json_file(settings)}

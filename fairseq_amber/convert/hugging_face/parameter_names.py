@@ -1,4 +1,4 @@
-"""The names that Hugging Face's BERT and XLM-R give to our parameters."""
+"""The names of our parameters in Hugging Face's BERT and XLM-R."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ENCODER = {
     "fc2": "output.dense",
     "final_layer_norm": "output.LayerNorm",
 }
-# Parts of the language model head, by ``model_type``.
+# The parts of the language model head in each ``model_type``.
 _HEADS = {
     "bert": {
         "dense": "cls.predictions.transform.dense",
@@ -37,14 +37,14 @@ PREFIXES = {"bert": "bert.", "xlm-roberta": "roberta."}
 OUTPUT_BIASES = {
     "bert": "cls.predictions.decoder.bias",
     "xlm-roberta": "lm_head.decoder.bias",
-}  # a second name of the head's bias
+}  # a second name for the bias of the head
 
 _OUR_ENCODER = re.compile(r"encoder\.sentence_encoder\.(layers\.\d+\.)?(.+)\.(weight|bias)")
 _OUR_HEAD = re.compile(r"encoder\.lm_head\.(\w+)(\.weight|\.bias)?")
 
 
-def theirs(name: str, model_type: str) -> str:
-    """What the ``model_type`` of Hugging Face calls a parameter of ours."""
+def hugging_face_name(name: str, model_type: str) -> str:
+    """Returns the name that a ``model_type`` of Hugging Face has for a parameter of ours."""
     inside = _OUR_ENCODER.fullmatch(name)
     if inside:
         layer, part, kind = inside.groups()
@@ -55,9 +55,12 @@ def theirs(name: str, model_type: str) -> str:
     return _HEADS[model_type][head[1]] + (head[2] or "")
 
 
-def tidy(name: str, model_type: str) -> str:
-    """A name in a file as :func:`theirs` has it: models without a head leave out the prefix, and
-    the oldest files have the layer norms' parameters under TensorFlow's names."""
+def completed_name(name: str, model_type: str) -> str:
+    """Returns a name in a file as ``hugging_face_name`` spells it.
+
+    Models without a head leave out the prefix, and the oldest files have TensorFlow's names for
+    the parameters of layer norms.
+    """
     name = re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", name)
     name = re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", name)
     if name.startswith(("embeddings.", "encoder.", "pooler.")):

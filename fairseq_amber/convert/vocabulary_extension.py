@@ -1,4 +1,4 @@
-"""More subwords for a model: each starts as the mean of those it was cut into before."""
+"""Adds subwords to a model; each starts as the mean of the subwords it was cut into before."""
 
 from __future__ import annotations
 
@@ -10,24 +10,30 @@ import torch
 from torch import Tensor
 
 from fairseq_amber.convert.pretrained import EMBEDDING, OUTPUT_BIAS, OUTPUT_WEIGHT, Pretrained
-from fairseq_amber.convert.sentencepiece_model import SPACE, SentencePieceModel
+from fairseq_amber.convert.sentencepiece_model import SentencePieceModel
 from fairseq_amber.convert.vocabulary import Vocabulary, shorten
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.json_file import read_bytes
 from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS, UNKNOWN
-from fairseq_amber.tokenizers.subwords import MODEL_NAME
+from fairseq_amber.tokenizers.subwords import MODEL_NAME, SPACE
 from fairseq_amber.tokenizers.wordpiece_files import VOCAB_NAME
 
-_INSIDE = "##"
+_INSIDE = "##"  # begins a piece that does not begin a word
 
 
 def extend_vocabulary(model: Pretrained, path: Path) -> tuple[Pretrained, int]:
-    """A model with the subwords of a file that its vocabulary lacks, and how many these are.
+    """Adds the subwords of a file that the vocabulary of a model lacks.
 
-    One subword a line, as the tokenizer spells it; what follows a tab is ignored, so that a
-    ``.vocab`` file of SentencePiece will do. A new row of the embedding, and its bias in the
-    output, is the mean of those of the subwords that the old tokenizer cuts it into (Hewitt 2021),
-    of the known ones if there are any.
+    A new row of the embedding is the mean of the rows of the subwords that the old tokenizer cuts
+    it into (Hewitt 2021), without ``<unk>`` unless all of them are ``<unk>``; so is its bias.
+
+    Args:
+        model: the model.
+        path: a file with one subword a line, as the tokenizer spells it. The text after a tab is
+            ignored, so that a ``.vocab`` file of SentencePiece works.
+
+    Returns:
+        The larger model, and the number of subwords that were added.
 
     Raises:
         UserError: the file cannot be read, has nothing new, or a line is no subword.
@@ -44,7 +50,7 @@ def extend_vocabulary(model: Pretrained, path: Path) -> tuple[Pretrained, int]:
         known = [indices.get(part, UNKNOWN) for part in parts if part is not None]
         rows.append([index for index in known if index != UNKNOWN] or [UNKNOWN])
 
-    # In front of <mask> where that is the last, as fairseq will have it again.
+    # before <mask>, if it is the last, because fairseq puts it at the end again
     end = len(vocabulary.symbols) - (vocabulary.symbols[-1] == MASK)
 
     def widened(table: Tensor) -> Tensor:
@@ -105,7 +111,11 @@ def _wordpiece(
 
 
 def _greedy(word: str, known: set[str]) -> list[str | None]:
-    """WordPiece: the longest known beginning, and so on; None for a word that cannot be cut."""
+    """Cuts a word as WordPiece does: the longest known beginning first, then the rest.
+
+    Returns:
+        The pieces, or [None] if the word cannot be cut.
+    """
     inside = word.startswith(_INSIDE) and len(word) > len(_INSIDE)
     text = word[len(_INSIDE) :] if inside else word
     parts: list[str | None] = []

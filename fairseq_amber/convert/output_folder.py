@@ -1,4 +1,4 @@
-"""The folder that a conversion writes: a new one, complete or absent."""
+"""The folder that a conversion writes: it is new, and it is complete or absent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from fairseq_amber.files.writing import atomic_folder
 
 
 class OutputFolder:
-    """Collects files; ``path`` is where they will lie, ``working`` where they are made."""
+    """Collects the files of a folder.
+
+    Attributes:
+        path: where the folder will be.
+        working: where its files are made.
+    """
 
     def __init__(self, path: Path, working: Path):
         self.path = path
@@ -31,10 +36,13 @@ class OutputFolder:
 
 @contextmanager
 def output_folder(path: Path) -> Iterator[OutputFolder]:
-    """A folder that appears under its name once the block has ended without an error.
+    """Opens a folder that appears under its name when the block ends without an error.
+
+    Yields:
+        The folder to write to.
 
     Raises:
-        UserError: there is something in it already, or it cannot be written to.
+        UserError: a folder of this name holds something, or the folder cannot be written to.
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UserError(f"{path} exists and is not empty; name another folder, or remove it")

@@ -1,4 +1,4 @@
-"""The vocabulary of a Hugging Face folder, in the order that fairseq's dictionaries have."""
+"""Reads the vocabulary of a Hugging Face folder into the order of fairseq's dictionaries."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS, fairseq_order
 from fairseq_amber.tokenizers.subwords import MODEL_NAME
 from fairseq_amber.tokenizers.wordpiece_files import JSON_NAME, VOCAB_NAME, read_wordpiece
 
-# Embeddings are padded to multiples of at most this for speed.
+# Embeddings are padded, for speed, to a multiple of this number at most.
 _MOST_UNUSED = 128
 
 
 def read_vocabulary(folder: Path, rows: int) -> tuple[Vocabulary, list[int]]:
-    """The vocabulary, and for each of its symbols the row of their embedding; see
-    :func:`~fairseq_amber.tokenizers.fairseq_order.fairseq_order`.
+    """Reads the vocabulary of a folder.
 
     Args:
-        rows: of their embedding.
+        folder: the folder.
+        rows: number of rows of the embedding in the folder's weights.
+
+    Returns:
+        The vocabulary, and for each of its symbols the row of that embedding; see
+        ``fairseq_order``.
 
     Raises:
         UserError: a file is missing or damaged, or the tokens do not fit the embedding.
@@ -83,13 +87,13 @@ def _sentencepieces(
                 f"{shorten(absent)}); remove the one that does not belong to the model"
             )
     else:
-        # XLM-R's numbers: fairseq's special tokens, the pieces in the model's order, and <mask>.
+        # XLM-R numbers fairseq's special tokens, then the pieces in the model's order, then <mask>
         tokens = {piece: row for row, piece in enumerate((*SPECIALS, *pieces, MASK))}
     return tokens, {MODEL_NAME: data}, source
 
 
 def _numbered(listed: dict[str, Any]) -> dict[str, int]:
-    """The numbers in a tokenizer.json of the kinds Unigram and BPE."""
+    """Returns the number of each token in a tokenizer.json of the kind Unigram or BPE."""
     vocabulary = (listed.get("model") or {}).get("vocab") or {}
     if isinstance(vocabulary, list):
         vocabulary = {piece: row for row, (piece, _) in enumerate(vocabulary)}

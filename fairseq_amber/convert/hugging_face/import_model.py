@@ -1,17 +1,20 @@
-"""Folders of Hugging Face's BERT and XLM-R: config.json, weights, tokenizer."""
+"""Reads a Hugging Face folder of BERT or XLM-R: config.json, weights and tokenizer."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, Iterable, NamedTuple
+from typing import Any, Iterable, NamedTuple
 
 import torch
 from torch import Tensor
 
-from fairseq_amber.convert.folder import OutputFolder
-from fairseq_amber.convert.hugging_face_tokenizer import tokenizer_files
-from fairseq_amber.convert.hugging_face_vocabulary import read_vocabulary
-from fairseq_amber.convert.parameter_names import OUTPUT_BIASES, PREFIXES, theirs, tidy
+from fairseq_amber.convert.hugging_face.import_vocabulary import read_vocabulary
+from fairseq_amber.convert.hugging_face.parameter_names import (
+    OUTPUT_BIASES,
+    PREFIXES,
+    completed_name,
+    hugging_face_name,
+)
 from fairseq_amber.convert.pretrained import (
     EMBEDDING,
     HEAD,
@@ -27,17 +30,22 @@ from fairseq_amber.convert.pretrained import (
 )
 from fairseq_amber.convert.vocabulary import shorten
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.json_file import json_file, read_json
+from fairseq_amber.files.json_file import read_json
 from fairseq_amber.files.torch_file import read_torch_file
 
 CONFIG_NAME = "config.json"
 SAFETENSORS_NAME = "model.safetensors"
 WEIGHT_NAMES = (SAFETENSORS_NAME, "pytorch_model.bin")
-_ARCHITECTURES = {"bert": "BertForMaskedLM", "xlm-roberta": "XLMRobertaForMaskedLM"}
 
 
 class Imported(NamedTuple):
-    """A model, what of its files has no place in it, and whether its language model head is new."""
+    """A model that was read.
+
+    Attributes:
+        model: the model.
+        left_out: names of parameters in its files that it has no place for.
+        new_head: whether it came without a language model head, so that it has a random one.
+    """
 
     model: Pretrained
     left_out: list[str]
@@ -45,23 +53,23 @@ class Imported(NamedTuple):
 
 
 def read_hugging_face(folder: Path) -> Imported:
-    """A model of the types ``bert`` and ``xlm-roberta``, with the tokenizer of either.
+    """Reads a model of type ``bert`` or ``xlm-roberta``, with the tokenizer of either.
 
-    Token types: a single one is added to the positions, which states do not tell apart; several
-    stay. Left out: the pooler, and heads for other tasks than masked language modelling. BERT
-    counts positions from the table's first row, XLM-R from the one after padding's.
+    A single token type is added to the positions, which gives the same states; several are kept.
+    The pooler is left out, and so are heads for other tasks than masked language modelling. BERT
+    counts positions from the first row of its table, XLM-R from the row after that of padding.
 
     Raises:
-        UserError: a file is missing, damaged or belongs to another model, or the model is of a
-            kind that the model ``amber`` cannot be.
+        UserError: a file is missing, damaged or belongs to another model, or the model has a
+            setting that the model ``amber`` does not support.
     """
     config = read_json(folder / CONFIG_NAME)
     if config is None:
         raise UserError(f"{folder / CONFIG_NAME} is missing; fetch the whole folder")
     model_type = _check_kind(config, folder / CONFIG_NAME)
-    weights = {tidy(name, model_type): v for name, v in _read_weights(folder).items()}
+    weights = {completed_name(n, model_type): v for n, v in _read_weights(folder).items()}
     shape, rows = _shape(config, model_type, folder / CONFIG_NAME)
-    name = theirs(EMBEDDING, model_type)
+    name = hugging_face_name(EMBEDDING, model_type)
     if name not in weights:
         raise UserError(f"the weights in {folder} have no {name}: they are of no {model_type}")
     if len(weights[name]) != rows:
@@ -70,7 +78,7 @@ def read_hugging_face(folder: Path) -> Imported:
             f"{len(weights[name])} rows; its files do not belong together"
         )
     vocabulary, order = read_vocabulary(folder, rows)
-    used, ours = _renamed(weights, empty_parameters(shape, rows), model_type)
+    used, parameters = _renamed(weights, empty_parameters(shape, rows), model_type)
     left_out = [name for name in weights if name not in used]
     stray = [n for n in left_out if _is_encoder(n, model_type)]
     if stray:
@@ -80,18 +88,19 @@ def read_hugging_face(folder: Path) -> Imported:
 
     index = torch.tensor(order)
     for name in (EMBEDDING, OUTPUT_WEIGHT, OUTPUT_BIAS):
-        if name in ours:
-            ours[name] = ours[name].float()[index]
-    if POSITIONS in ours:
+        if name in parameters:
+            parameters[name] = parameters[name].float()[index]
+    if POSITIONS in parameters:
         first = PAD + 1 if model_type == "bert" else PAD - int(config["pad_token_id"])
-        ours[POSITIONS] = _shifted(ours[POSITIONS].float(), first)
-    types = ours.get(TOKEN_TYPES)
+        parameters[POSITIONS] = _shifted(parameters[POSITIONS].float(), first)
+    types = parameters.get(TOKEN_TYPES)
     if types is not None and not shape.token_types:
-        ours[POSITIONS] = ours[POSITIONS] + ours.pop(TOKEN_TYPES).float()[0]
-    is_new = not any(name.startswith(HEAD) for name in ours)
+        parameters[POSITIONS] = parameters[POSITIONS] + parameters.pop(TOKEN_TYPES).float()[0]
+    is_new = not any(name.startswith(HEAD) for name in parameters)
     if is_new:
-        ours.update(new_head(shape.encoder_embed_dim, ours[EMBEDDING]))
-    return Imported(Pretrained(shape, ours, vocabulary, str(folder)).checked(), left_out, is_new)
+        parameters.update(new_head(shape.encoder_embed_dim, parameters[EMBEDDING]))
+    model = Pretrained(shape, parameters, vocabulary, str(folder)).checked()
+    return Imported(model, left_out, is_new)
 
 
 def _check_kind(config: dict[str, Any], path: Path) -> str:
@@ -114,7 +123,7 @@ def _check_kind(config: dict[str, Any], path: Path) -> str:
 
 
 def _shape(config: dict[str, Any], model_type: str, path: Path) -> tuple[Shape, int]:
-    """The shape, and the rows of the embedding."""
+    """Returns the shape, and the number of rows of the embedding."""
     try:
         positions = config["max_position_embeddings"]
         if model_type == "xlm-roberta":
@@ -140,18 +149,26 @@ def _shape(config: dict[str, Any], model_type: str, path: Path) -> tuple[Shape, 
 
 
 def _renamed(
-    weights: dict[str, Tensor], parameters: Iterable[str], model_type: str
+    weights: dict[str, Tensor], names: Iterable[str], model_type: str
 ) -> tuple[set[str], dict[str, Tensor]]:
-    """The names that were used, and the parameters under ours."""
-    names = {name: theirs(name, model_type) for name in parameters}
-    names[TOKEN_TYPES] = theirs(TOKEN_TYPES, model_type)
+    """Renames weights of Hugging Face.
+
+    Args:
+        weights: the weights under the names of Hugging Face.
+        names: our names of the parameters that the model has.
+        model_type: the ``model_type`` of Hugging Face.
+
+    Returns:
+        The names of Hugging Face that have one of ours, and the weights under our names.
+    """
+    renamed = {name: hugging_face_name(name, model_type) for name in (*names, TOKEN_TYPES)}
     second = OUTPUT_BIASES[model_type]
-    if names[OUTPUT_BIAS] not in weights and second in weights:
-        weights[names[OUTPUT_BIAS]] = weights[second]
-    if OUTPUT_WEIGHT in names and names[OUTPUT_BIAS] not in weights:
-        weights.pop(names[OUTPUT_WEIGHT], None)  # a tied copy is no head
-    ours = {name: weights[other] for name, other in names.items() if other in weights}
-    return {*names.values(), second}, ours
+    if renamed[OUTPUT_BIAS] not in weights and second in weights:
+        weights[renamed[OUTPUT_BIAS]] = weights[second]
+    if OUTPUT_WEIGHT in renamed and renamed[OUTPUT_BIAS] not in weights:
+        weights.pop(renamed[OUTPUT_WEIGHT], None)  # a tied copy of the embedding is no head
+    found = {name: weights[other] for name, other in renamed.items() if other in weights}
+    return {*renamed.values(), second}, found
 
 
 def _is_encoder(name: str, model_type: str) -> bool:
@@ -161,7 +178,7 @@ def _is_encoder(name: str, model_type: str) -> bool:
 
 
 def _shifted(table: Tensor, by: int) -> Tensor:
-    """The table with so many rows of zeros more, or fewer rows, at its top."""
+    """Adds rows of zeros at the top of a table, or removes rows if ``by`` is negative."""
     if by < 0:
         return table[-by:]
     return torch.cat([table.new_zeros(by, table.size(1)), table])
@@ -197,68 +214,8 @@ def _read_weight_file(path: Path) -> dict[str, Tensor]:
         ) from None
 
 
-def write_hugging_face(model: Pretrained, folder: OutputFolder) -> str:
-    """Writes config.json, model.safetensors and the tokenizer; returns the ``model_type``:
-    ``xlm-roberta`` with a SentencePiece vocabulary, ``bert`` with a WordPiece one.
-
-    Raises:
-        UserError: the tokenizer cannot be expressed there, a package is missing, or the folder
-            cannot be written to.
-    """
-    safetensors = import_safetensors()
-    shape = model.shape
-    model_type = "bert" if model.vocabulary.wordpiece else "xlm-roberta"
-    files, order, special = tokenizer_files(model.vocabulary, shape.max_positions)
-    index = torch.tensor(order)
-    tables: dict[str, Callable[[Tensor], Tensor]] = {
-        EMBEDDING: lambda table: table[index],
-        OUTPUT_BIAS: lambda table: table[index],
-    }
-    if model_type == "bert":
-        tables[POSITIONS] = lambda table: table[PAD + 1 :]
-    weights = {
-        theirs(name, model_type): tables.get(name, Tensor.contiguous)(value).contiguous()
-        for name, value in model.weights.items()
-        if name != OUTPUT_WEIGHT  # tied
-    }
-    types = shape.token_types
-    if not types:  # BERT's tokenizer tells two sentences apart, which this model does not
-        types = 2 if model_type == "bert" else 1
-        zeros = torch.zeros(types, shape.encoder_embed_dim)
-        weights[theirs(TOKEN_TYPES, model_type)] = zeros
-    config = {
-        "architectures": [_ARCHITECTURES[model_type]],
-        "model_type": model_type,
-        "vocab_size": len(order),
-        "hidden_size": shape.encoder_embed_dim,
-        "num_hidden_layers": shape.encoder_layers,
-        "num_attention_heads": shape.encoder_attention_heads,
-        "intermediate_size": shape.encoder_ffn_embed_dim,
-        "hidden_act": "gelu",
-        "hidden_dropout_prob": shape.dropout,
-        "attention_probs_dropout_prob": shape.attention_dropout,
-        "max_position_embeddings": len(weights[theirs(POSITIONS, model_type)]),
-        "position_embedding_type": "absolute",
-        "type_vocab_size": types,
-        "layer_norm_eps": shape.layer_norm_eps,
-        "initializer_range": 0.02,
-        "tie_word_embeddings": True,
-        "torch_dtype": "float32",
-        **special,
-    }
-    folder.put(CONFIG_NAME, json_file(config))
-    for name, data in files.items():
-        folder.put(name, data)
-    path = folder.working / SAFETENSORS_NAME
-    try:
-        safetensors.save_file(weights, str(path), metadata={"format": "pt"})
-    except Exception as error:  # its own, for a full disk too
-        raise UserError(f"cannot write {folder.path}: {error}") from None
-    return model_type
-
-
 def import_safetensors() -> Any:
-    """The module ``safetensors.torch``.
+    """Returns the module ``safetensors.torch``.
 
     Raises:
         UserError: the package is missing.

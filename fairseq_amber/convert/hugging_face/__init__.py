@@ -1,0 +1,1 @@
+"""Reads and writes Hugging Face's folders of BERT and XLM-R."""

@@ -1,0 +1,137 @@
+"""Writes a Hugging Face folder of BERT or XLM-R, also for sentence-transformers."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+import torch
+from torch import Tensor
+
+from fairseq_amber.convert.hugging_face.export_tokenizer import tokenizer_files
+from fairseq_amber.convert.hugging_face.import_model import (
+    CONFIG_NAME,
+    SAFETENSORS_NAME,
+    import_safetensors,
+)
+from fairseq_amber.convert.hugging_face.parameter_names import hugging_face_name
+from fairseq_amber.convert.output_folder import OutputFolder
+from fairseq_amber.convert.pretrained import (
+    EMBEDDING,
+    OUTPUT_BIAS,
+    OUTPUT_WEIGHT,
+    PAD,
+    POSITIONS,
+    TOKEN_TYPES,
+    Pretrained,
+    Shape,
+)
+from fairseq_amber.errors import UserError
+from fairseq_amber.files.json_file import json_file
+
+POOLINGS = ("mean", "cls")
+_ARCHITECTURES = {"bert": "BertForMaskedLM", "xlm-roberta": "XLMRobertaForMaskedLM"}
+
+
+def write_hugging_face(model: Pretrained, folder: OutputFolder) -> str:
+    """Writes config.json, model.safetensors and the tokenizer.
+
+    Returns:
+        The ``model_type``: ``xlm-roberta`` with a SentencePiece vocabulary, ``bert`` with a
+        WordPiece vocabulary.
+
+    Raises:
+        UserError: the tokenizer cannot be expressed there, a package is missing, or the folder
+            cannot be written to.
+    """
+    safetensors = import_safetensors()
+    shape = model.shape
+    model_type = "bert" if model.vocabulary.wordpiece else "xlm-roberta"
+    files, order, special = tokenizer_files(model.vocabulary, shape.max_positions)
+    index = torch.tensor(order)
+    tables: dict[str, Callable[[Tensor], Tensor]] = {
+        EMBEDDING: lambda table: table[index],
+        OUTPUT_BIAS: lambda table: table[index],
+    }
+    if model_type == "bert":
+        tables[POSITIONS] = lambda table: table[PAD + 1 :]
+    weights = {
+        hugging_face_name(name, model_type): tables.get(name, Tensor.contiguous)(value).contiguous()
+        for name, value in model.weights.items()
+        if name != OUTPUT_WEIGHT  # tied
+    }
+    types = shape.token_types
+    if not types:  # BERT's tokenizer numbers two sentences differently, which changes nothing here
+        types = 2 if model_type == "bert" else 1
+        zeros = torch.zeros(types, shape.encoder_embed_dim)
+        weights[hugging_face_name(TOKEN_TYPES, model_type)] = zeros
+    config = {
+        "architectures": [_ARCHITECTURES[model_type]],
+        "model_type": model_type,
+        "vocab_size": len(order),
+        "hidden_size": shape.encoder_embed_dim,
+        "num_hidden_layers": shape.encoder_layers,
+        "num_attention_heads": shape.encoder_attention_heads,
+        "intermediate_size": shape.encoder_ffn_embed_dim,
+        "hidden_act": "gelu",
+        "hidden_dropout_prob": shape.dropout,
+        "attention_probs_dropout_prob": shape.attention_dropout,
+        "max_position_embeddings": len(weights[hugging_face_name(POSITIONS, model_type)]),
+        "position_embedding_type": "absolute",
+        "type_vocab_size": types,
+        "layer_norm_eps": shape.layer_norm_eps,
+        "initializer_range": 0.02,
+        "tie_word_embeddings": True,
+        "torch_dtype": "float32",
+        **special,
+    }
+    folder.put(CONFIG_NAME, json_file(config))
+    for name, data in files.items():
+        folder.put(name, data)
+    path = folder.working / SAFETENSORS_NAME
+    try:
+        safetensors.save_file(weights, str(path), metadata={"format": "pt"})
+    except Exception as error:  # safetensors has an exception of its own, for a full disk too
+        raise UserError(f"cannot write {folder.path}: {error}") from None
+    return model_type
+
+
+def write_pooling(folder: OutputFolder, shape: Shape, pooling: str) -> None:
+    """Writes what the package sentence-transformers reads beside a Hugging Face folder.
+
+    Sentence vectors are pooled from the last layer as ``fairseq-amber retrieve --pooling`` does.
+
+    Args:
+        folder: the folder to write to.
+        shape: the shape of the model.
+        pooling: ``mean``, over all tokens with ``<s>`` and ``</s>``, or ``cls``, the state of
+            ``<s>``.
+    """
+    if pooling not in POOLINGS:
+        raise ValueError(f"pooling {pooling!r} is not one of {', '.join(POOLINGS)}")
+    parts = ("Transformer", ""), ("Pooling", "1_Pooling")
+    modules = [
+        {
+            "idx": number,
+            "name": str(number),
+            "path": path,
+            "type": f"sentence_transformers.models.{kind}",
+        }
+        for number, (kind, path) in enumerate(parts)
+    ]
+    folder.put("modules.json", json_file(modules))
+    folder.put(
+        "sentence_bert_config.json",
+        json_file({"max_seq_length": shape.max_positions, "do_lower_case": False}),
+    )
+    folder.put(
+        "1_Pooling/config.json",
+        json_file(
+            {
+                "word_embedding_dimension": shape.encoder_embed_dim,
+                "pooling_mode_cls_token": pooling == "cls",
+                "pooling_mode_mean_tokens": pooling == "mean",
+                "pooling_mode_max_tokens": False,
+                "pooling_mode_mean_sqrt_len_tokens": False,
+            }
+        ),
+    )

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -203,5 +204,28 @@ def complaint(capsys):
         assert captured.out == ""
         assert captured.err.startswith("fairseq-amber: error: ") and captured.err.count("\n") == 1
         return captured.err
+
+    return run
+
+
+@pytest.fixture
+def edited(tmp_path):
+    """A copy of a folder to spoil."""
+
+    def copy(folder):
+        return shutil.copytree(folder, tmp_path / "edited")
+
+    return copy
+
+
+@pytest.fixture
+def refused(complaint, tmp_path):
+    """Converts what must fail; returns the line. Nothing is left behind."""
+
+    def run(source, *flags):
+        before = set(tmp_path.iterdir())
+        line = complaint("convert", source, tmp_path / "out", *flags)
+        assert set(tmp_path.iterdir()) == before
+        return line
 
     return run

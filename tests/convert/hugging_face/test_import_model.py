@@ -1,5 +1,6 @@
 """Hugging Face folders as they come: old names, half precision, shards, other heads, padding."""
 
+import argparse
 import json
 import shutil
 
@@ -152,3 +153,57 @@ def test_token_types_and_positions_with_xlmrs_vocabulary(kind, types, hf_xlmr, t
         torch.testing.assert_close(middle, state, atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(other, state, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(scores, expected.logits, atol=1e-5, rtol=1e-5)
+
+
+class RunsCode:
+    def __reduce__(self):
+        return eval, ("1 / 0",)
+
+
+def change_config(folder, **settings):
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **settings}))
+
+
+@pytest.mark.parametrize(
+    "setting, value, message",
+    [
+        ("model_type", "distilbert", "of the type distilbert; bert and xlm-roberta can"),
+        ("hidden_act", "gelu_new", "hidden_act is gelu_new, where this model has gelu"),
+        ("position_embedding_type", "relative_key", "position_embedding_type is relative_key"),
+        ("vocab_size", 7, "says vocab_size 7 but the embedding of the weights has"),
+        ("num_hidden_layers", 4, r"lacks encoder.sentence_encoder.layers.3.self_attn.k_proj"),
+        ("num_hidden_layers", 2, "parameters that this model has no place for"),
+        ("num_attention_heads", 5, "a model of dimension 16 cannot have 5 attention heads"),
+        ("intermediate_size", 41, "its files do not belong together"),
+        ("max_position_embeddings", 70, "its files do not belong together"),
+        ("hidden_size", "many", "has a setting of another kind"),
+    ],
+)
+def test_a_config_that_does_not_fit(setting, value, message, hf_mbert, edited, refused):
+    folder = edited(hf_mbert)
+    change_config(folder, **{setting: value})
+    assert message in refused(folder)
+
+
+def test_a_config_that_is_missing_or_broken(hf_mbert, edited, refused):
+    folder = edited(hf_mbert)
+    content = json.loads((folder / "config.json").read_text())
+    del content["hidden_size"]
+    (folder / "config.json").write_text(json.dumps(content))
+    assert "config.json has no hidden_size" in refused(folder)
+    (folder / "config.json").write_text("{")
+    assert "config.json is damaged" in refused(folder)
+
+
+def test_weights_that_are_missing_or_broken(hf_mbert, edited, refused):
+    folder = edited(hf_mbert)
+    content = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(content[: len(content) // 2])
+    assert "is no whole safetensors file" in refused(folder)
+    (folder / "model.safetensors").unlink()
+    assert "has no weights: neither model.safetensors nor pytorch_model.bin" in refused(folder)
+    torch.save({"a": RunsCode()}, folder / "pytorch_model.bin")
+    assert "is refused: it holds" in refused(folder)
+    torch.save(argparse.Namespace(), folder / "pytorch_model.bin")
+    assert "holds other things than weights" in refused(folder)

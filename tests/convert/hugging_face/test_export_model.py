@@ -1,6 +1,7 @@
-"""What sentence-transformers makes of an exported folder."""
+"""Exported folders: what sentence-transformers reads, and packages that are missing."""
 
 import json
+import sys
 
 import pytest
 import torch
@@ -34,3 +35,11 @@ def test_the_pooling_is_written_without_the_package(fairseq_xlmr, tmp_path, conv
     pooling = json.loads((tmp_path / "hf" / "1_Pooling" / "config.json").read_text())
     assert pooling["pooling_mode_cls_token"] and not pooling["pooling_mode_mean_tokens"]
     assert pooling["word_embedding_dimension"] == 16
+
+
+@pytest.mark.parametrize("package", ["safetensors.torch", "tokenizers"])
+def test_a_missing_package_is_named(package, fairseq_xlmr, monkeypatch, refused):
+    pytest.importorskip("safetensors", reason="safetensors is not installed")
+    monkeypatch.setitem(sys.modules, package, None)
+    line = refused(fairseq_xlmr, "--to", "hugging-face")
+    assert f"the package {package.split('.')[0]} is missing; pip install" in line

@@ -182,3 +182,13 @@ def test_ids_on_real_text(kind, tmp_path):
                 assert kind == "unigram", (language, line)
                 totals = [sum(model.scores.get(piece, 0) for piece in cut) for cut in (a, b)]
                 assert totals[0] == pytest.approx(totals[1], rel=1e-6, abs=1e-4), (language, line)
+
+
+def test_pieces_that_the_dictionary_lacks_cannot_be_exported(fairseq_xlmr, edited, refused):
+    pytest.importorskip("safetensors", reason="safetensors is not installed")
+    pytest.importorskip("tokenizers", reason="tokenizers is not installed")
+    folder = edited(fairseq_xlmr)
+    lines = (folder / "dict.txt").read_text(encoding="utf-8").splitlines(keepends=True)
+    (folder / "dict.txt").write_text("".join(["other 1\n", *lines[1:]]), encoding="utf-8")
+    line = refused(folder, "--to", "hugging-face")
+    assert "1 pieces of sentencepiece.bpe.model are not in dict.txt" in line

@@ -25,19 +25,6 @@ def extend(tmp_path, convert):
     return run
 
 
-def test_segmentation_is_sentencepieces(sentencepiece_file, sentences):
-    data = sentencepiece_file.read_bytes()
-    model = SentencePieceModel(data, "m")
-    processor = sentencepiece.SentencePieceProcessor(model_proto=data)
-    for word in " ".join(sentences).split():
-        text = model.normalized(word)
-        pieces = [processor.IdToPiece(i) if i else None for i in processor.Encode(word)]
-        cut = model.segment(text)
-        # SentencePiece joins neighbouring unknown characters
-        joined = [p for i, p in enumerate(cut) if p is not None or i == 0 or cut[i - 1] is not None]
-        assert joined == pieces, word
-
-
 def test_xlmr(fairseq_xlmr, extend):
     new = ["▁Straßenbahn\t-9.5", "wasser", "▁dog", "▁garten"]
     plain, more, printed = extend(fairseq_xlmr, *new)

@@ -1,4 +1,4 @@
-"""``fairseq-amber <command>``: everything that is not training."""
+"""``fairseq-amber <command>`` runs everything that is not training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Iterator, Sequence
 from fairseq_amber import __version__
 from fairseq_amber.environment import package_version
 from fairseq_amber.errors import LOGGER, PROGRAM, UserError, error_line, warning_line
-from fairseq_amber.progress import of_one_command, say
+from fairseq_amber.progress import command_progress, say
 
 COMMANDS = {
     "demo-corpus": "fairseq_amber.demo_corpus",
@@ -35,7 +35,7 @@ COMMANDS = {
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Defaults beside each flag that has one; the example in the epilog stays as written."""
+    """Shows the default of each flag that has one, and the example as it is written."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
         if action.default is None or action.default is False or action.default == []:
@@ -68,15 +68,19 @@ def _warnings_on_stderr() -> Iterator[None]:
 
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:
-    """The parser of the whole program, or, given a command, with that command's flags.
+    """Makes the parser of the program.
+
+    Args:
+        command: the command whose flags the parser shall know; None for all commands.
 
     Raises:
-        UserError: a package that a command needs at once is missing.
+        UserError: a package is missing that the module of a command imports.
     """
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
-        description="Prepare text for, and measure, encoders trained with explicit alignment "
-        "objectives. Training itself is fairseq-train --user-dir $(fairseq-amber user-dir).",
+        description="Prepare text for encoders that are trained with explicit alignment "
+        "objectives, and measure them. To train one, call fairseq-train --user-dir $(fairseq-amber "
+        "user-dir).",
     )
     parser.add_argument(
         "--version",
@@ -90,7 +94,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
         except ModuleNotFoundError as error:
             raise UserError(
                 f"the package {error.name} is missing, which fairseq-amber {name} needs; "
-                "fairseq-amber doctor tells all that is missing"
+                "fairseq-amber doctor lists all that is missing"
             ) from None
         subparser = subparsers.add_parser(
             name,
@@ -100,23 +104,27 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
             formatter_class=_HelpFormatter,
         )
         module.add_arguments(subparser)
-        # A module that goes on with what an interrupted run left behind says RESUMES = True.
+        # the module of a command that continues an interrupted run has RESUMES = True
         subparser.set_defaults(run=module.run, resumes=getattr(module, "RESUMES", False))
     return parser
 
 
 def versions() -> str:
-    """What numbers and bugs depend on, a line each; it imports none of it."""
+    """Returns the versions that numbers and bugs depend on, one a line, without imports."""
     lines = [f"fairseq_amber {__version__}"]
     lines += [f"{name} {package_version(name) or 'not installed'}" for name in ("fairseq", "torch")]
     return "\n".join([*lines, f"Python {platform.python_version()}"])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit status (0, 2 for a mistake to mend, 130 for Ctrl-C, or
-    what the command itself returns).
+    """Runs one command. Without arguments, it shows the commands on stderr.
 
-    Without any argument it shows the commands, on stderr, as after other mistakes in the call.
+    Args:
+        argv: the arguments, by default those of the process.
+
+    Returns:
+        The exit status: 0, 2 for an error that the user can correct, 130 for Ctrl-C, 141 if the
+        reader of the output is gone, or what the command itself returns.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     if argv[:1] == ["--version"]:
@@ -129,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.print_help(sys.stderr)
             return 2
         args = parser.parse_args(argv)
-        with of_one_command(), _warnings_on_stderr():
+        with command_progress(), _warnings_on_stderr():
             status = args.run(args)
         sys.stdout.flush()
     except UserError as error:

@@ -1,4 +1,4 @@
-"""What the package runs on: finds fairseq, and says in one line what is missing or broken."""
+"""Finds torch and fairseq, and says in one line what is missing or broken."""
 
 from __future__ import annotations
 
@@ -18,15 +18,21 @@ MINIMUM_TORCH = (1, 12)
 
 
 def version_tuple(version: str) -> tuple[int, int]:
-    """``"2.13.0+cpu"`` -> ``(2, 13)``."""
+    """Returns the first two numbers of a version: ``(2, 13)`` for ``"2.13.0+cpu"``."""
     numbers = re.findall(r"\d+", version)
     return int(numbers[0]), int(numbers[1])
 
 
 def package_version(*distributions: str) -> str | None:
-    """The version of an installed package, known by one of these names; None where there is none.
+    """Returns the version of an installed package.
 
-    It imports nothing, so that it is fast and works for packages that are broken.
+    It imports nothing, so that it is fast and works for broken packages.
+
+    Args:
+        distributions: the names under which the package may be installed.
+
+    Returns:
+        The version, or None if the package is not installed.
     """
     for name in distributions:
         try:
@@ -39,8 +45,9 @@ def package_version(*distributions: str) -> str | None:
 def require_fairseq() -> ModuleType:
     """Imports and returns fairseq.
 
-    Raises UserError, naming the remedy, where torch or fairseq is missing, too old or broken, and
-    where PyPI's ``apex`` stands in the place of NVIDIA's.
+    Raises:
+        UserError: torch or fairseq is missing, too old or broken, or PyPI's ``apex`` is installed
+            instead of NVIDIA's; the message names the remedy.
     """
     _check_torch()
     _check_apex()
@@ -53,7 +60,7 @@ def require_fairseq() -> ModuleType:
     except Exception as error:
         raise _broken(error) from error
     if not hasattr(fairseq, "__version__"):
-        # a folder without __init__.py, which Python imports where it finds nothing better
+        # Python imports a folder without __init__.py if it finds no package of that name
         place = next(iter(getattr(fairseq, "__path__", [])), "?")
         raise UserError(
             f"fairseq is not installed, or hidden by the folder {place}: {_install_remedy()}"
@@ -62,15 +69,17 @@ def require_fairseq() -> ModuleType:
 
 
 def patch_stock_fairseq() -> None:
-    """Makes the checkpoints that are around loadable, by changes in the running process.
+    """Changes fairseq in the running process so that it loads the checkpoints that exist.
 
-    Pretrained ones lack what fairseq's trainer asks every checkpoint for: the criterion's state,
-    and, stripped of all but settings and weights, that of the training.
+    Pretrained checkpoints lack what fairseq's trainer expects: the state of the criterion, and
+    that of the training if only settings and weights were kept.
 
-    With torch >= 2.6 and a fairseq that was not made for it, ``argparse.Namespace``, which models
-    with legacy arguments keep in their checkpoints, is allowed under ``weights_only``; and rank 0
-    passes objects to the other ranks through torch's own ``broadcast_object_list``, because
-    fairseq's way reads them back under ``weights_only`` too. Call it after fairseq is imported.
+    With torch >= 2.6 and a stock fairseq, there are two more changes. ``argparse.Namespace``, which
+    models with legacy arguments keep in their checkpoints, is allowed under ``weights_only``. And
+    rank 0 sends objects to the other ranks with torch's own ``broadcast_object_list``, because
+    fairseq's function reads them under ``weights_only`` too.
+
+    Call it after fairseq is imported.
     """
     import torch
     from fairseq import checkpoint_utils
@@ -88,7 +97,7 @@ def patch_stock_fairseq() -> None:
 
 
 def _upgrading(upgrade: Callable[[dict[str, Any]], dict[str, Any]]):
-    """fairseq's upgrade of older checkpoints, for those that were never meant to go on either."""
+    """Extends fairseq's upgrade of old checkpoints to those that hold no state of a training."""
 
     def complete(state: dict[str, Any]) -> dict[str, Any]:
         if not {"optimizer_history", "best_loss"} & state.keys():
@@ -122,8 +131,8 @@ def _check_torch() -> None:
 
 
 def apex_of_pypi() -> Path | None:
-    """Where PyPI's ``apex``, which is not NVIDIA's, is installed; None where it is not."""
-    # find_spec does not run the package: PyPI's one fails in many ways when imported
+    """Returns the folder of PyPI's ``apex``, which is not NVIDIA's, or None if it is not there."""
+    # find_spec does not run the package, because importing PyPI's apex fails in many ways
     spec = importlib.util.find_spec("apex")
     if spec is None or not spec.submodule_search_locations:
         return None

@@ -1,4 +1,4 @@
-"""How far a long command is: a bar on a terminal, and a line now and then where there is none."""
+"""Shows the progress of a long command: a bar on a terminal, or else a line now and then."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ from contextlib import contextmanager, suppress
 from typing import Any, Callable, Iterable, Iterator, Sized, TextIO
 
 INTERVAL = 30.0  # seconds between two lines
-_LONG = 1_000_000  # a bar shortens numbers from here on
+_LONG = 1_000_000  # a bar shortens numbers from this one on
 
 
 class Pace:
-    """Tells when a line is due: `interval` seconds after the last one, or after the beginning."""
+    """Tells when a line is due: some seconds after the last line, or after the start.
+
+    Args:
+        interval: the seconds.
+        clock: the function that tells the time.
+    """
 
     def __init__(self, interval: float = INTERVAL, clock: Callable[[], float] = time.monotonic):
         self.clock = clock
@@ -24,7 +29,7 @@ class Pace:
         self._next = clock() + interval
 
     def due(self) -> bool:
-        """Whether a line is due now; it then counts as written."""
+        """Tells whether a line is due now; if so, it counts as written."""
         now = self.clock()
         if now < self._next:
             return False
@@ -37,12 +42,16 @@ _with_bars: weakref.WeakSet[Progress] = weakref.WeakSet()
 
 
 @contextmanager
-def of_one_command(pace: Pace | None = None) -> Iterator[None]:
-    """Gives all `Progress` inside the block one pace.
+def command_progress(pace: Pace | None = None) -> Iterator[None]:
+    """Gives one pace to every ``Progress`` in the block.
 
-    A command of many short stages then says how far it is, and one of a few seconds says nothing.
-    Outside of it, as in a program that imports the package, every `Progress` has a pace of its own.
-    Bars that an error or Ctrl-C leaves behind are closed, so that a message has a line to itself.
+    So a command of many short stages shows its progress, and a command of a few seconds shows
+    nothing. Outside such a block, as in a program that imports the package, every ``Progress`` has
+    its own pace. At the end of the block, bars that an error or Ctrl-C left are closed, so that a
+    message starts on a new line.
+
+    Args:
+        pace: the pace, by default a new one.
     """
     global _command_pace
     before, _command_pace = _command_pace, pace or Pace()
@@ -57,22 +66,22 @@ def of_one_command(pace: Pace | None = None) -> Iterator[None]:
 class Progress:
     """Shows on stderr how much of a stage is done.
 
-    On a terminal it is tqdm's bar. Elsewhere, or without tqdm, it is whole lines with the count,
-    the total, the rate and the time left, at most one every 30 seconds, the first after 30 seconds.
-    A stream that is closed, full or gone stops no work: it shows nothing. `Progress` is a context
-    manager, and iterates over the items that it is given, each of which counts one.
+    A terminal shows a bar of tqdm. Otherwise, or without tqdm, there are lines with the count, the
+    total, the rate and the time left, at most one every 30 seconds, and the first after 30 seconds.
+    If the stream is closed or full, nothing is shown and the work continues. ``Progress`` is a
+    context manager and an iterator over the given items, each of which counts one.
 
     Args:
-        items: what `iter` goes through.
-        total: how many there are; by default the number of the items, if that is known.
-        unit: what is counted, in the plural; without one, only the time is told.
-        what: the stage, such as "encoding test.de-en.de".
+        items: the items to iterate over.
+        total: how many there are; by default the number of the items, if it is known.
+        unit: what is counted, in the plural; without it, only the time is shown.
+        what: the name of the stage, such as "encoding test.de-en.de".
         done: how many were done before.
-        work: all the work there is, where the things counted differ in theirs, in any unit; the
-            time left then follows the work that `update` is told of.
+        work: the whole work, in any unit, if the things counted differ in their work; the time
+            left is then computed from the work that ``update`` is given.
         leave: whether a terminal keeps the bar when the stage has ended.
-        pace: of the lines; by default that of the command.
-        stream: by default the standard error.
+        pace: when lines are due; by default the pace of the command.
+        stream: where to write, by default stderr.
     """
 
     def __init__(
@@ -97,7 +106,7 @@ class Progress:
         self._pace = pace or _command_pace or Pace()
         self._begin = self._pace.clock()
         self._stream: TextIO | None = sys.stderr if stream is None else stream
-        self._lock = threading.Lock()  # of `beating`
+        self._lock = threading.Lock()  # for the thread of `beating`
         self._bar = self._make_bar(leave) if _shows_bars(self._stream) else None
         self._bar_pace = Pace(0.5)
         if self._bar is not None:
@@ -118,7 +127,12 @@ class Progress:
         )
 
     def update(self, count: int = 1, work: float | None = None) -> None:
-        """Says that so many more are done, which took so much work: by default as many."""
+        """Adds what was done.
+
+        Args:
+            count: how many more are done.
+            work: the work that they took, by default the same number.
+        """
         self._done += count
         self._work += count if work is None else work
         if self._bar is not None:
@@ -126,7 +140,7 @@ class Progress:
         self.tick()
 
     def tick(self) -> None:
-        """Says that it goes on: writes what is due."""
+        """Writes a line or renews the bar, if it is due."""
         with self._lock:
             if self._bar is not None:
                 if self._bar_pace.due():
@@ -135,13 +149,13 @@ class Progress:
                 _write(f"fairseq-amber: {self.line()}\n", self._stream)
 
     def describe(self, what: str) -> None:
-        """Names the stage, or the part of it that comes now."""
+        """Gives the stage a new name, such as that of the part that comes now."""
         self._what = what
         if self._bar is not None:
             self._bar.set_description(what, refresh=False)
 
     def line(self) -> str:
-        """What a line says now."""
+        """Returns the text of a line at this moment."""
         elapsed = self._pace.clock() - self._begin
         parts = []
         if self._unit:
@@ -165,7 +179,7 @@ class Progress:
         return elapsed * max(0.0, everything / self._work - 1)
 
     def close(self) -> None:
-        """Ends the stage; a bar that is not to be left goes."""
+        """Ends the stage; the bar disappears unless it is to be left."""
         if self._bar is not None:
             self._bar.close()
             _with_bars.discard(self)
@@ -185,10 +199,14 @@ class Progress:
 
 @contextmanager
 def beating(progress: Progress, every: float = 1.0) -> Iterator[None]:
-    """Lets a stage go on telling the time while one long call holds up its updates.
+    """Shows that a stage continues while one long call delays its updates.
 
-    It takes a thread, so that no process may be forked inside the block: a child could inherit the
-    lock of stderr as the thread held it.
+    It starts a thread, so that no process may be forked inside the block: the child could inherit
+    a lock of stderr that the thread held.
+
+    Args:
+        progress: the progress of the stage.
+        every: seconds between two calls of its ``tick``.
     """
     ended = threading.Event()
 
@@ -207,14 +225,14 @@ def beating(progress: Progress, every: float = 1.0) -> Iterator[None]:
 
 @contextmanager
 def heartbeat(what: str) -> Iterator[None]:
-    """Tells, `beating`, how long a call that cannot be divided has taken so far."""
+    """Shows how long a call that cannot be divided has taken so far; see ``beating``."""
     progress = Progress(what=what)
     with progress, beating(progress):
         yield
 
 
 def say(message: str) -> None:
-    """Writes a line on stderr, above the bars that a terminal shows."""
+    """Writes a line on stderr, above the bars of a terminal."""
     if _shows_bars(sys.stderr):
         _bar_class().write(message, file=sys.stderr)
     else:
@@ -232,11 +250,11 @@ def _write(text: str, stream: TextIO | None) -> None:
 def _bar_class() -> Any:
     try:
         from tqdm import tqdm
-    except ImportError:  # `fairseq-amber doctor` is for such installations
+    except ImportError:  # as in an installation that `fairseq-amber doctor` examines
         return None
 
     class Bar(tqdm):
-        """tqdm's, without its thread: threads and forks do not mix."""
+        """A bar of tqdm without its thread, because a fork could inherit the thread's locks."""
 
         monitor_interval = 0
 
@@ -244,11 +262,11 @@ def _bar_class() -> Any:
 
 
 def _shows_bars(stream: TextIO | None) -> bool:
-    """Whether it is a terminal, and not one that states a width of 0, where tqdm shows nothing."""
+    """Tells whether a stream is a terminal in which tqdm shows bars, so not one of width 0."""
     try:
         if stream is None or not stream.isatty() or _bar_class() is None:
             return False
-    except (AttributeError, ValueError):  # no file, or a closed one
+    except (AttributeError, ValueError):  # the stream is no file, or it is closed
         return False
     try:
         return os.get_terminal_size(stream.fileno()).columns > 0
@@ -263,7 +281,7 @@ def _rate(rate: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Minutes and seconds, with the hours if there are any: 4:05, 1:04:05."""
+    """Returns minutes and seconds, with the hours if there are any: 4:05, 1:04:05."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,4 +1,4 @@
-"""``fairseq-amber user-dir``: where fairseq finds the plugin."""
+"""``fairseq-amber user-dir`` prints where fairseq finds the plugin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ EXAMPLE = 'fairseq-train DATA_BIN --user-dir "$(fairseq-amber user-dir)" --arch 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """No flags."""
+    """Adds no flags."""
 
 
 def run(args: argparse.Namespace) -> None:

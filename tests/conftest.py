@@ -44,7 +44,7 @@ def progress_of(monkeypatch):
     from fairseq_amber import cli, progress
 
     always = progress.Pace(0)
-    monkeypatch.setattr(cli, "of_one_command", lambda: progress.of_one_command(always))
+    monkeypatch.setattr(cli, "command_progress", lambda: progress.command_progress(always))
     line = re.compile(r"fairseq-amber: (.+): (.+ of .+) \(\d+ %\), .*\d left", re.ASCII)
     return lambda error: dict(m.groups() for m in map(line.fullmatch, error.splitlines()) if m)
 

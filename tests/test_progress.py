@@ -11,7 +11,7 @@ import pytest
 
 import fairseq_amber
 from fairseq_amber import cli, progress
-from fairseq_amber.progress import Pace, Progress, beating, of_one_command
+from fairseq_amber.progress import Pace, Progress, beating, command_progress
 
 
 class Clock:
@@ -72,7 +72,7 @@ def test_a_slow_update_brings_one_line_and_not_those_that_were_missed(clock):
 
 def test_a_command_that_is_short_says_nothing(clock):
     stream = io.StringIO()
-    with of_one_command(Pace(30, clock)):
+    with command_progress(Pace(30, clock)):
         for _ in range(3):
             for _ in Progress(range(3), unit="sentences", stream=stream):
                 clock.now += 3
@@ -81,7 +81,7 @@ def test_a_command_that_is_short_says_nothing(clock):
 
 def test_a_command_of_many_short_stages_says_which_it_is_at(clock):
     stream = io.StringIO()
-    with of_one_command(Pace(30, clock)):
+    with command_progress(Pace(30, clock)):
         for number in range(1, 7):
             with Progress(total=2, unit="sentences", what=f"text {number}", stream=stream) as stage:
                 clock.now += 14

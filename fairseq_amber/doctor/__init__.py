@@ -1,1 +1,1 @@
-"""``fairseq-amber doctor``: which programs are installed here, and whether they work together."""
+"""``fairseq-amber doctor``: tells which packages are installed, and whether they work together."""

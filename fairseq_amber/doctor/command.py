@@ -1,6 +1,6 @@
-"""``fairseq-amber doctor``: what is installed, what is missing, and what a bug report should hold.
+"""``fairseq-amber doctor``: tells what is installed, what is missing, and what to report in a bug.
 
-It needs neither torch nor fairseq: `doctor_findings` asks for what may fail in another process.
+It needs neither torch nor fairseq: ``doctor.probe`` imports in another process what may fail.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from fairseq_amber.errors import UserError
+from fairseq_amber.files.writing import atomic_writer
 
-SUMMARY = "say what is installed, what is missing and what limits training; for bug reports, too"
+SUMMARY = "tell what is installed, what is missing and what limits training; also for bug reports"
 EXAMPLE = "fairseq-amber doctor"
 
 _BUG_REPORT = """\
@@ -24,29 +24,29 @@ a bug report should hold
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the flags."""
+    """Adds the flags of the command."""
     parser.description = (
         f"{SUMMARY}. The exit status is 0 where training can run, and 1 where it cannot."
     )
-    parser.add_argument("--json", metavar="OUT", type=Path, help="also write it to this file")
+    parser.add_argument(
+        "--json", metavar="OUT", type=Path, help="write the findings to this file too"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints what it finds; returns 0 where training can run, else 1."""
+    """Prints the findings; returns 0 if training can run, else 1."""
     from fairseq_amber.doctor.findings import examine
 
     found = examine()
     print(_text(found))
     if args.json is not None:
-        try:
-            args.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"cannot write {args.json}: {error.strerror or error}") from None
+        with atomic_writer(args.json) as file:
+            file.write(json.dumps(found, indent=2) + "\n")
     return 0 if found["training"] is None else 1
 
 
 def _text(found: dict[str, Any]) -> str:
-    """The same for people, and to be pasted."""
+    """Returns the findings as text that people read and paste into a bug report."""
     training = found["training"]
     lines = [
         f"training: {'can run' if training is None else 'cannot run: ' + training}",

@@ -1,4 +1,4 @@
-"""What `fairseq-amber doctor` finds out about this installation."""
+"""Finds out what is installed and whether it works, for ``fairseq-amber doctor``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fairseq_amber.doctor.probe import ask
 from fairseq_amber.environment import apex_of_pypi, package_version, version_tuple
 from fairseq_amber.progress import Progress
 
-# module -> its distributions, where these have other names
+# each module, with the names of its distributions if they are called otherwise
 _PACKAGES: dict[str, tuple[str, ...]] = {
     "torch": (),
     "fairseq": (),
@@ -50,7 +50,7 @@ _VARIABLES = (
 
 
 def examine() -> dict[str, Any]:
-    """All that the command tells, for JSON; folders below the home directory begin with ``~``."""
+    """Returns all findings, ready for JSON; paths in the home directory begin with ``~``."""
     there = [name for name in _PACKAGES if _is_there(name)]
     if apex_of_pypi() is not None:
         there.remove("apex")
@@ -82,11 +82,11 @@ def _is_there(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError, AttributeError):
-        return True  # and broken: the import says how
+        return True  # it is broken; importing it will tell how
 
 
 def _package(module: str, answer: dict[str, Any] | None) -> dict[str, Any]:
-    """name, version (None where it is not installed) and error (None where it can be imported)."""
+    """Returns ``name``, ``version`` (None if not installed) and ``error`` (None if it works)."""
     distributions = _PACKAGES[module] or (module,)
     version = package_version(*distributions)
     found = {"name": distributions[0], "version": version, "error": None}
@@ -99,7 +99,12 @@ def _package(module: str, answer: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _fairseq(answers: dict[str, Any], packages: dict[str, Any]) -> dict[str, Any] | None:
-    """edited: made by third_party/fairseq; limits: of one that is not; cpp: its compiled parts."""
+    """Describes the fairseq that is installed.
+
+    Returns:
+        ``edited``: whether third_party/fairseq built it; ``limits``: what a stock one cannot do;
+        ``cpp``: the state of its compiled parts. None if there is no fairseq that works.
+    """
     answer = answers.get("fairseq")
     if answer is None or answer.get("error"):
         return None
@@ -121,8 +126,12 @@ def _fairseq(answers: dict[str, Any], packages: dict[str, Any]) -> dict[str, Any
 
 
 def _requirements() -> dict[str, Any] | None:
-    """Requirements that are missing, by extra ("" for what is always needed), as the installed
-    package states them; None where it is not installed but only on the path."""
+    """Lists the missing requirements, as the installed package states them.
+
+    Returns:
+        The missing requirements of each extra, where "" stands for what is always needed; None if
+        the package is on the path but not installed.
+    """
     try:
         stated = importlib.metadata.requires("fairseq_amber") or []
     except importlib.metadata.PackageNotFoundError:
@@ -132,7 +141,7 @@ def _requirements() -> dict[str, Any] | None:
         requirement, _, condition = (part.strip() for part in line.partition(";"))
         extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", condition)
         if condition and not _holds(condition, extra[1] if extra else ""):
-            continue  # for another Python
+            continue  # it is for another version of Python
         match = re.match(r"[A-Za-z0-9][\w.-]*", requirement)
         lacking = missing.setdefault(extra[1] if extra else "", [])
         if match and package_version(*_alternatives(match[0])) is None:
@@ -141,10 +150,10 @@ def _requirements() -> dict[str, Any] | None:
 
 
 def _holds(condition: str, extra: str) -> bool:
-    """Whether a requirement's condition holds here, for an extra."""
+    """Tells whether the condition of a requirement of an extra holds here."""
     try:
         from packaging.markers import Marker
-    except ModuleNotFoundError:  # it comes with matplotlib, and is then missing as well
+    except ModuleNotFoundError:  # it comes with matplotlib, which is then missing too
         return True
     return Marker(condition).evaluate({"extra": extra})
 
@@ -172,7 +181,7 @@ def _memory() -> int | None:
 
 
 def _driver() -> str | None:
-    """The version of NVIDIA's driver, None where there is none that answers."""
+    """Returns the version of NVIDIA's driver, or None if no driver answers."""
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30)
@@ -183,7 +192,7 @@ def _driver() -> str | None:
 
 
 def _disk() -> dict[str, int]:
-    """Bytes that are free, by place."""
+    """Returns the number of free bytes in each place."""
     places = {
         "the current folder": ".",
         "the temporary folder": tempfile.gettempdir(),

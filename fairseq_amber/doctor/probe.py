@@ -1,4 +1,4 @@
-"""What `fairseq-amber doctor` asks of packages, in a process of its own that may die of it."""
+"""Imports packages for ``fairseq-amber doctor`` in another process, which a crash may end."""
 
 from __future__ import annotations
 
@@ -26,10 +26,17 @@ _CHILD = (
 
 
 def ask(questions: Sequence[str], patience: float = PATIENCE) -> Iterator[tuple[str, dict]]:
-    """Yields each question with its answer: names of modules to import, or of `_QUESTIONS`.
+    """Asks questions in another process.
 
-    An answer has `error`, one line, where the import raised something, ended the process or did
-    not come to an end; the questions behind it then go to a fresh process.
+    If an import raises an error, ends the process or does not end, the answer has one line
+    ``error``, and the remaining questions go to a new process.
+
+    Args:
+        questions: names of modules to import, or keys of ``_QUESTIONS``.
+        patience: seconds to wait for one answer.
+
+    Yields:
+        Each question with its answer.
     """
     left = list(questions)
     while left:
@@ -73,15 +80,15 @@ def _ending(status: int) -> str:
 
 
 def answer(questions: Sequence[str]) -> None:
-    """The other process: a line of JSON for each question, on what was the standard output."""
+    """Answers questions, in the other process: a line of JSON for each on standard output."""
     out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what packages print while they are imported
+    os.dup2(2, 1)  # so that what packages print when they are imported goes to stderr
     logging.disable(logging.INFO)
     for question in questions:
         try:
             found = _QUESTIONS[question]() if question in _QUESTIONS else _import(question)
         except BaseException as error:
-            # the last line of a long explanation says less than the first
+            # the first line of a long explanation says most
             lines = f"{type(error).__name__}: {error}".splitlines()
             found = {"error": lines[0].strip()}
         print(json.dumps(found), file=out, flush=True)
@@ -107,7 +114,7 @@ def _fairseq() -> dict[str, Any]:
 
 
 def _training() -> dict[str, Any]:
-    """Does what ``fairseq-train --user-dir`` does before it reads its flags."""
+    """Imports what ``fairseq-train --user-dir`` imports before it reads its flags."""
     from fairseq_amber.environment import patch_stock_fairseq, require_fairseq
     from fairseq_amber.errors import UserError
 

@@ -6,12 +6,11 @@ It needs neither torch nor fairseq: ``doctor.probe`` imports in another process 
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from pathlib import Path
 from typing import Any
 
-from fairseq_amber.files.writing import atomic_writer
+from fairseq_amber.files.json_file import write_json
 
 SUMMARY = "tell what is installed, what is missing and what limits training; also for bug reports"
 EXAMPLE = "fairseq-amber doctor"
@@ -40,8 +39,7 @@ def run(args: argparse.Namespace) -> int:
     found = examine()
     print(_text(found))
     if args.json is not None:
-        with atomic_writer(args.json) as file:
-            file.write(json.dumps(found, indent=2) + "\n")
+        write_json(args.json, found)
     return 0 if found["training"] is None else 1
 
 

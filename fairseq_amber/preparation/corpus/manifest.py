@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.json_file import read_bytes
+from fairseq_amber.files.json_file import parse_json, read_bytes
 
 MANIFEST_NAME = "prepare.json"
 PARTIAL_NAME = ".partial"
@@ -102,12 +102,13 @@ def read_manifest(folder: Path) -> Manifest | None:
                 f"{MANIFEST_NAME}); name a new or an empty folder"
             )
         return None
+    complaint = f"{path} is damaged or of another version; remove {folder} and run again"
     try:
-        manifest = Manifest(**json.loads(read_bytes(path)))
-    except (ValueError, TypeError):
-        manifest = None
-    if manifest is None or manifest.format != _FORMAT:
-        raise UserError(f"{path} is damaged or of another version; remove {folder} and run again")
+        manifest = Manifest(**parse_json(read_bytes(path), complaint))
+    except TypeError:
+        raise UserError(complaint) from None
+    if manifest.format != _FORMAT:
+        raise UserError(complaint)
     return manifest
 
 

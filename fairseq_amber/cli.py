@@ -17,7 +17,7 @@ from fairseq_amber.errors import LOGGER, PROGRAM, UserError, error_line, warning
 from fairseq_amber.progress import command_progress, say
 
 COMMANDS = {
-    "demo-corpus": "fairseq_amber.demo_corpus",
+    "demo-corpus": "fairseq_amber.demo_corpus.command",
     "prepare": "fairseq_amber.preparation.corpus.command",
     "prepare-task": "fairseq_amber.preparation.task.command",
     "embed": "fairseq_amber.inference.embedding.command",

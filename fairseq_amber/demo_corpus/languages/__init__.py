@@ -1,4 +1,4 @@
-"""The languages of the grammar: each module has ``realise(sentence) -> list of tokens``."""
+"""The languages of the corpus: one package each, whose ``grammar`` has a function ``realise``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ LANGUAGES = {"de": "german", "en": "english", "ru": "russian", "tr": "turkish"}
 
 
 def realisers() -> dict[str, Callable[[Sentence], Tokens]]:
-    """The function that says a meaning, for each language code."""
+    """Returns, for each language code, the function that writes a meaning as tokens."""
     return {
-        code: importlib.import_module(f"{__name__}.{module}").realise
-        for code, module in LANGUAGES.items()
+        code: importlib.import_module(f"{__name__}.{package}.grammar").realise
+        for code, package in LANGUAGES.items()
     }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fairseq_amber.demo_corpus.concepts import ANIMALS, PERSONS
-from fairseq_amber.demo_corpus.languages import turkish_lexicon as lexicon
-from fairseq_amber.demo_corpus.languages.turkish_morphology import (
+from fairseq_amber.demo_corpus.languages.turkish import lexicon
+from fairseq_amber.demo_corpus.languages.turkish.morphology import (
     PAST,
     PRESENT,
     bare,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fairseq_amber.demo_corpus.concepts import FREQUENCY, PERSONS
-from fairseq_amber.demo_corpus.languages import russian_lexicon as lexicon
-from fairseq_amber.demo_corpus.languages.russian_morphology import (
+from fairseq_amber.demo_corpus.languages.russian import lexicon
+from fairseq_amber.demo_corpus.languages.russian.morphology import (
     CASES,
     adjective_forms,
     noun_forms,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fairseq_amber.demo_corpus.concepts import FREQUENCY, STATIVE
-from fairseq_amber.demo_corpus.languages.english_lexicon import (
+from fairseq_amber.demo_corpus.languages.english.lexicon import (
     BE,
     BEFORE_VERB,
     COMPARATIVES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from fairseq_amber.demo_corpus.languages import russian_lexicon as lexicon
+from fairseq_amber.demo_corpus.languages.russian import lexicon
 
 CASES = lexicon.CASES
 _HUSHED = "жчшщ"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Tuple
 
-from fairseq_amber.demo_corpus.languages import german_lexicon as lexicon
+from fairseq_amber.demo_corpus.languages.german import lexicon
 from fairseq_amber.demo_corpus.meaning import Clause, NounPhrase, Sentence
 from fairseq_amber.demo_corpus.tokens import Token, Tokens, adverbial, finish
 

@@ -1,0 +1,1 @@
+"""English: its grammar, and its words as tables."""

@@ -1,0 +1,1 @@
+"""German: its grammar, and its words as tables."""

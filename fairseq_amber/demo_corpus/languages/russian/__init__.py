@@ -1,0 +1,1 @@
+"""Russian: its grammar, and its words as tables."""

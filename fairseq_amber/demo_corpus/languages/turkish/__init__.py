@@ -1,0 +1,1 @@
+"""Turkish: its grammar, and its words as tables."""

@@ -32,6 +32,7 @@ setup(
     license="MIT",
     python_requires=">=3.8",
     packages=find_packages(include=["fairseq_amber", "fairseq_amber.*"]),
+    package_data={"": ["*.tsv"]},  # the demo corpus's words
     install_requires=[
         "torch>=1.12",
         "numpy",

@@ -17,7 +17,7 @@ _THINGS = tuple(
 )
 _VERBS: list[tuple[tuple[str, ...], float]] = [
     (concepts.INTRANSITIVE, 16),
-    (("go", "return"), 10),
+    (concepts.MOTION, 10),
     (concepts.DITRANSITIVE, 16),
     (concepts.TRANSITIVE, 58),
 ]
@@ -85,7 +85,7 @@ class ClauseSampler:
                 recipient = recipient._replace(determiner="definite")
         is_alone = thing is None
         place, direction = None, "at"
-        if verb in ("go", "return"):
+        if verb in concepts.MOTION:
             direction = "to" if verb == "go" else "from"
             place = self._phrases.place()
         elif (is_alone or verb in concepts.PLACED) and self._chance.of(0.45 if is_alone else 0.2):
@@ -94,7 +94,7 @@ class ClauseSampler:
         is_shared = is_alone or verb in concepts.SHARED
         if is_shared and subject.noun not in concepts.ANIMALS and self._chance.of(0.25):
             companion = self._phrases.person(is_plain=True, pronouns=0)
-        manners = [manner for manner, verbs in concepts.MANNERS.items() if verb in verbs]
+        manners = concepts.MANNERS[verb]
         manner = ""
         if manners and not negated and not companion and self._chance.of(0.25):
             manner = self._chance.pick(manners)

@@ -1,4 +1,8 @@
-"""Which concepts go together: what can be eaten, what can be red, what happens when.
+"""Which concepts go together: what one can eat, what can be red, what happens when.
+
+The concepts stand in tables beside this file: ``nouns.tsv``, ``verbs.tsv``, ``adjectives.tsv``,
+``times.tsv`` and ``positions.tsv``. The order of the rows, and of the words in a cell, decides what
+a seed draws, so a change of it changes the corpus.
 
 Whether a combination of a verb and its object, or of an adjective and its noun, is held out for
 the test split depends on its name alone, so it is the same for every seed.
@@ -7,188 +11,202 @@ the test split depends on its name alone, so it is the same for every seed.
 from __future__ import annotations
 
 import zlib
-from typing import Iterator
+from pathlib import Path
+from typing import Iterator, Literal, NamedTuple, Sequence, Tuple
 
-PERSONS = tuple(
-    "man woman boy girl child teacher doctor student neighbour friend mother father sister "
-    "brother grandmother grandfather farmer painter cook driver singer guest".split()
+from fairseq_amber.demo_corpus.word_table import Words, read_table
+
+NounTraits = Tuple[Literal["feminine", "kin", "unowned"], ...]
+VerbTraits = Tuple[
+    Literal[
+        "of_animals",
+        "report",
+        "stative",
+        "present_only",
+        "past_only",
+        "never_present",
+        "indirect",
+        "placed",
+        "shared",
+    ],
+    ...,
+]
+AdjectiveTraits = Tuple[Literal["lasting", "comparable", "state", "of_animals"], ...]
+Tenses = Tuple[Literal["present", "past", "future"], ...]
+TimeTraits = Tuple[Literal["frequency", "never_first"], ...]
+
+
+class Noun(NamedTuple):
+    """A row of ``nouns.tsv``.
+
+    Attributes:
+        noun: the concept.
+        group: the group of nouns that are used alike.
+        adjectives: the adjectives that can describe it.
+        traits: ``feminine``: the noun names women; ``kin``: one speaks of such a person as
+            somebody's (my mother); ``unowned``: no possessive fits (German "meine Frau" is a wife).
+    """
+
+    noun: str
+    group: str
+    adjectives: Words
+    traits: NounTraits = ()
+
+
+class Verb(NamedTuple):
+    """A row of ``verbs.tsv``.
+
+    Attributes:
+        verb: the concept.
+        kind: ``motion`` verbs take a place to go to or to come from; ``report`` verbs take a
+            that-clause.
+        objects: the nouns that can be its object; ``*food`` stands for all nouns of that group.
+        manners: the adverbs of manner that go with it.
+        traits: ``of_animals``: animals do it too; ``report``: it takes a that-clause besides its
+            objects; ``stative``: it has no English progressive; ``present_only``, ``past_only`` and
+            ``never_present``: the tenses that it has; ``indirect``: its object is a dative in some
+            language; ``placed``: one can say where it happens, although it has an object;
+            ``shared``: one can say with whom, although it has an object.
+    """
+
+    verb: str
+    kind: Literal["intransitive", "motion", "report", "transitive", "ditransitive"]
+    objects: Words = ()
+    manners: Words = ()
+    traits: VerbTraits = ()
+
+
+class Adjective(NamedTuple):
+    """A row of ``adjectives.tsv``.
+
+    Attributes:
+        adjective: the concept.
+        dimension: the property that it speaks of, where several adjectives share it.
+        traits: ``lasting``: one can say it of the future; ``comparable``: it has a comparative;
+            ``state``: it is only a predicate, of persons, and ``of_animals``: also of animals.
+    """
+
+    adjective: str
+    dimension: str = ""
+    traits: AdjectiveTraits = ()
+
+
+class Time(NamedTuple):
+    """A row of ``times.tsv``.
+
+    Attributes:
+        time: the concept.
+        tenses: the tenses that it goes with; none for a frequency, which goes with every tense.
+        traits: ``frequency``: it says how often; ``never_first``: it never opens a sentence.
+    """
+
+    time: str
+    tenses: Tenses = ()
+    traits: TimeTraits = ()
+
+
+class Position(NamedTuple):
+    """A row of ``positions.tsv``.
+
+    Attributes:
+        position: the concept.
+        landmarks: the nouns that something can have this position to.
+    """
+
+    position: str
+    landmarks: Words
+
+
+_FOLDER = Path(__file__).parent
+_ADJECTIVES = read_table(_FOLDER / "adjectives.tsv", Adjective)
+_NOUNS = read_table(
+    _FOLDER / "nouns.tsv", Noun, known={"adjectives": [row.adjective for row in _ADJECTIVES]}
 )
-FEMININE_PERSONS = frozenset("woman girl mother sister grandmother singer".split())
-# one speaks of a mother as somebody's
-KIN = frozenset("mother father sister brother grandmother grandfather".split())
-UNOWNED = frozenset(("man", "woman", "boy", "girl"))  # "meine Frau" is a wife, "kızım" a daughter
-ANIMALS = tuple("dog cat horse cow bird rabbit mouse goat".split())
+_TIMES = read_table(_FOLDER / "times.tsv", Time)
 
-READABLE = ("book", "newspaper", "letter")
-DISHES = ("cup", "plate", "bottle")
-CONTAINERS = ("basket", "bag", "box")
-FURNITURE = ("table", "chair", "bed", "cupboard", "lamp", "carpet")
-VEHICLES = ("car", "bicycle", "bus", "train", "ship")
-CLOTHES = ("coat", "shirt", "hat", "dress")
-DEVICES = ("phone", "computer", "camera")
-BUILDINGS = ("door", "window", "house")
-SMALL = tuple("key flower umbrella gift map knife ball guitar picture".split())
-FOOD = ("apple", "orange", "lemon", "tomato", "egg", "cake")
-MASSES = ("bread", "cheese", "soup", "water", "milk", "tea", "coffee")
+
+def _group(name: str) -> Words:
+    return tuple(row.noun for row in _NOUNS if row.group == name)
+
+
+def _with_trait(rows: Sequence[Noun | Verb | Adjective | Time], trait: str) -> Words:
+    return tuple(row[0] for row in rows if trait in row.traits)
+
+
+PERSONS, ANIMALS, PLACES = _group("person"), _group("animal"), _group("place")
+FOOD, MASSES = _group("food"), _group("mass")
+DISHES, CLOTHES, CONTAINERS = _group("dish"), _group("clothes"), _group("container")
+FURNITURE, VEHICLES, BUILDINGS = _group("furniture"), _group("vehicle"), _group("building")
+READING, DEVICES, SMALL = _group("reading"), _group("device"), _group("small")
 MASS = frozenset(MASSES)
-PLACES = tuple(
-    "city village park school station market garden hospital shop kitchen library museum "
-    "restaurant office forest hotel street theatre factory".split()
-)
-GOODS = READABLE + DISHES + CONTAINERS + FURNITURE + CLOTHES + DEVICES + SMALL + FOOD + MASSES
+PORTABLE = READING + DISHES + CONTAINERS + CLOTHES + DEVICES + SMALL + FOOD
+GOODS = READING + DISHES + CONTAINERS + FURNITURE + CLOTHES + DEVICES + SMALL + FOOD + MASSES
 GOODS += ("car", "bicycle", "house", "horse", "cow", "goat")
-PORTABLE = READABLE + DISHES + CONTAINERS + CLOTHES + DEVICES + SMALL + FOOD
+FEMININE_PERSONS = frozenset(_with_trait(_NOUNS, "feminine"))
+KIN = frozenset(_with_trait(_NOUNS, "kin"))
+UNOWNED = frozenset(_with_trait(_NOUNS, "unowned"))
 
-INTRANSITIVE = tuple("sleep work laugh sing dance swim play run cry".split())
-ANIMAL_ACTIONS = ("sleep", "swim", "play", "run", "see", "hear")
 
-OBJECTS: dict[str, tuple[str, ...]] = {
-    "read": READABLE + ("map",),
-    "write": ("book", "letter"),
-    "buy": GOODS,
-    "sell": GOODS,
-    "see": PERSONS + ANIMALS + VEHICLES + BUILDINGS + FURNITURE + CLOTHES + SMALL + DISHES,
-    "look_for": PERSONS + ANIMALS + PORTABLE + ("car", "bicycle", "bus"),
-    "find": ANIMALS + PORTABLE + ("car", "bicycle"),
-    "wash": DISHES + CLOTHES + FOOD[:4] + ("car", "bicycle", "window", "dog", "horse", "carpet"),
-    "open": DISHES[2:] + CONTAINERS[1:] + ("door", "window", "letter", "cupboard", "gift"),
-    "close": DISHES[2:] + CONTAINERS[1:] + ("door", "window", "book", "cupboard", "umbrella"),
-    "clean": FURNITURE + VEHICLES + CLOTHES + BUILDINGS + ("bag", "camera", "computer", "picture"),
-    "eat": FOOD + ("bread", "cheese", "soup"),
-    "drink": ("water", "milk", "tea", "coffee"),
-    "cook": ("soup", "egg", "tomato"),
-    "draw": ANIMALS + ("house", "flower", "ship", "car", "train", "map", "picture"),
-    "repair": VEHICLES + FURNITURE[:5] + DEVICES + ("door", "window", "umbrella", "guitar"),
-    "love": PERSONS,
-    "know": PERSONS,
-    "visit": PERSONS,
-    "help": PERSONS,
-    "call": PERSONS,
-    "wait_for": PERSONS + ("bus", "train", "ship", "letter"),
-    "take": PORTABLE,
-    "carry": PORTABLE + FURNITURE,
-    "forget": READABLE + CONTAINERS + CLOTHES + DEVICES + SMALL,
-    "lose": CLOTHES + DEVICES + ("bag", "key", "letter", "map", "umbrella", "ball", "knife"),
-    "hear": PERSONS + ANIMALS + ("car", "train", "bus", "phone", "guitar"),
-    "break": DISHES + ("window", "lamp", "chair", "egg", "guitar", "camera"),
-    "steal": VEHICLES[:2] + DEVICES + ("bag", "key", "picture", "horse", "gift", "hat"),
-    "give": PORTABLE + MASSES + ("dog", "cat", "rabbit"),
-    "show": PORTABLE + FURNITURE + VEHICLES[:2] + ANIMALS + ("house",),
-    "bring": PORTABLE + MASSES + ("chair", "lamp"),
-    "send": READABLE + CLOTHES + DEVICES + ("flower", "gift", "map", "picture", "key", "cake"),
+_GROUPS = {f"*{row.group}": _group(row.group) for row in _NOUNS}
+_GROUPS.update({"*goods": GOODS, "*portable": PORTABLE})
+_THINGS = [row.noun for row in _NOUNS]
+_VERBS = read_table(_FOLDER / "verbs.tsv", Verb, known={"objects": {*_THINGS, *_GROUPS}})
+_POSITIONS = read_table(_FOLDER / "positions.tsv", Position, known={"landmarks": _THINGS})
+
+
+def _expanded(words: Words) -> Iterator[str]:
+    """Yields the words, and for ``*group`` the nouns of the group."""
+    for word in words:
+        yield from _GROUPS.get(word, (word,))
+
+
+def _verbs(kind: str) -> Words:
+    return tuple(row.verb for row in _VERBS if row.kind == kind)
+
+
+OBJECTS = {row.verb: tuple(_expanded(row.objects)) for row in _VERBS if row.objects}
+INTRANSITIVE, MOTION = _verbs("intransitive"), _verbs("motion")
+TRANSITIVE, DITRANSITIVE = _verbs("transitive"), _verbs("ditransitive")
+REPORTING = _verbs("report") + _with_trait(_VERBS, "report")
+ANIMAL_ACTIONS = _with_trait(_VERBS, "of_animals")
+INDIRECT = frozenset(_with_trait(_VERBS, "indirect"))
+STATIVE = frozenset(_with_trait(_VERBS, "stative"))
+PRESENT_ONLY = _with_trait(_VERBS, "present_only")
+PAST_ONLY = _with_trait(_VERBS, "past_only")
+NEVER_PRESENT = PAST_ONLY + _with_trait(_VERBS, "never_present")
+PLACED = frozenset(_with_trait(_VERBS, "placed"))
+SHARED = frozenset(_with_trait(_VERBS, "shared"))
+MANNERS = {row.verb: row.manners for row in _VERBS}
+
+TIMES = {
+    tense: tuple(row.time for row in _TIMES if tense in row.tenses)
+    for tense in ("present", "past", "future")
 }
-DITRANSITIVE = ("give", "show", "bring", "send")
-TRANSITIVE = tuple(verb for verb in OBJECTS if verb not in DITRANSITIVE)
-INDIRECT = frozenset(("help", "call"))  # their objects are datives in some language
-MATRIX = ("know_that", "say", "think", "hear")  # what takes a that-clause
-STATIVE = frozenset("see love know hear know_that think say".split())  # no English progressive
-PRESENT_ONLY = frozenset(("love", "know"))
-PAST_ONLY = frozenset(("forget", "lose", "break", "steal"))
-NEVER_PRESENT = PAST_ONLY | {"find"}
-# transitive verbs of which one may say where it happens
-PLACED = frozenset(
-    "read write buy sell see look_for find eat drink draw wait_for forget lose hear give show "
-    "help call".split()
-)
-SHARED = frozenset(("eat", "drink", "cook"))  # and of which, with whom
-
-MANNERS: dict[str, frozenset[str]] = {
-    "slowly": frozenset("eat drink write read run swim work open".split()),
-    "quickly": frozenset("eat drink write read run swim work wash clean repair cook".split()),
-    "quietly": frozenset("sing laugh cry play work".split()),
-    "carefully": frozenset("open close carry wash clean repair draw".split()),
-}
-
-TIMES: dict[str, tuple[str, ...]] = {
-    "present": ("now", "today"),
-    "past": ("yesterday", "last_week", "monday", "friday", "morning", "evening"),
-    "future": ("tomorrow", "next_week", "soon", "monday", "friday", "morning", "evening"),
-}
-FREQUENT = ("often", "always", "every_day", "sometimes", "rarely")
+FREQUENT = _with_trait(_TIMES, "frequency")
 FREQUENCY = frozenset(FREQUENT)
-NEVER_FIRST = frozenset(("often", "always", "rarely"))
+NEVER_FIRST = frozenset(_with_trait(_TIMES, "never_first"))
 
-_THING = ("new", "old", "big", "small", "beautiful", "expensive", "cheap")
-_COLOURS = ("red", "green", "blue", "white", "black", "yellow")
-_MEALS = ("fresh", "hot", "cold", "expensive", "cheap")
-
-
-def _adjectives() -> dict[str, tuple[str, ...]]:
-    table: dict[str, tuple[str, ...]] = {}
-    for noun in PERSONS:
-        table[noun] = ("young", "old", "clever", "strong", "famous", "rich", "poor", "brave")
-    for noun in ("boy", "girl", "child"):
-        table[noun] = table[noun][2:]
-    for noun in ANIMALS:
-        table[noun] = ("young", "old", "big", "small", "black", "white", "clever", "strong")
-    for noun in PLACES:
-        table[noun] = ("new", "old", "big", "small", "beautiful", "famous", "quiet")
-    for noun in FOOD:
-        table[noun] = ("fresh", "big", "small", "cheap", "expensive")
-    for noun in MASSES:
-        table[noun] = _MEALS
-    for noun in ("apple", "tomato"):
-        table[noun] += ("red", "green")
-    table["lemon"] += ("yellow", "green")
-    for noun in READABLE:
-        table[noun] = ("new", "old", "long")
-    table["book"] += ("expensive", "cheap", "heavy", "beautiful")
-    for noun in DISHES + CLOTHES:
-        table[noun] = _THING + _COLOURS
-    for noun in CONTAINERS + FURNITURE:
-        table[noun] = _THING + _COLOURS + ("heavy", "light")
-    for noun in VEHICLES + BUILDINGS:
-        table[noun] = _THING + _COLOURS
-    for noun in DEVICES:
-        table[noun] = _THING + ("heavy", "light", "black", "white")
-    for noun in SMALL:
-        table[noun] = _THING
-    for noun in ("flower", "umbrella", "ball"):
-        table[noun] = ("big", "small", "beautiful") + _COLOURS
-    table["knife"] = table["key"] = ("new", "old", "big", "small", "heavy")
-    return table
-
-
-ADJECTIVES = _adjectives()
-STATES = ("ill", "healthy", "happy", "hungry", "busy")  # of persons, as predicates only
-ANIMAL_STATES = ("ill", "healthy", "hungry")
-LASTING = ("expensive", "cheap", "beautiful", "famous")  # what one can say of the future
-COMPARABLE = frozenset(
-    "big small new old young beautiful expensive cheap heavy light strong clever rich poor "
-    "famous quiet".split()
-)
-_DIMENSIONS = (
-    ("big", "small"),
-    ("new", "old", "young"),
-    _COLOURS,
-    ("expensive", "cheap"),
-    ("heavy", "light"),
-    ("rich", "poor"),
-    ("hot", "cold"),
-)
-_DIMENSION = {adjective: words[0] for words in _DIMENSIONS for adjective in words}
+ADJECTIVES = {row.noun: row.adjectives for row in _NOUNS}
+STATES = _with_trait(_ADJECTIVES, "state")
+ANIMAL_STATES = _with_trait(_ADJECTIVES, "of_animals")
+LASTING = frozenset(_with_trait(_ADJECTIVES, "lasting"))
+COMPARABLE = frozenset(_with_trait(_ADJECTIVES, "comparable"))
+_DIMENSION = {row.adjective: row.dimension or row.adjective for row in _ADJECTIVES}
 
 
 def same_dimension(first: str, second: str) -> bool:
-    """Whether two adjectives speak of the same property, so that one noun takes one of them."""
-    return _DIMENSION.get(first, first) == _DIMENSION.get(second, second)
+    """Whether two adjectives speak of the same property, so that a noun takes only one of them."""
+    return _DIMENSION[first] == _DIMENSION[second]
 
 
-POSITIONS = {  # relation -> what can be there
-    "on": ("table", "chair", "bed", "cupboard", "box", "carpet"),
-    "under": ("table", "chair", "bed", "cupboard", "umbrella", "carpet"),
-    "behind": ("table", "cupboard", "house", "door", "car", "bus"),
-    "in_front_of": ("house", "door", "car", "window", "bus", "train"),
-    "next_to": ("table", "bed", "house", "door", "window", "car", "lamp"),
-    "in": ("box", "basket", "bag", "cupboard", "house", "car", "bus", "train"),
-}
+POSITIONS = {row.position: row.landmarks for row in _POSITIONS}
 COMPARED = (PERSONS, ANIMALS, FURNITURE, VEHICLES, CLOTHES, DEVICES, FOOD, PLACES, SMALL)
 _BULKY = frozenset(FURNITURE + VEHICLES + BUILDINGS)
 
 
-def fits(relation: str, noun: str) -> bool:
-    """Whether a thing can stand in the relation to a landmark: no house under a table."""
-    if relation in ("behind", "in_front_of", "next_to"):
+def fits(position: str, noun: str) -> bool:
+    """Whether a thing can have this position to a landmark: no house stands under a table."""
+    if position in ("behind", "in_front_of", "next_to"):
         return noun not in BUILDINGS
     return noun not in _BULKY and noun not in PERSONS and noun not in ("horse", "cow", "goat")
 
@@ -204,6 +222,6 @@ def _held_out() -> Iterator[tuple[str, str]]:
         yield from ((adjective, noun) for adjective in adjectives if _is_held_out(adjective, noun))
 
 
-# (verb, noun of its object) and (adjective, noun) pairs of the test split alone: those whose name,
-# such as b"buy car", has a CRC-32 that is a multiple of 9
+# The pairs (verb, noun of its object) and (adjective, noun) that only the test split has: those
+# whose name, such as b"buy car", has a CRC-32 that is a multiple of 9.
 HELD_OUT = tuple(_held_out())

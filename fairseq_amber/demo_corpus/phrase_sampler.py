@@ -25,10 +25,6 @@ _INDEFINITE: _Weights = [("indefinite", 20), ("numeral", 7)]
 _BARE: _Weights = [("", 8)]
 _BARE_MASS: _Weights = [("", 40)]
 
-_OWNED_PLACES = frozenset(
-    "garden kitchen school office shop village street city hotel restaurant factory".split()
-)
-
 
 class PhraseSampler:
     """Noun phrases for the places that a clause has; a "plain" one is definite."""
@@ -94,7 +90,7 @@ class PhraseSampler:
         determiner = "definite"
         if self._chance.of(0.1):
             determiner = "this"
-        elif noun in _OWNED_PLACES and self._chance.of(0.3):
+        elif noun not in concepts.UNOWNED and self._chance.of(0.3):
             determiner = self._chance.pick(("my", "our", "your"))
         return self.with_adjective(NounPhrase(noun, determiner), 0.25)
 
@@ -117,8 +113,7 @@ def _determiners(noun: str, is_plain: bool, is_object: bool) -> _Weights:
         return _OF_KIN
     if noun in concepts.MASS:
         return _OF_MASSES + _BARE_MASS if is_object and not is_plain else _OF_MASSES
-    is_public = noun in concepts.PLACES and noun not in _OWNED_PLACES
-    if is_public or noun in concepts.UNOWNED:
+    if noun in concepts.UNOWNED:
         definite = _OF_UNOWNED
     else:
         definite = _OF_PERSONS if noun in concepts.PERSONS else _OF_THINGS

@@ -64,7 +64,7 @@ class Sampler:
         return Sentence(self._clauses.simple())
 
     def _reported(self) -> Sentence:
-        verb = self._chance.pick(concepts.MATRIX)
+        verb = self._chance.pick(concepts.REPORTING)
         tense = "past" if verb == "hear" or self._chance.of(0.3) else "present"
         matrix = Clause(
             "action",

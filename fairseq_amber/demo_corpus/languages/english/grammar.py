@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from fairseq_amber.demo_corpus.concepts import FREQUENCY, STATIVE
-from fairseq_amber.demo_corpus.languages.english.lexicon import (
-    BE,
-    BEFORE_VERB,
-    COMPARATIVES,
-    DIRECTIONS,
-    PLURALS,
-    PREPOSITIONS,
-    PRONOUNS,
-    RELATIONS,
-    TIMES,
-    VERBS,
-)
+from fairseq_amber.demo_corpus.languages.english import lexicon
 from fairseq_amber.demo_corpus.meaning import Clause, NounPhrase, Sentence
 from fairseq_amber.demo_corpus.tokens import Token, Tokens, adverbial, finish
 
-_VERBS = {concept: tuple(forms.split()) for concept, forms in VERBS.items()}
+_BE = {"I": ("am", "was"), "sg": ("is", "was"), "pl": ("are", "were")}  # present, past
+_DIRECTIONS = {"to": "to", "from": "from"}
+_BEFORE_VERB = frozenset(("often", "always", "sometimes", "rarely"))
 
 
 def realise(sentence: Sentence) -> Tokens:
-    """The sentence as tokens, with the units of meaning of each."""
+    """Writes a meaning as tokens, each with its units of meaning."""
     tokens = _clause(sentence.clause, "A", sentence.question)
     if sentence.second is not None:
         if sentence.join == "but":
@@ -33,14 +24,15 @@ def realise(sentence: Sentence) -> Tokens:
 
 
 def noun_phrase(phrase: NounPhrase, unit: str, is_subject: bool = False) -> Tokens:
-    """Determiner, adjective, noun; or a name or pronoun."""
+    """Writes determiner, adjective and noun, or a name or a pronoun."""
     if phrase.is_pronoun:
-        return [Token(PRONOUNS[phrase.noun][0 if is_subject else 1], (unit + "n",))]
+        pronoun = lexicon.PRONOUNS[phrase.noun]
+        return [Token(pronoun.subject if is_subject else pronoun.object, (unit + "n",))]
     noun = Token(phrase.noun, (unit + "n",))
     if phrase.is_name:
         return [noun]
     if phrase.plural:
-        noun = noun._replace(text=PLURALS.get(phrase.noun) or phrase.noun + "s")
+        noun = noun._replace(text=lexicon.NOUNS[phrase.noun].plural)
     tokens: Tokens = []
     if phrase.determiner == "of":
         tokens.append(Token("the", (unit + "od",)))
@@ -68,8 +60,8 @@ def _determiner(phrase: NounPhrase) -> str:
 def _clause(clause: Clause, unit: str, question: bool = False) -> Tokens:
     subject = noun_phrase(clause.subject, unit + "s", is_subject=True)
     auxiliary, verb = _verb(clause, unit, question)
-    time = adverbial(TIMES[clause.time], unit + "t") if clause.time else []
-    before_verb = time if clause.time in BEFORE_VERB and not clause.fronted else []
+    time = adverbial(lexicon.TIMES[clause.time], unit + "t") if clause.time else []
+    before_verb = time if clause.time in _BEFORE_VERB and not clause.fronted else []
     negation = [Token("not", (unit + "!",))] if clause.negated else []
     start = [auxiliary] if auxiliary else []
     tokens = start + subject if question else subject + start
@@ -89,7 +81,8 @@ def _clause(clause: Clause, unit: str, question: bool = False) -> Tokens:
 
 def _preposition(clause: Clause) -> str:
     assert clause.place is not None
-    return DIRECTIONS.get(clause.direction) or PREPOSITIONS.get(clause.place.noun, "in")
+    at_place = lexicon.NOUNS[clause.place.noun].place_preposition
+    return _DIRECTIONS.get(clause.direction, at_place)
 
 
 def _agreement(subject: NounPhrase) -> str:
@@ -107,28 +100,29 @@ def _verb(clause: Clause, unit: str, question: bool) -> tuple[Token | None, Toke
         copula = (unit + "C",)
         if clause.tense == "future":
             return Token("will", tense), [Token("be", copula)]
-        return Token(BE[agreement][clause.tense == "past"], copula), []
-    base, third, past, ing, *_ = _VERBS[clause.predicate]
+        return Token(_BE[agreement][clause.tense == "past"], copula), []
+    verb = lexicon.VERBS[clause.predicate]
     sure = (unit + "V",)
     rest: Tokens = []
     if clause.modal == "must":
-        return Token("must", (unit + "M",)), [Token(base, sure)]
+        return Token("must", (unit + "M",)), [Token(verb.base, sure)]
     if clause.modal == "want":
-        rest = [Token("to", (unit + "I",)), Token(base, sure)]
-        base, third, past, ing = _VERBS["want"]
+        rest = [Token("to", (unit + "I",)), Token(verb.base, sure)]
+        verb = lexicon.VERBS["want"]
         sure = (unit + "M",)
     if clause.tense == "future":
-        return Token("will", tense), [Token(base, sure), *rest]
+        return Token("will", tense), [Token(verb.base, sure), *rest]
     if clause.tense == "past":
         if clause.negated or question:
-            return Token("did", tense), [Token(base, sure), *rest]
-        return None, [Token(past, sure, tense), *rest]
+            return Token("did", tense), [Token(verb.base, sure), *rest]
+        return None, [Token(verb.past, sure, tense), *rest]
     is_state = clause.predicate in STATIVE or clause.modal == "want"
     if not is_state and clause.time not in FREQUENCY:
-        return Token(BE[agreement][0], tense), [Token(ing, sure), *rest]
+        return Token(_BE[agreement][0], tense), [Token(verb.present_participle, sure), *rest]
     if clause.negated or question:
-        return Token("does" if agreement == "sg" else "do", tense), [Token(base, sure), *rest]
-    return None, [Token(third if agreement == "sg" else base, sure, tense), *rest]
+        return Token("does" if agreement == "sg" else "do", tense), [Token(verb.base, sure), *rest]
+    form = verb.third_person if agreement == "sg" else verb.base
+    return None, [Token(form, sure, tense), *rest]
 
 
 def _complements(clause: Clause, unit: str) -> Tokens:
@@ -137,16 +131,16 @@ def _complements(clause: Clause, unit: str) -> Tokens:
         return [Token(clause.predicate, (unit + "A",))]
     thing = noun_phrase(clause.object, unit + "o") if clause.object else []
     if clause.kind == "comparison":
-        words = COMPARATIVES[clause.predicate].split()
+        words = lexicon.COMPARATIVES[clause.predicate].split()
         degree = [Token(word, (unit + "D",)) for word in words[:-1]]
         quality = Token(words[-1], (unit + "A",), () if degree else (unit + "D",))
         return [*degree, quality, Token("than", (unit + "P",)), *thing]
     if clause.kind == "position":
         if clause.predicate == "at":
             return []
-        return adverbial(RELATIONS[clause.predicate], unit + "P") + thing
-    preposition = _VERBS[clause.predicate][4:]
-    tokens = [Token(word, (unit + "op",)) for word in preposition]
+        return adverbial(lexicon.POSITIONS[clause.predicate], unit + "P") + thing
+    preposition = lexicon.VERBS[clause.predicate].preposition
+    tokens = [Token(preposition, (unit + "op",))] if preposition else []
     if clause.recipient is None:
         return tokens + thing
     recipient = noun_phrase(clause.recipient, unit + "r")

@@ -1,137 +1,85 @@
-"""English words."""
+"""The English words, read from the tables beside this file.
+
+Nouns in the singular, adjectives, numerals and the other words that are not here are the names of
+their concepts.
+"""
 
 from __future__ import annotations
 
-PLURALS = {
-    "man": "men",
-    "woman": "women",
-    "child": "children",
-    "mouse": "mice",
-    "knife": "knives",
-    "dress": "dresses",
-    "bus": "buses",
-    "box": "boxes",
-    "tomato": "tomatoes",
-    "city": "cities",
-    "library": "libraries",
-    "factory": "factories",
-}
+from pathlib import Path
+from typing import Literal, NamedTuple
 
-PRONOUNS = {  # subject, object
-    "I": ("I", "me"),
-    "you": ("you", "you"),
-    "he": ("he", "him"),
-    "she": ("she", "her"),
-    "we": ("we", "us"),
-    "they": ("they", "them"),
-}
+from fairseq_amber.demo_corpus.languages.fixed_words import read_fixed_words
+from fairseq_amber.demo_corpus.word_table import read_table
 
-BE = {"I": ("am", "was"), "sg": ("is", "was"), "pl": ("are", "were")}
+_FOLDER = Path(__file__).parent
 
-VERBS = {  # base, third person singular, past, -ing; then the preposition of the object
-    "sleep": "sleep sleeps slept sleeping",
-    "work": "work works worked working",
-    "laugh": "laugh laughs laughed laughing",
-    "sing": "sing sings sang singing",
-    "dance": "dance dances danced dancing",
-    "swim": "swim swims swam swimming",
-    "play": "play plays played playing",
-    "run": "run runs ran running",
-    "cry": "cry cries cried crying",
-    "go": "go goes went going",
-    "return": "return returns returned returning",
-    "read": "read reads read reading",
-    "write": "write writes wrote writing",
-    "buy": "buy buys bought buying",
-    "sell": "sell sells sold selling",
-    "see": "see sees saw seeing",
-    "look_for": "look looks looked looking for",
-    "find": "find finds found finding",
-    "wash": "wash washes washed washing",
-    "open": "open opens opened opening",
-    "close": "close closes closed closing",
-    "clean": "clean cleans cleaned cleaning",
-    "eat": "eat eats ate eating",
-    "drink": "drink drinks drank drinking",
-    "cook": "cook cooks cooked cooking",
-    "draw": "draw draws drew drawing",
-    "repair": "repair repairs repaired repairing",
-    "love": "love loves loved loving",
-    "know": "know knows knew knowing",
-    "visit": "visit visits visited visiting",
-    "help": "help helps helped helping",
-    "call": "call calls called calling",
-    "wait_for": "wait waits waited waiting for",
-    "take": "take takes took taking",
-    "carry": "carry carries carried carrying",
-    "forget": "forget forgets forgot forgetting",
-    "lose": "lose loses lost losing",
-    "hear": "hear hears heard hearing",
-    "break": "break breaks broke breaking",
-    "steal": "steal steals stole stealing",
-    "give": "give gives gave giving",
-    "show": "show shows showed showing",
-    "bring": "bring brings brought bringing",
-    "send": "send sends sent sending",
-    "know_that": "know knows knew knowing",
-    "say": "say says said saying",
-    "think": "think thinks thought thinking",
-    "want": "want wants wanted wanting",
-}
 
+class Noun(NamedTuple):
+    """A row of ``nouns.tsv``.
+
+    Attributes:
+        concept: the name of the concept, which is also the singular.
+        plural: the plural; masses have none.
+        place_preposition: the preposition for being at the place.
+    """
+
+    concept: str
+    plural: str = ""
+    place_preposition: Literal["in", "at", "on"] = "in"
+
+
+class Pronoun(NamedTuple):
+    """A row of ``pronouns.tsv``.
+
+    Attributes:
+        concept: the name of the concept.
+        subject: the form as a subject.
+        object: the form as an object.
+    """
+
+    concept: str
+    subject: str
+    object: str
+
+
+class Verb(NamedTuple):
+    """A row of ``verbs.tsv``.
+
+    Attributes:
+        concept: the name of the concept.
+        base: the base form.
+        third_person: the third person singular of the present.
+        past: the simple past.
+        present_participle: the form of the progressive, with -ing.
+        preposition: the preposition of the object, as in "wait for".
+    """
+
+    concept: str
+    base: str
+    third_person: str
+    past: str
+    present_participle: str
+    preposition: str = ""
+
+
+class Comparative(NamedTuple):
+    """A row of ``comparatives.tsv``.
+
+    Attributes:
+        concept: the name of the adjective's concept.
+        comparative: one word, or "more" and the adjective.
+    """
+
+    concept: str
+    comparative: str
+
+
+NOUNS = {row.concept: row for row in read_table(_FOLDER / "nouns.tsv", Noun)}
+PRONOUNS = {row.concept: row for row in read_table(_FOLDER / "pronouns.tsv", Pronoun)}
+VERBS = {row.concept: row for row in read_table(_FOLDER / "verbs.tsv", Verb)}
 COMPARATIVES = {
-    "big": "bigger",
-    "small": "smaller",
-    "new": "newer",
-    "old": "older",
-    "young": "younger",
-    "beautiful": "more beautiful",
-    "expensive": "more expensive",
-    "cheap": "cheaper",
-    "heavy": "heavier",
-    "light": "lighter",
-    "strong": "stronger",
-    "clever": "cleverer",
-    "rich": "richer",
-    "poor": "poorer",
-    "famous": "more famous",
-    "quiet": "quieter",
+    row.concept: row.comparative for row in read_table(_FOLDER / "comparatives.tsv", Comparative)
 }
-
-PREPOSITIONS = {  # of places where one is "at" rather than "in", or "on"
-    "station": "at",
-    "market": "at",
-    "school": "at",
-    "theatre": "at",
-    "factory": "at",
-    "street": "on",
-}
-RELATIONS = {
-    "on": "on/1",
-    "under": "under/1",
-    "behind": "behind/1",
-    "in": "in/1",
-    "in_front_of": "in/1 front/1 of/1",
-    "next_to": "next/1 to/1",
-}
-DIRECTIONS = {"to": "to", "from": "from"}
-
-TIMES = {
-    "now": "now/1",
-    "today": "today/1",
-    "yesterday": "yesterday/1",
-    "tomorrow": "tomorrow/1",
-    "soon": "soon/1",
-    "last_week": "last/1 week/2",
-    "next_week": "next/1 week/2",
-    "monday": "on/1 Monday/2",
-    "friday": "on/1 Friday/2",
-    "morning": "in/1 the/2 morning/3",
-    "evening": "in/1 the/2 evening/3",
-    "often": "often/1",
-    "always": "always/1",
-    "every_day": "every/1 day/2",
-    "sometimes": "sometimes/1",
-    "rarely": "rarely/1",
-}
-BEFORE_VERB = frozenset(("often", "always", "sometimes", "rarely"))
+FIXED_WORDS = read_fixed_words(_FOLDER / "fixed_words.tsv")
+POSITIONS, TIMES = FIXED_WORDS["position"], FIXED_WORDS["time"]

@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Tuple
-
 from fairseq_amber.demo_corpus.languages.german import lexicon
 from fairseq_amber.demo_corpus.meaning import Clause, NounPhrase, Sentence
 from fairseq_amber.demo_corpus.tokens import Token, Tokens, adverbial, finish
 
-Table = Tuple[str, ...]
-
-
-def _split(table: dict) -> dict:
-    return {key: tuple(forms.replace("-", "").split(" ")) for key, forms in table.items()}
-
-
-_NOUNS = _split(lexicon.NOUNS)
-_PRONOUNS = _split(lexicon.PRONOUNS)
-_VERBS = _split(lexicon.VERBS)
-_PRETERITES = _split(lexicon.PRETERITES)
-_MODALS = _split(lexicon.MODALS)
-_BE = _split(lexicon.BE)
-_HAVE = lexicon.HAVE.split()
-_WILL = lexicon.WILL.split()
-_ARTICLES, _DEMONSTRATIVES, _INDEFINITES, _WEAK, _MIXED, _STRONG = map(
-    _split,
-    (
-        lexicon.ARTICLES,
-        lexicon.DEMONSTRATIVES,
-        lexicon.INDEFINITES,
-        lexicon.WEAK,
-        lexicon.MIXED,
-        lexicon.STRONG,
-    ),
-)
+# place preposition -> direction -> preposition and case
+_WAYS = {
+    "in": {"at": ("in", "dative"), "to": ("in", "accusative"), "from": ("aus", "dative")},
+    "an": {"at": ("an", "dative"), "to": ("zu", "dative"), "from": ("von", "dative")},
+    "auf": {"at": ("auf", "dative"), "to": ("auf", "accusative"), "from": ("von", "dative")},
+}
+_CONTRACTIONS = {
+    ("in", "dem"): "im",
+    ("in", "das"): "ins",
+    ("an", "dem"): "am",
+    ("zu", "dem"): "zum",
+    ("von", "dem"): "vom",
+}
 
 
 def realise(sentence: Sentence) -> Tokens:
-    """The sentence as tokens, with the units of meaning of each."""
+    """Writes a meaning as tokens, each with its units of meaning."""
     tokens = _clause(sentence.clause, "A", "first" if sentence.question else "second")
     if sentence.second is not None:
         if sentence.join != "and":
@@ -61,50 +46,53 @@ def noun_phrase(
         implied: units that the noun expresses by its case alone.
         negated: the unit of negation, if the phrase is to say it: kein Buch.
     """
-    index = lexicon.CASES[case]
     if phrase.is_pronoun:
-        return [Token(_PRONOUNS[phrase.noun][index], (unit + "n",), implied)]
+        return [Token(getattr(lexicon.PRONOUNS[phrase.noun], case), (unit + "n",), implied)]
     if phrase.is_name:
         return [Token(phrase.noun, (unit + "n",), implied)]
-    gender = _NOUNS[phrase.noun][0]
-    slot = "pl" if phrase.plural else gender
+    slot = "pl" if phrase.plural else lexicon.NOUNS[phrase.noun].gender
     tokens: Tokens = []
-    endings = _STRONG
+    declension = "strong"
     if negated:
-        tokens.append(Token("kein" + _INDEFINITES[slot][index], (negated, unit + "d")))
-        endings = _MIXED
+        tokens.append(Token("kein" + _ending("ein-", slot, case), (negated, unit + "d")))
+        declension = "mixed"
     elif phrase.determiner in ("definite", "of"):
-        tokens.append(Token(_ARTICLES[slot][index], (unit + "d",)))
-        endings = _WEAK
+        tokens.append(Token(_ending("article", slot, case), (unit + "d",)))
+        declension = "weak"
     elif phrase.determiner == "this":
-        tokens.append(Token("dies" + _DEMONSTRATIVES[slot][index], (unit + "d",)))
-        endings = _WEAK
+        tokens.append(Token("dies" + _ending("dies-", slot, case), (unit + "d",)))
+        declension = "weak"
     elif phrase.determiner == "indefinite" or phrase.determiner in lexicon.POSSESSIVES:
         stem = lexicon.POSSESSIVES.get(phrase.determiner, "ein")
-        tokens.append(Token(stem + _INDEFINITES[slot][index], (unit + "d",)))
-        endings = _MIXED
+        tokens.append(Token(stem + _ending("ein-", slot, case), (unit + "d",)))
+        declension = "mixed"
     elif phrase.is_numbered:
         tokens.append(Token(lexicon.NUMERALS[phrase.determiner], (unit + "d",)))
     if phrase.adjective:
-        stem = lexicon.ADJECTIVES[phrase.adjective]
-        stem = lexicon.STEMS.get(stem, stem)
-        tokens.append(Token(stem + endings[slot][index], (unit + "a",)))
-    tokens.append(Token(_noun(phrase.noun, phrase.plural, index), (unit + "n",), implied))
+        adjective = lexicon.ADJECTIVES[phrase.adjective]
+        form = (adjective.stem or adjective.form) + _ending(declension, slot, case)
+        tokens.append(Token(form, (unit + "a",)))
+    tokens.append(Token(_noun(phrase.noun, phrase.plural, case), (unit + "n",), implied))
     if phrase.possessor:
-        owner = _NOUNS[phrase.possessor]
-        tokens.append(Token("der" if owner[0] == "f" else "des", (unit + "od",), (unit + "og",)))
-        tokens.append(Token(owner[3], (unit + "on",), (unit + "og",)))
+        owner = lexicon.NOUNS[phrase.possessor]
+        article = _ending("article", owner.gender, "genitive")
+        tokens.append(Token(article, (unit + "od",), (unit + "og",)))
+        tokens.append(Token(owner.genitive, (unit + "on",), (unit + "og",)))
     return tokens
 
 
-def _noun(noun: str, plural: bool, case: int) -> str:
-    gender, singular, plural_form, *genitive = _NOUNS[noun]
+def _ending(declension: str, slot: str, case: str) -> str:
+    return getattr(lexicon.ENDINGS[declension, slot], case)
+
+
+def _noun(concept: str, plural: bool, case: str) -> str:
+    noun = lexicon.NOUNS[concept]
     if plural:
-        needs_n = case == lexicon.CASES["dative"] and plural_form[-1] not in "ns"
-        return plural_form + "n" if needs_n else plural_form
-    if gender == "m" and case and genitive and genitive[0].endswith("n"):
-        return genitive[0]  # den Jungen, dem Studenten: the n-declension
-    return singular
+        needs_n = case == "dative" and noun.plural[-1] not in "ns"
+        return noun.plural + "n" if needs_n else noun.plural
+    if noun.gender == "m" and case != "nominative" and noun.genitive.endswith("n"):
+        return noun.genitive  # den Jungen, dem Studenten: the n-declension
+    return noun.singular
 
 
 def prepositional(
@@ -114,7 +102,7 @@ def prepositional(
     tokens = noun_phrase(phrase, case, unit)
     first = tokens[0].text
     if phrase.determiner in ("definite", "of"):
-        contracted = lexicon.CONTRACTIONS.get(f"{preposition} {first}")
+        contracted = _CONTRACTIONS.get((preposition, first))
         if contracted:
             return [Token(contracted, (preposition_unit, unit + "d")), *tokens[1:]]
     return [Token(preposition, (preposition_unit,)), *tokens]
@@ -158,8 +146,8 @@ def _middle(clause: Clause, unit: str) -> list[Tokens]:
     negation = [Token("nicht", (unit + "!",))] if clause.negated else []
     thing = clause.object
     if clause.kind == "action" and thing is not None:
-        preposition = lexicon.VERB_PREPOSITIONS.get(clause.predicate)
-        case = "dative" if clause.predicate in lexicon.DATIVE_VERBS else "accusative"
+        verb = lexicon.VERBS[clause.predicate]
+        case, preposition = verb.object_case, verb.object_preposition
         if preposition:
             indefinite = prepositional(preposition, thing, case, unit + "o", unit + "op")
         elif thing.is_pronoun:
@@ -178,9 +166,9 @@ def _middle(clause: Clause, unit: str) -> list[Tokens]:
         companion = prepositional("mit", clause.companion, "dative", unit + "c", unit + "cp")
     place: Tokens = []
     if clause.place is not None:
-        ways = lexicon.PLACES.get(clause.place.noun, lexicon.INSIDE)
-        preposition, case = ways[clause.direction].split()
-        place = prepositional(preposition, clause.place, case, unit + "l", unit + "lp")
+        ways = _WAYS[lexicon.NOUNS[clause.place.noun].place_preposition]
+        way, way_case = ways[clause.direction]
+        place = prepositional(way, clause.place, way_case, unit + "l", unit + "lp")
     manner = [Token(lexicon.MANNERS[clause.manner], (unit + "m",))] if clause.manner else []
     predicate = _predicate(clause, unit)
     return [
@@ -199,43 +187,47 @@ def _middle(clause: Clause, unit: str) -> list[Tokens]:
 def _predicate(clause: Clause, unit: str) -> Tokens:
     """What is said with sein: an adjective, a comparison, a position."""
     if clause.kind == "quality":
-        return [Token(lexicon.ADJECTIVES[clause.predicate], (unit + "A",))]
+        return [Token(lexicon.ADJECTIVES[clause.predicate].form, (unit + "A",))]
     if clause.object is None or clause.kind == "action":
         return []
     if clause.kind == "comparison":
-        quality = lexicon.COMPARATIVES[clause.predicate]
+        quality = lexicon.ADJECTIVES[clause.predicate].comparative
         return [
             Token(quality, (unit + "A",), (unit + "D",)),
             Token("als", (unit + "P",)),
             *noun_phrase(clause.object, "nominative", unit + "o"),
         ]
-    relation = lexicon.RELATIONS[clause.predicate]
-    return prepositional(relation, clause.object, "dative", unit + "o", unit + "P1")
+    preposition = lexicon.POSITIONS[clause.predicate]
+    return prepositional(preposition, clause.object, "dative", unit + "o", unit + "P1")
 
 
 def _verb(clause: Clause, unit: str) -> tuple[Token, Tokens, Token | None]:
     """The finite verb, the verbs that close the clause, and a separable prefix of the finite."""
     person = _person(clause.subject)
     tense = (unit + "T",)
+    will = Token(lexicon.FINITE_FORMS["will", "present"][person], tense)
     if clause.kind != "action":
         copula = (unit + "C",)
         if clause.tense == "future":
-            return Token(_WILL[person], tense), [Token("sein", copula)], None
-        return Token(_BE[clause.tense][person], copula), [], None
-    infinitive, ich, du, er, auxiliary, participle, *prefixes = _VERBS[clause.predicate]
+            return will, [Token("sein", copula)], None
+        return Token(lexicon.FINITE_FORMS["be", clause.tense][person], copula), [], None
+    verb = lexicon.VERBS[clause.predicate]
     sure = (unit + "V",)
-    # where another language has a preposition and German has none
-    implied = () if clause.predicate in lexicon.VERB_PREPOSITIONS else (unit + "op",)
-    whole = "".join(prefixes) + infinitive
+    # other languages may have a preposition before the object where German has none
+    implied = () if verb.object_preposition else (unit + "op",)
+    whole = verb.prefix + verb.infinitive
     if clause.modal:
-        modal = Token(_MODALS[clause.modal, clause.tense][person], (unit + "M",), tense)
+        form = lexicon.FINITE_FORMS[clause.modal, clause.tense][person]
+        modal = Token(form, (unit + "M",), tense)
         return modal, [Token(whole, sure, (unit + "I", *implied))], None
     if clause.tense == "future":
-        return Token(_WILL[person], tense), [Token(whole, sure, implied)], None
-    if clause.tense == "past" and clause.predicate in _PRETERITES:
-        return Token(_PRETERITES[clause.predicate][person], sure, tense), [], None
+        return will, [Token(whole, sure, implied)], None
     if clause.tense == "past":
-        helper = _BE["present"] if auxiliary == "ist" else _HAVE
-        return Token(helper[person], tense), [Token(participle, sure, implied)], None
-    finite = Token((ich, du, er, infinitive)[person], sure, (unit + "T", *implied))
-    return finite, [], Token(prefixes[0], sure) if prefixes else None
+        preterite = lexicon.FINITE_FORMS.get((clause.predicate, "past"))
+        if preterite:
+            return Token(preterite[person], sure, tense), [], None
+        helper = "be" if verb.auxiliary == "ist" else "have"
+        auxiliary = Token(lexicon.FINITE_FORMS[helper, "present"][person], tense)
+        return auxiliary, [Token(verb.participle, sure, implied)], None
+    finite = Token(verb.present[person], sure, (unit + "T", *implied))
+    return finite, [], Token(verb.prefix, sure) if verb.prefix else None

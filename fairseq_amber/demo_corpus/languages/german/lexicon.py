@@ -1,327 +1,160 @@
-"""German words."""
+"""The German words, read from the tables beside this file."""
 
 from __future__ import annotations
 
-NOUNS = {  # gender, singular, plural; of persons the genitive singular
-    "man": "m Mann Männer Mannes",
-    "woman": "f Frau Frauen Frau",
-    "boy": "m Junge Jungen Jungen",
-    "girl": "n Mädchen Mädchen Mädchens",
-    "child": "n Kind Kinder Kindes",
-    "teacher": "m Lehrer Lehrer Lehrers",
-    "doctor": "m Arzt Ärzte Arztes",
-    "student": "m Student Studenten Studenten",
-    "neighbour": "m Nachbar Nachbarn Nachbarn",
-    "friend": "m Freund Freunde Freundes",
-    "mother": "f Mutter Mütter Mutter",
-    "father": "m Vater Väter Vaters",
-    "sister": "f Schwester Schwestern Schwester",
-    "brother": "m Bruder Brüder Bruders",
-    "grandmother": "f Großmutter Großmütter Großmutter",
-    "grandfather": "m Großvater Großväter Großvaters",
-    "farmer": "m Bauer Bauern Bauern",
-    "painter": "m Maler Maler Malers",
-    "cook": "m Koch Köche Kochs",
-    "driver": "m Fahrer Fahrer Fahrers",
-    "singer": "f Sängerin Sängerinnen Sängerin",
-    "guest": "m Gast Gäste Gastes",
-    "dog": "m Hund Hunde",
-    "cat": "f Katze Katzen",
-    "horse": "n Pferd Pferde",
-    "cow": "f Kuh Kühe",
-    "bird": "m Vogel Vögel",
-    "rabbit": "n Kaninchen Kaninchen",
-    "mouse": "f Maus Mäuse",
-    "goat": "f Ziege Ziegen",
-    "book": "n Buch Bücher",
-    "newspaper": "f Zeitung Zeitungen",
-    "letter": "m Brief Briefe",
-    "cup": "f Tasse Tassen",
-    "plate": "m Teller Teller",
-    "bottle": "f Flasche Flaschen",
-    "basket": "m Korb Körbe",
-    "bag": "f Tasche Taschen",
-    "box": "f Schachtel Schachteln",
-    "table": "m Tisch Tische",
-    "chair": "m Stuhl Stühle",
-    "bed": "n Bett Betten",
-    "cupboard": "m Schrank Schränke",
-    "lamp": "f Lampe Lampen",
-    "carpet": "m Teppich Teppiche",
-    "car": "n Auto Autos",
-    "bicycle": "n Fahrrad Fahrräder",
-    "bus": "m Bus Busse",
-    "train": "m Zug Züge",
-    "ship": "n Schiff Schiffe",
-    "coat": "m Mantel Mäntel",
-    "shirt": "n Hemd Hemden",
-    "hat": "m Hut Hüte",
-    "dress": "n Kleid Kleider",
-    "phone": "n Telefon Telefone",
-    "computer": "m Computer Computer",
-    "camera": "f Kamera Kameras",
-    "door": "f Tür Türen",
-    "window": "n Fenster Fenster",
-    "house": "n Haus Häuser",
-    "key": "m Schlüssel Schlüssel",
-    "flower": "f Blume Blumen",
-    "umbrella": "m Regenschirm Regenschirme",
-    "gift": "n Geschenk Geschenke",
-    "map": "f Landkarte Landkarten",
-    "knife": "n Messer Messer",
-    "ball": "m Ball Bälle",
-    "guitar": "f Gitarre Gitarren",
-    "picture": "n Bild Bilder",
-    "apple": "m Apfel Äpfel",
-    "orange": "f Orange Orangen",
-    "lemon": "f Zitrone Zitronen",
-    "tomato": "f Tomate Tomaten",
-    "egg": "n Ei Eier",
-    "cake": "m Kuchen Kuchen",
-    "bread": "n Brot Brote",
-    "cheese": "m Käse Käse",
-    "soup": "f Suppe Suppen",
-    "water": "n Wasser Wasser",
-    "milk": "f Milch Milch",
-    "tea": "m Tee Tees",
-    "coffee": "m Kaffee Kaffees",
-    "city": "f Stadt Städte",
-    "village": "n Dorf Dörfer",
-    "park": "m Park Parks",
-    "school": "f Schule Schulen",
-    "station": "m Bahnhof Bahnhöfe",
-    "market": "m Markt Märkte",
-    "garden": "m Garten Gärten",
-    "hospital": "n Krankenhaus Krankenhäuser",
-    "shop": "m Laden Läden",
-    "kitchen": "f Küche Küchen",
-    "library": "f Bibliothek Bibliotheken",
-    "museum": "n Museum Museen",
-    "restaurant": "n Restaurant Restaurants",
-    "office": "n Büro Büros",
-    "forest": "m Wald Wälder",
-    "hotel": "n Hotel Hotels",
-    "street": "f Straße Straßen",
-    "theatre": "n Theater Theater",
-    "factory": "f Fabrik Fabriken",
-}
+from pathlib import Path
+from typing import Literal, NamedTuple
 
-PRONOUNS = {  # nominative, accusative, dative
-    "I": "ich mich mir",
-    "you": "du dich dir",
-    "he": "er ihn ihm",
-    "she": "sie sie ihr",
-    "we": "wir uns uns",
-    "they": "sie sie ihnen",
-}
+from fairseq_amber.demo_corpus.languages.fixed_words import read_fixed_words
+from fairseq_amber.demo_corpus.word_table import Words, read_table
 
-NUMERALS = {"two": "zwei", "three": "drei", "four": "vier", "five": "fünf", "ten": "zehn"}
-POSSESSIVES = {"my": "mein", "your": "dein", "our": "unser"}
+_FOLDER = Path(__file__).parent
 
-CASES = {"nominative": 0, "accusative": 1, "dative": 2, "genitive": 3}
-# masculine, feminine, neuter, plural, each in the four cases
-ARTICLES = {
-    "m": "der den dem des",
-    "f": "die die der der",
-    "n": "das das dem des",
-    "pl": "die die den der",
-}
-DEMONSTRATIVES = {  # endings of dies-
-    "m": "er en em es",
-    "f": "e e er er",
-    "n": "es es em es",
-    "pl": "e e en er",
-}
-INDEFINITES = {  # endings of ein-, kein-, mein-; "-" is none
-    "m": "- en em es",
-    "f": "e e er er",
-    "n": "- - em es",
-    "pl": "e e en er",
-}
-WEAK = {  # of adjectives after der, dieser
-    "m": "e en en en",
-    "f": "e e en en",
-    "n": "e e en en",
-    "pl": "en en en en",
-}
-MIXED = {  # after ein, kein, mein
-    "m": "er en en en",
-    "f": "e e en en",
-    "n": "es es en en",
-    "pl": "en en en en",
-}
-STRONG = {  # after nothing or a numeral
-    "m": "er en em en",
-    "f": "e e er er",
-    "n": "es es em en",
-    "pl": "e e en er",
-}
 
-ADJECTIVES = {
-    "new": "neu",
-    "old": "alt",
-    "big": "groß",
-    "small": "klein",
-    "young": "jung",
-    "clever": "klug",
-    "strong": "stark",
-    "famous": "berühmt",
-    "rich": "reich",
-    "poor": "arm",
-    "brave": "mutig",
-    "beautiful": "schön",
-    "expensive": "teuer",
-    "cheap": "billig",
-    "heavy": "schwer",
-    "light": "leicht",
-    "long": "lang",
-    "quiet": "ruhig",
-    "fresh": "frisch",
-    "hot": "heiß",
-    "cold": "kalt",
-    "red": "rot",
-    "green": "grün",
-    "blue": "blau",
-    "white": "weiß",
-    "black": "schwarz",
-    "yellow": "gelb",
-    "ill": "krank",
-    "healthy": "gesund",
-    "happy": "glücklich",
-    "hungry": "hungrig",
-    "busy": "beschäftigt",
-}
-STEMS = {"teuer": "teur"}  # before an ending
-COMPARATIVES = {
-    "big": "größer",
-    "small": "kleiner",
-    "new": "neuer",
-    "old": "älter",
-    "young": "jünger",
-    "beautiful": "schöner",
-    "expensive": "teurer",
-    "cheap": "billiger",
-    "heavy": "schwerer",
-    "light": "leichter",
-    "strong": "stärker",
-    "clever": "klüger",
-    "rich": "reicher",
-    "poor": "ärmer",
-    "famous": "berühmter",
-    "quiet": "ruhiger",
-}
+class Noun(NamedTuple):
+    """A row of ``nouns.tsv``.
 
-VERBS = {  # infinitive, ich, du, er, participle with its auxiliary; separable prefixes stand apart
-    "sleep": "schlafen schlafe schläfst schläft hat geschlafen",
-    "work": "arbeiten arbeite arbeitest arbeitet hat gearbeitet",
-    "laugh": "lachen lache lachst lacht hat gelacht",
-    "sing": "singen singe singst singt hat gesungen",
-    "dance": "tanzen tanze tanzt tanzt hat getanzt",
-    "swim": "schwimmen schwimme schwimmst schwimmt ist geschwommen",
-    "play": "spielen spiele spielst spielt hat gespielt",
-    "run": "laufen laufe läufst läuft ist gelaufen",
-    "cry": "weinen weine weinst weint hat geweint",
-    "go": "gehen gehe gehst geht ist gegangen",
-    "return": "kehren kehre kehrst kehrt ist zurückgekehrt zurück",
-    "read": "lesen lese liest liest hat gelesen",
-    "write": "schreiben schreibe schreibst schreibt hat geschrieben",
-    "buy": "kaufen kaufe kaufst kauft hat gekauft",
-    "sell": "verkaufen verkaufe verkaufst verkauft hat verkauft",
-    "see": "sehen sehe siehst sieht hat gesehen",
-    "look_for": "suchen suche suchst sucht hat gesucht",
-    "find": "finden finde findest findet hat gefunden",
-    "wash": "waschen wasche wäschst wäscht hat gewaschen",
-    "open": "öffnen öffne öffnest öffnet hat geöffnet",
-    "close": "machen mache machst macht hat zugemacht zu",
-    "clean": "reinigen reinige reinigst reinigt hat gereinigt",
-    "eat": "essen esse isst isst hat gegessen",
-    "drink": "trinken trinke trinkst trinkt hat getrunken",
-    "cook": "kochen koche kochst kocht hat gekocht",
-    "draw": "zeichnen zeichne zeichnest zeichnet hat gezeichnet",
-    "repair": "reparieren repariere reparierst repariert hat repariert",
-    "love": "lieben liebe liebst liebt hat geliebt",
-    "know": "kennen kenne kennst kennt hat gekannt",
-    "visit": "besuchen besuche besuchst besucht hat besucht",
-    "help": "helfen helfe hilfst hilft hat geholfen",
-    "call": "rufen rufe rufst ruft hat angerufen an",
-    "wait_for": "warten warte wartest wartet hat gewartet",
-    "take": "nehmen nehme nimmst nimmt hat genommen",
-    "carry": "tragen trage trägst trägt hat getragen",
-    "forget": "vergessen vergesse vergisst vergisst hat vergessen",
-    "lose": "verlieren verliere verlierst verliert hat verloren",
-    "hear": "hören höre hörst hört hat gehört",
-    "break": "zerbrechen zerbreche zerbrichst zerbricht hat zerbrochen",
-    "steal": "stehlen stehle stiehlst stiehlt hat gestohlen",
-    "give": "geben gebe gibst gibt hat gegeben",
-    "show": "zeigen zeige zeigst zeigt hat gezeigt",
-    "bring": "bringen bringe bringst bringt hat gebracht",
-    "send": "schicken schicke schickst schickt hat geschickt",
-    "know_that": "wissen weiß weißt weiß hat gewusst",
-    "say": "sagen sage sagst sagt hat gesagt",
-    "think": "denken denke denkst denkt hat gedacht",
-}
-# pasts that are said as preterites: ich, du, er, and the plural of wir and sie
-PRETERITES = {
-    "know_that": "wusste wusstest wusste wussten",
-    "think": "dachte dachtest dachte dachten",
-}
-MODALS = {
-    ("want", "present"): "will willst will wollen",
-    ("want", "past"): "wollte wolltest wollte wollten",
-    ("must", "present"): "muss musst muss müssen",
-}
-BE = {"present": "bin bist ist sind", "past": "war warst war waren"}
-HAVE = "habe hast hat haben"
-WILL = "werde wirst wird werden"
+    Attributes:
+        concept: the name of the concept.
+        gender: masculine, feminine or neuter.
+        singular: the nominative singular.
+        plural: the nominative plural.
+        genitive: the genitive singular; only persons have it, since only they are possessors.
+        place_preposition: the preposition for being at the place.
+    """
 
-DATIVE_VERBS = frozenset(("help",))
-VERB_PREPOSITIONS = {"wait_for": "auf"}  # with the accusative
+    concept: str
+    gender: Literal["m", "f", "n"]
+    singular: str
+    plural: str
+    genitive: str = ""
+    place_preposition: Literal["in", "an", "auf"] = "in"
 
-# preposition and case of being there, going there and coming from there
-INSIDE = {"at": "in dative", "to": "in accusative", "from": "aus dative"}
-PLACES = {
-    "station": {"at": "an dative", "to": "zu dative", "from": "von dative"},
-    "market": {"at": "auf dative", "to": "auf accusative", "from": "von dative"},
-    "street": {"at": "auf dative", "to": "auf accusative", "from": "von dative"},
-}
-CONTRACTIONS = {
-    "in dem": "im",
-    "in das": "ins",
-    "an dem": "am",
-    "zu dem": "zum",
-    "von dem": "vom",
-}
-RELATIONS = {  # with the dative
-    "on": "auf",
-    "under": "unter",
-    "behind": "hinter",
-    "in": "in",
-    "in_front_of": "vor",
-    "next_to": "neben",
-}
-JOINS = {"and": "und", "but": "aber", "because": "weil", "that": "dass"}
 
-TIMES = {
-    "now": "jetzt/1",
-    "today": "heute/1",
-    "yesterday": "gestern/1",
-    "tomorrow": "morgen/1",
-    "soon": "bald/1",
-    "last_week": "letzte/1 Woche/2",
-    "next_week": "nächste/1 Woche/2",
-    "monday": "am/1 Montag/2",
-    "friday": "am/1 Freitag/2",
-    "morning": "am/12 Morgen/3",
-    "evening": "am/12 Abend/3",
-    "often": "oft/1",
-    "always": "immer/1",
-    "every_day": "jeden/1 Tag/2",
-    "sometimes": "manchmal/1",
-    "rarely": "selten/1",
+class Pronoun(NamedTuple):
+    """A row of ``pronouns.tsv``: the concept and its form in each case.
+
+    Attributes:
+        concept: the name of the concept.
+        nominative: the form as a subject.
+        accusative: the form as a direct object.
+        dative: the form as an indirect object.
+    """
+
+    concept: str
+    nominative: str
+    accusative: str
+    dative: str
+
+
+class Endings(NamedTuple):
+    """A row of ``endings.tsv``: the endings of one declension for a gender or the plural.
+
+    Attributes:
+        declension: ``article`` has the whole articles; ``dies-`` and ``ein-`` are of determiners,
+            ``ein-`` also of "kein" and "mein"; adjectives are ``weak`` after "der" and "dieser",
+            ``mixed`` after "ein", "kein" and "mein", and ``strong`` after a numeral or nothing.
+        slot: the gender, or ``pl`` for the plural.
+        nominative: the ending in this case.
+        accusative: the ending in this case.
+        dative: the ending in this case.
+        genitive: the ending in this case.
+    """
+
+    declension: Literal["article", "dies-", "ein-", "weak", "mixed", "strong"]
+    slot: Literal["m", "f", "n", "pl"]
+    nominative: str = ""
+    accusative: str = ""
+    dative: str = ""
+    genitive: str = ""
+
+
+class Adjective(NamedTuple):
+    """A row of ``adjectives.tsv``.
+
+    Attributes:
+        concept: the name of the concept.
+        form: the form without an ending.
+        comparative: the comparative without an ending.
+        stem: the stem before an ending, where it is not ``form``.
+    """
+
+    concept: str
+    form: str
+    comparative: str = ""
+    stem: str = ""
+
+
+class Verb(NamedTuple):
+    """A row of ``verbs.tsv``.
+
+    Attributes:
+        concept: the name of the concept.
+        infinitive: the infinitive without a separable prefix; also the present of "wir" and "sie".
+        ich: the first person singular of the present.
+        du: the second person singular of the present.
+        er: the third person singular of the present.
+        auxiliary: the auxiliary of the perfect.
+        participle: the past participle.
+        prefix: the separable prefix.
+        object_case: the case of an object without a preposition.
+        object_preposition: the preposition of the object, which is then in the accusative.
+    """
+
+    concept: str
+    infinitive: str
+    ich: str
+    du: str
+    er: str
+    auxiliary: Literal["hat", "ist"]
+    participle: str
+    prefix: str = ""
+    object_case: Literal["accusative", "dative"] = "accusative"
+    object_preposition: str = ""
+
+    @property
+    def present(self) -> Words:
+        """The present of ich, du, er and the plural."""
+        return self.ich, self.du, self.er, self.infinitive
+
+
+class FiniteForms(NamedTuple):
+    """A row of ``finite_forms.tsv``: auxiliaries, modals, and pasts that are preterites.
+
+    Attributes:
+        concept: the name of the concept.
+        tense: the tense of the forms.
+        ich: the first person singular.
+        du: the second person singular.
+        er: the third person singular.
+        plural: the first and third person plural.
+    """
+
+    concept: str
+    tense: Literal["present", "past"]
+    ich: str
+    du: str
+    er: str
+    plural: str
+
+    @property
+    def forms(self) -> Words:
+        """The forms of ich, du, er and the plural."""
+        return self.ich, self.du, self.er, self.plural
+
+
+NOUNS = {row.concept: row for row in read_table(_FOLDER / "nouns.tsv", Noun)}
+PRONOUNS = {row.concept: row for row in read_table(_FOLDER / "pronouns.tsv", Pronoun)}
+ENDINGS: dict[tuple[str, str], Endings] = {
+    (row.declension, row.slot): row for row in read_table(_FOLDER / "endings.tsv", Endings, keys=2)
 }
-MANNERS = {
-    "slowly": "langsam",
-    "quickly": "schnell",
-    "quietly": "leise",
-    "carefully": "vorsichtig",
+ADJECTIVES = {row.concept: row for row in read_table(_FOLDER / "adjectives.tsv", Adjective)}
+VERBS = {row.concept: row for row in read_table(_FOLDER / "verbs.tsv", Verb)}
+FINITE_FORMS: dict[tuple[str, str], Words] = {
+    (row.concept, row.tense): row.forms
+    for row in read_table(_FOLDER / "finite_forms.tsv", FiniteForms, keys=2)
 }
+FIXED_WORDS = read_fixed_words(_FOLDER / "fixed_words.tsv")
+NUMERALS, POSSESSIVES = FIXED_WORDS["numeral"], FIXED_WORDS["possessive"]
+POSITIONS, JOINS = FIXED_WORDS["position"], FIXED_WORDS["join"]
+TIMES, MANNERS = FIXED_WORDS["time"], FIXED_WORDS["manner"]

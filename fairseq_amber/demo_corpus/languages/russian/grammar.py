@@ -18,27 +18,15 @@ from fairseq_amber.demo_corpus.meaning import (
 )
 from fairseq_amber.demo_corpus.tokens import Token, Tokens, adverbial, finish
 
-_NOUNS = {noun: noun_forms(entry) for noun, entry in lexicon.NOUNS.items()}
-_GENDERS = {noun: entry[0] for noun, entry in lexicon.NOUNS.items()}
-_ANIMATE = frozenset(noun for noun, entry in lexicon.NOUNS.items() if entry.split()[1] == "animate")
-_PRONOUNS = {
-    noun: dict(zip(("nominative", "genitive", "dative", "accusative"), forms.split()))
-    for noun, forms in lexicon.PRONOUNS.items()
-}
-_DETERMINERS: dict[str, dict[str, tuple[str, ...]]] = {
-    word: {slot: tuple(forms.split()) for slot, forms in table.items()}
-    for word, table in lexicon.POSSESSIVES.items()
-}
-_NUMERALS = {word: forms.split() for word, forms in lexicon.NUMERALS.items()}
-_STATES = {word: forms.split() for word, forms in lexicon.STATES.items()}
-_VERBS = {verb: forms.split() for verb, forms in lexicon.VERBS.items()}
-_HABITUAL = {verb: forms.split() for verb, forms in lexicon.HABITUAL.items()}
-_GENDER_INDEX = {"m": 0, "f": 1, "n": 2, "pl": 3}
+_NOUN_FORMS = {concept: noun_forms(noun) for concept, noun in lexicon.NOUNS.items()}
+_FROM = {"в": "из", "на": "с"}  # preposition of being at a place -> of coming from it
+_DIRECTION_CASES = {"at": "locative", "to": "accusative", "from": "genitive"}
+_USUAL_VERB = lexicon.VerbException("")
 _VOWELS = "аеёиоуыэюя"
 
 
 def realise(sentence: Sentence) -> Tokens:
-    """The sentence as tokens, with the units of meaning of each."""
+    """Writes a meaning as tokens, each with its units of meaning."""
     tokens = _clause(sentence.clause, "A")
     if sentence.second is not None:
         tokens.append(Token(",", (",",)))
@@ -55,7 +43,7 @@ def _agreement(phrase: NounPhrase) -> str:
         return "f" if phrase.feminine else "m"
     if phrase.is_pronoun:
         return "f" if phrase.noun == "she" else "m"
-    return _GENDERS[phrase.noun]
+    return lexicon.NOUNS[phrase.noun].gender
 
 
 def _agreeing(table: dict[str, tuple[str, ...]], slot: str, case: str, is_animate: bool) -> str:
@@ -80,29 +68,30 @@ def noun_phrase(
     """
     sure = (unit + "n",)
     if phrase.is_pronoun:
-        return [Token(_PRONOUNS[phrase.noun][case], sure, implied)]
-    forms = _NOUNS[phrase.noun]
+        return [Token(getattr(lexicon.PRONOUNS[phrase.noun], case), sure, implied)]
+    forms = _NOUN_FORMS[phrase.noun]
     if phrase.is_name:
         return [Token(forms[False, case], sure, implied)]
     if phrase.is_numbered:
         return _counted(phrase, case, unit)
     determiner = phrase.determiner
-    slot = "pl" if phrase.plural else _GENDERS[phrase.noun]
-    is_animate = phrase.noun in _ANIMATE
+    noun = lexicon.NOUNS[phrase.noun]
+    slot = "pl" if phrase.plural else noun.gender
+    is_animate = noun.animacy == "animate"
     tokens: Tokens = []
     if determiner in POSSESSIVES and POSSESSIVES[determiner] == owner:
         determiner = "own"
-    if determiner in _DETERMINERS:
-        form = _agreeing(_DETERMINERS[determiner], slot, case, is_animate)
+    if determiner in lexicon.DETERMINERS:
+        form = _agreeing(lexicon.DETERMINERS[determiner], slot, case, is_animate)
         tokens.append(Token(form, (unit + "d",)))
     elif determiner:
         implied += (unit + "d",)
     if phrase.adjective:
-        table = adjective_forms(lexicon.ADJECTIVES[phrase.adjective])
+        table = adjective_forms(lexicon.ADJECTIVES[phrase.adjective].masculine)
         tokens.append(Token(_agreeing(table, slot, case, is_animate), (unit + "a",)))
     tokens.append(Token(forms[phrase.plural, case], sure, implied))
     if phrase.possessor:
-        genitive = _NOUNS[phrase.possessor][False, "genitive"]
+        genitive = _NOUN_FORMS[phrase.possessor][False, "genitive"]
         tokens.append(Token(genitive, (unit + "on",), (unit + "od", unit + "og")))
     return tokens
 
@@ -112,17 +101,20 @@ def _counted(phrase: NounPhrase, case: str, unit: str) -> Tokens:
 
     The accusative of two to four animates is the genitive throughout: двух мальчиков.
     """
-    gender = _GENDERS[phrase.noun]
-    is_paucal = phrase.determiner in lexicon.PAUCAL
-    is_genitive = case == "accusative" and phrase.noun in _ANIMATE
-    form = 2 if is_genitive else int(gender == "f")
-    tokens = [Token(_NUMERALS[phrase.determiner][form], (unit + "d",))]
+    noun, numeral = lexicon.NOUNS[phrase.noun], lexicon.NUMERALS[phrase.determiner]
+    is_feminine = noun.gender == "f"
+    is_paucal = numeral.noun_number == "sg"
+    is_genitive = case == "accusative" and noun.animacy == "animate"
+    form = numeral.feminine if is_feminine else numeral.masculine
+    if is_genitive:
+        form = numeral.animate_accusative
+    tokens = [Token(form, (unit + "d",))]
     if phrase.adjective:
-        is_nominative = is_paucal and gender == "f" and not is_genitive
-        adjective = adjective_forms(lexicon.ADJECTIVES[phrase.adjective])["pl"]
+        adjective = adjective_forms(lexicon.ADJECTIVES[phrase.adjective].masculine)["pl"]
+        is_nominative = is_paucal and is_feminine and not is_genitive
         tokens.append(Token(adjective[0 if is_nominative else 1], (unit + "a",)))
     many = is_genitive or not is_paucal
-    tokens.append(Token(_NOUNS[phrase.noun][many, "genitive"], (unit + "n",)))
+    tokens.append(Token(_NOUN_FORMS[phrase.noun][many, "genitive"], (unit + "n",)))
     return tokens
 
 
@@ -163,17 +155,19 @@ def _clause(clause: Clause, unit: str) -> Tokens:
 def _place(clause: Clause, unit: str) -> Tokens:
     if clause.place is None:
         return []
-    ways = lexicon.ON if clause.place.noun in lexicon.ON_PLACES else lexicon.INSIDE
-    case = lexicon.DIRECTION_CASES[clause.direction]
+    preposition: str = lexicon.NOUNS[clause.place.noun].place_preposition
+    if clause.direction == "from":
+        preposition = _FROM[preposition]
+    case = _DIRECTION_CASES[clause.direction]
     place = noun_phrase(clause.place, case, unit + "l", owner=clause.subject.noun)
-    return _prepositional(ways[clause.direction] + "/p", place, unit + "l")
+    return _prepositional(preposition + "/p", place, unit + "l")
 
 
 def _objects(clause: Clause, unit: str) -> Tokens:
     owner = clause.subject.noun
     thing: Tokens = []
     if clause.object is not None:
-        case = "dative" if clause.predicate in lexicon.DATIVE_VERBS else "accusative"
+        case = lexicon.VERB_EXCEPTIONS.get(clause.predicate, _USUAL_VERB).object_case
         thing = noun_phrase(clause.object, case, unit + "o", owner=owner)
     if clause.recipient is None:
         return thing
@@ -193,35 +187,42 @@ def _verb(clause: Clause, unit: str) -> Tokens:
     """The verb in its aspect: one finished event is perfective, a habit or a process is not."""
     verb = clause.predicate
     person = _person(clause.subject)
-    gender = _GENDER_INDEX[_agreement(clause.subject)]
+    slot = _agreement(clause.subject)
     sure = (unit + "V",)
     implied = (unit + "T", unit + "op")
-    forms = _VERBS[verb]
-    is_habit = clause.time in FREQUENCY
-    imperfective = _HABITUAL.get(verb, forms[:7]) if is_habit else forms[:7]
-    perfective = [] if is_habit else forms[7:]
+    imperfective = lexicon.VERBS[verb, "imperfective"]
+    perfective = lexicon.VERBS.get((verb, "perfective"))
+    if clause.time in FREQUENCY:
+        imperfective = lexicon.VERBS.get((verb, "habitual"), imperfective)
+        perfective = None
     if clause.modal:
-        infinitive = (imperfective if clause.negated or not perfective else perfective)[0]
+        infinitive = (imperfective if clause.negated or not perfective else perfective).infinitive
+        want = lexicon.VERBS["want", "imperfective"]
         if clause.modal == "must":
-            finite = lexicon.MUST[gender]
+            finite = lexicon.SHORT_FORMS["must"].form(slot)
         elif clause.tense == "past":
-            finite = past_forms(_VERBS["want"][6])[gender]
+            finite = past_forms(want.past)[slot]
         else:
-            finite = _VERBS["want"][1 + person]
+            finite = want.present[person]
         modal = Token(finite, (unit + "M",), (unit + "T",))
         return [modal, Token(infinitive, sure, (unit + "I", unit + "op"))]
     if clause.tense == "present":
-        return [Token(imperfective[1 + person], sure, implied)]
+        return [Token(imperfective.present[person], sure, implied)]
     if clause.tense == "future":
         if perfective:
-            return [Token(perfective[1 + person], sure, implied)]
-        will = Token(lexicon.WILL[person], (unit + "T",))
-        return [will, Token(imperfective[0], sure, (unit + "op",))]
-    is_process = verb in lexicon.IMPERFECTIVE_PAST or (
-        clause.negated and verb in lexicon.IMPERFECTIVE_NEGATED
-    )
-    past = perfective[6] if perfective and not is_process else imperfective[6]
-    return [Token(past_forms(past)[gender], sure, implied)]
+            return [Token(perfective.present[person], sure, implied)]
+        will = Token(_will(person), (unit + "T",))
+        return [will, Token(imperfective.infinitive, sure, (unit + "op",))]
+    if perfective:
+        use = lexicon.VERB_EXCEPTIONS.get(verb, _USUAL_VERB).perfective_past
+        if use == "never" or (use == "affirmative" and clause.negated):
+            perfective = None
+    past = past_forms((perfective or imperfective).past)[slot]
+    return [Token(past, sure, implied)]
+
+
+def _will(person: int) -> str:
+    return lexicon.VERBS["be", "perfective"].present[person]
 
 
 def _copular(clause: Clause, unit: str) -> Tokens:
@@ -230,9 +231,9 @@ def _copular(clause: Clause, unit: str) -> Tokens:
     copula = (unit + "C",)
     negation = [Token("не", (unit + "!",))] if clause.negated else []
     if clause.tense == "past":
-        be = [Token(lexicon.BE[_GENDER_INDEX[slot]], copula)]
+        be = [Token(past_forms(lexicon.VERBS["be", "perfective"].past)[slot], copula)]
     elif clause.tense == "future":
-        be = [Token(lexicon.WILL[_person(clause.subject)], (*copula, unit + "T"))]
+        be = [Token(_will(_person(clause.subject)), (*copula, unit + "T"))]
     else:
         be = []
     unsaid = () if be else copula
@@ -242,23 +243,24 @@ def _copular(clause: Clause, unit: str) -> Tokens:
         if clause.object is None:
             where = _place(clause, unit)
         else:
-            words, case = lexicon.RELATIONS[clause.predicate]
-            landmark = noun_phrase(clause.object, case, unit + "o", owner=owner)
-            where = _prepositional(words, landmark, unit + "P")
+            position = lexicon.POSITIONS[clause.predicate]
+            landmark = noun_phrase(clause.object, position.case, unit + "o", owner=owner)
+            where = _prepositional(position.words, landmark, unit + "P")
         first = where[0]
         return [*start, first._replace(possible=first.possible + unsaid), *where[1:]]
     quality = (unit + "A",)
     if clause.kind == "comparison":
         assert clause.object is not None
-        word = lexicon.COMPARATIVES[clause.predicate]
-        if clause.predicate == "old" and owner not in PERSONS:
-            word = lexicon.OLDER_THING
+        adjective = lexicon.ADJECTIVES[clause.predicate]
+        word = adjective.comparative
+        if adjective.comparative_of_things and owner not in PERSONS:
+            word = adjective.comparative_of_things
         than = [Token(",", (unit + ",",)), Token("чем", (unit + "P",))]
         standard = noun_phrase(clause.object, "nominative", unit + "o")
         return [*start, Token(word, quality, (unit + "D", *unsaid)), *than, *standard]
-    if clause.predicate in _STATES:
-        word = _STATES[clause.predicate][_GENDER_INDEX[slot]]
+    if clause.predicate in lexicon.SHORT_FORMS:
+        word = lexicon.SHORT_FORMS[clause.predicate].form(slot)
     else:
         index = CASES.index("instrumental" if be else "nominative")
-        word = adjective_forms(lexicon.ADJECTIVES[clause.predicate])[slot][index]
+        word = adjective_forms(lexicon.ADJECTIVES[clause.predicate].masculine)[slot][index]
     return [*start, Token(word, quality, unsaid)]

@@ -1,360 +1,215 @@
-"""Russian words, by principal parts.
-
-A noun gives its gender, whether it is animate, and its nominative and genitive, singular and
-plural; the other cases follow from these, but for the forms named after them.
-"""
+"""The Russian words, read from the tables beside this file."""
 
 from __future__ import annotations
 
-NOUNS = {
-    "man": "m animate мужчина мужчины мужчины мужчин",
-    "woman": "f animate женщина женщины женщины женщин",
-    "boy": "m animate мальчик мальчика мальчики мальчиков",
-    "girl": "f animate девочка девочки девочки девочек",
-    "child": "m animate ребёнок ребёнка дети детей pl.instrumental=детьми",
-    "teacher": "m animate учитель учителя учителя учителей",
-    "doctor": "m animate врач врача врачи врачей",
-    "student": "m animate студент студента студенты студентов",
-    "neighbour": "m animate сосед соседа соседи соседей",
-    "friend": "m animate друг друга друзья друзей",
-    "mother": "f animate мать матери матери матерей sg.instrumental=матерью",
-    "father": "m animate отец отца отцы отцов",
-    "sister": "f animate сестра сестры сёстры сестёр",
-    "brother": "m animate брат брата братья братьев",
-    "grandmother": "f animate бабушка бабушки бабушки бабушек",
-    "grandfather": "m animate дедушка дедушки дедушки дедушек",
-    "farmer": "m animate фермер фермера фермеры фермеров",
-    "painter": "m animate художник художника художники художников",
-    "cook": "m animate повар повара повара поваров",
-    "driver": "m animate водитель водителя водители водителей",
-    "singer": "f animate певица певицы певицы певиц",
-    "guest": "m animate гость гостя гости гостей",
-    "dog": "f animate собака собаки собаки собак",
-    "cat": "f animate кошка кошки кошки кошек",
-    "horse": "f animate лошадь лошади лошади лошадей pl.instrumental=лошадьми",
-    "cow": "f animate корова коровы коровы коров",
-    "bird": "f animate птица птицы птицы птиц",
-    "rabbit": "m animate кролик кролика кролики кроликов",
-    "mouse": "f animate мышь мыши мыши мышей",
-    "goat": "f animate коза козы козы коз",
-    "book": "f inanimate книга книги книги книг",
-    "newspaper": "f inanimate газета газеты газеты газет",
-    "letter": "n inanimate письмо письма письма писем",
-    "cup": "f inanimate чашка чашки чашки чашек",
-    "plate": "f inanimate тарелка тарелки тарелки тарелок",
-    "bottle": "f inanimate бутылка бутылки бутылки бутылок",
-    "basket": "f inanimate корзина корзины корзины корзин",
-    "bag": "f inanimate сумка сумки сумки сумок",
-    "box": "f inanimate коробка коробки коробки коробок",
-    "table": "m inanimate стол стола столы столов",
-    "chair": "m inanimate стул стула стулья стульев",
-    "bed": "f inanimate кровать кровати кровати кроватей",
-    "cupboard": "m inanimate шкаф шкафа шкафы шкафов sg.locative=шкафу",
-    "lamp": "f inanimate лампа лампы лампы ламп",
-    "carpet": "m inanimate ковёр ковра ковры ковров",
-    "car": "f inanimate машина машины машины машин",
-    "bicycle": "m inanimate велосипед велосипеда велосипеды велосипедов",
-    "bus": "m inanimate автобус автобуса автобусы автобусов",
-    "train": "m inanimate поезд поезда поезда поездов",
-    "ship": "m inanimate корабль корабля корабли кораблей sg.instrumental=кораблём",
-    "coat": "n inanimate пальто пальто пальто пальто indeclinable",
-    "shirt": "f inanimate рубашка рубашки рубашки рубашек",
-    "hat": "f inanimate шляпа шляпы шляпы шляп",
-    "dress": "n inanimate платье платья платья платьев",
-    "phone": "m inanimate телефон телефона телефоны телефонов",
-    "computer": "m inanimate компьютер компьютера компьютеры компьютеров",
-    "camera": "m inanimate фотоаппарат фотоаппарата фотоаппараты фотоаппаратов",
-    "door": "f inanimate дверь двери двери дверей",
-    "window": "n inanimate окно окна окна окон",
-    "house": "m inanimate дом дома дома домов",
-    "key": "m inanimate ключ ключа ключи ключей",
-    "flower": "m inanimate цветок цветка цветы цветов",
-    "umbrella": "m inanimate зонт зонта зонты зонтов",
-    "gift": "m inanimate подарок подарка подарки подарков",
-    "map": "f inanimate карта карты карты карт",
-    "knife": "m inanimate нож ножа ножи ножей",
-    "ball": "m inanimate мяч мяча мячи мячей",
-    "guitar": "f inanimate гитара гитары гитары гитар",
-    "picture": "f inanimate картина картины картины картин",
-    "apple": "n inanimate яблоко яблока яблоки яблок",
-    "orange": "m inanimate апельсин апельсина апельсины апельсинов",
-    "lemon": "m inanimate лимон лимона лимоны лимонов",
-    "tomato": "m inanimate помидор помидора помидоры помидоров",
-    "egg": "n inanimate яйцо яйца яйца яиц",
-    "cake": "m inanimate торт торта торты тортов",
-    "bread": "m inanimate хлеб хлеба хлебы хлебов",
-    "cheese": "m inanimate сыр сыра сыры сыров",
-    "soup": "m inanimate суп супа супы супов",
-    "water": "f inanimate вода воды воды вод",
-    "milk": "n inanimate молоко молока молока молок",
-    "tea": "m inanimate чай чая чаи чаёв",
-    "coffee": "m inanimate кофе кофе кофе кофе indeclinable",
-    "city": "m inanimate город города города городов",
-    "village": "f inanimate деревня деревни деревни деревень",
-    "park": "m inanimate парк парка парки парков",
-    "school": "f inanimate школа школы школы школ",
-    "station": "m inanimate вокзал вокзала вокзалы вокзалов",
-    "market": "m inanimate рынок рынка рынки рынков",
-    "garden": "m inanimate сад сада сады садов sg.locative=саду",
-    "hospital": "f inanimate больница больницы больницы больниц",
-    "shop": "m inanimate магазин магазина магазины магазинов",
-    "kitchen": "f inanimate кухня кухни кухни кухонь",
-    "library": "f inanimate библиотека библиотеки библиотеки библиотек",
-    "museum": "m inanimate музей музея музеи музеев",
-    "restaurant": "m inanimate ресторан ресторана рестораны ресторанов",
-    "office": "m inanimate офис офиса офисы офисов",
-    "forest": "m inanimate лес леса леса лесов sg.locative=лесу",
-    "hotel": "f inanimate гостиница гостиницы гостиницы гостиниц",
-    "street": "f inanimate улица улицы улицы улиц",
-    "theatre": "m inanimate театр театра театры театров",
-    "factory": "m inanimate завод завода заводы заводов",
-    "Anna": "f animate Анна Анны Анны Анн",
-    "Maria": "f animate Мария Марии Марии Марий sg.dative=Марии sg.prepositional=Марии",
-    "Elena": "f animate Елена Елены Елены Елен",
-    "Viktor": "m animate Виктор Виктора Викторы Викторов",
-    "Martin": "m animate Мартин Мартина Мартины Мартинов",
-    "Robert": "m animate Роберт Роберта Роберты Робертов",
-}
+from pathlib import Path
+from typing import Literal, NamedTuple
 
-PRONOUNS = {  # nominative, genitive, dative, accusative
-    "I": "я меня мне меня",
-    "you": "ты тебя тебе тебя",
-    "he": "он его ему его",
-    "she": "она её ей её",
-    "we": "мы нас нам нас",
-    "they": "они их им их",
-}
+from fairseq_amber.demo_corpus.languages.fixed_words import read_fixed_words
+from fairseq_amber.demo_corpus.word_table import Words, read_table
 
+_FOLDER = Path(__file__).parent
 CASES = ("nominative", "genitive", "dative", "accusative", "instrumental", "prepositional")
-# the six cases of the masculine, feminine, neuter and plural; the accusatives of the masculine
-# and of the plural are those of inanimates
-POSSESSIVES = {
-    "my": {
-        "m": "мой моего моему мой моим моём",
-        "f": "моя моей моей мою моей моей",
-        "n": "моё моего моему моё моим моём",
-        "pl": "мои моих моим мои моими моих",
-    },
-    "your": {
-        "m": "твой твоего твоему твой твоим твоём",
-        "f": "твоя твоей твоей твою твоей твоей",
-        "n": "твоё твоего твоему твоё твоим твоём",
-        "pl": "твои твоих твоим твои твоими твоих",
-    },
-    "own": {
-        "m": "свой своего своему свой своим своём",
-        "f": "своя своей своей свою своей своей",
-        "n": "своё своего своему своё своим своём",
-        "pl": "свои своих своим свои своими своих",
-    },
-    "our": {
-        "m": "наш нашего нашему наш нашим нашем",
-        "f": "наша нашей нашей нашу нашей нашей",
-        "n": "наше нашего нашему наше нашим нашем",
-        "pl": "наши наших нашим наши нашими наших",
-    },
-    "this": {
-        "m": "этот этого этому этот этим этом",
-        "f": "эта этой этой эту этой этой",
-        "n": "это этого этому это этим этом",
-        "pl": "эти этих этим эти этими этих",
-    },
-}
 
-NUMERALS = {  # masculine and neuter, feminine, accusative of animates
-    "two": "два две двух",
-    "three": "три три трёх",
-    "four": "четыре четыре четырёх",
-    "five": "пять пять пять",
-    "ten": "десять десять десять",
-}
-PAUCAL = frozenset(("two", "three", "four"))
 
-ADJECTIVES = {
-    "new": "новый",
-    "old": "старый",
-    "big": "большой",
-    "small": "маленький",
-    "young": "молодой",
-    "clever": "умный",
-    "strong": "сильный",
-    "famous": "известный",
-    "rich": "богатый",
-    "poor": "бедный",
-    "brave": "смелый",
-    "beautiful": "красивый",
-    "expensive": "дорогой",
-    "cheap": "дешёвый",
-    "heavy": "тяжёлый",
-    "light": "лёгкий",
-    "long": "длинный",
-    "quiet": "тихий",
-    "fresh": "свежий",
-    "hot": "горячий",
-    "cold": "холодный",
-    "red": "красный",
-    "green": "зелёный",
-    "blue": "синий",
-    "white": "белый",
-    "black": "чёрный",
-    "yellow": "жёлтый",
-}
-STATES = {  # short forms: masculine, feminine, neuter, plural
-    "ill": "болен больна больно больны",
-    "healthy": "здоров здорова здорово здоровы",
-    "happy": "счастлив счастлива счастливо счастливы",
-    "hungry": "голоден голодна голодно голодны",
-    "busy": "занят занята занято заняты",
-}
-COMPARATIVES = {
-    "big": "больше",
-    "small": "меньше",
-    "new": "новее",
-    "old": "старше",
-    "young": "моложе",
-    "beautiful": "красивее",
-    "expensive": "дороже",
-    "cheap": "дешевле",
-    "heavy": "тяжелее",
-    "light": "легче",
-    "strong": "сильнее",
-    "clever": "умнее",
-    "rich": "богаче",
-    "poor": "беднее",
-    "famous": "известнее",
-    "quiet": "тише",
-}
-OLDER_THING = "старее"  # старше is said of persons
+class Noun(NamedTuple):
+    """A row of ``nouns.tsv``: the forms from which the other cases follow.
 
-# A verb: imperfective infinitive, present of я, ты, он, мы, они, masculine past; then the same of
-# the perfective, whose present is the future. Pasts that are not regular name their feminine.
-VERBS = {
-    "sleep": "спать сплю спишь спит спим спят спал",
-    "work": "работать работаю работаешь работает работаем работают работал",
-    "laugh": "смеяться смеюсь смеёшься смеётся смеёмся смеются смеялся/смеялась",
-    "sing": "петь пою поёшь поёт поём поют пел",
-    "dance": "танцевать танцую танцуешь танцует танцуем танцуют танцевал",
-    "swim": "плавать плаваю плаваешь плавает плаваем плавают плавал",
-    "play": "играть играю играешь играет играем играют играл",
-    "run": "бегать бегаю бегаешь бегает бегаем бегают бегал",
-    "cry": "плакать плачу плачешь плачет плачем плачут плакал",
-    "go": "идти иду идёшь идёт идём идут шёл/шла "
-    "пойти пойду пойдёшь пойдёт пойдём пойдут пошёл/пошла",
-    "return": "возвращаться возвращаюсь возвращаешься возвращается возвращаемся возвращаются "
-    "возвращался/возвращалась "
-    "вернуться вернусь вернёшься вернётся вернёмся вернутся вернулся/вернулась",
-    "read": "читать читаю читаешь читает читаем читают читал "
-    "прочитать прочитаю прочитаешь прочитает прочитаем прочитают прочитал",
-    "write": "писать пишу пишешь пишет пишем пишут писал "
-    "написать напишу напишешь напишет напишем напишут написал",
-    "buy": "покупать покупаю покупаешь покупает покупаем покупают покупал "
-    "купить куплю купишь купит купим купят купил",
-    "sell": "продавать продаю продаёшь продаёт продаём продают продавал "
-    "продать продам продашь продаст продадим продадут продал",
-    "see": "видеть вижу видишь видит видим видят видел "
-    "увидеть увижу увидишь увидит увидим увидят увидел",
-    "look_for": "искать ищу ищешь ищет ищем ищут искал",
-    "find": "находить нахожу находишь находит находим находят находил "
-    "найти найду найдёшь найдёт найдём найдут нашёл/нашла",
-    "wash": "мыть мою моешь моет моем моют мыл помыть помою помоешь помоет помоем помоют помыл",
-    "open": "открывать открываю открываешь открывает открываем открывают открывал "
-    "открыть открою откроешь откроет откроем откроют открыл",
-    "close": "закрывать закрываю закрываешь закрывает закрываем закрывают закрывал "
-    "закрыть закрою закроешь закроет закроем закроют закрыл",
-    "clean": "чистить чищу чистишь чистит чистим чистят чистил "
-    "почистить почищу почистишь почистит почистим почистят почистил",
-    "eat": "есть ем ешь ест едим едят ел съесть съем съешь съест съедим съедят съел",
-    "drink": "пить пью пьёшь пьёт пьём пьют пил выпить выпью выпьешь выпьет выпьем выпьют выпил",
-    "cook": "варить варю варишь варит варим варят варил "
-    "сварить сварю сваришь сварит сварим сварят сварил",
-    "draw": "рисовать рисую рисуешь рисует рисуем рисуют рисовал "
-    "нарисовать нарисую нарисуешь нарисует нарисуем нарисуют нарисовал",
-    "repair": "чинить чиню чинишь чинит чиним чинят чинил "
-    "починить починю починишь починит починим починят починил",
-    "love": "любить люблю любишь любит любим любят любил",
-    "know": "знать знаю знаешь знает знаем знают знал",
-    "visit": "навещать навещаю навещаешь навещает навещаем навещают навещал "
-    "навестить навещу навестишь навестит навестим навестят навестил",
-    "help": "помогать помогаю помогаешь помогает помогаем помогают помогал "
-    "помочь помогу поможешь поможет поможем помогут помог/помогла",
-    "call": "звонить звоню звонишь звонит звоним звонят звонил "
-    "позвонить позвоню позвонишь позвонит позвоним позвонят позвонил",
-    "wait_for": "ждать жду ждёшь ждёт ждём ждут ждал",
-    "take": "брать беру берёшь берёт берём берут брал "
-    "взять возьму возьмёшь возьмёт возьмём возьмут взял",
-    "carry": "нести несу несёшь несёт несём несут нёс/несла",
-    "forget": "забывать забываю забываешь забывает забываем забывают забывал "
-    "забыть забуду забудешь забудет забудем забудут забыл",
-    "lose": "терять теряю теряешь теряет теряем теряют терял "
-    "потерять потеряю потеряешь потеряет потеряем потеряют потерял",
-    "hear": "слышать слышу слышишь слышит слышим слышат слышал "
-    "услышать услышу услышишь услышит услышим услышат услышал",
-    "break": "разбивать разбиваю разбиваешь разбивает разбиваем разбивают разбивал "
-    "разбить разобью разобьёшь разобьёт разобьём разобьют разбил",
-    "steal": "красть краду крадёшь крадёт крадём крадут крал "
-    "украсть украду украдёшь украдёт украдём украдут украл",
-    "give": "давать даю даёшь даёт даём дают давал дать дам дашь даст дадим дадут дал",
-    "show": "показывать показываю показываешь показывает показываем показывают показывал "
-    "показать покажу покажешь покажет покажем покажут показал",
-    "bring": "приносить приношу приносишь приносит приносим приносят приносил "
-    "принести принесу принесёшь принесёт принесём принесут принёс/принесла",
-    "send": "посылать посылаю посылаешь посылает посылаем посылают посылал "
-    "послать пошлю пошлёшь пошлёт пошлём пошлют послал",
-    "know_that": "знать знаю знаешь знает знаем знают знал",
-    "say": "говорить говорю говоришь говорит говорим говорят говорил "
-    "сказать скажу скажешь скажет скажем скажут сказал",
-    "think": "думать думаю думаешь думает думаем думают думал",
-    "want": "хотеть хочу хочешь хочет хотим хотят хотел",
-}
-HABITUAL = {  # of motion and carrying again and again
-    "go": "ходить хожу ходишь ходит ходим ходят ходил",
-    "carry": "носить ношу носишь носит носим носят носил",
-}
-# pasts that are imperfective even of a single time, and those that are when negated
-IMPERFECTIVE_PAST = frozenset(("see", "hear"))
-IMPERFECTIVE_NEGATED = frozenset(
-    "read write wash clean eat drink cook draw visit help call say".split()
-)
-WILL = "буду будешь будет будем будут".split()
-BE = ("был", "была", "было", "были")
-MUST = ("должен", "должна", "должно", "должны")
-DATIVE_VERBS = frozenset(("help", "call"))
+    Attributes:
+        concept: the name of the concept.
+        gender: masculine, feminine or neuter.
+        animacy: the accusative of animates is often their genitive.
+        singular: the nominative singular.
+        singular_genitive: the genitive singular.
+        plural: the nominative plural.
+        plural_genitive: the genitive plural.
+        irregular: forms that do not follow, such as ``sg.locative=саду``; or ``indeclinable``.
+        place_preposition: the preposition for being at the place and for going there.
+    """
 
-INSIDE = {"at": "в", "to": "в", "from": "из"}
-ON = {"at": "на", "to": "на", "from": "с"}
-ON_PLACES = frozenset("station market street factory kitchen".split())
-DIRECTION_CASES = {"at": "locative", "to": "accusative", "from": "genitive"}
-RELATIONS = {  # words, case
-    "on": ("на/1", "locative"),
-    "under": ("под/1", "instrumental"),
-    "behind": ("за/1", "instrumental"),
-    "in": ("в/1", "locative"),
-    "in_front_of": ("перед/1", "instrumental"),
-    "next_to": ("рядом/1 с/1", "instrumental"),
-}
-JOINS = {"and": "а", "but": "но", "because": "потому что", "that": "что"}
+    concept: str
+    gender: Literal["m", "f", "n"]
+    animacy: Literal["animate", "inanimate"]
+    singular: str
+    singular_genitive: str
+    plural: str
+    plural_genitive: str
+    irregular: Words = ()
+    place_preposition: Literal["в", "на"] = "в"
 
-TIMES = {
-    "now": "сейчас/1",
-    "today": "сегодня/1",
-    "yesterday": "вчера/1",
-    "tomorrow": "завтра/1",
-    "soon": "скоро/1",
-    "last_week": "на/~12 прошлой/1 неделе/2",
-    "next_week": "на/~12 следующей/1 неделе/2",
-    "monday": "в/1 понедельник/2",
-    "friday": "в/1 пятницу/2",
-    "morning": "утром/3~12",
-    "evening": "вечером/3~12",
-    "often": "часто/1",
-    "always": "всегда/1",
-    "every_day": "каждый/1 день/2",
-    "sometimes": "иногда/1",
-    "rarely": "редко/1",
+
+class Pronoun(NamedTuple):
+    """A row of ``pronouns.tsv``.
+
+    Attributes:
+        concept: the name of the concept.
+        nominative: the form in this case.
+        genitive: the form in this case.
+        dative: the form in this case.
+        accusative: the form in this case.
+    """
+
+    concept: str
+    nominative: str
+    genitive: str
+    dative: str
+    accusative: str
+
+
+class Determiner(NamedTuple):
+    """A row of ``determiners.tsv``: a determiner with a gender, or in the plural.
+
+    Attributes:
+        concept: the name of the concept; ``own`` is "свой".
+        slot: the gender, or ``pl`` for the plural.
+        nominative: the form in this case.
+        genitive: the form in this case.
+        dative: the form in this case.
+        accusative: the form in this case with inanimate nouns.
+        instrumental: the form in this case.
+        prepositional: the form in this case.
+    """
+
+    concept: str
+    slot: Literal["m", "f", "n", "pl"]
+    nominative: str
+    genitive: str
+    dative: str
+    accusative: str
+    instrumental: str
+    prepositional: str
+
+
+class Numeral(NamedTuple):
+    """A row of ``numerals.tsv``.
+
+    Attributes:
+        concept: the name of the concept.
+        masculine: the nominative with masculine and neuter nouns.
+        feminine: the nominative with feminine nouns.
+        animate_accusative: the accusative with animate nouns.
+        noun_number: the number of the counted noun, which stands in the genitive.
+    """
+
+    concept: str
+    masculine: str
+    feminine: str
+    animate_accusative: str
+    noun_number: Literal["sg", "pl"]
+
+
+class Adjective(NamedTuple):
+    """A row of ``adjectives.tsv``.
+
+    Attributes:
+        concept: the name of the concept.
+        masculine: the nominative masculine.
+        comparative: the comparative, which is not inflected.
+        comparative_of_things: the comparative for all but persons, where it is another one.
+    """
+
+    concept: str
+    masculine: str
+    comparative: str = ""
+    comparative_of_things: str = ""
+
+
+class ShortForms(NamedTuple):
+    """A row of ``short_forms.tsv``: predicates that have no cases, such as "болен".
+
+    Attributes:
+        concept: the name of the concept; ``must`` is "должен".
+        masculine: the form with a masculine subject.
+        feminine: the form with a feminine subject.
+        neuter: the form with a neuter subject.
+        plural: the form with a plural subject.
+    """
+
+    concept: str
+    masculine: str
+    feminine: str
+    neuter: str
+    plural: str
+
+    def form(self, slot: str) -> str:
+        """The form for a gender (m, f, n) or the plural (pl)."""
+        return self[1 + ("m", "f", "n", "pl").index(slot)]
+
+
+class VerbForms(NamedTuple):
+    """A row of ``verbs.tsv``: one aspect of a verb.
+
+    Attributes:
+        concept: the name of the concept.
+        aspect: ``habitual`` is the imperfective for repeated motion: "ходить" beside "идти".
+        infinitive: the infinitive.
+        ya: the first person singular of the present; that of a perfective means the future.
+        ty: the second person singular.
+        on: the third person singular.
+        my: the first person plural.
+        oni: the third person plural.
+        past: the masculine past, and after a slash the feminine if it is irregular.
+    """
+
+    concept: str
+    aspect: Literal["imperfective", "perfective", "habitual"]
+    infinitive: str
+    ya: str
+    ty: str
+    on: str
+    my: str
+    oni: str
+    past: str
+
+    @property
+    def present(self) -> Words:
+        """The forms of я, ты, он, мы and они."""
+        return self.ya, self.ty, self.on, self.my, self.oni
+
+
+class VerbException(NamedTuple):
+    """A row of ``verb_exceptions.tsv``: a verb whose use is not the usual one.
+
+    Attributes:
+        concept: the name of the concept.
+        perfective_past: when the past of a single event is perfective: ``always``, only in
+            ``affirmative`` clauses, or ``never``.
+        object_case: the case of the object.
+    """
+
+    concept: str
+    perfective_past: Literal["always", "affirmative", "never"] = "always"
+    object_case: Literal["accusative", "dative"] = "accusative"
+
+
+class Position(NamedTuple):
+    """A row of ``positions.tsv``.
+
+    Attributes:
+        concept: the name of the concept.
+        words: the preposition with its units, as ``tokens.adverbial`` reads them.
+        case: the case of the landmark.
+    """
+
+    concept: str
+    words: str
+    case: Literal["locative", "instrumental"]
+
+
+NOUNS = {row.concept: row for row in read_table(_FOLDER / "nouns.tsv", Noun)}
+PRONOUNS = {row.concept: row for row in read_table(_FOLDER / "pronouns.tsv", Pronoun)}
+NUMERALS = {row.concept: row for row in read_table(_FOLDER / "numerals.tsv", Numeral)}
+ADJECTIVES = {row.concept: row for row in read_table(_FOLDER / "adjectives.tsv", Adjective)}
+SHORT_FORMS = {row.concept: row for row in read_table(_FOLDER / "short_forms.tsv", ShortForms)}
+POSITIONS = {row.concept: row for row in read_table(_FOLDER / "positions.tsv", Position)}
+VERBS: dict[tuple[str, str], VerbForms] = {
+    (row.concept, row.aspect): row for row in read_table(_FOLDER / "verbs.tsv", VerbForms, keys=2)
 }
-MANNERS = {
-    "slowly": "медленно",
-    "quickly": "быстро",
-    "quietly": "тихо",
-    "carefully": "осторожно",
+VERB_EXCEPTIONS = {
+    row.concept: row for row in read_table(_FOLDER / "verb_exceptions.tsv", VerbException)
 }
+DETERMINERS: dict[str, dict[str, Words]] = {}  # concept -> slot -> the six cases
+for _row in read_table(_FOLDER / "determiners.tsv", Determiner, keys=2):
+    DETERMINERS.setdefault(_row.concept, {})[_row.slot] = _row[2:]
+FIXED_WORDS = read_fixed_words(_FOLDER / "fixed_words.tsv")
+JOINS, TIMES, MANNERS = FIXED_WORDS["join"], FIXED_WORDS["time"], FIXED_WORDS["manner"]

@@ -1,20 +1,24 @@
-"""Russian forms from principal parts: nouns, adjectives and past tenses."""
+"""Forms Russian nouns, adjectives and past tenses from the forms that the lexicon gives."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-from fairseq_amber.demo_corpus.languages.russian import lexicon
+from fairseq_amber.demo_corpus.languages.russian.lexicon import CASES, Noun
 
-CASES = lexicon.CASES
 _HUSHED = "жчшщ"
 _VELAR = "гкх"
 
 
-def noun_forms(entry: str) -> dict[tuple[bool, str], str]:
-    """(plural, case) -> form, of an entry of the lexicon; with the locative of being in a place."""
-    _, animacy, nominative, genitive, plural, plural_genitive, *overrides = entry.split()
-    if overrides == ["indeclinable"]:
+def noun_forms(noun: Noun) -> dict[tuple[bool, str], str]:
+    """Forms all cases of a noun, and the locative, which is the case of being in a place.
+
+    Returns:
+        (whether it is plural, case) -> form.
+    """
+    nominative, genitive, plural = noun.singular, noun.singular_genitive, noun.plural
+    is_animate = noun.animacy == "animate"
+    if noun.irregular == ("indeclinable",):
         return {(many, case): nominative for many in (False, True) for case in (*CASES, "locative")}
     forms = {(False, "nominative"): nominative, (False, "genitive"): genitive}
     if nominative[-1] in "ая":
@@ -29,7 +33,6 @@ def noun_forms(entry: str) -> dict[tuple[bool, str], str]:
         forms[False, "dative"] = forms[False, "prepositional"] = genitive
     else:
         base, is_hard = genitive[:-1], genitive[-1] == "а"
-        is_animate = animacy == "animate"
         forms[False, "accusative"] = genitive if is_animate else nominative
         forms[False, "instrumental"] = base + ("ом" if is_hard else "ем")
         forms[False, "dative"] = base + ("у" if is_hard else "ю")
@@ -38,13 +41,13 @@ def noun_forms(entry: str) -> dict[tuple[bool, str], str]:
     is_hard = ending in "ыа" or base[-1] in _HUSHED + _VELAR
     vowel = "а" if is_hard else "я"
     forms[True, "nominative"] = plural
-    forms[True, "genitive"] = plural_genitive
-    forms[True, "accusative"] = plural_genitive if animacy == "animate" else plural
+    forms[True, "genitive"] = noun.plural_genitive
+    forms[True, "accusative"] = noun.plural_genitive if is_animate else plural
     forms[True, "dative"] = base + vowel + "м"
     forms[True, "instrumental"] = base + vowel + "ми"
     forms[True, "prepositional"] = base + vowel + "х"
-    for override in overrides:
-        slot, form = override.split("=")
+    for exception in noun.irregular:
+        slot, form = exception.split("=")
         number, case = slot.split(".")
         forms[number == "pl", case] = form
     forms.setdefault((False, "locative"), forms[False, "prepositional"])
@@ -54,7 +57,12 @@ def noun_forms(entry: str) -> dict[tuple[bool, str], str]:
 
 @lru_cache(maxsize=None)
 def adjective_forms(masculine: str) -> dict[str, tuple[str, ...]]:
-    """The six cases of the masculine, feminine, neuter and plural; accusatives of inanimates."""
+    """Forms the six cases of an adjective from its nominative masculine.
+
+    Returns:
+        Gender (m, f, n) or plural (pl) -> the forms in the order of ``CASES``; the accusatives are
+        those with inanimate nouns.
+    """
     stem, ending = masculine[:-2], masculine[-2:]
     is_soft = stem.endswith("н") and ending == "ий"
     is_hushed = stem[-1] in _HUSHED
@@ -77,12 +85,17 @@ def adjective_forms(masculine: str) -> dict[str, tuple[str, ...]]:
 
 
 @lru_cache(maxsize=None)
-def past_forms(entry: str) -> tuple[str, ...]:
-    """Masculine, feminine, neuter and plural past, from ``читал`` or ``шёл/шла``."""
+def past_forms(entry: str) -> dict[str, str]:
+    """Forms the past in the masculine, feminine, neuter and plural from ``читал`` or ``шёл/шла``.
+
+    Returns:
+        Gender (m, f, n) or plural (pl) -> form.
+    """
     masculine, _, feminine = entry.partition("/")
     feminine = feminine or masculine + "а"
     if feminine.endswith("сь"):
         stem, reflexive = feminine[:-3], "сь"
     else:
         stem, reflexive = feminine[:-1], ""
-    return masculine, feminine, f"{stem}о{reflexive}", f"{stem}и{reflexive}"
+    neuter, plural = f"{stem}о{reflexive}", f"{stem}и{reflexive}"
+    return {"m": masculine, "f": feminine, "n": neuter, "pl": plural}

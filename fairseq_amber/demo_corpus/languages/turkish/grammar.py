@@ -14,11 +14,10 @@ from fairseq_amber.demo_corpus.languages.turkish.morphology import (
     past_copula,
     question_particle,
 )
-from fairseq_amber.demo_corpus.meaning import Clause, NounPhrase, Sentence
+from fairseq_amber.demo_corpus.meaning import POSSESSIVES, Clause, NounPhrase, Sentence
 from fairseq_amber.demo_corpus.tokens import Token, Tokens, adverbial, finish
 
 _LIVING = frozenset(PERSONS + ANIMALS)
-_PRONOUNS = {noun: forms.split() for noun, forms in lexicon.PRONOUNS.items()}
 _POSSESSION = {"my": "(I)m", "your": "(I)n", "our": "(I)mIz", "of": "(s)I"}
 _CASES = {  # ending; ending after the possession of a third person
     "nominative": ("", ""),
@@ -29,13 +28,12 @@ _CASES = {  # ending; ending after the possession of a third person
     "genitive": ("(n)In", "nIn"),
     "instrumental": ("(y)lA", "(y)lA"),
 }
-_PRONOUN_CASES = ("accusative", "dative")
 _DIRECTIONS = {"at": "locative", "to": "dative", "from": "ablative"}
 _CAPITALS = {"i": "İ"}
 
 
 def realise(sentence: Sentence) -> Tokens:
-    """The sentence as tokens, with the units of meaning of each."""
+    """Writes a meaning as tokens, each with its units of meaning."""
     first, second = sentence.clause, sentence.second
     if second is not None and sentence.join == "that":
         tokens = [*_start(first, "A"), *_object_clause(second, "B"), *_predicate(first, "A")]
@@ -67,7 +65,7 @@ def noun_phrase(
     """
     sure = (unit + "n",)
     if phrase.is_pronoun:
-        form = _PRONOUNS[phrase.noun][_PRONOUN_CASES.index(case)]
+        form = getattr(lexicon.PRONOUNS[phrase.noun], case)
         return [Token(form, sure, implied)]
     ending, ending_of_third = _CASES[case]
     if phrase.is_name:
@@ -79,13 +77,15 @@ def noun_phrase(
     head_units = implied
     determiner = phrase.determiner
     if determiner == "of":
-        *before, owner = lexicon.NOUNS[phrase.possessor].split(" ")
-        tokens += [Token(word, (unit + "on",)) for word in before]
-        form = inflect(owner, "(n)In")
+        possessor = lexicon.NOUNS[phrase.possessor]
+        if possessor.before:
+            tokens.append(Token(possessor.before, (unit + "on",)))
+        form = inflect(possessor.stem, "(n)In")
         tokens.append(Token(form, (unit + "on",), (unit + "od", unit + "og")))
         head_units += (unit + "d", unit + "og")
-    elif determiner == "your" and owner != "you":
-        tokens.append(Token(lexicon.YOUR, (unit + "d",)))
+    elif determiner in lexicon.POSSESSIVES and POSSESSIVES[determiner] != owner:
+        # the ending alone would also mean "his"
+        tokens.append(Token(lexicon.POSSESSIVES[determiner], (unit + "d",)))
     elif determiner == "this":
         tokens.append(Token("bu", (unit + "d",)))
     elif phrase.is_numbered:
@@ -93,11 +93,12 @@ def noun_phrase(
     elif determiner != "indefinite" or drops_article:
         head_units += (unit + "d",)
     if phrase.adjective:
-        tokens.append(Token(_adjective(phrase.adjective, phrase.noun), (unit + "a",)))
+        tokens.append(Token(bare(_stem(phrase.adjective, phrase.noun)), (unit + "a",)))
     if determiner == "indefinite" and not drops_article:
         tokens.append(Token("bir", (unit + "d",)))
-    *before, noun = lexicon.NOUNS[phrase.noun].split(" ")
-    tokens += [Token(word, sure) for word in before]
+    noun = lexicon.NOUNS[phrase.noun]
+    if noun.before:
+        tokens.append(Token(noun.before, sure))
     endings = []
     # kitap okuyor: an indefinite object without an adjective shows no number
     is_general = case == "nominative" and not determiner and not phrase.adjective
@@ -106,14 +107,13 @@ def noun_phrase(
     if determiner in _POSSESSION:
         endings.append(_POSSESSION[determiner])
     endings.append(ending_of_third if determiner == "of" else ending)
-    tokens.append(Token(inflect(noun, *endings), sure, head_units))
+    tokens.append(Token(inflect(noun.stem, *endings), sure, head_units))
     return tokens
 
 
-def _adjective(adjective: str, noun: str) -> str:
-    if adjective == "old" and noun in _LIVING:
-        return lexicon.OLD_LIVING
-    return bare(lexicon.ADJECTIVES[adjective])
+def _stem(adjective: str, noun: str) -> str:
+    row = lexicon.ADJECTIVES[adjective]
+    return row.stem_of_living if row.stem_of_living and noun in _LIVING else row.stem
 
 
 def _clause(clause: Clause, unit: str, question: bool = False) -> Tokens:
@@ -128,18 +128,19 @@ def _object_clause(clause: Clause, unit: str) -> Tokens:
     """That somebody does something, as a noun: its subject in the genitive, -diğini or -eceğini."""
     tokens = [*_start(clause, unit, "genitive"), *_middle(clause, unit)]
     implied = ("join", unit + "T") + ((unit + "!",) if clause.negated else ())
-    stem, sure = lexicon.VERBS["be"], (unit + "C",)
+    stem, sure = lexicon.VERBS["be"].stem, (unit + "C",)
     if clause.kind != "action":
         tokens += _core(clause, unit)[0]
     else:
-        *before, stem = lexicon.VERBS[clause.predicate].split(" ")
-        sure = (unit + "V",)
-        tokens += [Token(word, sure) for word in before]
+        verb = lexicon.VERBS[clause.predicate]
+        stem, sure = verb.stem, (unit + "V",)
+        if verb.before:
+            tokens.append(Token(verb.before, sure))
         implied += (unit + "op",)
     if clause.modal:
         tokens.append(Token(inflect(bare(stem), "mAk"), sure, (unit + "I",)))
         sure = (unit + "M",)
-        stem = lexicon.VERBS["want" if clause.modal == "want" else "be"]
+        stem = lexicon.VERBS["want" if clause.modal == "want" else "be"].stem
         if clause.modal == "must":
             tokens.append(Token("zorunda", sure))
     return [*tokens, Token(nominalised(stem, clause.tense, clause.negated), sure, implied)]
@@ -191,10 +192,8 @@ def _objects(clause: Clause, unit: str) -> tuple[Tokens, Tokens]:
     thing = clause.object
     if thing is None:
         return [], []
-    case = "accusative"
-    if clause.predicate in lexicon.DATIVE_VERBS:
-        case = "dative"
-    elif thing.is_indefinite:
+    case: str = lexicon.VERBS[clause.predicate].object_case
+    if case == "accusative" and thing.is_indefinite:
         case = "nominative"
     owner = clause.subject.noun
     tokens = noun_phrase(thing, case, unit + "o", (), clause.negated, owner)
@@ -212,33 +211,30 @@ def _predicate(clause: Clause, unit: str, question: bool = False) -> Tokens:
     implied: tuple[str, ...] = (unit + "sn",) if clause.subject.is_pronoun else ()
     if clause.kind != "action":
         return _copular(clause, unit, person, question, implied)
-    *before, stem = lexicon.VERBS[clause.predicate].split(" ")
+    verb = lexicon.VERBS[clause.predicate]
     sure = (unit + "V",)
-    tokens = [Token(word, sure) for word in before]
+    tokens = [Token(verb.before, sure)] if verb.before else []
     implied += (unit + "T",)
     preposition = (unit + "op",)
-    verb = clause.modal or clause.predicate
     if clause.modal:
-        tokens.append(Token(inflect(bare(stem), "mAk"), sure, (unit + "I", *preposition)))
+        tokens.append(Token(inflect(bare(verb.stem), "mAk"), sure, (unit + "I", *preposition)))
         sure = (unit + "M",)
         if clause.modal == "must":
             return [*tokens, Token(inflect("zorunda", PRESENT[person]), sure, implied)]
-        stem = lexicon.VERBS["want"]
+        verb = lexicon.VERBS["want"]
     else:
         implied += preposition
     if clause.negated:
         implied += (unit + "!",)
-    tense = clause.tense
-    if tense == "past" and verb in lexicon.LASTING:
-        tense = "imperfect"
+    tense = verb.past if clause.tense == "past" else clause.tense
     if not question:
-        return [*tokens, Token(finite(stem, tense, clause.negated, person), sure, implied)]
+        return [*tokens, Token(finite(verb.stem, tense, clause.negated, person), sure, implied)]
     # okuyor musun, istiyor muydun: but for the past and for they, the person is the particle's
     if tense == "past":
-        word = finite(stem, tense, clause.negated, person)
+        word = finite(verb.stem, tense, clause.negated, person)
         return [*tokens, Token(word, sure, implied), Token(question_particle(word), ("?",))]
     base = "present" if tense == "imperfect" else tense
-    word = finite(stem, base, clause.negated, 4 if person == 4 else 2)
+    word = finite(verb.stem, base, clause.negated, 4 if person == 4 else 2)
     moved = 2 if person == 4 else person
     endings = ("(y)DI", PAST[moved]) if tense == "imperfect" else (PRESENT[moved],)
     particle = question_particle(word, *endings)
@@ -252,11 +248,9 @@ def _core(clause: Clause, unit: str) -> tuple[Tokens, str]:
             tokens = _place(clause, unit)
             return tokens, tokens[-1].text
         landmark = noun_phrase(clause.object, "genitive", unit + "o", owner=clause.subject.noun)
-        relation = lexicon.RELATIONS[clause.predicate]
-        return [*landmark, Token(relation, (unit + "P1",))], relation
-    stem = lexicon.ADJECTIVES[clause.predicate]
-    if clause.predicate == "old":
-        stem = _adjective("old", clause.subject.noun)
+        position = lexicon.POSITIONS[clause.predicate]
+        return [*landmark, Token(position, (unit + "P1",))], position
+    stem = _stem(clause.predicate, clause.subject.noun)
     tokens = [Token(bare(stem), (unit + "A",))]
     if clause.kind == "comparison":
         assert clause.object is not None
@@ -272,7 +266,7 @@ def _copular(
     tokens, stem = _core(clause, unit)
     copula = (unit + "C",)
     if clause.tense == "future":
-        form = finite(lexicon.VERBS["be"], "future", clause.negated, person)
+        form = finite(lexicon.VERBS["be"].stem, "future", clause.negated, person)
         negation = (unit + "!",) if clause.negated else ()
         return [*tokens, Token(form, (*copula, unit + "T"), negation + implied)]
     implied = copula + implied

@@ -1,249 +1,85 @@
-"""Turkish words.
+"""The Turkish words, read from the tables beside this file.
 
-A noun is its stem; after a slash, the stem before a vowel where it differs (kitap, kitabı). A stem
-marked ``^`` takes front vowels against its last vowel (meşgulüm).
+A stem gives its form before a vowel after a slash, where that differs: ``kitap/kitab`` for
+"kitabı". A stem marked ``^`` takes front vowels against its last vowel: ``meşgul^`` for "meşgulüm".
 """
 
 from __future__ import annotations
 
-NOUNS = {
-    "man": "adam",
-    "woman": "kadın",
-    "boy": "oğlan",
-    "girl": "kız",
-    "child": "çocuk/çocuğ",
-    "teacher": "öğretmen",
-    "doctor": "doktor",
-    "student": "öğrenci",
-    "neighbour": "komşu",
-    "friend": "arkadaş",
-    "mother": "anne",
-    "father": "baba",
-    "sister": "kız kardeş",
-    "brother": "erkek kardeş",
-    "grandmother": "büyükanne",
-    "grandfather": "büyükbaba",
-    "farmer": "çiftçi",
-    "painter": "ressam",
-    "cook": "aşçı",
-    "driver": "şoför",
-    "singer": "şarkıcı",
-    "guest": "misafir",
-    "dog": "köpek/köpeğ",
-    "cat": "kedi",
-    "horse": "at",
-    "cow": "inek/ineğ",
-    "bird": "kuş",
-    "rabbit": "tavşan",
-    "mouse": "fare",
-    "goat": "keçi",
-    "book": "kitap/kitab",
-    "newspaper": "gazete",
-    "letter": "mektup/mektub",
-    "cup": "fincan",
-    "plate": "tabak/tabağ",
-    "bottle": "şişe",
-    "basket": "sepet",
-    "bag": "çanta",
-    "box": "kutu",
-    "table": "masa",
-    "chair": "sandalye",
-    "bed": "yatak/yatağ",
-    "cupboard": "dolap/dolab",
-    "lamp": "lamba",
-    "carpet": "halı",
-    "car": "araba",
-    "bicycle": "bisiklet",
-    "bus": "otobüs",
-    "train": "tren",
-    "ship": "gemi",
-    "coat": "palto",
-    "shirt": "gömlek/gömleğ",
-    "hat": "şapka",
-    "dress": "elbise",
-    "phone": "telefon",
-    "computer": "bilgisayar",
-    "camera": "kamera",
-    "door": "kapı",
-    "window": "pencere",
-    "house": "ev",
-    "key": "anahtar",
-    "flower": "çiçek/çiçeğ",
-    "umbrella": "şemsiye",
-    "gift": "hediye",
-    "map": "harita",
-    "knife": "bıçak/bıçağ",
-    "ball": "top",
-    "guitar": "gitar",
-    "picture": "resim/resm",
-    "apple": "elma",
-    "orange": "portakal",
-    "lemon": "limon",
-    "tomato": "domates",
-    "egg": "yumurta",
-    "cake": "pasta",
-    "bread": "ekmek/ekmeğ",
-    "cheese": "peynir",
-    "soup": "çorba",
-    "water": "su/suy",
-    "milk": "süt",
-    "tea": "çay",
-    "coffee": "kahve",
-    "city": "şehir/şehr",
-    "village": "köy",
-    "park": "park",
-    "school": "okul",
-    "station": "istasyon",
-    "market": "pazar",
-    "garden": "bahçe",
-    "hospital": "hastane",
-    "shop": "mağaza",
-    "kitchen": "mutfak/mutfağ",
-    "library": "kütüphane",
-    "museum": "müze",
-    "restaurant": "restoran",
-    "office": "ofis",
-    "forest": "orman",
-    "hotel": "otel",
-    "street": "sokak/sokağ",
-    "theatre": "tiyatro",
-    "factory": "fabrika",
-}
+from pathlib import Path
+from typing import Literal, NamedTuple
 
-PRONOUNS = {  # accusative, dative: as subjects they are left to the verb
-    "I": "beni bana",
-    "you": "seni sana",
-    "he": "onu ona",
-    "she": "onu ona",
-    "we": "bizi bize",
-    "they": "onları onlara",
-}
-YOUR = "senin"  # for the ending of "your" is also that of "his"
+from fairseq_amber.demo_corpus.languages.fixed_words import read_fixed_words
+from fairseq_amber.demo_corpus.word_table import read_table
 
-NUMERALS = {"two": "iki", "three": "üç", "four": "dört", "five": "beş", "ten": "on"}
+_FOLDER = Path(__file__).parent
 
-ADJECTIVES = {
-    "new": "yeni",
-    "old": "eski",
-    "big": "büyük",
-    "small": "küçük",
-    "young": "genç",
-    "clever": "akıllı",
-    "strong": "güçlü",
-    "famous": "ünlü",
-    "rich": "zengin",
-    "poor": "yoksul",
-    "brave": "cesur",
-    "beautiful": "güzel",
-    "expensive": "pahalı",
-    "cheap": "ucuz",
-    "heavy": "ağır",
-    "light": "hafif",
-    "long": "uzun",
-    "quiet": "sakin",
-    "fresh": "taze",
-    "hot": "sıcak",
-    "cold": "soğuk",
-    "red": "kırmızı",
-    "green": "yeşil",
-    "blue": "mavi",
-    "white": "beyaz",
-    "black": "siyah",
-    "yellow": "sarı",
-    "ill": "hasta",
-    "healthy": "sağlıklı",
-    "happy": "mutlu",
-    "hungry": "aç",
-    "busy": "meşgul^",
-}
-OLD_LIVING = "yaşlı"  # of persons and animals; eski is said of things
 
-VERBS = {  # what comes before it, if anything, and the stem; before a vowel after a slash
-    "sleep": "uyu",
-    "work": "çalış",
-    "laugh": "gül",
-    "sing": "şarkı söyle",
-    "dance": "dans et/ed",
-    "swim": "yüz",
-    "play": "oyna",
-    "run": "koş",
-    "cry": "ağla",
-    "go": "git/gid",
-    "return": "dön",
-    "read": "oku",
-    "write": "yaz",
-    "buy": "satın al",
-    "sell": "sat",
-    "see": "gör",
-    "look_for": "ara",
-    "find": "bul",
-    "wash": "yıka",
-    "open": "aç",
-    "close": "kapat",
-    "clean": "temizle",
-    "eat": "ye/yi",
-    "drink": "iç",
-    "cook": "pişir",
-    "draw": "çiz",
-    "repair": "tamir et/ed",
-    "love": "sev",
-    "know": "tanı",
-    "visit": "ziyaret et/ed",
-    "help": "yardım et/ed",
-    "call": "telefon et/ed",
-    "wait_for": "bekle",
-    "take": "al",
-    "carry": "taşı",
-    "forget": "unut",
-    "lose": "kaybet/kaybed",
-    "hear": "duy",
-    "break": "kır",
-    "steal": "çal",
-    "give": "ver",
-    "show": "göster",
-    "bring": "getir",
-    "send": "gönder",
-    "know_that": "bil",
-    "say": "söyle",
-    "think": "düşün",
-    "want": "iste",
-    "be": "ol",
-}
-# whose past is that of the progressive: biliyordu, for bildi is "guessed"
-LASTING = frozenset(("know_that", "think", "want"))
-DATIVE_VERBS = frozenset(("help", "call"))
+class Noun(NamedTuple):
+    """A row of ``nouns.tsv``.
 
-RELATIONS = {  # possessed, in the locative
-    "on": "üstünde",
-    "under": "altında",
-    "behind": "arkasında",
-    "in": "içinde",
-    "in_front_of": "önünde",
-    "next_to": "yanında",
-}
-JOINS = {"and": "ve", "but": "ama", "because": "çünkü"}
+    Attributes:
+        concept: the name of the concept.
+        stem: the stem.
+        before: a word that stands before it and is not inflected: "kız" in "kız kardeş".
+    """
 
-TIMES = {
-    "now": "şimdi/1",
-    "today": "bugün/1",
-    "yesterday": "dün/1",
-    "tomorrow": "yarın/1",
-    "soon": "yakında/1",
-    "last_week": "geçen/1 hafta/2",
-    "next_week": "gelecek/1 hafta/2",
-    "monday": "pazartesi/2 günü/2~1",
-    "friday": "cuma/2 günü/2~1",
-    "morning": "sabah/3~12",
-    "evening": "akşam/3~12",
-    "often": "sık/1 sık/1",
-    "always": "her/1 zaman/1",
-    "every_day": "her/1 gün/2",
-    "sometimes": "bazen/1",
-    "rarely": "nadiren/1",
-}
-MANNERS = {
-    "slowly": "yavaşça",
-    "quickly": "hızla",
-    "quietly": "sessizce",
-    "carefully": "dikkatlice",
-}
+    concept: str
+    stem: str
+    before: str = ""
+
+
+class Pronoun(NamedTuple):
+    """A row of ``pronouns.tsv``; a pronoun as a subject is left to the verb.
+
+    Attributes:
+        concept: the name of the concept.
+        accusative: the form as a direct object.
+        dative: the form as an indirect object.
+    """
+
+    concept: str
+    accusative: str
+    dative: str
+
+
+class Adjective(NamedTuple):
+    """A row of ``adjectives.tsv``.
+
+    Attributes:
+        concept: the name of the concept.
+        stem: the stem.
+        stem_of_living: the stem for persons and animals, where it is another one.
+    """
+
+    concept: str
+    stem: str
+    stem_of_living: str = ""
+
+
+class Verb(NamedTuple):
+    """A row of ``verbs.tsv``.
+
+    Attributes:
+        concept: the name of the concept.
+        stem: the stem.
+        before: a word that stands before it and is not inflected: "tamir" in "tamir et".
+        past: the tense that a past has; "bildi", the simple past of bil-, would mean "guessed".
+        object_case: the case of a definite object.
+    """
+
+    concept: str
+    stem: str
+    before: str = ""
+    past: Literal["past", "imperfect"] = "past"
+    object_case: Literal["accusative", "dative"] = "accusative"
+
+
+NOUNS = {row.concept: row for row in read_table(_FOLDER / "nouns.tsv", Noun)}
+PRONOUNS = {row.concept: row for row in read_table(_FOLDER / "pronouns.tsv", Pronoun)}
+ADJECTIVES = {row.concept: row for row in read_table(_FOLDER / "adjectives.tsv", Adjective)}
+VERBS = {row.concept: row for row in read_table(_FOLDER / "verbs.tsv", Verb)}
+FIXED_WORDS = read_fixed_words(_FOLDER / "fixed_words.tsv")
+NUMERALS, POSSESSIVES = FIXED_WORDS["numeral"], FIXED_WORDS["possessive"]
+POSITIONS, JOINS = FIXED_WORDS["position"], FIXED_WORDS["join"]
+TIMES, MANNERS = FIXED_WORDS["time"], FIXED_WORDS["manner"]

@@ -150,7 +150,7 @@ UNOWNED = frozenset(_with_trait(_NOUNS, "unowned"))
 _GROUPS = {f"*{row.group}": _group(row.group) for row in _NOUNS}
 _GROUPS.update({"*goods": GOODS, "*portable": PORTABLE})
 _THINGS = [row.noun for row in _NOUNS]
-_VERBS = read_table(_FOLDER / "verbs.tsv", Verb, known={"objects": {*_THINGS, *_GROUPS}})
+_VERBS = read_table(_FOLDER / "verbs.tsv", Verb, known={"objects": [*_THINGS, *_GROUPS]})
 _POSITIONS = read_table(_FOLDER / "positions.tsv", Position, known={"landmarks": _THINGS})
 
 

@@ -55,26 +55,19 @@ def read_table(
     header, *lines = read_lines(path)
     if tuple(header.split("\t")) != row_type._fields:
         raise UserError(f"{path}:1: the columns must be {', '.join(row_type._fields)}, with tabs")
-    hints = get_type_hints(row_type)
+    columns = _columns(row_type, known or {})
     rows: list[Row] = []
     first_lines: dict[tuple[str, ...], int] = {}
     for number, line in enumerate(lines, start=2):
         cells = line.split("\t")
-        if len(cells) != len(row_type._fields):
+        if len(cells) != len(columns):
             raise UserError(
-                f"{path}:{number}: {len(cells)} cells, but the header names "
-                f"{len(row_type._fields)} columns"
+                f"{path}:{number}: {len(cells)} cells, but the header names {len(columns)} columns"
             )
-        values: list[Any] = []
-        for field, cell in zip(row_type._fields, cells):
-            if cell == EMPTY and field in row_type._field_defaults:
-                values.append(row_type._field_defaults[field])
-                continue
-            try:
-                values.append(_value(cell, hints[field], (known or {}).get(field)))
-            except ValueError as error:
-                raise UserError(f"{path}:{number}: {field}: {error}") from None
-        rows.append(row_type._make(values))
+        try:
+            rows.append(row_type._make(map(_value, cells, columns)))
+        except ValueError as error:
+            raise UserError(f"{path}:{number}: {error}") from None
         key = tuple(cells[:keys])
         first = first_lines.setdefault(key, number)
         if first != number:
@@ -82,14 +75,42 @@ def read_table(
     return rows
 
 
-def _value(cell: str, hint: Any, known: Collection[str] | None) -> Any:
+class _Column(NamedTuple):
+    """What the cells of a column may hold.
+
+    Attributes:
+        name: the field.
+        default: the value of an empty cell; None where no cell may be empty.
+        holds_words: whether a cell holds several words, separated by spaces.
+        choices: all words that a cell may hold; None where any word will do.
+    """
+
+    name: str
+    default: Any
+    holds_words: bool
+    choices: Collection[str] | None
+
+
+def _columns(row_type: type[NamedTuple], known: Mapping[str, Collection[str]]) -> list[_Column]:
+    columns = []
+    for name, hint in get_type_hints(row_type).items():
+        holds_words = get_origin(hint) is tuple
+        if holds_words:
+            hint = get_args(hint)[0]
+        choices = get_args(hint) if get_origin(hint) is Literal else known.get(name)
+        default = row_type._field_defaults.get(name)
+        columns.append(_Column(name, default, holds_words, choices))
+    return columns
+
+
+def _value(cell: str, column: _Column) -> Any:
     """Converts a cell to the type of its field; raises ValueError with the reason."""
-    if get_origin(hint) is tuple:
-        return tuple([_value(word, get_args(hint)[0], known) for word in cell.split(" ")])
-    if cell in ("", EMPTY) or cell != cell.strip():
-        raise ValueError(f"{cell!r} is not a word")
-    if get_origin(hint) is Literal and cell not in get_args(hint):
-        raise ValueError(f"{cell} is not one of {', '.join(get_args(hint))}")
-    if known is not None and cell not in known:
-        raise ValueError(f"{cell} is not a known concept")
-    return cell
+    if cell == EMPTY and column.default is not None:
+        return column.default
+    words = tuple(cell.split(" ")) if column.holds_words else (cell,)
+    for word in words:
+        if word in ("", EMPTY) or word != word.strip():
+            raise ValueError(f"{column.name}: {cell!r} is not a word")
+        if column.choices is not None and word not in column.choices:
+            raise ValueError(f"{column.name}: {word} is not one of {', '.join(column.choices)}")
+    return words if column.holds_words else cell

@@ -9,25 +9,25 @@ Item = TypeVar("Item")
 
 
 class Chance:
-    """A seeded source of choices; it uses random.random alone, whose stream Python guarantees."""
+    """A seeded source of choices; it uses ``random.random`` alone, which Python keeps stable."""
 
     def __init__(self, seed: str):
         self._random = random.Random(seed).random
 
     def of(self, probability: float) -> bool:
-        """True with this probability."""
+        """Returns True with this probability."""
         return self._random() < probability
 
     def below(self, count: int) -> int:
-        """A number from 0 to count - 1."""
+        """Draws a number from 0 to count - 1."""
         return int(self._random() * count)
 
     def pick(self, items: Sequence[Item]) -> Item:
-        """One of the items, each as likely as the others."""
+        """Draws one of the items, all with the same probability."""
         return items[int(self._random() * len(items))]
 
     def weighted(self, table: Sequence[tuple[Item, float]]) -> Item:
-        """One of the items of (item, weight) pairs, as likely as its share of the weights."""
+        """Draws an item of (item, weight) pairs, with a probability proportional to its weight."""
         point = self._random() * sum([weight for _, weight in table])
         for item, weight in table:
             point -= weight

@@ -1,4 +1,4 @@
-"""Draws clauses: who does, is or stands what, where, when and how."""
+"""Draws clauses: actions, qualities, comparisons and positions."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _POSITIONED = concepts.PORTABLE + concepts.ANIMALS + concepts.PERSONS
 
 
 class ClauseSampler:
-    """Clauses of the kinds of :class:`~.meaning.Clause`.
+    """Draws clauses of all kinds that ``meaning.Clause`` names.
 
-    Of a question the subject is definite and neither "I" nor "we"; `may_front` allows the time to
-    come first.
+    Where ``is_question`` is true, the subject is definite and neither "I" nor "we"; where
+    ``may_front`` is true, the time may come first.
     """
 
     def __init__(self, chance: Chance, phrases: PhraseSampler):
@@ -42,7 +42,7 @@ class ClauseSampler:
         self._phrases = phrases
 
     def simple(self, is_question: bool = False, may_front: bool = True) -> Clause:
-        """A clause of any kind."""
+        """Draws a clause of any kind."""
         makers: list[tuple[Callable[..., Clause], float]] = [
             (self.action, 68),
             (self._quality, 13),
@@ -52,7 +52,7 @@ class ClauseSampler:
         return self._chance.weighted(makers)(is_question=is_question, may_front=may_front)
 
     def action(self, is_question: bool = False, may_front: bool = True) -> Clause:
-        """Somebody does something."""
+        """Draws a clause in which somebody does something."""
         while True:
             clause = self._unchecked_action(is_question, may_front)
             subject, thing = clause.subject, clause.object
@@ -61,7 +61,7 @@ class ClauseSampler:
             if is_question and subject.noun in ("I", "we"):
                 continue
             both = {subject.noun, thing.noun if thing else ""}
-            # I see us, he sees him: for these other words are needed
+            # "I see us" and "he sees him" need reflexive pronouns, which the grammars lack
             if thing and thing.is_pronoun and (both <= {"I", "we"} or subject.noun == thing.noun):
                 continue
             return clause
@@ -119,7 +119,7 @@ class ClauseSampler:
     def _time(
         self, verb: str, negated: bool, is_question: bool, subject: NounPhrase
     ) -> tuple[str, str, str]:
-        """Modal, tense and time, of those that the verb allows."""
+        """Draws modal, tense and time among those that the verb allows."""
         if verb in concepts.PRESENT_ONLY:
             return "", "present", ""
         if verb in concepts.PAST_ONLY:

@@ -10,35 +10,50 @@ EXAMPLE = "fairseq-amber demo-corpus demo-raw --pairs de-en de-ru --seed 1"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the flags."""
+    """Declares the flags of the command."""
     parser.add_argument(
-        "directory", metavar="DIR", type=Path, help="the folder to write; new or empty"
+        "directory", metavar="DIR", type=Path, help="the folder to write; it must be new or empty"
     )
     parser.add_argument(
         "--pairs",
         nargs="+",
         metavar="SRC-TGT",
         default=["de-en", "ru-en", "tr-en"],
-        help="language pairs, of de, en, ru and tr; all hold the same meanings, line by line",
+        help="language pairs of de, en, ru and tr; line i of every pair has the same meaning",
     )
     for flag, default, text in (
-        ("--train-sentences", 24000, "distinct sentence pairs to train on, for each language pair"),
-        ("--valid-sentences", 500, "sentence pairs, and monolingual sentences, to validate on"),
-        ("--test-sentences", 1000, "sentence pairs to test on, each with a held-out combination"),
-        ("--mono-sentences", 10000, "monolingual sentences for each language; 0 for none"),
+        ("--train-sentences", 24000, "training pairs for each language pair, all different"),
+        (
+            "--valid-sentences",
+            500,
+            "validation pairs for each language pair, and validation sentences for each language",
+        ),
+        (
+            "--test-sentences",
+            1000,
+            "test pairs for each language pair, each with a combination of words that no other "
+            "split has",
+        ),
+        (
+            "--mono-sentences",
+            10000,
+            "monolingual training sentences for each language; 0 writes no monolingual text",
+        ),
     ):
         parser.add_argument(flag, type=int, default=default, metavar="N", help=text)
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="of the draw of meanings")
     parser.add_argument(
-        "--train-gold", action="store_true", help="write gold alignments of the train split too"
+        "--seed", type=int, default=1, metavar="S", help="seed of the random choices"
+    )
+    parser.add_argument(
+        "--train-gold", action="store_true", help="write gold alignments for the train split too"
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Writes the corpus, or says that it is there.
+    """Writes the corpus unless the folder holds it already, and prints what it did.
 
     Raises:
-        UserError: a bad flag, or a folder that holds something else.
+        UserError: a flag is wrong, or the folder holds something else.
     """
     from fairseq_amber.demo_corpus.corpus import Settings
     from fairseq_amber.demo_corpus.writer import write

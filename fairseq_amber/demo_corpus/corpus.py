@@ -1,4 +1,4 @@
-"""Splits of distinct sentences, with lexical combinations that only the test split holds."""
+"""Draws the splits: no sentence occurs twice, and some word combinations occur only in test."""
 
 from __future__ import annotations
 
@@ -13,16 +13,27 @@ from fairseq_amber.demo_corpus.tokens import Tokens, text
 from fairseq_amber.errors import UserError
 from fairseq_amber.progress import Progress
 
-GRAMMAR = 1  # raised by every change that changes a written sentence
+GRAMMAR = 1  # increase it with every change that changes a written sentence
 SHORTEST, LONGEST = 3, 20  # tokens, in every language
-_PATIENCE = 200_000  # meanings in a row that may be turned down
+_PATIENCE = 200_000  # so many meanings in a row may be rejected
 
-Realisation = Dict[str, Tokens]  # language -> tokens
+Realisation = Dict[str, Tokens]  # language -> the tokens of one meaning
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides every byte of a demo corpus, together with GRAMMAR."""
+    """The settings that, together with ``GRAMMAR``, decide every byte of a demo corpus.
+
+    Attributes:
+        pairs: the language pairs, such as "de-en".
+        train_sentences: the number of training pairs for each language pair.
+        valid_sentences: the number of validation pairs for each language pair, and of monolingual
+            validation sentences for each language.
+        test_sentences: the number of test pairs for each language pair.
+        mono_sentences: the number of monolingual training sentences for each language.
+        seed: the seed of the random choices.
+        train_gold: whether the training pairs get gold alignments too.
+    """
 
     pairs: tuple[str, ...] = ("de-en", "ru-en", "tr-en")
     train_sentences: int = 24000
@@ -33,7 +44,11 @@ class Settings:
     train_gold: bool = False
 
     def check(self) -> None:
-        """Raises UserError if there is no such corpus."""
+        """Checks the settings.
+
+        Raises:
+            UserError: there can be no such corpus.
+        """
         known = ", ".join(LANGUAGES)
         for pair in self.pairs:
             sides = pair.split("-")
@@ -49,13 +64,18 @@ class Settings:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The languages of the pairs, sorted."""
+        """The languages of the pairs, in alphabetical order."""
         return tuple(sorted({language for pair in self.pairs for language in pair.split("-")}))
 
 
 @dataclass(frozen=True)
 class DemoCorpus:
-    """parallel: split -> realisations in all languages; mono: (language, split) -> sentences."""
+    """The sentences of all splits.
+
+    Attributes:
+        parallel: split -> for each meaning, its tokens in every language.
+        mono: (language, split) -> monolingual sentences.
+    """
 
     parallel: dict[str, list[Realisation]]
     mono: dict[tuple[str, str], list[str]]
@@ -64,17 +84,17 @@ class DemoCorpus:
 def draw(settings: Settings) -> DemoCorpus:
     """Draws all splits.
 
-    No sentence occurs twice, in any language: neither within a split nor in two splits or in the
-    monolingual text. The same meanings come whatever the pairs.
+    In no language does a sentence occur twice, neither in one split nor in two, monolingual text
+    included. The language pairs do not change which meanings are drawn.
 
     Raises:
-        UserError: more sentences are asked for than the grammar, or the training vocabulary, has.
+        UserError: the grammar has too few sentences, or the training text has too few words.
     """
     return _Drawing(settings).corpus()
 
 
 def has_held_out(sentence: Sentence) -> bool:
-    """Whether a held-out combination of concepts is in it."""
+    """Whether a sentence has a combination of concepts that is held out for the test split."""
     return not _HELD_OUT.isdisjoint(combinations(sentence))
 
 
@@ -82,6 +102,8 @@ _HELD_OUT = frozenset(HELD_OUT)
 
 
 class _Drawing:
+    """The draw of one corpus; it knows which meanings and sentences are taken."""
+
     def __init__(self, settings: Settings):
         self._settings = settings
         self._realisers = realisers()
@@ -108,7 +130,7 @@ class _Drawing:
         return DemoCorpus(parallel, mono)
 
     def _candidates(self, name: str, is_test: bool) -> Iterator[Sentence]:
-        """New meanings, with a held-out combination if and only if it is for the test split."""
+        """Yields new meanings: those for test have a held-out combination, the others have none."""
         sampler = Sampler(f"{GRAMMAR}/{self._settings.seed}/{name}")
         for sentence in sampler.sentences():
             if has_held_out(sentence) == is_test and sentence not in self._meanings:
@@ -117,9 +139,9 @@ class _Drawing:
     def _parallel(
         self, split: str, count: int, words: dict[str, set[str]] | None = None
     ) -> list[Realisation]:
-        """A split; given the words of the training split, one of which all words are known."""
+        """Draws a split of meanings; with ``words``, the test split, which has no other words."""
         lines: list[Realisation] = []
-        turned_down = 0
+        rejected = 0
         with _drawing(split, count) as progress:
             for sentence in self._candidates(split, is_test=words is not None):
                 if len(lines) == count:
@@ -133,31 +155,31 @@ class _Drawing:
                         break
                     line[language] = tokens
                 else:
-                    turned_down = 0
+                    rejected = 0
                     lines.append(line)
                     progress.update()
                     self._meanings.add(sentence)
                     for language, tokens in line.items():
                         self._seen[language].add(text(tokens))
                     continue
-                turned_down = self._count(turned_down, split, len(lines))
+                rejected = self._count_rejected(rejected, split, len(lines))
                 progress.tick()
         return lines
 
     def _mono(self, language: str, split: str, count: int) -> list[str]:
         realise = self._realisers[language]
         lines: list[str] = []
-        turned_down = 0
+        rejected = 0
         with _drawing(f"{split}.{language}", count) as progress:
             for sentence in self._candidates(f"{split}.{language}", is_test=False):
                 if len(lines) == count:
                     break
                 tokens = realise(sentence)
                 if not self._is_new(language, tokens):
-                    turned_down = self._count(turned_down, f"{split}.{language}", len(lines))
+                    rejected = self._count_rejected(rejected, f"{split}.{language}", len(lines))
                     progress.tick()
                     continue
-                turned_down = 0
+                rejected = 0
                 lines.append(text(tokens))
                 self._meanings.add(sentence)
                 self._seen[language].add(lines[-1])
@@ -167,13 +189,13 @@ class _Drawing:
     def _is_new(self, language: str, tokens: Sequence) -> bool:
         return SHORTEST <= len(tokens) <= LONGEST and text(tokens) not in self._seen[language]
 
-    def _count(self, turned_down: int, name: str, found: int) -> int:
-        if turned_down == _PATIENCE:
+    def _count_rejected(self, rejected: int, name: str, found: int) -> int:
+        if rejected == _PATIENCE:
             raise UserError(
                 f"found only {found} sentences for {name} that are new and, for test, made of "
                 "training words; ask for fewer, or for more --train-sentences"
             )
-        return turned_down + 1
+        return rejected + 1
 
 
 def _drawing(name: str, count: int) -> Progress:

@@ -1,7 +1,7 @@
-"""What a sentence says, before any language: predicates, their fillers, and their features.
+"""The meaning of a sentence, independent of any language: clauses, noun phrases, features.
 
-Concepts are named by English words. A meaning holds all that any of the languages needs, also what
-most of them leave unsaid (Russian past tenses show the gender of "I").
+English words name the concepts. A meaning holds all that any of the languages expresses: since
+Russian past tenses show the gender of "I", it holds that too.
 """
 
 from __future__ import annotations
@@ -12,16 +12,20 @@ PRONOUNS = ("I", "you", "he", "she", "we", "they")
 NAMES = ("Anna", "Maria", "Elena", "Viktor", "Martin", "Robert")
 FEMININE_NAMES = ("Anna", "Maria", "Elena")
 NUMERALS = ("two", "three", "four", "five", "ten")
-POSSESSIVES = {"my": "I", "your": "you", "our": "we"}  # determiner -> the pronoun it stands for
+POSSESSIVES = {"my": "I", "your": "you", "our": "we"}  # determiner -> the pronoun of its owner
 
 
 class NounPhrase(NamedTuple):
-    """A referent.
+    """A person or a thing that a clause speaks of.
 
-    determiner: "definite", "indefinite", "this", "of" (with a possessor), a possessive, a numeral,
-        or "" for names, pronouns, and indefinite plurals and masses.
-    possessor: of determiner "of", the noun of a definite singular owner.
-    feminine: of "I" and "you", the gender of the person.
+    Attributes:
+        noun: the concept, or a name or a pronoun.
+        determiner: "definite", "indefinite", "this", "of" (with a possessor), a possessive, a
+            numeral, or "" for names, pronouns, indefinite plurals and indefinite masses.
+        plural: whether there are several.
+        adjective: an adjective that describes it, or "".
+        possessor: the noun of the owner, a definite singular, if the determiner is "of".
+        feminine: whether "I" or "you" is a woman.
     """
 
     noun: str
@@ -48,19 +52,31 @@ class NounPhrase(NamedTuple):
 
     @property
     def is_indefinite(self) -> bool:
-        """Whether it is new to the hearer: a book, books, two books, tea."""
+        """Whether the hearer does not know it yet: "a book", "books", "two books", "tea"."""
         if self.is_pronoun or self.is_name:
             return False
         return self.determiner in ("indefinite", "") or self.is_numbered
 
 
 class Clause(NamedTuple):
-    """A predication.
+    """A subject and what is said of it.
 
-    kind: "action" (predicate is a verb), "quality" (an adjective), "comparison" (an adjective,
-        "object" is the standard) or "position" (a relation to "object", or "at" for "place").
-    direction: of the place: "at", "to" or "from".
-    modal: "", "want" or "must".
+    Attributes:
+        kind: "action", "quality", "comparison" or "position".
+        predicate: the verb of an action, the adjective of a quality or a comparison, or a position:
+            one to the object, or "at" the place.
+        subject: who or what the clause speaks of.
+        tense: "present", "past" or "future".
+        object: the object of a verb, what a comparison compares with, or what a position refers to.
+        recipient: who is given, shown, brought or sent something.
+        place: where it happens.
+        direction: whether one is "at" the place, goes "to" it or comes "from" it.
+        companion: with whom the subject does it.
+        time: when or how often it happens, or "".
+        fronted: whether the time comes first.
+        manner: how it is done, or "".
+        modal: "want", "must" or "".
+        negated: whether the clause is negated.
     """
 
     kind: str
@@ -73,14 +89,21 @@ class Clause(NamedTuple):
     direction: str = "at"
     companion: NounPhrase | None = None
     time: str = ""
-    fronted: bool = False  # the time comes first
+    fronted: bool = False
     manner: str = ""
     modal: str = ""
     negated: bool = False
 
 
 class Sentence(NamedTuple):
-    """One clause, or two joined by "and", "but", "because" or "that"."""
+    """One clause, or two with a conjunction between them.
+
+    Attributes:
+        clause: the first clause.
+        question: whether it is a yes/no question.
+        join: the conjunction: "and", "but", "because", "that" or "".
+        second: the second clause.
+    """
 
     clause: Clause
     question: bool = False
@@ -89,12 +112,12 @@ class Sentence(NamedTuple):
 
     @property
     def clauses(self) -> tuple[Clause, ...]:
-        """The clauses in order."""
+        """The one or two clauses, in order."""
         return (self.clause,) if self.second is None else (self.clause, self.second)
 
 
 def phrases(sentence: Sentence) -> Iterator[NounPhrase]:
-    """All noun phrases, clause by clause."""
+    """Yields all noun phrases, clause by clause."""
     for clause in sentence.clauses:
         for phrase in (
             clause.subject,
@@ -108,7 +131,10 @@ def phrases(sentence: Sentence) -> Iterator[NounPhrase]:
 
 
 def nouns(sentence: Sentence) -> list[str]:
-    """The nouns, names and pronouns, but for the pronoun that takes up a subject after because."""
+    """Lists the nouns, names and pronouns of a sentence.
+
+    The subject after "because" is left out: it is the pronoun of the first subject.
+    """
     words = [phrase.noun for phrase in phrases(sentence)]
     if sentence.join == "because":
         words.pop()
@@ -116,7 +142,7 @@ def nouns(sentence: Sentence) -> list[str]:
 
 
 def combinations(sentence: Sentence) -> Iterator[tuple[str, str]]:
-    """(verb, noun of its object) and (adjective, the noun that it is said of)."""
+    """Yields the pairs (verb, noun of its object) and (adjective, noun that it describes)."""
     for phrase in phrases(sentence):
         if phrase.adjective:
             yield phrase.adjective, phrase.noun

@@ -1,4 +1,4 @@
-"""Draws noun phrases: a noun with a determiner, a number and an adjective that suit it."""
+"""Draws noun phrases: a noun with a determiner, a number and an adjective that fit it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _BARE_MASS: _Weights = [("", 40)]
 
 
 class PhraseSampler:
-    """Noun phrases for the places that a clause has; a "plain" one is definite."""
+    """Draws the noun phrases of a clause; a "plain" phrase is definite."""
 
     def __init__(self, chance: Chance):
         self._chance = chance
 
     def person(self, is_plain: bool = False, pronouns: float = 0.2) -> NounPhrase:
-        """A pronoun (with this probability), a name, or a noun of a person."""
+        """Draws a person: a pronoun (with this probability), a name or a noun."""
         if self._chance.of(pronouns):
             return self._pronoun()
         if self._chance.of(0.14):
@@ -41,7 +41,7 @@ class PhraseSampler:
         return self.phrase(self._chance.pick(concepts.PERSONS), is_plain)
 
     def name(self) -> NounPhrase:
-        """A person's name."""
+        """Draws the name of a person."""
         return NounPhrase(self._chance.pick(NAMES), "")
 
     def _pronoun(self) -> NounPhrase:
@@ -51,10 +51,14 @@ class PhraseSampler:
     def phrase(
         self, noun: str, is_plain: bool = False, adjectives: float = 0.3, is_object: bool = False
     ) -> NounPhrase:
-        """A phrase of the noun; only objects are indefinite plurals or masses: books, tea.
+        """Draws determiner, number and adjective of a noun.
 
         Args:
-            adjectives: the probability of one.
+            noun: the noun.
+            is_plain: whether the phrase must be definite.
+            adjectives: the probability of an adjective.
+            is_object: whether the phrase is an object; only objects can be indefinite plurals and
+                indefinite masses ("books", "tea").
         """
         chance = self._chance
         determiner = chance.weighted(_determiners(noun, is_plain, is_object))
@@ -76,7 +80,13 @@ class PhraseSampler:
     def with_adjective(
         self, phrase: NounPhrase, probability: float, besides: str = ""
     ) -> NounPhrase:
-        """The phrase, perhaps with an adjective, of another property than that of `besides`."""
+        """Adds an adjective to a phrase with this probability.
+
+        Args:
+            phrase: the phrase.
+            probability: the probability of an adjective.
+            besides: another adjective said of the noun; the new one never names the same property.
+        """
         if not self._chance.of(probability):
             return phrase
         adjective = self._chance.pick(concepts.ADJECTIVES[phrase.noun])
@@ -85,7 +95,7 @@ class PhraseSampler:
         return phrase._replace(adjective=adjective)
 
     def place(self) -> NounPhrase:
-        """A place to be at, to go to or to come from."""
+        """Draws a place to be at, to go to or to come from."""
         noun = self._chance.pick(concepts.PLACES)
         determiner = "definite"
         if self._chance.of(0.1):
@@ -95,7 +105,7 @@ class PhraseSampler:
         return self.with_adjective(NounPhrase(noun, determiner), 0.25)
 
     def object(self, verb: str, is_negated: bool) -> NounPhrase:
-        """What the verb is done to."""
+        """Draws the object of a verb."""
         noun = self._chance.pick(concepts.OBJECTS[verb])
         if noun in concepts.PERSONS:
             if self._chance.of(0.18):

@@ -1,4 +1,4 @@
-"""Draws meanings at random."""
+"""Draws the meanings of sentences at random."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Sampler:
         self._clauses = ClauseSampler(self._chance, self._phrases)
 
     def sentences(self) -> Iterator[Sentence]:
-        """Meanings, about half of them followed by some that differ in one word alone."""
+        """Yields meanings; about half of them are followed by some that differ in one word."""
         while True:
             sentence = self.sentence()
             yield sentence
@@ -37,7 +37,7 @@ class Sampler:
                     yield variant
 
     def sentence(self) -> Sentence:
-        """The next meaning; every noun in it occurs once."""
+        """Draws one meaning, in which no noun occurs twice."""
         while True:
             sentence = self._sentence()
             words = nouns(sentence)
@@ -55,7 +55,7 @@ class Sampler:
         if join:
             while True:
                 second = self._clauses.simple(may_front=False)
-                # Turkish would leave these out, as if the subject were still the first
+                # Turkish drops these pronouns, and the first subject would seem to go on
                 if second.subject.noun not in ("he", "she", "they"):
                     return Sentence(self._clauses.simple(), join=join, second=second)
         if self._chance.of(0.13):
@@ -98,7 +98,11 @@ class Sampler:
 
 
 def _pronoun_for(subject: NounPhrase) -> NounPhrase | None:
-    """The pronoun that takes a subject up, where the languages agree: not for a child or a girl."""
+    """Returns the pronoun that stands for a subject in a second clause.
+
+    Returns:
+        The pronoun, or None where the languages disagree: a child and a girl are neuter in German.
+    """
     if subject.is_pronoun:
         return subject
     if subject.noun not in concepts.PERSONS and not subject.is_name:

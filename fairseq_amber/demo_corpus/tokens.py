@@ -1,8 +1,8 @@
-"""Tokens that know what they say, and the word alignment that follows from it.
+"""Tokens that know their units of meaning, and the word alignment that follows from these.
 
-Every token lists the units of meaning that it expresses: as a word of its own ("sure"), or only
-through an ending, its word order or something left unsaid ("possible"). Two tokens are linked when
-they share a unit; the link is sure when it is a word in both languages.
+A token expresses a unit either as a word ("sure"), or only by an ending, by its position or by
+leaving it unsaid ("possible"). Two tokens that share a unit are linked; the link is sure if both
+express the unit as a word.
 """
 
 from __future__ import annotations
@@ -11,7 +11,13 @@ from typing import List, NamedTuple, Sequence
 
 
 class Token(NamedTuple):
-    """A word or a punctuation mark, and the names of the units of meaning that it expresses."""
+    """A word or a punctuation mark with its units of meaning.
+
+    Attributes:
+        text: the word as it is written.
+        sure: the units that the token expresses as a word.
+        possible: the units that it expresses without a word.
+    """
 
     text: str
     sure: tuple[str, ...] = ()
@@ -22,12 +28,16 @@ Tokens = List[Token]
 
 
 def text(tokens: Sequence[Token]) -> str:
-    """The sentence as it is written: tokens separated by single spaces."""
+    """Joins the tokens of a sentence with single spaces."""
     return " ".join([token.text for token in tokens])
 
 
 def pharaoh(source: Sequence[Token], target: Sequence[Token]) -> str:
-    """The gold alignment of two realisations of a meaning: `i-j` is sure, `ipj` possible."""
+    """Aligns the tokens of one meaning in two languages.
+
+    Returns:
+        The gold alignment in Pharaoh format: ``i-j`` is a sure link, ``ipj`` a possible one.
+    """
     links = []
     for i, first in enumerate(source):
         for j, second in enumerate(target):
@@ -42,7 +52,7 @@ def pharaoh(source: Sequence[Token], target: Sequence[Token]) -> str:
 
 
 def finish(tokens: Tokens, question: bool, capital: str) -> Tokens:
-    """Adds the full stop or question mark, and the capital letter of the first token."""
+    """Adds the full stop or the question mark, and puts the capital at the start."""
     first = tokens[0]
     tokens[0] = first._replace(text=capital + first.text[1:])
     tokens.append(Token("?", (".",), ("?",)) if question else Token(".", (".",)))
@@ -50,10 +60,13 @@ def finish(tokens: Tokens, question: bool, capital: str) -> Tokens:
 
 
 def adverbial(words: str, unit: str) -> Tokens:
-    """The tokens of a fixed phrase such as ``am/12 Morgen/3``.
+    """Makes the tokens of a fixed phrase such as ``am/12 Morgen/3``.
 
-    Digits after the slash name the parts of the phrase that a word expresses; those after ``~`` it
-    expresses without a word of their own, as in ``утром/3~12``.
+    Args:
+        words: the words; the digits after a slash name the parts of the phrase that the word
+            expresses, and digits after ``~`` the parts that it expresses without a word, as in
+            ``утром/3~12``.
+        unit: the unit of the phrase, to which the digits are added.
     """
     tokens = []
     for word in words.split():

@@ -1,4 +1,4 @@
-"""Sentences that differ in one word, so that telling them apart takes all of a sentence."""
+"""Makes sentences that differ in one word, so that retrieval has to read whole sentences."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ from fairseq_amber.demo_corpus.meaning import (
 from fairseq_amber.demo_corpus.phrase_sampler import PhraseSampler
 
 _ROLES = ("subject", "object", "recipient", "place", "companion")
-_SPECIAL = concepts.KIN | concepts.MASS  # nouns that do not take every determiner
+_SPECIAL = concepts.KIN | concepts.MASS  # these nouns do not take every determiner
 
 
 def vary(sentence: Sentence, chance: Chance, sampler: PhraseSampler) -> Sentence | None:
-    """The sentence with another noun, name, adjective or time; None if the draw does not suit."""
+    """Replaces one noun, name, adjective or time of a sentence.
+
+    Returns:
+        The new sentence, or None if the replacement that was drawn does not fit.
+    """
     is_second = sentence.second is not None and sentence.join != "because"
     clause = sentence.clauses[-1] if is_second else sentence.clause
     slots = [role for role in _ROLES if getattr(clause, role) is not None]
@@ -30,7 +34,7 @@ def vary(sentence: Sentence, chance: Chance, sampler: PhraseSampler) -> Sentence
     if slot == "time":
         varied = clause._replace(time=chance.pick(concepts.TIMES[clause.tense]))
     elif slot == "subject" and sentence.join == "because":
-        return None  # the pronoun would have to follow
+        return None  # the pronoun of the second clause would have to change too
     else:
         phrase = _other(getattr(clause, slot), clause, slot, chance, sampler)
         if phrase is None:
@@ -60,7 +64,7 @@ def _with(clause: Clause, role: str, phrase: NounPhrase) -> Clause:
 def _other(
     phrase: NounPhrase, clause: Clause, role: str, chance: Chance, sampler: PhraseSampler
 ) -> NounPhrase | None:
-    """The phrase with another adjective or noun that can be there."""
+    """Replaces the adjective or the noun of a phrase by another that fits; None if it does not."""
     if phrase.is_pronoun:
         return None
     if phrase.is_name:

@@ -1,4 +1,4 @@
-"""Writes a demo corpus: all of it under its final name, or nothing."""
+"""Writes the files of a demo corpus: all of them, or none."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from fairseq_amber.demo_corpus.concepts import HELD_OUT
 from fairseq_amber.demo_corpus.corpus import GRAMMAR, DemoCorpus, Settings, draw
 from fairseq_amber.demo_corpus.tokens import pharaoh, text
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.json_file import parse_json, read_bytes
 from fairseq_amber.files.writing import atomic_folder
 
 MANIFEST = "demo-corpus.json"
 
 
 def write(directory: Path, settings: Settings) -> str:
-    """Writes the corpus unless it is there; returns a line that says what happened.
+    """Writes the corpus unless the folder holds it already.
+
+    Returns:
+        A line for the user that says what was done.
 
     Raises:
         UserError: the folder holds something else, or cannot be written.
@@ -46,7 +50,14 @@ def write(directory: Path, settings: Settings) -> str:
 
 
 def _is_there(directory: Path, identity: dict[str, Any]) -> bool:
-    """True: this very corpus; False: the folder is missing or empty."""
+    """Checks what the folder holds.
+
+    Returns:
+        True if it holds this very corpus, False if it is missing or empty.
+
+    Raises:
+        UserError: it holds anything else.
+    """
     try:
         entries = sorted(os.listdir(directory))
     except FileNotFoundError:
@@ -58,8 +69,9 @@ def _is_there(directory: Path, identity: dict[str, Any]) -> bool:
     remedy = "give another folder, or remove this one"
     if MANIFEST not in entries:
         raise UserError(f"{directory} is not empty (it holds {entries[0]}); {remedy}")
+    damaged = f"{directory / MANIFEST} cannot be read; {remedy}"
+    manifest = parse_json(read_bytes(directory / MANIFEST), damaged)
     try:
-        manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
         found = {key: manifest[key] for key in identity}
         differing = [
             f"{key} {found['settings'].get(key)}, not {value}"
@@ -70,15 +82,17 @@ def _is_there(directory: Path, identity: dict[str, Any]) -> bool:
             differing.append(f"grammar version {found['grammar']}, not {identity['grammar']}")
         if differing:
             raise UserError(
-                f"{directory} holds a demo corpus of other settings "
+                f"{directory} holds a demo corpus with other settings "
                 f"({'; '.join(differing)}); {remedy}"
             )
         for name, digest in manifest["files"].items():
             path = directory / name
             if not path.is_file() or _digest(path.read_bytes()) != digest:
-                raise UserError(f"{path} is missing or was changed since it was made; {remedy}")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(f"{directory / MANIFEST} cannot be read; {remedy}") from None
+                raise UserError(
+                    f"{path} is missing or was changed after the corpus was written; {remedy}"
+                )
+    except (OSError, KeyError, TypeError, AttributeError):
+        raise UserError(damaged) from None
     return True
 
 
@@ -87,7 +101,7 @@ def _digest(data: bytes) -> str:
 
 
 def _files(corpus: DemoCorpus, settings: Settings) -> Iterator[tuple[str, str]]:
-    """(name, content) of every file."""
+    """Yields the name and the content of every file but the manifest."""
     for split, lines in corpus.parallel.items():
         texts = {
             language: _lines([text(line[language]) for line in lines])

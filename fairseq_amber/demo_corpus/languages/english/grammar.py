@@ -1,4 +1,4 @@
-"""English: subject, auxiliary, verb, objects, place, time."""
+"""Writes English sentences: subject, auxiliary, verb, objects, place, time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def noun_phrase(phrase: NounPhrase, unit: str, is_subject: bool = False) -> Toke
     if phrase.determiner == "of":
         tokens.append(Token("the", (unit + "od",)))
         tokens.append(Token(phrase.possessor, (unit + "on",)))
-        # the possessor makes the whole definite, as articles do elsewhere
+        # a possessor makes the phrase definite, as an article does in other languages
         tokens.append(Token("'s", (unit + "og",), (unit + "d",)))
     elif phrase.determiner:
         tokens.append(Token(_determiner(phrase), (unit + "d",)))
@@ -86,14 +86,14 @@ def _preposition(clause: Clause) -> str:
 
 
 def _agreement(subject: NounPhrase) -> str:
-    """ "I", "sg" or "pl": which form of "be" the subject takes."""
+    """Returns "I", "sg" or "pl": the form of "be" that the subject takes."""
     if subject.noun == "I":
         return "I"
     return "pl" if subject.plural or subject.noun in ("you", "we", "they") else "sg"
 
 
 def _verb(clause: Clause, unit: str, question: bool) -> tuple[Token | None, Tokens]:
-    """The auxiliary, if any, and what follows the subject."""
+    """Returns the auxiliary, if there is one, and the verbs that follow the subject."""
     agreement = _agreement(clause.subject)
     tense = (unit + "T",)
     if clause.kind != "action":
@@ -126,7 +126,7 @@ def _verb(clause: Clause, unit: str, question: bool) -> tuple[Token | None, Toke
 
 
 def _complements(clause: Clause, unit: str) -> Tokens:
-    """The objects of a verb, or the predicate of "be"."""
+    """Writes the objects of a verb, or what follows "be"."""
     if clause.kind == "quality":
         return [Token(clause.predicate, (unit + "A",))]
     thing = noun_phrase(clause.object, unit + "o") if clause.object else []

@@ -1,4 +1,4 @@
-"""German: the finite verb second, or last in subordinate clauses; three genders, four cases."""
+"""Writes German sentences: the finite verb comes second, or last in subordinate clauses."""
 
 from __future__ import annotations
 
@@ -40,11 +40,14 @@ def noun_phrase(
     implied: tuple[str, ...] = (),
     negated: str = "",
 ) -> Tokens:
-    """Determiner, adjective and noun in a case.
+    """Writes determiner, adjective and noun in a case.
 
     Args:
+        phrase: the phrase.
+        case: the case.
+        unit: the unit of the phrase.
         implied: units that the noun expresses by its case alone.
-        negated: the unit of negation, if the phrase is to say it: kein Buch.
+        negated: the unit of negation if the phrase expresses it, as in "kein Buch".
     """
     if phrase.is_pronoun:
         return [Token(getattr(lexicon.PRONOUNS[phrase.noun], case), (unit + "n",), implied)]
@@ -98,7 +101,15 @@ def _noun(concept: str, plural: bool, case: str) -> str:
 def prepositional(
     preposition: str, phrase: NounPhrase, case: str, unit: str, preposition_unit: str
 ) -> Tokens:
-    """Preposition and noun phrase; im, zum and the like express both words they contract."""
+    """Writes a preposition and a noun phrase; contractions such as "im" express both words.
+
+    Args:
+        preposition: the preposition.
+        phrase: the noun phrase.
+        case: the case of the phrase.
+        unit: the unit of the phrase.
+        preposition_unit: the unit of the preposition.
+    """
     tokens = noun_phrase(phrase, case, unit)
     first = tokens[0].text
     if phrase.determiner in ("definite", "of"):
@@ -109,14 +120,14 @@ def prepositional(
 
 
 def _person(subject: NounPhrase) -> int:
-    """Index into ich, du, er, plural."""
+    """Returns the index of the person in forms of ich, du, er and the plural."""
     if subject.is_pronoun:
         return {"I": 0, "you": 1, "he": 2, "she": 2}.get(subject.noun, 3)
     return 3 if subject.plural else 2
 
 
 def _clause(clause: Clause, unit: str, position: str) -> Tokens:
-    """The clause with its finite verb first, second or last."""
+    """Writes the clause with its finite verb first, second or last."""
     subject = noun_phrase(clause.subject, "nominative", unit + "s")
     time = adverbial(lexicon.TIMES[clause.time], unit + "t") if clause.time else []
     middle = _middle(clause, unit)
@@ -139,7 +150,7 @@ def _flat(groups: list[Tokens]) -> Tokens:
 
 
 def _middle(clause: Clause, unit: str) -> list[Tokens]:
-    """What stands between the verbs: an object pronoun first, the rest in German's order."""
+    """Writes what stands between the verbs, in the German order: an object pronoun first."""
     pronoun: Tokens = []
     definite: Tokens = []
     indefinite: Tokens = []
@@ -185,7 +196,7 @@ def _middle(clause: Clause, unit: str) -> list[Tokens]:
 
 
 def _predicate(clause: Clause, unit: str) -> Tokens:
-    """What is said with sein: an adjective, a comparison, a position."""
+    """Writes what follows "sein": an adjective, a comparison or a position."""
     if clause.kind == "quality":
         return [Token(lexicon.ADJECTIVES[clause.predicate].form, (unit + "A",))]
     if clause.object is None or clause.kind == "action":
@@ -202,7 +213,7 @@ def _predicate(clause: Clause, unit: str) -> Tokens:
 
 
 def _verb(clause: Clause, unit: str) -> tuple[Token, Tokens, Token | None]:
-    """The finite verb, the verbs that close the clause, and a separable prefix of the finite."""
+    """Returns the finite verb, the verbs that close the clause, and a separable prefix."""
     person = _person(clause.subject)
     tense = (unit + "T",)
     will = Token(lexicon.FINITE_FORMS["will", "present"][person], tense)

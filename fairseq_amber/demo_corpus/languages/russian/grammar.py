@@ -1,4 +1,4 @@
-"""Russian: no articles, six cases, aspect, and pasts that agree in gender."""
+"""Writes Russian sentences: no articles, six cases, two aspects, pasts that agree in gender."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def realise(sentence: Sentence) -> Tokens:
 
 
 def _agreement(phrase: NounPhrase) -> str:
-    """ "m", "f", "n" or "pl": what agrees with a subject takes this form."""
+    """Returns "m", "f", "n" or "pl": the form of words that agree with a subject."""
     if phrase.plural or phrase.noun in ("we", "they"):
         return "pl"
     if phrase.noun in ("I", "you"):
@@ -47,7 +47,10 @@ def _agreement(phrase: NounPhrase) -> str:
 
 
 def _agreeing(table: dict[str, tuple[str, ...]], slot: str, case: str, is_animate: bool) -> str:
-    """The form of an adjective or determiner: of animates, m and pl accusatives are genitives."""
+    """Returns the form of an adjective or a determiner.
+
+    With animates, the accusatives of the masculine and of the plural are genitives.
+    """
     if case == "accusative" and is_animate and slot in ("m", "pl"):
         case = "genitive"
     return table[slot][CASES.index("prepositional" if case == "locative" else case)]
@@ -60,11 +63,14 @@ def noun_phrase(
     implied: tuple[str, ...] = (),
     owner: str = "",
 ) -> Tokens:
-    """Determiner or numeral, adjective, noun and possessor in a case.
+    """Writes determiner or numeral, adjective, noun and possessor in a case.
 
     Args:
+        phrase: the phrase.
+        case: the case.
+        unit: the unit of the phrase.
         implied: units that the noun expresses by its case alone.
-        owner: the subject of the clause; what belongs to it is "свой".
+        owner: the subject of the clause; the possessive of its own things is "свой".
     """
     sure = (unit + "n",)
     if phrase.is_pronoun:
@@ -97,9 +103,10 @@ def noun_phrase(
 
 
 def _counted(phrase: NounPhrase, case: str, unit: str) -> Tokens:
-    """Two to four take the genitive singular, more the genitive plural: две книги, пять книг.
+    """Writes numeral, adjective and noun.
 
-    The accusative of two to four animates is the genitive throughout: двух мальчиков.
+    Two to four take the genitive singular ("две книги"), more take the genitive plural ("пять
+    книг"). The accusative of animates is a genitive plural throughout ("двух мальчиков").
     """
     noun, numeral = lexicon.NOUNS[phrase.noun], lexicon.NUMERALS[phrase.determiner]
     is_feminine = noun.gender == "f"
@@ -119,7 +126,7 @@ def _counted(phrase: NounPhrase, case: str, unit: str) -> Tokens:
 
 
 def _euphonic(preposition: str, following: str) -> str:
-    """со before с, з, ш, ж and a consonant: со студентом."""
+    """Returns "со" for "с" before с, з, ш or ж with another consonant: "со студентом"."""
     if preposition == "с" and following[0] in "сзшж" and following[1] not in _VOWELS:
         return "со"
     return preposition
@@ -141,7 +148,7 @@ def _clause(clause: Clause, unit: str) -> Tokens:
     if clause.negated:
         tokens.append(Token("не", (unit + "!",)))
     verbs = _verb(clause, unit)
-    if clause.manner:  # before the verb itself: должен быстро написать
+    if clause.manner:  # the manner stands before the last verb: должен быстро написать
         verbs.insert(-1, Token(lexicon.MANNERS[clause.manner], (unit + "m",)))
     tokens += verbs + _objects(clause, unit)
     if clause.companion is not None:
@@ -177,14 +184,14 @@ def _objects(clause: Clause, unit: str) -> Tokens:
 
 
 def _person(subject: NounPhrase) -> int:
-    """Index into the forms of я, ты, он, мы, они."""
+    """Returns the index of the person in forms of я, ты, он, мы and они."""
     if subject.is_pronoun:
         return {"I": 0, "you": 1, "we": 3, "they": 4}.get(subject.noun, 2)
     return 4 if subject.plural else 2
 
 
 def _verb(clause: Clause, unit: str) -> Tokens:
-    """The verb in its aspect: one finished event is perfective, a habit or a process is not."""
+    """Writes the verb in its aspect: perfective for one finished event, else imperfective."""
     verb = clause.predicate
     person = _person(clause.subject)
     slot = _agreement(clause.subject)
@@ -226,7 +233,7 @@ def _will(person: int) -> str:
 
 
 def _copular(clause: Clause, unit: str) -> Tokens:
-    """What is said with "be", which has no present: an adjective, a comparison, a position."""
+    """Writes an adjective, a comparison or a position with "be", which has no present."""
     slot = _agreement(clause.subject)
     copula = (unit + "C",)
     negation = [Token("не", (unit + "!",))] if clause.negated else []

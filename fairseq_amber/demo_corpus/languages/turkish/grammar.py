@@ -1,4 +1,4 @@
-"""Turkish: the verb last, endings for case, person and possession; no articles but *bir*."""
+"""Writes Turkish sentences: the verb last, endings for case, person and possession."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fairseq_amber.demo_corpus.tokens import Token, Tokens, adverbial, finish
 
 _LIVING = frozenset(PERSONS + ANIMALS)
 _POSSESSION = {"my": "(I)m", "your": "(I)n", "our": "(I)mIz", "of": "(s)I"}
-_CASES = {  # ending; ending after the possession of a third person
+_CASES = {  # case -> its ending, and its ending after the possessive ending of a third person
     "nominative": ("", ""),
     "accusative": ("(y)I", "nI"),
     "dative": ("(y)A", "nA"),
@@ -56,12 +56,15 @@ def noun_phrase(
     drops_article: bool = False,
     owner: str = "",
 ) -> Tokens:
-    """Possessor, determiner, numeral, adjective and noun in a case.
+    """Writes possessor, determiner, numeral, adjective and noun in a case.
 
     Args:
+        phrase: the phrase.
+        case: the case.
+        unit: the unit of the phrase.
         implied: units that the noun expresses by its ending alone.
-        drops_article: an indefinite stands without *bir*, as under negation.
-        owner: the subject of the clause; of its own things the ending says enough.
+        drops_article: whether an indefinite stands without "bir", as in negated clauses.
+        owner: the subject of the clause; its own things need no possessive but the ending.
     """
     sure = (unit + "n",)
     if phrase.is_pronoun:
@@ -100,7 +103,7 @@ def noun_phrase(
     if noun.before:
         tokens.append(Token(noun.before, sure))
     endings = []
-    # kitap okuyor: an indefinite object without an adjective shows no number
+    # an indefinite object without an adjective shows no number: kitap okuyor
     is_general = case == "nominative" and not determiner and not phrase.adjective
     if phrase.plural and not phrase.is_numbered and not is_general:
         endings.append("lAr")
@@ -125,7 +128,7 @@ def _clause(clause: Clause, unit: str, question: bool = False) -> Tokens:
 
 
 def _object_clause(clause: Clause, unit: str) -> Tokens:
-    """That somebody does something, as a noun: its subject in the genitive, -diğini or -eceğini."""
+    """Writes a that-clause as a noun: subject in the genitive, verb in -diğini or -eceğini."""
     tokens = [*_start(clause, unit, "genitive"), *_middle(clause, unit)]
     implied = ("join", unit + "T") + ((unit + "!",) if clause.negated else ())
     stem, sure = lexicon.VERBS["be"].stem, (unit + "C",)
@@ -147,7 +150,7 @@ def _object_clause(clause: Clause, unit: str) -> Tokens:
 
 
 def _start(clause: Clause, unit: str, case: str = "nominative") -> Tokens:
-    """Subject and time; who a pronoun stands for, the verb says."""
+    """Writes subject and time; a pronoun is dropped, since the verb shows the person."""
     subject: Tokens = []
     if not clause.subject.is_pronoun:
         subject = noun_phrase(clause.subject, case, unit + "s")
@@ -156,7 +159,7 @@ def _start(clause: Clause, unit: str, case: str = "nominative") -> Tokens:
 
 
 def _middle(clause: Clause, unit: str) -> Tokens:
-    """Companion, place, objects: what is new stands next to the verb."""
+    """Writes companion, place and objects; what is new to the hearer stands next to the verb."""
     if clause.kind != "action":
         return []
     tokens: Tokens = []
@@ -188,7 +191,7 @@ def _place(clause: Clause, unit: str) -> Tokens:
 
 
 def _objects(clause: Clause, unit: str) -> tuple[Tokens, Tokens]:
-    """The object of a verb, as (definite, indefinite)."""
+    """Writes the object of a verb; returns it as the first of two if definite, else the second."""
     thing = clause.object
     if thing is None:
         return [], []
@@ -201,12 +204,12 @@ def _objects(clause: Clause, unit: str) -> tuple[Tokens, Tokens]:
 
 
 def _person(subject: NounPhrase) -> int:
-    """Index into I, you, he, we, they; nouns take the singular verb."""
+    """Returns the index of the person in forms of I, you, he, we, they; nouns count as "he"."""
     return {"I": 0, "you": 1, "we": 3, "they": 4}.get(subject.noun, 2)
 
 
 def _predicate(clause: Clause, unit: str, question: bool = False) -> Tokens:
-    """What closes a main clause: the verb, or an adjective or a place, and the particle mi."""
+    """Writes the end of a main clause: verb, adjective or position, and the particle "mi"."""
     person = _person(clause.subject)
     implied: tuple[str, ...] = (unit + "sn",) if clause.subject.is_pronoun else ()
     if clause.kind != "action":
@@ -229,7 +232,8 @@ def _predicate(clause: Clause, unit: str, question: bool = False) -> Tokens:
     tense = verb.past if clause.tense == "past" else clause.tense
     if not question:
         return [*tokens, Token(finite(verb.stem, tense, clause.negated, person), sure, implied)]
-    # okuyor musun, istiyor muydun: but for the past and for they, the person is the particle's
+    # the particle takes the ending of the person (okuyor musun, istiyor muydun), except in the
+    # past and for "they"
     if tense == "past":
         word = finite(verb.stem, tense, clause.negated, person)
         return [*tokens, Token(word, sure, implied), Token(question_particle(word), ("?",))]
@@ -242,7 +246,7 @@ def _predicate(clause: Clause, unit: str, question: bool = False) -> Tokens:
 
 
 def _core(clause: Clause, unit: str) -> tuple[Tokens, str]:
-    """What is said with "be", and its last word as a stem."""
+    """Returns the adjective, comparison or position of "be", and its last word as a stem."""
     if clause.kind == "position":
         if clause.object is None:
             tokens = _place(clause, unit)
@@ -262,7 +266,7 @@ def _core(clause: Clause, unit: str) -> tuple[Tokens, str]:
 def _copular(
     clause: Clause, unit: str, person: int, question: bool, implied: tuple[str, ...]
 ) -> Tokens:
-    """An adjective or a position with the endings of "be", or with olacak, değil, mi."""
+    """Writes an adjective or a position with the endings of "be", or with olacak, değil or mi."""
     tokens, stem = _core(clause, unit)
     copula = (unit + "C",)
     if clause.tense == "future":

@@ -1,7 +1,7 @@
-"""Turkish endings: vowel harmony, buffer consonants, and stems that soften before vowels.
+"""Adds Turkish endings to stems: vowel harmony, buffer sounds, stems that soften before vowels.
 
-An ending is written with A for a/e, I for ı/i/u/ü, D for d/t, and in brackets the sound that stands
-between two vowels, ``(y)I``, or between two consonants, ``(I)m``.
+In an ending, A stands for a or e, I for ı, i, u or ü, and D for d or t. A sound in brackets is
+written only between two vowels, as in ``(y)I``, or between two consonants, as in ``(I)m``.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ _FRONT = "eiöü"
 _CLOSE = {"a": "ı", "ı": "ı", "e": "i", "i": "i", "o": "u", "u": "u", "ö": "ü", "ü": "ü"}
 _FRONTED = {"a": "e", "ı": "i", "o": "ö", "u": "ü"}
 _VOICELESS = "çfhkpsşt"
-# person endings of I, you, he, we, they
+# the endings of I, you, he, we, they
 PRESENT = ("(y)Im", "sIn", "", "(y)Iz", "lAr")
 PAST = ("m", "n", "", "k", "lAr")
 
 
 @lru_cache(maxsize=None)
 def inflect(stem: str, *endings: str) -> str:
-    """A stem (``kitap/kitab``: before a vowel, the second form) with its endings.
+    """Adds endings to a stem; ``kitap/kitab`` gives a second form for use before vowels.
 
     >>> inflect("kitap/kitab", "(y)I"), inflect("okul", "DA"), inflect("anne", "(I)m", "(y)A")
     ('kitabı', 'okulda', 'anneme')
     """
     plain, soft, is_fronted = _parts(stem)
     for ending in endings:
-        ends_in_vowel = soft[-1] in _VOWELS  # not of su, suyu
+        ends_in_vowel = soft[-1] in _VOWELS  # false for su/suy
         if ending.startswith("("):
             buffer = ending[1]
             needed = ends_in_vowel != (buffer in "AI")
             ending = (buffer if needed else "") + ending[3:]
         if not ending:
             continue
-        # yiyecek: a stem that ends in a vowel softens before the y
+        # a stem that ends in a vowel also softens before y: yiyecek
         is_soft = ending[0] in "AI" or (ends_in_vowel and ending[0] == "y")
         word = soft if is_soft else plain
         for letter in ending:
@@ -69,18 +69,18 @@ def _harmonised(letter: str, word: str, is_fronted: bool) -> str:
 
 
 def _softened(word: str) -> str:
-    """gelecek, geleceği: the final k between vowels."""
+    """Marks that a final k softens between vowels: gelecek, geleceği."""
     return f"{word}/{word[:-1]}ğ" if word.endswith("k") else word
 
 
 def bare(stem: str) -> str:
-    """The stem without endings."""
+    """Returns the form of a stem without endings."""
     return _parts(stem)[0]
 
 
 @lru_cache(maxsize=None)
 def progressive(stem: str, negated: bool) -> str:
-    """okuyor, bekliyor, gidiyor; okumuyor."""
+    """Forms the progressive without a person: okuyor, bekliyor, gidiyor; okumuyor."""
     plain, soft, _ = _parts(stem)
     if negated:
         return inflect(plain, "mIyor")
@@ -92,7 +92,7 @@ def progressive(stem: str, negated: bool) -> str:
 
 
 def finite(stem: str, tense: str, negated: bool, person: int) -> str:
-    """A verb of a main clause; person indexes I, you, he, we, they."""
+    """Forms a verb of a main clause; ``person`` is an index into I, you, he, we, they."""
     if tense == "past":
         return inflect(stem, *(["mA"] if negated else []), "DI", PAST[person])
     if tense == "imperfect":
@@ -105,16 +105,16 @@ def finite(stem: str, tense: str, negated: bool, person: int) -> str:
 
 
 def past_copula(stem: str, person: int) -> str:
-    """Was, were as an ending: hastaydım, okuyordum; of they, hastalardı."""
+    """Adds "was" or "were" as an ending: hastaydım, okuyordum; for "they" hastalardı."""
     return inflect(stem, "lAr", "DI") if person == 4 else inflect(stem, "(y)DI", PAST[person])
 
 
 def nominalised(stem: str, tense: str, negated: bool) -> str:
-    """The verb of an object clause: (that somebody) reads or read, okuduğunu; okuyacağını."""
+    """Forms the verb of a that-clause: okuduğunu (reads or read), okuyacağını (will read)."""
     ending = "(y)AcAğInI" if tense == "future" else "DIğInI"
     return inflect(stem, *(["mA"] if negated else []), ending)
 
 
 def question_particle(word: str, *endings: str) -> str:
-    """mı, mi, mu or mü after a word, with the endings that move to it: musun, mıydı."""
+    """Forms the particle mı, mi, mu or mü for a word, with its endings: musun, mıydı."""
     return inflect(word, "mI", *endings)[len(bare(word)) :]

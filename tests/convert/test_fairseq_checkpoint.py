@@ -1,13 +1,9 @@
 """fairseq's checkpoints: what does not fit is refused in one line, and nothing is written."""
 
-import pickle
-
 import pytest
 import torch
 
-from fairseq_amber.environment import version_tuple
-from fairseq_amber.errors import UserError
-from fairseq_amber.files.torch_file import RESTRICTED_PICKLE, read_torch_file
+from fairseq_amber.files.torch_file import read_torch_file
 
 
 def change_checkpoint(folder, edit):
@@ -43,25 +39,6 @@ def test_a_truncated_checkpoint(zipped, fairseq_xlmr, edited, refused):
     content = (folder / "model.pt").read_bytes()
     (folder / "model.pt").write_bytes(content[: len(content) * 2 // 3])
     assert "model.pt is no whole checkpoint" in refused(folder)
-
-
-def test_the_unpickler_for_old_versions_of_torch(fairseq_xlmr, tmp_path):
-    """It reads what weights_only reads, and refuses what that refuses."""
-    path = fairseq_xlmr / "model.pt"
-    expected = read_torch_file(path)
-    options = {"map_location": "cpu", "pickle_module": RESTRICTED_PICKLE}
-    if version_tuple(torch.__version__) >= (1, 13):
-        options["weights_only"] = False
-    for zipped in (True, False):
-        again = tmp_path / f"{zipped}.pt"
-        torch.save(expected, again, _use_new_zipfile_serialization=zipped)
-        given = torch.load(again, **options)
-        assert given["args"] == expected["args"]
-        for name, value in expected["model"].items():
-            assert torch.equal(given["model"][name], value)
-        torch.save({"model": RunsCode()}, again, _use_new_zipfile_serialization=zipped)
-        with pytest.raises(pickle.UnpicklingError, match="eval is not allowed"):
-            torch.load(again, **options)
 
 
 def test_another_dictionary_of_the_same_size(fairseq_xlmr, tmp_path, convert, refused):
@@ -103,8 +80,3 @@ def test_another_model_of_fairseq(fairseq_xlmr, edited, refused):
     assert "holds another model than RoBERTa's" in refused(folder)
     change_checkpoint(folder, lambda state: state.update(args=None))
     assert "not the settings" in refused(folder)
-
-
-def test_reading_a_folder_is_an_error_too(tmp_path):
-    with pytest.raises(UserError, match="cannot read"):
-        read_torch_file(tmp_path)

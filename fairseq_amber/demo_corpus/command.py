@@ -12,7 +12,7 @@ EXAMPLE = "fairseq-amber demo-corpus demo-raw --pairs de-en de-ru --seed 1"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the flags of the command."""
     parser.add_argument(
-        "directory", metavar="DIR", type=Path, help="the folder to write; it must be new or empty"
+        "directory", metavar="DIR", type=Path, help="folder for the corpus; it must be new or empty"
     )
     parser.add_argument(
         "--pairs",

@@ -1,7 +1,14 @@
 import pytest
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.text import decode_line, read_lines
+from fairseq_amber.files.text import (
+    LINES_PER_BLOCK,
+    blocks,
+    check_file,
+    decode_line,
+    read_block,
+    read_lines,
+)
 
 
 def write(folder, name, content="a\nb\n"):
@@ -32,3 +39,47 @@ def test_decodes_the_lines_of_a_stream_one_by_one():
         decode_line(b"a\xff\n", "stdin", 3)
     with pytest.raises(UserError, match="stdin:4: a NUL byte"):
         decode_line(b"a\0\n", "stdin", 4)
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"fine\nstra\xdfe\n", r"x\.txt:2: not UTF-8 \(byte 5 of the line\)"),
+        ("Hund\n".encode("utf-16"), r"x\.txt:1: UTF-16, not UTF-8"),
+        (b"a\nb\nc\0d\n", r"x\.txt:3: a NUL byte"),
+        (b"", r"x\.txt is empty"),
+        (b"ok\n" * (LINES_PER_BLOCK + 7) + b"\xff\n", rf"x\.txt:{LINES_PER_BLOCK + 8}: "),
+    ],
+)
+def test_what_is_no_text_is_named_by_file_and_line(tmp_path, content, message):
+    (tmp_path / "x.txt").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        check_file(tmp_path / "x.txt")
+
+
+def test_only_a_newline_ends_a_line(tmp_path):
+    lines = ["\ufeffmark", "one\r", "two\u2028still two\x0b\x85", "", " three \rmore", "last"]
+    path = tmp_path / "x.txt"
+    path.write_bytes("\n".join(lines).encode("utf-8"))
+    text = check_file(path)
+    assert text.lines == 6
+    (block,) = blocks(text)
+    assert read_block(block) == ["mark", "one", *lines[2:]]
+
+
+def test_blocks_are_the_file(tmp_path):
+    lines = [f"Satz {i}" for i in range(2 * LINES_PER_BLOCK + 5)]
+    path = tmp_path / "x.txt"
+    path.write_text("\n".join(lines) + "\n")
+    parts = [read_block(block) for block in blocks(check_file(path))]
+    assert [len(part) for part in parts] == [LINES_PER_BLOCK, LINES_PER_BLOCK, 5]
+    assert sum(parts, []) == lines
+
+
+def test_a_file_that_shrinks_while_it_is_read(tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_text("ä\n" * 10, encoding="utf-8")
+    (block,) = blocks(check_file(path))
+    path.write_bytes(path.read_bytes()[:4])
+    with pytest.raises(UserError, match="changed while it was being read"):
+        read_block(block)

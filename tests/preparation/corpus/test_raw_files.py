@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.text import LINES_PER_BLOCK, blocks, check_file, read_block
+from fairseq_amber.files.text import check_file
 from fairseq_amber.preparation.corpus.pipeline import check_alignment
 from fairseq_amber.preparation.corpus.raw_files import find_corpora
 
@@ -89,22 +89,6 @@ def test_dev_beside_valid(raw: Path):
         find_corpora(raw)
 
 
-@pytest.mark.parametrize(
-    "content, message",
-    [
-        (b"fine\nstra\xdfe\n", r"train\.de:2: not UTF-8 \(byte 5 of the line\)"),
-        ("Hund\n".encode("utf-16"), r"train\.de:1: UTF-16, not UTF-8"),
-        (b"a\nb\nc\0d\n", r"train\.de:3: a NUL byte"),
-        (b"", r"train\.de is empty"),
-        (b"ok\n" * (LINES_PER_BLOCK + 7) + b"\xff\n", rf"train\.de:{LINES_PER_BLOCK + 8}: "),
-    ],
-)
-def test_what_is_no_text_is_named_by_file_and_line(tmp_path: Path, content: bytes, message: str):
-    (tmp_path / "train.de").write_bytes(content)
-    with pytest.raises(UserError, match=message):
-        check_file(tmp_path / "train.de")
-
-
 def test_unequal_line_counts(raw: Path):
     with open(raw / "train.de-en.en", "a") as stream:
         stream.write("one more\n")
@@ -113,31 +97,3 @@ def test_unequal_line_counts(raw: Path):
     message = r"de-en\.de has 150 lines but .*de-en\.en has 151: line 151 of the longer"
     with pytest.raises(UserError, match=message):
         check_alignment(corpora, texts)
-
-
-def test_only_a_newline_ends_a_line(tmp_path: Path):
-    lines = ["\ufeffmark", "one\r", "two\u2028still two\x0b\x85", "", " three \rmore", "last"]
-    path = tmp_path / "train.de"
-    path.write_bytes("\n".join(lines).encode("utf-8"))
-    text = check_file(path)
-    assert text.lines == 6
-    (block,) = blocks(text)
-    assert read_block(block) == ["mark", "one", *lines[2:]]
-
-
-def test_blocks_are_the_file(tmp_path: Path):
-    lines = [f"Satz {i}" for i in range(2 * LINES_PER_BLOCK + 5)]
-    path = tmp_path / "train.de"
-    path.write_text("\n".join(lines) + "\n")
-    parts = [read_block(block) for block in blocks(check_file(path))]
-    assert [len(part) for part in parts] == [LINES_PER_BLOCK, LINES_PER_BLOCK, 5]
-    assert sum(parts, []) == lines
-
-
-def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path):
-    path = tmp_path / "train.de"
-    path.write_text("ä\n" * 10, encoding="utf-8")
-    (block,) = blocks(check_file(path))
-    path.write_bytes(path.read_bytes()[:4])
-    with pytest.raises(UserError, match="changed while it was being read"):
-        read_block(block)

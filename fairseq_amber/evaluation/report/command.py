@@ -11,7 +11,7 @@ from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.report import score_tables
 from fairseq_amber.evaluation.report.score_tables import Section
 from fairseq_amber.evaluation.report.space_flags import add_space_arguments, sentence_planes
-from fairseq_amber.files.json_file import write_json
+from fairseq_amber.files.json_file import read_bytes, write_json
 from fairseq_amber.files.pictures import both_formats
 from fairseq_amber.files.results import Result, read_result
 from fairseq_amber.files.writing import atomic_writer
@@ -155,10 +155,7 @@ def _heatmap(text: str) -> Heatmap:
         raise UserError(f"--heatmap: {path} is neither a .png nor an .svg; draw it as one of them")
     if not path.is_file():
         raise UserError(f"--heatmap: {path} is missing")
-    try:
-        files = {file.suffix: file.read_bytes() for file in both_formats(path) if file.is_file()}
-    except OSError as error:
-        raise UserError(f"cannot read {error.filename}: {error.strerror}") from None
+    files = {file.suffix: read_bytes(file) for file in both_formats(path) if file.is_file()}
     return Heatmap(caption, files)
 
 

@@ -1,4 +1,4 @@
-"""Pairs per second of `fairseq-amber align` against a plain loop, side by side in one run.
+"""Pairs per second of fairseq-amber align against a plain loop, side by side in one run.
 
     python benchmarks/align.py CHECKPOINT --source test.de --target test.en --data DATA_BIN
     python benchmarks/align.py CHECKPOINT --source test.de --target test.en --device cuda \
@@ -7,7 +7,7 @@
 Both routes go from the subwords of the pairs to word links, with the same model. The plain loop is
 what one writes first: it takes one pair at a time, in the order of the file, moves the output of
 the model to numpy, and finds the links there by the equations of the papers. Ours is
-`Aligner.align`: it makes batches of similar lengths, and finds their links on the device of the
+Aligner.align: it makes batches of similar lengths, and finds their links on the device of the
 model. Both must find the same links, except where rounding decides between equal scores.
 Tokenisation is the same for both and is not timed.
 """

@@ -1,11 +1,11 @@
-"""Sentences per second of `fairseq-amber embed` against a plain loop, side by side in one run.
+"""Sentences per second of fairseq-amber embed against a plain loop, side by side in one run.
 
     python benchmarks/embed.py CHECKPOINT TEXT --data DATA_BIN
     python benchmarks/embed.py CHECKPOINT TEXT --device cuda --dtype bfloat16 --lines 100000
 
 Both routes go from the lines of a text to a .npy file, with the same model. The plain loop is what
 one writes first: batches of a fixed number of sentences in the order of the file, padded to the
-longest. Ours is `embed_text`: batches of similar lengths and about equal size, in which repeated
+longest. Ours is embed_text: batches of similar lengths and about equal size, in which repeated
 lines are encoded only once; it can also be resumed. The two files must agree.
 """
 
@@ -32,7 +32,7 @@ from fairseq_amber.objectives.sentence_alignment import mean_pool
 
 
 def plain_loop(encoder: Encoder, model, lines: list[str], batch: int, output: Path) -> None:
-    """Embeds `batch` sentences at a time, as the mean of the last layer's states."""
+    """Embeds ``batch`` sentences at a time, as the mean of the last layer's states."""
     specials = Specials.of(encoder.dictionary)
     limit = encoder.max_tokens - SENTENCE_SPECIALS
     vectors = []

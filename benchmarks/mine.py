@@ -12,8 +12,8 @@ The vectors are random, in float16 files. Like those of encoders they have a str
 direction, and dimensions of decreasing variance. Half of the sentences of the smaller side have a
 partner on the other side: the same vector with noise.
 
-Seconds and memory are those of `Miner.candidates`, from opening the files to scored pairs, which is
-`Miner.mine` without the recall of approximate search; faiss's exact search replaces only the search
+Seconds and memory are those of Miner.candidates, from opening the files to scored pairs, which is
+Miner.mine without the recall of approximate search; faiss's exact search replaces only the search
 for neighbours. Memory is the peak of the whole process, with the mapped pages of the files, which
 the system may take back at any time. Recall is measured afterwards: the share of true neighbours
 that were found, for a sample of 200 sentences of each side, whose true neighbours an exact search

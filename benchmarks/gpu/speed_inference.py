@@ -1,4 +1,4 @@
-"""Speed of `embed` and `align` in sentences and pairs per second, through the commands' code."""
+"""Speed of ``embed`` and ``align`` in sentences and pairs per second, as the commands run."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _embed(
     seconds: float,
     rows: list[dict[str, Any]],
 ) -> None:
-    """Adds a row to the table of `embed`."""
+    """Adds a row to the table of ``embed``."""
     limit = Limit(seconds)
     output = work.data / "vectors.npy"
     data = "".join(line + "\n" for line in work.sources).encode("utf-8")
@@ -117,7 +117,7 @@ def _align(
     seconds: float,
     rows: list[dict[str, Any]],
 ) -> None:
-    """Adds a row for each method to the table of `align`."""
+    """Adds a row for each method to the table of ``align``."""
     sides = (
         encode_units(encoder.tokenizer, side[: sizes.pairs], "words")
         for side in (work.sources, work.targets)

@@ -1,4 +1,4 @@
-"""Speed of `mine`: exact search on the device, through the code of the command."""
+"""Speed of ``mine``: exact search on the device, through the code of the command."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fairseq_amber.inference.encoder import Encoder
     from fairseq_amber.metrics.retrieval import RetrievalAccuracy
 
-SUMMARY = "accuracy of finding the translation of each sentence as its nearest neighbour"
+SUMMARY = "accuracy of finding translations as nearest neighbours, in both directions"
 EXAMPLE = "fairseq-amber retrieve checkpoint_best.pt --folder corpus --split test --json out.json"
 
 _RANGE = re.compile(r"(-?\d+)(?:-(\d+))?")

@@ -168,6 +168,7 @@ def _complaint(path: str | Path, number: int, line: bytes) -> str:
 
 
 def _empty(path: Path) -> UserError:
+    """The error for an empty file."""
     return UserError(f"{path} is empty; add text, one sentence a line, or leave the file out")
 
 

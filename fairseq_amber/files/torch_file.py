@@ -112,6 +112,7 @@ class _RestrictedUnpickler(pickle.Unpickler):
     """An unpickler that refuses every class and function but the harmless ones."""
 
     def find_class(self, module: str, name: str) -> Any:
+        """Looks up a class or function that the pickle names, if it is harmless."""
         if not _HARMLESS.fullmatch(f"{module}.{name}"):
             raise pickle.UnpicklingError(f"GLOBAL {module}.{name} is not allowed")
         return super().find_class(module, name)

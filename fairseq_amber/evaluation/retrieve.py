@@ -22,6 +22,7 @@ from fairseq_amber.inference.flags import (
     tested_on,
 )
 from fairseq_amber.metrics.outcomes import accuracy_outcomes
+from fairseq_amber.models.layers import layer_number
 from fairseq_amber.progress import Progress
 
 if TYPE_CHECKING:
@@ -143,12 +144,12 @@ def parse_layers(text: str, num_layers: int) -> list[int]:
         match = _RANGE.fullmatch(part.strip())
         if match is None:
             raise UserError(f"--layers {text}: expected all, or such as 1,4,8 or 1-8")
-        first = int(match[1]) + (num_layers + 1 if int(match[1]) < 0 else 0)
-        last = first if match[2] is None else int(match[2])
-        if not 0 <= first <= last <= num_layers:
-            raise UserError(
-                f"--layers {text}: the model has layers 1 to {num_layers} (0: embeddings)"
-            )
+        first, last = (
+            layer_number("--layers", int(number), num_layers, embeddings=True)
+            for number in (match[1], match[2] or match[1])
+        )
+        if last < first:
+            raise UserError(f"--layers {text}: the range {part.strip()} ends before it begins")
         chosen.update(range(first, last + 1))
     return sorted(chosen)
 

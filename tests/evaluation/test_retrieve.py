@@ -210,6 +210,7 @@ def test_another_file_than_a_checkpoint_is_refused(fairseq_amber_command, corpus
         (["--folder", "{dir}", "--gold", "g"], "--gold goes with --source"),
         (["--folder", "{dir}", "--layer", "9"], "layers 1 to 3"),
         (["--folder", "{dir}", "--layers", "2-9"], "layers 1 to 3"),
+        (["--folder", "{dir}", "--layers", "1,3-2"], "the range 3-2 ends before it begins"),
         (["--folder", "{dir}", "--layers", "top"], "expected all, or such as"),
         (
             ["--folder", "{dir}", "--layers", "1,2", "--layer", "3"],

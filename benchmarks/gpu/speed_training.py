@@ -11,6 +11,7 @@ import torch
 from speed_run import TOY_SHAPE, Ratio, Run
 from step_parts import PARTS, parts_of_steps
 from stopwatch import Limit, at_most, in_turns, synchronize
+from trainee import Trainee
 from training_work import (
     AMBER,
     KINDS,
@@ -21,7 +22,6 @@ from training_work import (
     STOCK_TLM,
     TLM,
     Candidate,
-    Trainee,
     Work,
     dictionary_of,
     write_corpus,

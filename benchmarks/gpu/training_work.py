@@ -1,11 +1,9 @@
-"""The work of a training step: a corpus as long as real text, models, optimisers and batches.
+"""The work of a training step: a corpus as long as real text, and its batches.
 
 Batches are made by the planner and the collater of the task ``cross_lingual_alignment``; stock
 fairseq's ``roberta`` trains on the same rows. All steps of a comparison read the same pairs: MLM
 reads the two sentences of each pair apart, TLM reads the pair in one row, full AMBER (TLM, word
-alignment, sentence alignment) in three rows, and optimal transport the sentences apart. The
-optimiser is fairseq's Adam; in bf16 it is wrapped by fairseq, with fp32 copies of all weights, as
-in ``fairseq-train --bf16``.
+alignment, sentence alignment) in three rows, and optimal transport the sentences apart.
 """
 
 from __future__ import annotations
@@ -17,13 +15,11 @@ from typing import Any, Callable, NamedTuple
 import fairseq
 import numpy as np
 import torch
-from fairseq import optim
 from fairseq.data import Dictionary
-from fairseq.optim.fp16_optimizer import FP16Optimizer
 from omegaconf import OmegaConf
 from real_lengths import begins_word, pair_lengths, zipf_tokens
 from stock_training import stock_criterion, stock_model, stock_sample
-from stopwatch import Parts
+from trainee import Trainee
 from training_flops import Shape, forward_and_backward
 
 import fairseq_amber  # noqa: F401  (registers the plugin)
@@ -37,7 +33,6 @@ from fairseq_amber.tasks.cross_lingual_alignment import (
 )
 
 LONGEST = 512
-CLIP_NORM = 1.0
 _ONE_TERM = dict(mlm_weight=0.0, tlm_weight=0.0, wa_weight=0.0, sa_weight=0.0)
 _FROM_SCRATCH = dict(finetune_from_model=None, restore_file="checkpoint_last.pt")
 
@@ -140,66 +135,6 @@ def typical_batches(task: Any, max_tokens: int, count: int) -> list[np.ndarray]:
     batches = sorted((np.asarray(batch.indices) for batch in plan), key=len, reverse=True)
     chosen = ((np.arange(count) + 0.5) / count * len(batches)).astype(int)
     return [batches[index] for index in chosen]
-
-
-class Trainee:
-    """A model in training, with its optimiser.
-
-    Args:
-        model: the model, on its device.
-        precision: ``bf16``, or ``fp32``, which is fairseq's default, without TF32.
-    """
-
-    def __init__(self, model: torch.nn.Module, precision: str):
-        half = precision == "bf16"
-        self.model = (model.bfloat16() if half else model).train()
-        cfg = OmegaConf.create(
-            {
-                "common": {"bf16": half, "fp16_scale_window": 1, "tpu": False},
-                "optimization": {"lr": [1e-5], "update_freq": [1]},
-                "optimizer": {
-                    "_name": "adam",
-                    "adam_betas": "(0.9, 0.98)",
-                    "adam_eps": 1e-6,
-                    "weight_decay": 0.01,
-                    "use_old_adam": False,
-                    "fp16_adam_stats": False,
-                    "tpu": False,
-                    "lr": [1e-5],
-                },
-            }
-        )
-        weights = [weight for weight in self.model.parameters() if weight.requires_grad]
-        self.optimizer = (
-            FP16Optimizer.build_optimizer(cfg, weights)
-            if half
-            else optim.build_optimizer(cfg.optimizer, weights)
-        )
-
-    def bytes(self) -> int:
-        """Bytes of the weights, their copies and the optimiser's state, after the first step."""
-        weights = list(self.model.parameters())
-        if isinstance(self.optimizer, FP16Optimizer):
-            copies = self.optimizer.fp32_params
-            weights += [*copies, *(copy.grad for copy in copies if copy.grad is not None)]
-        for state in self.optimizer.optimizer.state.values():
-            weights += [value for value in state.values() if torch.is_tensor(value)]
-        return sum(weight.numel() * weight.element_size() for weight in weights)
-
-    def step(self, criterion: Any, sample: dict[str, Any], parts: Parts | None = None) -> None:
-        """One update, as fairseq's trainer makes it."""
-        mark = parts.mark if parts else lambda part="": None
-        mark()
-        self.optimizer.zero_grad()
-        mark("optimiser")
-        loss, size, _ = criterion(self.model, sample)
-        mark("losses")
-        self.optimizer.backward(loss)
-        mark("backward: encoder")
-        self.optimizer.multiply_grads(1 / size)
-        self.optimizer.clip_grad_norm(CLIP_NORM)
-        self.optimizer.step()
-        mark("optimiser")
 
 
 class Candidate(NamedTuple):

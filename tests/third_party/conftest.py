@@ -26,6 +26,7 @@ def folder():
 
 @pytest.fixture
 def edits(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
     return load(FOLDER / "edits.py", monkeypatch)
 
 

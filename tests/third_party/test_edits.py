@@ -1,6 +1,7 @@
-"""edits.py itself, on a small tree."""
+"""Edits are applied in order, on a small tree, and each one has a reason and a test."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -65,3 +66,10 @@ def test_each_edit_has_a_name_a_reason_and_its_thread(edits):
 
 def test_the_readme_has_the_table(edits, folder):
     assert edits.table() in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_edit_has_a_test(edits):
+    files = Path(__file__).parent.glob("test_*_edits.py")
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
+    tests = re.findall(r"^(?:def )?(test_\w+)(?:\(| = )", text, re.MULTILINE)
+    assert {f"test_{edit.name.replace('-', '_')}" for edit in edits.EDITS} <= set(tests)

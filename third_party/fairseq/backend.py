@@ -1,4 +1,4 @@
-"""PEP 517 backend: the official fairseq 0.12.2 archive + edits.py + stand_ins/ -> a wheel."""
+"""PEP 517 backend: makes a wheel of the official fairseq 0.12.2, the edits and stand_ins/."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ OFFLINE_REMEDY = f"or fetch {ARCHIVE} from PyPI elsewhere and set FAIRSEQ_SDIST 
 
 def download(folder: Path) -> Path:
     """Fetches the archive with pip, so that the user's index, proxy and certificates apply."""
-    # the outer pip tells its hooks where this backend lives, and may pin what it installs;
-    # neither is meant for the inner one
+    # the outer pip tells its hooks where this backend is, and may pin what it installs; the inner
+    # pip must see neither
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -48,7 +48,7 @@ def download(folder: Path) -> Path:
 
 
 def verified(archive: Path) -> Path:
-    """Returns ``archive`` if it is the official one, byte for byte."""
+    """Returns the archive, after checking that it is the official one, byte for byte."""
     try:
         digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     except OSError as error:
@@ -63,7 +63,7 @@ def verified(archive: Path) -> Path:
 
 @contextlib.contextmanager
 def edited_source() -> Iterator[None]:
-    """Unpacks and edits fairseq in a temporary folder and makes that the working directory."""
+    """Unpacks and edits fairseq in a temporary folder, which is the working directory meanwhile."""
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

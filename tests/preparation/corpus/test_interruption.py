@@ -12,13 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from corpus_preparation import SMALL, contents
 from fairseq_amber.data.token_file import DatasetWriter
 from fairseq_amber.errors import UserError
 from fairseq_amber.preparation.corpus import data_folder
 from fairseq_amber.preparation.corpus.pipeline import prepare
-from fairseq_amber.preparation.corpus.settings import VocabularySettings
-
-SMALL = VocabularySettings(vocab_size=200)
 
 # runs the command; says where it is, and stays there
 DRIVER = """
@@ -43,14 +41,6 @@ module.{function} = stay
 if __name__ == "__main__":
     sys.exit(cli.main(["prepare", {raw!r}, {out!r}, "--vocab-size", "200", "--workers", "2"]))
 """
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def stop_midway(raw: Path, out: Path, signal_number: int, module: str, function: str, calls: int):

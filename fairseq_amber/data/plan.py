@@ -9,29 +9,36 @@ from here, exact and without communication.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Iterator, NamedTuple
+from typing import Iterator, NamedTuple, TypedDict
 
 import numpy as np
 
 
-class Normalizers(NamedTuple):
+class Normalizers(TypedDict):
     """Counts over one update: all ranks, all accumulated micro-batches.
 
-    micro_batches: how many make up the update. mlm_tokens, tlm_tokens: predicted tokens of
-    monolingual sentences and of pairs. pairs: sentence pairs. points, links: points of target
-    sentences, and word links, where they are counted. step_pairs: the most pairs that any
-    rank holds at this micro-batch's step. update_heights: the ``step_pairs`` of all parallel steps
-    of the update, in order.
+    A plain dict, because it becomes a part of the batch, and fairseq turns named tuples into bare
+    ones when it moves a batch to a device.
+
+    Attributes:
+        micro_batches: how many micro-batches make up the update.
+        mlm_tokens: predicted tokens of monolingual sentences.
+        tlm_tokens: predicted tokens of sentence pairs.
+        pairs: sentence pairs.
+        points: points of target sentences; 0 if no term needs them.
+        links: word links; 0 if no term needs them.
+        step_pairs: the most pairs that any rank holds at this micro-batch's step.
+        update_heights: the ``step_pairs`` of all parallel steps of the update, in order.
     """
 
     micro_batches: int
     mlm_tokens: int
     tlm_tokens: int
     pairs: int
+    points: int
+    links: int
     step_pairs: int
-    update_heights: tuple[int, ...] = ()
-    points: int = 0
-    links: int = 0
+    update_heights: tuple[int, ...]
 
 
 class MicroBatch:
@@ -151,21 +158,19 @@ class EpochPlan(Sequence):
             mlm_tokens=int(self._mlm_tokens[update]),
             tlm_tokens=int(self._tlm_tokens[update]),
             pairs=int(self._pairs[update]),
-            step_pairs=int(heights[position]),
-            update_heights=tuple(heights[parallel].tolist()),
             points=int(self._points_and_links[update, 0]),
             links=int(self._points_and_links[update, 1]),
+            step_pairs=int(heights[position]),
+            update_heights=tuple(heights[parallel].tolist()),
         )
-        if not parallel[position] or len(normalizers.update_heights) < 2:
+        if not parallel[position] or len(normalizers["update_heights"]) < 2:
             return self._examples(step, rank, normalizers)
-        siblings = tuple(
-            self._examples(
-                first + int(other), rank, normalizers._replace(step_pairs=int(heights[other]))
-            )
-            for other in np.flatnonzero(parallel)
-        )
+        siblings = []
+        for other in np.flatnonzero(parallel).tolist():
+            of_step: Normalizers = {**normalizers, "step_pairs": int(heights[other])}
+            siblings.append(self._examples(first + other, rank, of_step))
         for place, sibling in enumerate(siblings):
-            sibling.update, sibling.update_step = siblings, place
+            sibling.update, sibling.update_step = tuple(siblings), place
         return siblings[int(parallel[:position].sum())]
 
     def _examples(self, step: int, rank: int, normalizers: Normalizers) -> MicroBatch:

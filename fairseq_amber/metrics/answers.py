@@ -6,14 +6,11 @@ window; K the longest answer allowed, in tokens.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Sequence
+from typing import Mapping, NamedTuple, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from fairseq_amber.data.finetuning.question_answering import Window
 
 
 class Span(NamedTuple):
@@ -25,7 +22,11 @@ class Span(NamedTuple):
 
 
 def best_answers(
-    scores: Tensor, windows: Sequence[Window], *, n_best: int = 20, max_answer_tokens: int = 30
+    scores: Tensor,
+    windows: Mapping[str, Sequence[int]],
+    *,
+    n_best: int = 20,
+    max_answer_tokens: int = 30,
 ) -> list[list[Span]]:
     """The best spans of each question of a batch, from the scores of its windows.
 
@@ -36,7 +37,9 @@ def best_answers(
 
     Args:
         scores: (R, T, 2) of the first and of the last answer token.
-        windows: R, with the questions of the batch numbered from 0.
+        windows: four lists of R numbers. ``example``: the question of each window, numbered from 0
+            in the batch; ``first``: the window's first token, counted in the context; ``length``:
+            how many tokens it has; ``column``: where it begins in its row.
         n_best: so many spans of a question at most.
 
     Returns:
@@ -45,7 +48,7 @@ def best_answers(
         token, with the score -inf.
     """
     scores = scores.float()
-    first, length, column = _numbers(windows)
+    first, length, column = (_array(windows[name]) for name in ("first", "length", "column"))
     offsets = np.arange(max(1, length.max(initial=1)))  # in the window
     inside = offsets < length[:, None]  # (R, C)
     device = scores.device
@@ -60,11 +63,12 @@ def best_answers(
     sums = (starts.unsqueeze(2) + ends).flatten(1)  # (R, C * K)
     best = _top(sums, min(n_best, sums.size(1)))
     values = sums.gather(1, best).tolist()
-    questions = 1 + max((window.example for window in windows), default=-1)
+    questions = 1 + max(windows["example"], default=-1)
     answers: list[list[Span]] = [[] for _ in range(questions)]
-    for window, row, row_values in zip(windows, best.tolist(), values):
-        answers[window.example].extend(
-            Span(window.first + i // reach, window.first + i // reach + i % reach, value)
+    rows = zip(windows["example"], windows["first"], best.tolist(), values)
+    for example, start, row, row_values in rows:
+        answers[example].extend(
+            Span(start + i // reach, start + i // reach + i % reach, value)
             for i, value in zip(row, row_values)
             if value > -torch.inf
         )
@@ -85,21 +89,17 @@ def answer_text(context: str, offsets: np.ndarray, span: Span) -> str:
     return context[covered[0, 0] : covered[-1, 1]].strip() if len(covered) else ""
 
 
-def _numbers(windows: Sequence[Window]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    first, length, column = (
-        np.array([window[field] for window in windows], dtype=np.int64) for field in (1, 2, 3)
-    )
-    return first, length, column
+def _array(numbers: Sequence[int]) -> np.ndarray:
+    return np.array(numbers, dtype=np.int64)
 
 
-def _most_context(windows: Sequence[Window], inside: np.ndarray) -> np.ndarray:
+def _most_context(windows: Mapping[str, Sequence[int]], inside: np.ndarray) -> np.ndarray:
     """(R, C) bool: whether a token of a window has more context there than in any other."""
-    first, length, _ = _numbers(windows)
+    first, length, example = (_array(windows[name]) for name in ("first", "length", "example"))
     rows, offsets = np.nonzero(inside)
     context = np.minimum(offsets, length[rows] - 1 - offsets)
-    rank = (100 * context + length[rows]) * len(windows) + len(windows) - 1 - rows  # all differ
+    rank = (100 * context + length[rows]) * len(first) + len(first) - 1 - rows  # all differ
     tokens = first[rows] + offsets
-    example = np.array([window.example for window in windows], dtype=np.int64)
     place = example[rows] * (tokens.max(initial=0) + 1) + tokens
     highest = np.zeros(place.max(initial=0) + 1, dtype=np.int64)
     np.maximum.at(highest, place, rank)

@@ -129,7 +129,7 @@ class AmberModel(BaseFairseqModel):
         prefix_lengths: Optional[torch.Tensor] = None,
         predicted: Optional[Tuple[torch.Tensor, torch.Tensor]] = None,
         masked_tokens: Optional[torch.Tensor] = None,
-        cross: Optional[CrossBlock] = None,
+        cross: Optional[Tuple[torch.Tensor, torch.Tensor]] = None,
         sentence_width: Optional[int] = None,
         attention_layer: Optional[int] = -1,
         sentence_layer: Optional[int] = -1,

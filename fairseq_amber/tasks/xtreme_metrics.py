@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from fairseq_amber.data.finetuning.dataset import TaskDataset
-from fairseq_amber.data.finetuning.question_answering import Window
 from fairseq_amber.data.finetuning.squad_file import SquadFile, read_squad
 from fairseq_amber.metrics.answers import answer_text, best_answers
 from fairseq_amber.metrics.question_answering import mlqa_scores, squad_scores
@@ -44,8 +43,7 @@ def _classification(
 
 def _qa(dataset: TaskDataset, sample: dict[str, Any], scores: torch.Tensor) -> tuple[float, ...]:
     em = f1 = questions = 0.0
-    windows = [Window(*window) for window in sample["windows"]]  # fairseq makes them bare tuples
-    spans = best_answers(scores, windows, n_best=1)
+    spans = best_answers(scores, sample["windows"], n_best=1)
     for index, (span,) in zip(sample["id"].tolist(), spans):
         language, number = dataset.locate(index)
         text, offsets = _texts(dataset, language)

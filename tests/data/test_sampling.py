@@ -108,13 +108,13 @@ def test_normalizers_count_the_whole_update_over_ranks_and_accumulation(sources)
         real = [b for b in update if not b.filler]
         for batch in update:
             n = batch.normalizers
-            assert n.micro_batches == len(update)
-            assert n.pairs == sum(len(b) for b in real if b.parallel)
-            for kind, tokens in ((False, n.mlm_tokens), (True, n.tlm_tokens)):
+            assert n["micro_batches"] == len(update)
+            assert n["pairs"] == sum(len(b) for b in real if b.parallel)
+            for kind, tokens in ((False, n["mlm_tokens"]), (True, n["tlm_tokens"])):
                 assert tokens == sum(predicted[b.indices].sum() for b in real if b.parallel is kind)
         for step in range(0, len(update), 2):
             widest = max(len(b) if b.parallel else 0 for b in update[step : step + 2])
-            assert {b.normalizers.step_pairs for b in update[step : step + 2]} == {widest}
+            assert {b.normalizers["step_pairs"] for b in update[step : step + 2]} == {widest}
 
 
 def test_parallel_micro_batches_know_their_siblings_of_the_update(sources):
@@ -130,7 +130,7 @@ def test_parallel_micro_batches_know_their_siblings_of_the_update(sources):
         for rank in range(world):
             own = [step[rank] for step in parallel]
             for position, batch in enumerate(own):
-                assert batch.normalizers.update_heights == heights
+                assert batch.normalizers["update_heights"] == heights
                 if len(own) < 2:
                     assert batch.update is None
                     continue
@@ -138,11 +138,11 @@ def test_parallel_micro_batches_know_their_siblings_of_the_update(sources):
                 assert batch.update[position] is batch
                 assert as_lists(batch.update) == as_lists(own)
                 assert [b.filler for b in batch.update] == [b.filler for b in own]
-                assert [b.normalizers.step_pairs for b in batch.update] == list(heights)
+                assert [b.normalizers["step_pairs"] for b in batch.update] == list(heights)
         for step in steps:
             if not step[0].parallel:
                 assert {b.update for b in step} == {None}
-                assert {b.normalizers.update_heights for b in step} == {heights}
+                assert {b.normalizers["update_heights"] for b in step} == {heights}
     assert len(seen) > 1  # updates with and without several parallel steps
 
 

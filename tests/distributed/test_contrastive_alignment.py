@@ -99,9 +99,12 @@ def one_large_batch(task, update):
         True,
         draws=np.concatenate([batch.draws for batch in parts]),
     )
-    whole.normalizers = counts._replace(
-        micro_batches=1, step_pairs=counts.pairs, update_heights=(counts.pairs,)
-    )
+    whole.normalizers = {
+        **counts,
+        "micro_batches": 1,
+        "step_pairs": counts["pairs"],
+        "update_heights": (counts["pairs"],),
+    }
     return samples_of(task, [whole]), 1
 
 

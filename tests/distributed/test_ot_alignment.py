@@ -121,9 +121,11 @@ def pair_by_pair(task, update):
         for index, draw in zip(batch.indices, batch.draws):
             singles.append(MicroBatch(np.array([index]), True, draws=np.array([draw])))
     for single in singles:
-        single.normalizers = update[0].normalizers._replace(
-            micro_batches=len(singles), update_heights=()
-        )
+        single.normalizers = {
+            **update[0].normalizers,
+            "micro_batches": len(singles),
+            "update_heights": (),
+        }
     return singles
 
 

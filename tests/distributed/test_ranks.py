@@ -85,9 +85,11 @@ def gradient_of_one_large_batch(model, task, criterion, update):
             MicroBatch(
                 np.concatenate([b.indices for b in parts]),
                 parallel,
-                normalizers=update[0].normalizers._replace(
-                    micro_batches=len(kinds), update_heights=()
-                ),
+                normalizers={
+                    **update[0].normalizers,
+                    "micro_batches": len(kinds),
+                    "update_heights": (),
+                },
                 draws=np.concatenate([b.draws for b in parts]),
             )
         )

@@ -1,11 +1,24 @@
 """The best spans against a twin that looks at one span after the other."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 import torch
 
-from fairseq_amber.data.finetuning.question_answering import Window
 from fairseq_amber.metrics.answers import Span, answer_text, best_answers
+
+
+class Window(NamedTuple):
+    example: int
+    first: int
+    length: int
+    column: int
+
+
+def as_lists(windows):
+    """The windows as a batch holds them."""
+    return dict(zip(Window._fields, map(list, zip(*windows))))
 
 
 def slow_best_answers(scores, windows, n_best, max_answer_tokens):
@@ -60,7 +73,7 @@ def test_equals_the_slow_twin(dtype):
         if trial % 3 == 0:
             scores[torch.from_numpy(rng.random(scores.shape) < 0.5)] = -torch.inf
         n_best, longest = int(rng.integers(1, 25)), int(rng.integers(1, 12))
-        got = best_answers(scores, windows, n_best=n_best, max_answer_tokens=longest)
+        got = best_answers(scores, as_lists(windows), n_best=n_best, max_answer_tokens=longest)
         assert got == slow_best_answers(scores, windows, n_best, longest)
 
 
@@ -69,14 +82,14 @@ def test_a_token_starts_an_answer_where_it_has_most_context():
     scores = torch.zeros(2, 10, 2)
     scores[0, 3 + 4, 0] = 10.0  # token 4: one token to its right here, two to its left there
     scores[1, 3 + 2, 0] = 1.0
-    assert best_answers(scores, windows)[0][0] == Span(4, 4, 1.0)
+    assert best_answers(scores, as_lists(windows))[0][0] == Span(4, 4, 1.0)
 
 
 def test_a_question_without_an_allowed_span_still_has_an_answer():
     windows = [Window(0, 0, 2, 1), Window(1, 0, 2, 1)]
     scores = torch.full((2, 4, 2), -torch.inf)
     scores[1] = 0.0
-    answers = best_answers(scores, windows, n_best=1)
+    answers = best_answers(scores, as_lists(windows), n_best=1)
     assert answers == [[Span(0, 0, -torch.inf)], [Span(0, 0, 0.0)]]
 
 
@@ -84,8 +97,8 @@ def test_the_same_answers_whatever_else_is_in_the_batch():
     rng = np.random.default_rng(1)
     windows = ragged_windows(rng) + [Window(9, 0, 25, 2)]
     scores = torch.from_numpy(rng.normal(size=(len(windows), 40, 2)))
-    alone = best_answers(scores[-1:], [Window(0, 0, 25, 2)])
-    assert best_answers(scores, windows)[9] == alone[0]
+    alone = best_answers(scores[-1:], as_lists([Window(0, 0, 25, 2)]))
+    assert best_answers(scores, as_lists(windows))[9] == alone[0]
 
 
 def test_answer_text():

@@ -185,7 +185,7 @@ def test_update_freq_of_each_epoch(make_task):
     assert update_freq_of_epoch(3, 9) == 3
     task = make_task(update_freq=[4, 2])
     for epoch, expected in ((1, 4), (2, 2), (3, 2)):
-        assert plan(task, epoch=epoch)[0].normalizers.micro_batches == expected
+        assert plan(task, epoch=epoch)[0].normalizers["micro_batches"] == expected
 
 
 def test_predicting_tokens_where_none_are_masked(make_task):

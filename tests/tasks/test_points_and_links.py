@@ -103,8 +103,8 @@ def test_normalizers_count_points_and_links_of_the_update(
             expected["points"] += 2 * points.special_tokens
             expected["links"] += len(links[corpus][line])
         for batch in update:
-            assert batch.normalizers.points == expected["points"] > 0
-            assert batch.normalizers.links == expected["links"]
+            assert batch.normalizers["points"] == expected["points"] > 0
+            assert batch.normalizers["links"] == expected["links"]
         samples = [data.collater([data[item] for item in batch]) for batch in update]
         real = [sample for sample in samples if not sample["filler"]]
         assert sum(sample["points"]["targets"] for sample in real) == expected["points"]

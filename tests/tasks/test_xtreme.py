@@ -148,7 +148,8 @@ def test_answers_are_scored_by_their_tasks_own_rules(german_questions, task, em,
     task, model, criterion = german_questions(task, [14, 20], [20])
     data = task.datasets["valid"]
     sample = data.collater([data[0], data[1]])
-    last = [window.column + window.length - 1 for window in sample["windows"]]
+    windows = sample["windows"]
+    last = [c + length - 1 for c, length in zip(windows["column"], windows["length"])]
     scores = torch.zeros(2, sample["net_input"]["src_tokens"].size(1), 2)
     scores[[0, 1], last] = 9  # the answer is the last word
     criterion.scores = lambda *arguments: scores

@@ -143,8 +143,7 @@ class AlignmentDataset(FairseqDataset):
             corpora=tuple(corpus.name for corpus in self.corpora),
             parallel=corpus.parallel,
             filler=batch is not None and batch.filler,
-            # A dict: fairseq turns named tuples into bare ones when it moves a batch.
-            normalizers=batch and batch.normalizers and batch.normalizers._asdict(),
+            normalizers=None if batch is None else batch.normalizers,
             nsentences=len(samples),
             id=torch.tensor(indices),
         )

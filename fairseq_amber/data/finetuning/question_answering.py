@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Sequence
+from typing import Any, Sequence
 
 import numpy as np
 import torch
@@ -10,19 +10,6 @@ import torch
 from fairseq_amber.data.finetuning.dataset import TaskDataset, joined, offsets, room
 from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS, pair_row
 from fairseq_amber.errors import UserError
-
-
-class Window(NamedTuple):
-    """The part of a context that a row holds.
-
-    example: place in the batch of its question. first: its first subword in the context. length:
-    in subwords. column: of the row, where its first subword is.
-    """
-
-    example: int
-    first: int
-    length: int
-    column: int
 
 
 class QuestionDataset(TaskDataset):
@@ -34,7 +21,7 @@ class QuestionDataset(TaskDataset):
 
     A batch also has, of its R windows: ``target`` (R, 2) int64, the columns of the first and the
     last subword of the answer, 0 0 (``<s>``) where the window does not hold all of it, -1 -1 where
-    the question has none; and ``windows``, a :class:`Window` each.
+    the question has none; and ``windows``, what ``metrics.answers.best_answers`` takes.
     """
 
     head = "qa"
@@ -101,10 +88,12 @@ class QuestionDataset(TaskDataset):
         return {"rows": rows, "windows": windows, "targets": targets}
 
     def _complete(self, batch: dict[str, Any], samples: list[dict[str, Any]]) -> None:
-        batch["windows"] = [
-            Window(example, *window)
+        windows = [
+            (example, *window)
             for example, sample in enumerate(samples)
             for window in sample["windows"]
         ]
-        self._tell_parts(batch, [window.column for window in batch["windows"]])
+        names = ("example", "first", "length", "column")
+        batch["windows"] = dict(zip(names, map(list, zip(*windows))))
+        self._tell_parts(batch, batch["windows"]["column"])
         batch["target"] = torch.tensor([pair for sample in samples for pair in sample["targets"]])

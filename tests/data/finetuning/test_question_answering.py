@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from fairseq_amber.data.finetuning.dataset import RowSettings, task_dataset
-from fairseq_amber.data.finetuning.question_answering import Window
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.errors import UserError
@@ -95,7 +94,8 @@ def test_windows_cover_the_context_and_find_the_answer(build, settings, training
         assert tokens.shape == (len(expected), width) and width <= settings["max_length"]
         for n, (example, (row, first, length, column, target)) in enumerate(expected):
             assert tokens[n].tolist() == row + [PAD] * (width - len(row))
-            assert batch["windows"][n] == Window(example, first, length, column)
+            window = {name: numbers[n] for name, numbers in batch["windows"].items()}
+            assert window == dict(example=example, first=first, length=length, column=column)
             assert tuple(batch["target"][n].tolist()) == target
             assert batch["net_input"]["segments"][n, column:].tolist() == [1] * (width - column)
             assert not batch["net_input"]["segments"][n, :column].any()

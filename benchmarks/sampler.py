@@ -79,9 +79,10 @@ def fairseq_amber_route(lengths, max_tokens: int):
     from fairseq_amber.data.alignment.dataset import AlignmentDataset
     from fairseq_amber.data.alignment.masking import Masking, MaskingRates
     from fairseq_amber.data.alignment.needs import Needs
+    from fairseq_amber.data.batch_limits import BatchLimits
     from fairseq_amber.data.layout import Specials
     from fairseq_amber.data.plan_iterator import PlanIterator
-    from fairseq_amber.data.sampling import BatchLimits, plan_epoch
+    from fairseq_amber.data.sampling import plan_epoch
 
     corpora = [ParallelCorpus(name, *map(Side, sizes)) for name, sizes in lengths.items()]
     masking = Masking(MaskingRates(), mask=99, ordinary=(4, 99))

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, Sequence
 
 import numpy as np
 
+from fairseq_amber.data.batch_limits import BatchLimits
 from fairseq_amber.data.plan import EpochPlan, Steps
 
 
@@ -36,27 +37,21 @@ class Source(Protocol):
         term needs them."""
 
 
-class BatchLimits(NamedTuple):
-    """fairseq's ``--max-tokens``, ``--batch-size`` and ``--required-batch-size-multiple``."""
+class ExampleSource:
+    """A ``Source`` of all examples of a dataset, of one kind of text and without predicted tokens.
 
-    max_tokens: int | None = None
-    max_sentences: int | None = None
-    multiple: int = 1
+    Args:
+        costs: (size,) tokens of each example.
+    """
 
-    def largest(self, costs: np.ndarray) -> np.ndarray:
-        """Most examples that may make up a batch whose dearest one has this cost.
+    parallel = False
+    point_and_link_counts = None
 
-        Raises:
-            ValueError: one alone is more than ``max_tokens``.
-        """
-        most = np.full(len(costs), np.iinfo(np.int64).max)
-        if self.max_tokens is not None:
-            most = self.max_tokens // np.maximum(costs, 1)
-        if self.max_sentences is not None:
-            most = np.minimum(most, self.max_sentences)
-        if len(most) and most.min() < 1:
-            raise ValueError(f"an example of {costs.max()} tokens exceeds {self.max_tokens}")
-        return most
+    def __init__(self, costs: np.ndarray):
+        self.size = len(costs)
+        self.indices = np.arange(len(costs), dtype=np.int32)
+        self.costs = costs
+        self.predicted_counts = np.zeros_like(costs)
 
 
 def plan_epoch(
@@ -200,7 +195,7 @@ def _batches(
     if rng is not None:
         for start, end in zip([0, *ends[:-1]], ends):
             rng.shuffle(chosen[start:end])
-    return chosen, _cut(distinct, ends, limits)
+    return chosen, limits.cut(distinct, ends)
 
 
 def _resample(size: int, draws: int, rng: np.random.Generator | None) -> np.ndarray:
@@ -213,44 +208,6 @@ def _resample(size: int, draws: int, rng: np.random.Generator | None) -> np.ndar
         rng.shuffle(extra)
         chosen[draws - rest :] = extra[:rest]
     return chosen
-
-
-def _cut(costs: np.ndarray, ends: np.ndarray, limits: BatchLimits) -> np.ndarray:
-    """Where the batches of examples in order of cost end, as fairseq's ``batch_by_size`` has it.
-
-    A batch is as large as the limits allow, and of a size that is a multiple where it is not
-    smaller than that. Examples come as runs of equal cost, so that the work grows with the number
-    of runs and not of examples.
-
-    Args:
-        costs: (R,) of each run, ascending.
-        ends: (R,) examples up to the end of each run.
-        limits: how large a batch may be.
-    """
-    largest, runs, multiple = limits.largest(costs).tolist(), ends.tolist(), limits.multiple
-    cuts = []
-    start = 0
-    for run, end in enumerate(runs):
-        while start < end:
-            size = _whole(largest[run], multiple)
-            if start + size <= end:
-                count = (end - start) // size
-                cuts.append(start + size * np.arange(1, count + 1))
-                start += size * count
-                continue
-            last = end  # the batch goes on into dearer runs, while it may
-            for later in range(run + 1, len(runs)):
-                room = start + largest[later]
-                last = max(last, min(room, runs[later]))
-                if room <= runs[later]:
-                    break
-            start += _whole(last - start, multiple)
-            cuts.append(np.array([start]))
-    return np.concatenate(cuts)
-
-
-def _whole(size: int, multiple: int) -> int:
-    return size - size % multiple if size > multiple else size
 
 
 def _assemble(passes: Sequence[_Pass], update_freq: int) -> EpochPlan:

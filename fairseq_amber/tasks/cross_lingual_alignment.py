@@ -18,12 +18,10 @@ from fairseq_amber.data.alignment.dataset import AlignmentDataset
 from fairseq_amber.data.alignment.masking import Masking, MaskingRates
 from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.data.layout import Specials
-from fairseq_amber.data.plan_iterator import PlanIterator
-from fairseq_amber.data.sampling import BatchLimits, plan_epoch, plan_validation
 from fairseq_amber.data.whole_words import word_boundaries
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.tasks.cross_lingual_config import CrossLingualAlignmentConfig, check, shards_of
-from fairseq_amber.tasks.one_dictionary import OneDictionaryTask, update_freq_of_epoch
+from fairseq_amber.tasks.planned_task import PlannedTask
 from fairseq_amber.tasks.points_and_links import (
     attach_links,
     document_frequencies,
@@ -39,11 +37,13 @@ logger = logging.getLogger(__name__)
 
 
 @register_task("cross_lingual_alignment", dataclass=CrossLingualAlignmentConfig)
-class CrossLingualAlignmentTask(OneDictionaryTask):
+class CrossLingualAlignmentTask(PlannedTask):
     """Any number of languages and pairs; every micro-batch from one corpus, every rank the same
     kind of text at the same step."""
 
     cfg: CrossLingualAlignmentConfig
+    length_flag = "--tokens-per-sample"
+    cost_note = " (a pair's tokens count once for every pass over it)"
 
     def __init__(self, cfg: CrossLingualAlignmentConfig, dictionary: Dictionary):
         super().__init__(cfg, dictionary, cfg.tokens_per_sample)
@@ -185,72 +185,34 @@ class CrossLingualAlignmentTask(OneDictionaryTask):
             self._idf = document_frequencies(corpora, len(self.dictionary))
         return self._idf
 
-    @exit_clearly
-    def get_batch_iterator(
-        self,
-        dataset,
-        max_tokens=None,
-        max_sentences=None,
-        max_positions=None,
-        ignore_invalid_inputs=False,
-        required_batch_size_multiple=1,
-        seed=1,
-        num_shards=1,
-        shard_id=0,
-        num_workers=0,
-        epoch=1,
-        data_buffer_size=0,
-        skip_remainder_batch=False,
-        **kwargs: Any,
-    ):
-        """The micro-batches of one epoch, planned by ``data.sampling``; see the base class.
+    def epoch_sources(self, dataset, *, epoch, max_tokens, max_positions) -> list[CorpusSource]:
+        """The usable examples of each corpus; see the base class.
 
         Raises:
             UserError: no example is left of a kind of text that the criterion needs, or a
-                micro-batch cannot hold the longest one.
+                micro-batch cannot hold the longest example of a later epoch.
         """
         if not isinstance(dataset, AlignmentDataset):
             raise UserError(f"cross_lingual_alignment cannot batch a {type(dataset).__name__}")
-        training = dataset is self.datasets.get(self.cfg.train_subset)
         length = self.max_length
         # fairseq puts --max-tokens among the limits of a row, which would cut text unasked.
         if isinstance(max_positions, int) and (max_tokens is None or max_positions < max_tokens):
             length = min(length, max_positions)
-        if training:  # what is wrong with a later epoch's or the validation text shows at the start
+        if dataset is self.datasets.get(self.cfg.train_subset):
+            # An error in a later epoch's or in the validation text is reported at the start.
             for other in (*self._train_shards, *self.datasets.values()):
                 if other is not dataset and other not in self._checked:
-                    self._sources(other, length, max_tokens)
+                    sources = self._sources(other, length)
+                    if other in self._train_shards:
+                        self.check_longest(sources, max_tokens)
         else:
             self._retrieval.begin(self._split_of(dataset), self.max_length, max_tokens)
         dataset.set_epoch(epoch)
-        sources = self._sources(dataset, length, max_tokens)
-        if max_tokens is not None and not training:
-            max_tokens = max(max_tokens, *(int(source.costs.max()) for source in sources))
-        limits = BatchLimits(max_tokens, max_sentences, required_batch_size_multiple)
-        if training:
-            plan = plan_epoch(
-                sources,
-                limits,
-                alpha=self.cfg.multilang_sampling_alpha,
-                parallel_share=self.cfg.parallel_share,
-                world=num_shards,
-                update_freq=update_freq_of_epoch(self.cfg.update_freq, epoch),
-                seed=(seed, epoch),
-            )
-        else:
-            plan = plan_validation(sources, limits, world=num_shards)
-        return PlanIterator(
-            plan,
-            dataset=dataset,
-            collate_fn=dataset.collater,
-            seed=seed,
-            num_shards=num_shards,
-            shard_id=shard_id,
-            num_workers=num_workers,
-            epoch=epoch,
-            buffer_size=data_buffer_size,
-            skip_remainder_batch=skip_remainder_batch,
-        )
+        return self._sources(dataset, length)
+
+    def sampling(self) -> tuple[float, float]:
+        """The exponent and the share of pairs that the settings ask for."""
+        return self.cfg.multilang_sampling_alpha, self.cfg.parallel_share
 
     def valid_step(self, sample, model, criterion):
         """One batch; before the first of a split, the retrieval accuracy."""
@@ -263,10 +225,8 @@ class CrossLingualAlignmentTask(OneDictionaryTask):
         if not criterion.training:
             self._retrieval.log()
 
-    def _sources(
-        self, dataset: AlignmentDataset, length: int, max_tokens: int | None
-    ) -> list[CorpusSource]:
-        """The examples that can be used; what is left out is logged once."""
+    def _sources(self, dataset: AlignmentDataset, length: int) -> list[CorpusSource]:
+        """The usable examples of each corpus; what is left out is logged once."""
         dataset.max_length = length
         sources = dataset.sources()
         if dataset not in self._checked:
@@ -282,13 +242,6 @@ class CrossLingualAlignmentTask(OneDictionaryTask):
                     f"or longer than {length} tokens; mend the text, or raise --tokens-per-sample "
                     "and --max-positions"
                 )
-        longest = max(int(source.costs.max()) for source in sources)
-        if training and max_tokens is not None and longest > max_tokens:
-            raise UserError(
-                f"--max-tokens {max_tokens} is less than the longest example needs, {longest} "
-                "(a pair's tokens count once for every pass over it): raise it, or lower "
-                "--tokens-per-sample"
-            )
         return sources
 
     def _split_of(self, dataset: AlignmentDataset) -> str:

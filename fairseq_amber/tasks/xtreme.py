@@ -7,7 +7,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from fairseq import metrics
 from fairseq.data import Dictionary
@@ -17,11 +16,10 @@ from fairseq.tasks import register_task
 from fairseq_amber.data.finetuning.dataset import RowSettings, task_dataset
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.data.layout import Specials
-from fairseq_amber.data.plan_iterator import PlanIterator
-from fairseq_amber.data.sampling import BatchLimits, plan_epoch, plan_validation
+from fairseq_amber.data.sampling import ExampleSource
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.metrics.question_answering import check_languages
-from fairseq_amber.tasks.one_dictionary import OneDictionaryTask, update_freq_of_epoch
+from fairseq_amber.tasks.planned_task import PlannedTask
 from fairseq_amber.tasks.xtreme_checkpoints import check_origin, check_start
 from fairseq_amber.tasks.xtreme_config import XtremeConfig, XtremePairConfig, XtremeQaConfig
 from fairseq_amber.tasks.xtreme_metrics import METRICS
@@ -32,20 +30,7 @@ logger = logging.getLogger(__name__)
 _QA_OUTPUTS = 2  # scores of being the first and the last token of the answer
 
 
-class _Examples:
-    """A dataset as the sampler sees it; see :class:`~fairseq_amber.data.sampling.Source`."""
-
-    parallel = False
-    point_and_link_counts = None
-
-    def __init__(self, sizes: np.ndarray):
-        self.size = len(sizes)
-        self.indices = np.arange(len(sizes), dtype=np.int32)
-        self.costs = sizes
-        self.predicted_counts = np.zeros_like(sizes)
-
-
-class XtremeTask(OneDictionaryTask):
+class XtremeTask(PlannedTask):
     """A kind of XTREME's tasks; the model gets a head for it.
 
     Validation logs the task's own scores, in percent, beside the loss.
@@ -53,6 +38,7 @@ class XtremeTask(OneDictionaryTask):
 
     kind: str
     cfg: XtremeConfig
+    length_flag = "--max-length"
 
     def __init__(self, cfg: XtremeConfig, folder: TaskFolder, dictionary: Dictionary):
         super().__init__(cfg, dictionary, cfg.max_length)
@@ -156,67 +142,9 @@ class XtremeTask(OneDictionaryTask):
     def _row_settings(self) -> RowSettings:
         return RowSettings(Specials.of(self.dictionary), self.max_length)
 
-    @exit_clearly
-    def get_batch_iterator(
-        self,
-        dataset,
-        max_tokens=None,
-        max_sentences=None,
-        max_positions=None,
-        ignore_invalid_inputs=False,
-        required_batch_size_multiple=1,
-        seed=1,
-        num_shards=1,
-        shard_id=0,
-        num_workers=0,
-        epoch=1,
-        data_buffer_size=0,
-        skip_remainder_batch=False,
-        **kwargs: Any,
-    ):
-        """The batches of one epoch: of examples of about one length, in random order in training.
-        They are the same for any number of ranks; see the base class.
-
-        Raises:
-            UserError: a batch cannot hold the longest example, or ``--update-freq`` is below 1.
-        """
-        sizes = dataset.sizes
-        training = dataset is self.datasets.get(self.cfg.train_subset)
-        if max_tokens is not None and sizes.max() > max_tokens:
-            if training:
-                raise UserError(
-                    f"--max-tokens {max_tokens} is less than the longest example takes, "
-                    f"{sizes.max()}: raise it, or lower --max-length"
-                )
-            max_tokens = int(sizes.max())
-        update_freq = update_freq_of_epoch(self.cfg.update_freq, epoch)
-        if update_freq < 1:
-            raise UserError(f"--update-freq {update_freq} is not 1 or more")
-        limits = BatchLimits(max_tokens, max_sentences, required_batch_size_multiple)
-        if training:
-            plan = plan_epoch(
-                [_Examples(sizes)],
-                limits,
-                alpha=1.0,
-                parallel_share=0.5,  # of no meaning without pairs of languages
-                world=num_shards,
-                update_freq=update_freq,
-                seed=(seed, epoch),
-            )
-        else:
-            plan = plan_validation([_Examples(sizes)], limits, world=num_shards)
-        return PlanIterator(
-            plan,
-            dataset=dataset,
-            collate_fn=dataset.collater,
-            seed=seed,
-            num_shards=num_shards,
-            shard_id=shard_id,
-            num_workers=num_workers,
-            epoch=epoch,
-            buffer_size=data_buffer_size,
-            skip_remainder_batch=skip_remainder_batch,
-        )
+    def epoch_sources(self, dataset, *, epoch, max_tokens, max_positions) -> list[ExampleSource]:
+        """All examples of a dataset; see the base class."""
+        return [ExampleSource(dataset.sizes)]
 
     def valid_step(self, sample, model, criterion):
         """The loss of a batch and the sums that its scores are made of."""

@@ -9,7 +9,6 @@ from fairseq.tasks import FairseqTask
 from omegaconf import OmegaConf
 
 from fairseq_amber.criterions.amber import AmberCriterionConfig
-from fairseq_amber.tasks.one_dictionary import update_freq_of_epoch
 
 WORD = 4  # id of the first word
 
@@ -178,14 +177,6 @@ def test_more_ranks_than_batches(make_task):
     for batch in (b for b in batches if b.filler):
         sample = dataset.collater([dataset[item] for item in batch])
         assert sample["nsentences"] == 1 and sample["filler"]
-
-
-def test_update_freq_of_each_epoch(make_task):
-    assert [update_freq_of_epoch([4, 2], epoch) for epoch in (1, 2, 3)] == [4, 2, 2]
-    assert update_freq_of_epoch(3, 9) == 3
-    task = make_task(update_freq=[4, 2])
-    for epoch, expected in ((1, 4), (2, 2), (3, 2)):
-        assert plan(task, epoch=epoch)[0].normalizers["micro_batches"] == expected
 
 
 def test_predicting_tokens_where_none_are_masked(make_task):

@@ -67,7 +67,7 @@ def test_max_tokens_holds_with_padding(make_fine_tuning):
     for batch in plan_of(task, max_sentences=None, max_tokens=100):
         sample = data.collater([data[item] for item in batch])
         assert sample["net_input"]["src_tokens"].numel() <= 100
-    with ends_with("--max-tokens 30 is less than the longest example takes, .*--max-length"):
+    with ends_with("--max-tokens 30 is less than the longest example needs, .*--max-length"):
         plan_of(task, max_tokens=30)
     assert len(plan_of(task, "valid", max_tokens=30))  # which has to be run
 

@@ -1,0 +1,73 @@
+"""How large a batch may be, and where a sorted list of examples is cut into batches."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class BatchLimits(NamedTuple):
+    """The limits of a batch.
+
+    Attributes:
+        max_tokens: fairseq's ``--max-tokens``: examples times the tokens of the longest one.
+        max_sentences: fairseq's ``--batch-size``: examples.
+        multiple: fairseq's ``--required-batch-size-multiple``.
+    """
+
+    max_tokens: int | None = None
+    max_sentences: int | None = None
+    multiple: int = 1
+
+    def largest(self, costs: np.ndarray) -> np.ndarray:
+        """(R,) costs -> (R,) the most examples of a batch whose longest example costs so much.
+
+        Raises:
+            ValueError: one example alone costs more than ``max_tokens``.
+        """
+        most = np.full(len(costs), np.iinfo(np.int64).max)
+        if self.max_tokens is not None:
+            most = self.max_tokens // np.maximum(costs, 1)
+        if self.max_sentences is not None:
+            most = np.minimum(most, self.max_sentences)
+        if len(most) and most.min() < 1:
+            raise ValueError(f"an example of {costs.max()} tokens exceeds {self.max_tokens}")
+        return most
+
+    def cut(self, costs: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """Where the batches of examples in ascending order of cost end, as in fairseq's
+        ``batch_by_size``: each batch is as large as the limits allow, rounded down to a multiple
+        unless it is smaller than one.
+
+        Examples come as runs of equal cost, so that the work grows with the number of runs and not
+        with the number of examples.
+
+        Args:
+            costs: (R,) the cost of each run, ascending.
+            ends: (R,) how many examples there are up to the end of each run.
+        """
+        largest, runs = self.largest(costs).tolist(), ends.tolist()
+        cuts = []
+        start = 0
+        for run, end in enumerate(runs):
+            while start < end:
+                size = self._rounded(largest[run])
+                if start + size <= end:
+                    count = (end - start) // size
+                    cuts.append(start + size * np.arange(1, count + 1))
+                    start += size * count
+                    continue
+                last = end  # the batch extends into runs of higher cost, while the limits allow it
+                for later in range(run + 1, len(runs)):
+                    room = start + largest[later]
+                    last = max(last, min(room, runs[later]))
+                    if room <= runs[later]:
+                        break
+                start += self._rounded(last - start)
+                cuts.append(np.array([start]))
+        return np.concatenate(cuts)
+
+    def _rounded(self, size: int) -> int:
+        """A number of examples, rounded down to a multiple unless it is smaller than one."""
+        return size - size % self.multiple if size > self.multiple else size

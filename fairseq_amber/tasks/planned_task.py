@@ -1,0 +1,167 @@
+"""What all tasks here share: one dictionary, a longest row, and epochs that are planned ahead."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+from fairseq.data import Dictionary
+from fairseq.tasks import FairseqTask
+
+from fairseq_amber.data.batch_limits import BatchLimits
+from fairseq_amber.data.plan_iterator import PlanIterator
+from fairseq_amber.data.sampling import Source, plan_epoch, plan_validation
+from fairseq_amber.errors import UserError, exit_clearly
+
+
+class PlannedTask(FairseqTask):
+    """A task that reads and predicts the symbols of one dictionary, and plans each epoch before it
+    begins (``data.sampling``), so that the batches do not depend on how ranks share them.
+
+    Attributes:
+        model: the model that was built last; None before the first.
+        criterion: the criterion that was built last; None before the first.
+        max_length: longest row in subwords, special tokens included.
+        length_flag: the flag that limits the length of a row, for error messages.
+        cost_note: how an example's tokens are counted, for error messages.
+    """
+
+    length_flag: str
+    cost_note = ""
+
+    def __init__(self, cfg: Any, dictionary: Dictionary, max_length: int):
+        super().__init__(cfg)
+        self.dictionary = dictionary
+        self.model: Any = None
+        self.criterion: Any = None
+        self.max_length = max_length
+
+    @property
+    def source_dictionary(self) -> Dictionary:
+        """The one dictionary of all languages, ``<mask>`` included."""
+        return self.dictionary
+
+    @property
+    def target_dictionary(self) -> Dictionary:
+        """The same dictionary."""
+        return self.dictionary
+
+    def max_positions(self) -> int:
+        """The length of the longest row in subwords."""
+        return self.max_length
+
+    def epoch_sources(
+        self, dataset: Any, *, epoch: int, max_tokens: int | None, max_positions: Any
+    ) -> Sequence[Source]:
+        """Prepares a dataset for an epoch.
+
+        Args:
+            dataset: one of the task's datasets.
+            epoch: number of the epoch, from 1.
+            max_tokens: fairseq's ``--max-tokens``.
+            max_positions: the longest row that fairseq's trainer asks for.
+
+        Returns:
+            The corpora that batches are drawn from, each with at least one example.
+        """
+        raise NotImplementedError
+
+    def sampling(self) -> tuple[float, float]:
+        """The exponent ``alpha`` and the ``parallel_share`` of ``data.sampling.plan_epoch``. By
+        default corpora keep their proportions, and there is one kind of text."""
+        return 1.0, 0.5
+
+    @exit_clearly
+    def get_batch_iterator(
+        self,
+        dataset,
+        max_tokens=None,
+        max_sentences=None,
+        max_positions=None,
+        ignore_invalid_inputs=False,
+        required_batch_size_multiple=1,
+        seed=1,
+        num_shards=1,
+        shard_id=0,
+        num_workers=0,
+        epoch=1,
+        data_buffer_size=0,
+        skip_remainder_batch=False,
+        **kwargs: Any,
+    ):
+        """The micro-batches of one epoch; the arguments are those of the base class.
+
+        Training examples come in random batches, all others once and by length. A validation batch
+        may exceed ``max_tokens``, if a single example does.
+
+        Raises:
+            UserError: a training micro-batch cannot hold the longest example, ``--update-freq`` is
+                below 1, or the dataset has no usable example.
+        """
+        training = dataset is self.datasets.get(self.cfg.train_subset)
+        sources = self.epoch_sources(
+            dataset, epoch=epoch, max_tokens=max_tokens, max_positions=max_positions
+        )
+        if training:
+            self.check_longest(sources, max_tokens)
+        elif max_tokens is not None:
+            max_tokens = max(max_tokens, _longest(sources))
+        limits = BatchLimits(max_tokens, max_sentences, required_batch_size_multiple)
+        update_freq = update_freq_of_epoch(self.cfg.update_freq, epoch)
+        if training:
+            alpha, parallel_share = self.sampling()
+            plan = plan_epoch(
+                sources,
+                limits,
+                alpha=alpha,
+                parallel_share=parallel_share,
+                world=num_shards,
+                update_freq=update_freq,
+                seed=(seed, epoch),
+            )
+        else:
+            plan = plan_validation(sources, limits, world=num_shards)
+        return PlanIterator(
+            plan,
+            dataset=dataset,
+            collate_fn=dataset.collater,
+            seed=seed,
+            num_shards=num_shards,
+            shard_id=shard_id,
+            num_workers=num_workers,
+            epoch=epoch,
+            buffer_size=data_buffer_size,
+            skip_remainder_batch=skip_remainder_batch,
+        )
+
+    def check_longest(self, sources: Sequence[Source], max_tokens: int | None) -> None:
+        """Raises UserError if a micro-batch of ``max_tokens`` cannot hold the longest example."""
+        if max_tokens is None:
+            return
+        longest = _longest(sources)
+        if longest > max_tokens:
+            raise UserError(
+                f"--max-tokens {max_tokens} is less than the longest example needs, "
+                f"{longest}{self.cost_note}: raise it, or lower {self.length_flag}"
+            )
+
+
+def update_freq_of_epoch(update_freq: Any, epoch: int) -> int:
+    """How many micro-batches a rank accumulates in an epoch.
+
+    Args:
+        update_freq: fairseq's ``--update-freq``: one number, or one number for each epoch, of which
+            the last holds for all later epochs.
+        epoch: number of the epoch, from 1.
+
+    Raises:
+        UserError: the number is below 1.
+    """
+    values = [update_freq] if isinstance(update_freq, int) else list(update_freq)
+    value = int(values[min(epoch, len(values)) - 1])
+    if value < 1:
+        raise UserError(f"--update-freq {value} is not 1 or more")
+    return value
+
+
+def _longest(sources: Sequence[Source]) -> int:
+    return max(int(source.costs.max()) for source in sources)

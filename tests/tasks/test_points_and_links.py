@@ -166,7 +166,7 @@ def ends_with(message):
     "change, message",
     [
         (lambda lines: lines[:-1], r"train\.de-en\.align has 89 lines but .* 90 sentence pairs"),
-        (lambda lines: [*lines[:4], "0-0 3:1\n", *lines[5:]], r"align:5: '3:1' is no link"),
+        (lambda lines: [*lines[:4], "0-0 3:1\n", *lines[5:]], r"align:5: '3:1' is not a link"),
         (lambda lines: [*lines[:7], "0-0 1-99\n", *lines[8:]], "align:8: 1-99 lies outside its"),
     ],
 )

@@ -1,7 +1,8 @@
-"""Reading the word links of a training corpus from a Pharaoh file.
+"""Reads the word links of a training corpus from a Pharaoh file.
 
-Line n holds the links of sentence pair n, ``0-0 1-2``: source unit 0 with target unit 0, source
-unit 1 with target unit 2. Gold files write ``p`` for ``-`` in possible links, which count alike.
+Line n holds the links of sentence pair n. ``0-0 1-2`` links source unit 0 with target unit 0, and
+source unit 1 with target unit 2. Gold files write ``p`` for ``-`` in possible links; here both
+count alike.
 """
 
 from __future__ import annotations
@@ -16,28 +17,23 @@ from fairseq_amber.errors import UserError
 
 _LINK = re.compile(rb"[0-9]{1,6}[-p][0-9]{1,6}")
 _RADIX = 10**6  # no index has more digits
-# A line, two indices and their radices make one int64: _BLOCK_BYTES * _RADIX**2 < 2**63.
+# A line number and two indices fit into one int64: _BLOCK_BYTES * _RADIX**2 < 2**63.
 _BLOCK_BYTES = 1 << 22
-
-_OTHER, _DIGIT, _MARK, _SPACE = range(4)
-_KINDS = np.full(256, _OTHER, np.uint8)
-_KINDS[list(b"0123456789")] = _DIGIT
-_KINDS[list(b"-p")] = _MARK
-_KINDS[list(b" \t\r\n\v\f")] = _SPACE
-_MAY_FOLLOW = np.zeros(16, bool)  # at 4 * kind + kind of the next byte
-for _kind in (_DIGIT, _MARK, _SPACE):
-    _MAY_FOLLOW[4 * _DIGIT + _kind] = True
-for _kind in (_DIGIT, _SPACE):
-    _MAY_FOLLOW[4 * _SPACE + _kind] = True
-_MAY_FOLLOW[4 * _MARK + _DIGIT] = True
+_MARKS_TO_SPACES = bytes.maketrans(b"-p", b"  ")
 
 
 class _Malformed(Exception):
-    """Some entry of a block is no link."""
+    """A block has an entry that is not a link."""
 
 
 class _Links(NamedTuple):
-    """Of M links: line in the block, source and target index, (M,) int64 each."""
+    """M links of a block.
+
+    Attributes:
+        lines: (M,) int64 the line of each link in the block.
+        sources: (M,) int64 its source index.
+        targets: (M,) int64 its target index.
+    """
 
     lines: np.ndarray
     sources: np.ndarray
@@ -48,18 +44,23 @@ class LinkFile:
     """One-to-one links of N sentence pairs.
 
     A source or target unit with two or more links loses all of them, as in Cao et al. 2020 (arXiv
-    2002.03518); a link that is there twice is one.
+    2002.03518). A link that occurs twice in a line counts once.
 
-    offsets: (N + 1,) int64, pair n has links offsets[n] to offsets[n + 1]; links: (M, 2) int32,
-    source and target index, sorted by source in each pair.
+    Attributes:
+        offsets: (N + 1,) int64; pair n has the links offsets[n] to offsets[n + 1].
+        links: (M, 2) int32 source and target index, sorted by source in each pair.
     """
 
     def __init__(self, path: Path, pairs: int):
-        """Reads the links of a corpus of so many sentence pairs.
+        """Reads the links of a corpus.
+
+        Args:
+            path: the Pharaoh file.
+            pairs: the number of sentence pairs of the corpus.
 
         Raises:
-            UserError: the file cannot be read, has another number of lines, or holds an entry that
-                is no link (naming the line).
+            UserError: the file cannot be read, has another number of lines, or has an entry that is
+                not a link (the message names the line).
         """
         self.path = path
         counts: list[np.ndarray] = [np.zeros(1, np.int64)]
@@ -85,24 +86,25 @@ class LinkFile:
 
     @property
     def counts(self) -> np.ndarray:
-        """(N,) int32 links of each pair, made anew at each call."""
+        """(N,) int32 the number of links of each pair; a new array at each call."""
         return np.diff(self.offsets).astype(np.int32)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """(m, 2) int64 links of a pair: source index, target index."""
+        """(m, 2) int64 the links of a pair: source index, target index."""
         return self.links[self.offsets[index] : self.offsets[index + 1]].astype(np.int64)
 
     def check(self, source_lengths: np.ndarray, target_lengths: np.ndarray) -> None:
-        """Every link must join two units of its sentences.
+        """Checks that every link joins two units of its sentences.
 
         Args:
-            source_lengths, target_lengths: (N,) units of each sentence.
+            source_lengths: (N,) the number of units of each source sentence.
+            target_lengths: (N,) the number of units of each target sentence.
 
         Raises:
-            UserError: naming the line of the first link that does not.
+            UserError: a link does not; the message names the line of the first.
         """
         lengths = np.stack([source_lengths, target_lengths], axis=1).astype(np.int32)
         outside = (self.links >= np.repeat(lengths, self.counts, axis=0)).any(axis=1)
@@ -118,7 +120,7 @@ class LinkFile:
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
-    """The file in blocks of whole lines, each of which ends in a newline."""
+    """Yields the file in blocks of whole lines, each of which ends in a newline."""
     try:
         with open(path, "rb") as file:
             while True:
@@ -132,32 +134,33 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 
 def _parse(block: bytes) -> _Links:
-    """All links of a block, in their order."""
-    text = np.frombuffer(b"\n" + block, np.uint8)
-    kinds = _KINDS[text]
-    if not _MAY_FOLLOW[4 * kinds[:-1] + kinds[1:]].all():
+    """All links of a block in their order. The links are well-formed if there are as many entries
+    between white space as marks, each entry has 1 to 6 digits on both sides of its mark, and there
+    is no other character."""
+    text = np.frombuffer(b"\n" + block, np.uint8)  # every entry begins behind white space
+    is_space = (text == ord(" ")) | (text - np.uint8(ord("\t")) < 5)  # also \n, \v, \f and \r
+    is_digit = text - np.uint8(ord("0")) < 10
+    is_mark = (text == ord("-")) | (text == ord("p"))
+    edges = np.flatnonzero(is_space[1:] != is_space[:-1]) + 1
+    begins, ends, marks = edges[::2], edges[1::2], np.flatnonzero(is_mark)
+    if len(marks) != len(begins) or not (is_space | is_digit | is_mark).all():
         raise _Malformed
-    # The text begins and ends with white space, so that every number has an edge on each side.
-    edges = np.flatnonzero(np.diff(kinds == _DIGIT)) + 1
-    starts, widths = edges[::2], edges[1::2] - edges[::2]
-    behind_mark = kinds[starts - 1] == _MARK
-    paired = not behind_mark[::2].any() and behind_mark[1::2].all()
-    if not paired or len(starts) % 2 or np.max(widths, initial=0) > 6:
+    digits = np.concatenate([marks - begins, ends - marks - 1])
+    if digits.min(initial=1) < 1 or digits.max(initial=1) > 6:
         raise _Malformed
-    numbers = np.zeros(len(starts), np.int64)
-    for place in range(np.max(widths, initial=0)):
-        longer = np.flatnonzero(widths > place)
-        numbers[longer] = 10 * numbers[longer] + (text[starts[longer] + place] - ord("0"))
+    numbers = np.zeros(0, np.int64)
+    if len(marks):
+        numbers = np.fromstring(block.translate(_MARKS_TO_SPACES), np.int64, sep=" ")
     newlines = np.flatnonzero(text[1:] == ord("\n")) + 1
-    return _Links(np.searchsorted(newlines, starts[::2]), numbers[::2], numbers[1::2])
+    return _Links(np.searchsorted(newlines, marks), numbers[::2], numbers[1::2])
 
 
 def _one_to_one(links: _Links) -> _Links:
-    """The links, sorted and each once, whose two units have no other link."""
+    """The links whose two units have no other link, sorted, each once."""
     keys = (links.lines * _RADIX + links.sources) * _RADIX + links.targets
     keys.sort()
     keys = keys[np.diff(keys, prepend=-1) > 0]
-    sources, targets = np.divmod(keys, _RADIX)  # sources: with their line
+    sources, targets = np.divmod(keys, _RADIX)  # a source here includes its line
     lines = sources // _RADIX
     by_target = lines * _RADIX + targets
     order = np.argsort(by_target)
@@ -167,7 +170,7 @@ def _one_to_one(links: _Links) -> _Links:
 
 
 def _differs_from_neighbours(values: np.ndarray) -> np.ndarray:
-    """(M,) -> (M,) bool."""
+    """(M,) -> (M,) bool, True where a value equals neither the one before nor the one after."""
     differs = np.ones(len(values), bool)
     changes = values[1:] != values[:-1]
     differs[1:] &= changes
@@ -176,10 +179,10 @@ def _differs_from_neighbours(values: np.ndarray) -> np.ndarray:
 
 
 def _complaint(path: Path, lines_before: int, block: bytes) -> str:
-    """What to say of the first malformed entry."""
+    """The error message about the first malformed entry."""
     for number, line in enumerate(block.split(b"\n"), lines_before + 1):
         for entry in line.split():
             if not _LINK.fullmatch(entry):
                 text = entry[:40].decode("utf-8", "replace")
-                return f"{path}:{number}: {text!r} is no link; expected i-j"
+                return f"{path}:{number}: {text!r} is not a link; expected i-j"
     raise AssertionError("a malformed block without a malformed entry")

@@ -84,7 +84,7 @@ def test_it_refuses_what_a_loop_over_lines_refuses(tmp_path, monkeypatch, seed):
         try:
             expected = slow_read(text)
         except ValueError as error:
-            with pytest.raises(UserError, match=f"train.de-en.align:{error}: .* is no link"):
+            with pytest.raises(UserError, match=f"train.de-en.align:{error}: .* is not a link"):
                 LinkFile(path, 9)
         else:
             found = LinkFile(path, len(expected))
@@ -97,7 +97,7 @@ def test_it_refuses_what_a_loop_over_lines_refuses(tmp_path, monkeypatch, seed):
 def test_a_malformed_entry_is_named_with_its_line(tmp_path, entry):
     path = write(tmp_path, f"0-0 1-1\n\n0-0 {entry}\n1-x\n")
     bad = re.escape(repr(entry.split()[0]))
-    with pytest.raises(UserError, match=f"train.de-en.align:3: {bad} is no link; expected i-j"):
+    with pytest.raises(UserError, match=f"train.de-en.align:3: {bad} is not a link; expected i-j"):
         LinkFile(path, 4)
 
 

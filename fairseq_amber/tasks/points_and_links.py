@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Mapping, Sequence
 
@@ -16,9 +15,7 @@ from fairseq_amber.data.alignment.training_links import LinkFile
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.data.whole_words import word_boundaries
-from fairseq_amber.errors import UserError
-
-logger = logging.getLogger(__name__)
+from fairseq_amber.errors import UserError, warn
 
 
 def point_finder(
@@ -82,8 +79,7 @@ def attach_links(corpora: Sequence[Corpus], folder: Path, split: str, linked: Li
 def warn_of_target_language(pairs: Sequence[str], language: str) -> None:
     """If no pair has it: it may be misspelt, and the second side is the target of all."""
     if pairs and not any(language in pair.split("-") for pair in pairs):
-        logger.warning(
-            "no pair (%s) has the target language %s: the second language of each is its target",
-            ", ".join(pairs),
-            language,
+        warn(
+            f"no pair ({', '.join(pairs)}) has the target language {language}: the second language "
+            "of each pair is its target"
         )

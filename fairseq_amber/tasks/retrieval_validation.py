@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from pathlib import Path
 from typing import Any, NamedTuple, Sequence
@@ -16,10 +15,8 @@ from fairseq.distributed import utils as distributed_utils
 
 from fairseq_amber.data.alignment.corpora import ParallelCorpus, available, load_corpora
 from fairseq_amber.data.layout import SENTENCE_SPECIALS, Specials, pad_rows, sentence_row
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, warn
 from fairseq_amber.objectives.sentence_alignment import mean_pool
-
-logger = logging.getLogger(__name__)
 
 _METRIC = "retrieval"
 _PARTS = ("", "_forward", "_backward")
@@ -125,7 +122,7 @@ class RetrievalValidation:
         try:
             accuracy = retrieval_accuracy(source, target)
         except ValueError as error:
-            logger.warning("retrieval of %s is nan: %s", corpus.name, error)
+            warn(f"the retrieval accuracy of {corpus.name} is nan: {error}")
             return dict.fromkeys(_PARTS, math.nan)
         return {
             "": accuracy.mean,

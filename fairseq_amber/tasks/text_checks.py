@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Sequence
 
@@ -10,10 +9,8 @@ from fairseq_amber.data.alignment.corpora import Corpus
 from fairseq_amber.data.alignment.dataset import AlignmentDataset
 from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.data.layout import SENTENCE_SPECIALS
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, warn
 from fairseq_amber.tasks.cross_lingual_config import CrossLingualAlignmentConfig
-
-logger = logging.getLogger(__name__)
 
 
 def check_training_corpora(
@@ -46,7 +43,7 @@ def check_training_corpora(
                 message = f"{data}/{folder}/{name} has no {cfg.train_subset} text"
                 if wanted is not None:
                     raise UserError(f"{flag}: {message}")
-                logger.warning("%s: it is left out", message)
+                warn(f"{message}: it is left out")
     if needs.pairs and not any(c.parallel for c in corpora):
         raise UserError(
             f"{data}/parallel has no {cfg.train_subset} text, which every term but MLM "
@@ -54,17 +51,15 @@ def check_training_corpora(
             "(--tlm-weight and so on) at 0"
         )
     if needs.mlm and all(c.parallel for c in corpora):
-        logger.warning("%s/mono has no text: the MLM term has nothing to learn from", data)
+        warn(f"{data}/mono has no text: the MLM term has nothing to learn from")
 
 
 def log_lost_text(dataset: AlignmentDataset, split: str) -> None:
     """Says how many examples of each corpus are left out or cut, and why."""
     for (name, reason), count in dataset.dropped.items():
-        logger.warning("%s %s: %s examples left out: %s", split, name, f"{count:,}", reason)
+        warn(f"{split} {name}: {count:,} examples left out: {reason}")
     longest = dataset.max_length - SENTENCE_SPECIALS
     for corpus in dataset.corpora:
         cut = 0 if corpus.parallel else int((corpus.lengths > longest).sum())
         if cut:
-            logger.warning(
-                "%s %s: %s sentences cut to %d tokens", split, corpus.name, f"{cut:,}", longest
-            )
+            warn(f"{split} {corpus.name}: {cut:,} sentences cut to {longest} tokens")

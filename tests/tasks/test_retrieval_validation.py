@@ -101,7 +101,7 @@ def test_a_model_that_overflows_logs_nan_and_says_so(several, make_task, make_mo
     assert len(found) == 9 and all(map(math.isnan, found.values()))
     warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == 2
-    assert warnings[0] == "retrieval of de-en is nan: a vector is NaN or infinite"
+    assert warnings[0] == "the retrieval accuracy of de-en is nan: a vector is NaN or infinite"
 
 
 def test_training_steps_log_none(make_task, make_model):

@@ -9,6 +9,7 @@ from fairseq_amber.data.layout import Specials, sentence_row
 from fairseq_amber.errors import UserError
 from fairseq_amber.metrics.retrieval import retrieval_accuracy
 from fairseq_amber.tasks.retrieval_validation import RetrievalValidation, check_best_metric
+from toy_corpora import write_binarised
 
 
 def measured(validation, model, row_tokens=64, batch_tokens=None, split="valid"):
@@ -21,13 +22,13 @@ def measured(validation, model, row_tokens=64, batch_tokens=None, split="valid")
 
 
 @pytest.fixture
-def several(folder, write, random_sentences):
+def several(folder, random_sentences):
     """Validation pairs: de-en 7, tr-en 30, of which some lack a side and some are copies."""
     for side, language in enumerate(("tr", "en")):
         sentences = random_sentences(30, 77 + side, low=3)
         sentences[4 + side] = np.array([], dtype=np.int64)
         sentences[20], sentences[25] = sentences[10], sentences[10]
-        write(folder / "parallel" / "tr-en" / f"valid.tr-en.{language}", sentences)
+        write_binarised(folder / "parallel" / "tr-en" / f"valid.tr-en.{language}", sentences)
     return folder
 
 
@@ -64,10 +65,12 @@ def test_it_is_the_accuracy_of_sentences_encoded_one_by_one(several, make_task, 
 
 
 def test_a_corpus_against_itself_is_perfect_and_batches_do_not_matter(
-    several, make_task, make_model, write, random_sentences
+    several, make_task, make_model, random_sentences
 ):
     for language in ("de", "en"):
-        write(several / "parallel" / "de-en" / f"valid.de-en.{language}", random_sentences(9, 5))
+        write_binarised(
+            several / "parallel" / "de-en" / f"valid.de-en.{language}", random_sentences(9, 5)
+        )
     task, model = make_task(data=str(several)), make_model()
     validation = RetrievalValidation(1000, None, task.dictionary)
     validation.open(several, "valid")

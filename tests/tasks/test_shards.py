@@ -10,17 +10,20 @@ import torch
 
 from fairseq_amber.files.torch_file import read_torch_file
 from fairseq_programs import USER_DIR, run_fairseq
+from toy_corpora import write_binarised
 
 
 @pytest.fixture
-def shards(folder, tmp_path, write, random_sentences):
+def shards(folder, tmp_path, random_sentences):
     """Two folders: the toy one, and one with 40 other de-en pairs, no tr-en and no valid split."""
     second = tmp_path / "second"
     (second / "mono").mkdir(parents=True)
     shutil.copy(folder / "dict.txt", second / "dict.txt")
-    write(second / "mono/de/train", random_sentences(50, 21))
+    write_binarised(second / "mono/de/train", random_sentences(50, 21))
     for seed, side in enumerate(("de", "en")):
-        write(second / f"parallel/de-en/train.de-en.{side}", random_sentences(40, 30 + seed))
+        write_binarised(
+            second / f"parallel/de-en/train.de-en.{side}", random_sentences(40, 30 + seed)
+        )
     return folder, second
 
 
@@ -58,12 +61,12 @@ def test_folders_of_different_dictionaries(make_task, shards):
         make_task(data=joined(shards))
 
 
-def test_what_is_wrong_with_a_later_folder_shows_at_the_start(make_task, shards, write):
+def test_what_is_wrong_with_a_later_folder_shows_at_the_start(make_task, shards):
     with pytest.raises(SystemExit, match="second/mono has de"):
         make_task(data=joined(shards), languages="de,en").load_dataset("train", epoch=1)
 
     for side in ("de", "en"):
-        write(shards[1] / f"parallel/de-en/train.de-en.{side}", [np.full(30, 5)])
+        write_binarised(shards[1] / f"parallel/de-en/train.de-en.{side}", [np.full(30, 5)])
     with pytest.raises(SystemExit, match="--max-tokens 150 is less than .* 189"):
         start(make_task(data=joined(shards)), max_tokens=150)
 

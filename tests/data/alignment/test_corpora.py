@@ -8,11 +8,6 @@ from fairseq_amber.errors import UserError
 from fairseq_amber.tokenizers.dictionary import load_dictionary
 
 
-@pytest.fixture
-def folder(data_folder, tmp_path):
-    return shutil.copytree(data_folder, tmp_path / "data-bin")
-
-
 def load(folder, split="train", languages=("de", "en"), pairs=("de-en", "tr-en")):
     return load_corpora(folder, split, languages, pairs, load_dictionary(folder))
 

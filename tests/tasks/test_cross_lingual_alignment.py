@@ -1,10 +1,12 @@
 """The task's batches, and how they reach other processes."""
 
+import argparse
 import pickle
 
 import numpy as np
 import pytest
 import torch
+from fairseq.tasks import FairseqTask
 from torch.utils.data import DataLoader
 
 
@@ -131,3 +133,22 @@ def test_without_validation_its_text_is_not_asked_for(make_task, folder):
     task.load_dataset("valid")
     task.load_dataset("train")
     assert set(task.datasets) == {"train"}
+
+
+def test_more_ranks_than_batches(make_task):
+    task = make_task(pairs="tr-en", languages="de")
+    batches = plan(task, num_shards=64)
+    assert len(batches) % 64 == 0
+    own = [batches[rank::64] for rank in range(64)]
+    assert len({tuple(b.parallel for b in mine) for mine in own}) == 1
+    dataset = task.datasets["train"]
+    for batch in (b for b in batches if b.filler):
+        sample = dataset.collater([dataset[item] for item in batch])
+        assert sample["nsentences"] == 1 and sample["filler"]
+
+
+def test_the_model_s_positions_limit_the_rows(make_task, make_model, monkeypatch):
+    monkeypatch.setattr(FairseqTask, "build_model", lambda self, cfg, from_checkpoint: make_model())
+    task = make_task(tokens_per_sample=512)
+    task.build_model(argparse.Namespace())
+    assert task.max_positions() == 64

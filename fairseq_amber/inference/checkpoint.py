@@ -65,7 +65,7 @@ def load_model(
 
     from fairseq_amber.models.amber import AmberModel
     from fairseq_amber.models.checkpoint_names import heads_of
-    from fairseq_amber.tokenizers.dictionary import fingerprint, load_dictionary
+    from fairseq_amber.tokenizers.dictionary import check_rows, check_trained_with, load_dictionary
 
     state = read_checkpoint(checkpoint)
     architecture, task = settings(state)
@@ -80,17 +80,14 @@ def load_model(
     folder = _data_folder(checkpoint, data, getattr(task, "data", ""))
     dictionary = load_dictionary(folder)
     rows = next((len(v) for k, v in state["model"].items() if k.endswith(_EMBEDDING)), 0)
-    if rows != len(dictionary):
-        raise UserError(
-            f"{checkpoint} was trained with a dictionary of {rows} symbols but "
-            f"{folder / DICTIONARY_NAME} makes {len(dictionary)}; {_RIGHT_FOLDER}"
-        )
     task_state = state.get("task_state") or {}
-    if task_state.get("dictionary", fingerprint(dictionary)) != fingerprint(dictionary):
-        raise UserError(
-            f"{folder / DICTIONARY_NAME} is not the dictionary that {checkpoint} was trained with; "
-            f"{_RIGHT_FOLDER}"
-        )
+    names: dict[str, Any] = {
+        "path": folder / DICTIONARY_NAME,
+        "checkpoint": checkpoint,
+        "remedy": _RIGHT_FOLDER,
+    }
+    check_rows(rows, len(dictionary), **names)
+    check_trained_with(dictionary, task_state.get("dictionary"), **names)
 
     torch.manual_seed(0 if reinitialize is None else reinitialize)
     model = AmberModel.build_model(architecture, argparse.Namespace(source_dictionary=dictionary))

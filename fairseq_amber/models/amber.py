@@ -15,6 +15,7 @@ from fairseq_amber.models.attention import CrossBlock, take_tokens
 from fairseq_amber.models.checkpoint_names import heads_of, modern
 from fairseq_amber.models.encoder import LanguageModelHead, SentenceEncoder
 from fairseq_amber.models.heads import HEADS
+from fairseq_amber.tokenizers.dictionary import check_rows
 
 logger = logging.getLogger(__name__)
 
@@ -290,10 +291,13 @@ class AmberModel(BaseFairseqModel):
             rows, dim = given[embedding].shape
             own_rows, own_dim = own[embedding].shape
             if dim == own_dim:
-                raise UserError(
-                    f"the checkpoint was trained with a dictionary of {rows} symbols but this "
-                    f"data's has {own_rows}: use the data-bin it was trained on, or prepare this "
-                    "text with that model's sentencepiece.bpe.model and dict.txt"
+                check_rows(
+                    rows,
+                    own_rows,
+                    path="the data folder's dict.txt",
+                    checkpoint="the checkpoint",
+                    remedy="train on the data folder of its own run, or prepare this text with "
+                    "that model's sentencepiece.bpe.model and dict.txt",
                 )
         wrong = [k for k in own if k in given and given[k].shape != own[k].shape]
         for what, keys in (

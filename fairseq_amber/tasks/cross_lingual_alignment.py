@@ -31,7 +31,12 @@ from fairseq_amber.tasks.points_and_links import (
 )
 from fairseq_amber.tasks.retrieval_validation import RetrievalValidation
 from fairseq_amber.tasks.text_checks import check_training_corpora, log_lost_text
-from fairseq_amber.tokenizers.dictionary import check_same_dictionary, fingerprint, load_dictionary
+from fairseq_amber.tokenizers.dictionary import (
+    check_same_dictionary,
+    check_trained_with,
+    fingerprint,
+    load_dictionary,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -249,19 +254,20 @@ class CrossLingualAlignmentTask(PlannedTask):
         return names[0] if names else self.cfg.train_subset
 
     def state_dict(self):
-        """Kept in every checkpoint: a fingerprint of the dictionary."""
+        """What every checkpoint keeps of the task: a fingerprint of the dictionary."""
         return {"dictionary": fingerprint(self.dictionary)}
 
     @exit_clearly
     def load_state_dict(self, state_dict) -> None:
-        """Checks that a checkpoint belongs to this task's dictionary.
+        """Checks that a checkpoint was trained with this task's dictionary.
 
         Raises:
-            UserError: it does not.
+            UserError: it was trained with another one.
         """
-        theirs = state_dict.get("dictionary")
-        if theirs is not None and theirs != fingerprint(self.dictionary):
-            raise UserError(
-                f"{shards_of(self.cfg)[0]}/dict.txt is not the dictionary that the checkpoint was "
-                "trained with: give the data folder of its own run"
-            )
+        check_trained_with(
+            self.dictionary,
+            state_dict.get("dictionary"),
+            path=shards_of(self.cfg)[0] / "dict.txt",
+            checkpoint="the checkpoint",
+            remedy="give the data folder of its own run",
+        )

@@ -68,6 +68,26 @@ def check_trained_with(
         )
 
 
+def check_rows(rows: int, symbols: int, *, path: object, checkpoint: object, remedy: str) -> None:
+    """Checks that a dictionary has a symbol for each row of a checkpoint's token embedding.
+
+    Args:
+        rows: rows of the embedding.
+        symbols: symbols of the dictionary, ``<mask>`` included.
+        path: the file of the dictionary.
+        checkpoint: the name of the checkpoint.
+        remedy: what the user can do; the end of the message.
+
+    Raises:
+        UserError: the numbers differ.
+    """
+    if rows != symbols:
+        raise UserError(
+            f"{checkpoint} was trained with a dictionary of {rows} symbols but {path} has "
+            f"{symbols}; {remedy}"
+        )
+
+
 def check_same_dictionary(first: Path, other: Path) -> None:
     """Checks that two dictionary files list the same symbols in the same order.
 

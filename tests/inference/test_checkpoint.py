@@ -50,7 +50,7 @@ def test_data_folder_may_have_moved(edited_checkpoint, data_folder):
 def test_another_dictionary_is_refused(checkpoint, data_folder, tmp_path):
     lines = (data_folder / "dict.txt").read_text(encoding="utf-8").splitlines(keepends=True)
     (tmp_path / "dict.txt").write_text("".join(lines[:-3]), encoding="utf-8")
-    with pytest.raises(UserError, match=rf"{len(lines) + 5} symbols .* makes {len(lines) + 2};"):
+    with pytest.raises(UserError, match=rf"{len(lines) + 5} symbols .* has {len(lines) + 2};"):
         load_model(checkpoint, data=tmp_path)
 
 

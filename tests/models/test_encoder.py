@@ -91,7 +91,7 @@ def test_a_checkpoint_of_another_dictionary_is_one_clear_line(make_model):
     state = dict(model.state_dict())
     for name in ("sentence_encoder.embed_tokens.weight", "lm_head.weight"):
         state[f"encoder.{name}"] = torch.zeros(17, 16)
-    with pytest.raises(SystemExit, match="dictionary of 17 symbols but this data's has 45"):
+    with pytest.raises(SystemExit, match="17 symbols but the data folder's dict.txt has 45"):
         model.load_state_dict(state)
 
 

@@ -9,6 +9,7 @@ from fairseq.data import Dictionary
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.tokenizers.dictionary import (
+    check_rows,
     check_same_dictionary,
     check_trained_with,
     fingerprint,
@@ -85,3 +86,11 @@ def test_a_checkpoint_of_another_dictionary_is_refused(folder):
     assert str(failure.value) == (
         f"{folder}/dict.txt is not the dictionary that a.pt was trained with; give its own"
     )
+
+
+def test_a_checkpoint_of_a_dictionary_of_another_size_is_refused(folder):
+    words = {"path": folder / "dict.txt", "checkpoint": "a.pt", "remedy": "give its own"}
+    check_rows(7, 7, **words)
+    message = "a.pt was trained with a dictionary of 9 symbols but .*dict.txt has 7; give its own"
+    with pytest.raises(UserError, match=message):
+        check_rows(9, 7, **words)

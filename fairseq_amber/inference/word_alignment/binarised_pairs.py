@@ -13,7 +13,7 @@ from fairseq_amber.data.whole_words import WordBoundaries, word_boundaries
 from fairseq_amber.errors import UserError
 from fairseq_amber.inference.encoder import Encoder
 from fairseq_amber.inference.tokenizer import DICTIONARY_NAME, WordPieces
-from fairseq_amber.tokenizers.dictionary import load_dictionary
+from fairseq_amber.tokenizers.dictionary import check_trained_with, fingerprint, load_dictionary
 
 _CHUNK = 1 << 14  # pairs in memory; among so many, sentences of one length fill a batch
 
@@ -28,11 +28,13 @@ def open_pairs(
             there, or a file is damaged.
     """
     dictionary = load_dictionary(data)
-    if dictionary.symbols != encoder.dictionary.symbols:
-        raise UserError(
-            f"{data / DICTIONARY_NAME} is not the dictionary of {encoder.config['checkpoint']}: "
-            "give a folder that was prepared with the model's own"
-        )
+    check_trained_with(
+        dictionary,
+        fingerprint(encoder.dictionary),
+        path=data / DICTIONARY_NAME,
+        checkpoint=encoder.config["checkpoint"],
+        remedy="give a folder that was prepared with the model's own dictionary",
+    )
     names = available(data, "parallel", wanted)
     corpora = load_corpora(data, split, [], names, dictionary)
     pairs = [corpus for corpus in corpora if isinstance(corpus, ParallelCorpus)]

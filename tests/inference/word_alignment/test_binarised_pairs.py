@@ -174,7 +174,7 @@ def test_a_corpus_of_another_dictionary_is_refused(
     flags = ["--split", "train", "--output", out]
     status, _, err = fairseq_amber_command("align", checkpoint, "--corpus", own, *flags)
     assert status == 2
-    assert f"{path} is not the dictionary of {checkpoint}" in err
+    assert f"{path} is not the dictionary that {checkpoint} was trained with" in err
     assert not out.exists()
 
 

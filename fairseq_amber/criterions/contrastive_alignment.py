@@ -14,7 +14,7 @@ from fairseq.criterions import register_criterion
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from torch import nn
 
-from fairseq_amber.criterions.contrast import contrast
+from fairseq_amber.criterions.contrastive_term import contrast
 from fairseq_amber.criterions.layers import touch
 from fairseq_amber.criterions.momentum import MomentumContrast, MomentumEncoder, encode_pairs
 from fairseq_amber.criterions.pair_queue import PairQueue

@@ -8,7 +8,7 @@ import torch
 from fairseq import metrics
 from fairseq.criterions import FairseqCriterion
 
-from fairseq_amber.criterions.contrast import Contrast
+from fairseq_amber.criterions.contrastive_term import Contrast
 from fairseq_amber.errors import UserError
 
 # Which count of the update (data.plan.Normalizers) a term is divided by; by default the pairs.

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fairseq_amber.criterions.contrast import contrast
+from fairseq_amber.criterions.contrastive_term import contrast
 from fairseq_amber.criterions.update_pairs import Pairs, Step, choice_over
 
 

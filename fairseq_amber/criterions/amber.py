@@ -12,7 +12,7 @@ import torch
 from fairseq.criterions import register_criterion
 from fairseq.dataclass import ChoiceEnum
 
-from fairseq_amber.criterions.contrastive_term import contrast
+from fairseq_amber.criterions.contrastive_term import contrastive_term
 from fairseq_amber.criterions.terms import Terms, TermsCriterion, log_mean, reduce_terms
 from fairseq_amber.criterions.transport import TransportTerms
 from fairseq_amber.criterions.transport_config import TransportConfig, check_unused
@@ -254,13 +254,13 @@ class AmberCriterion(TermsCriterion):
             return self.pool(encode(sentences["tokens"]), sentences["mask"])
 
         scope = self.cfg.sa_candidates if self.training else "rank"
-        result = contrast(
+        result = contrastive_term(
             self.update_pairs.choice(pairs, sample, vectors, scope),
             temperature=self.cfg.sa_temperature,
             normalize=self.cfg.sa_normalize,
             symmetric=self.cfg.sa_symmetric,
         )
-        terms.add_contrast("sa", result)
+        terms.add_contrastive("sa", result)
 
     @staticmethod
     def reduce_metrics(logging_outputs: List[Dict[str, Any]]) -> None:

@@ -13,6 +13,7 @@ from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.file_io import PathManager
 from omegaconf import II
 
+from fairseq_amber.criterions.layers import cut_above
 from fairseq_amber.criterions.terms import Terms
 from fairseq_amber.errors import UserError
 from fairseq_amber.objectives.anchoring import anchoring_loss
@@ -73,8 +74,7 @@ class FrozenEncoder:
         else:
             self.model.load_state_dict(_weights(path, cfg), strict=True)
             logger.info("the frozen initial encoder is %s", path)
-        del self.model.encoder.lm_head
-        del self.model.encoder.sentence_encoder.layers[layer:]
+        cut_above(self.model, layer)
         self.model.requires_grad_(False).eval()
 
     @torch.no_grad()

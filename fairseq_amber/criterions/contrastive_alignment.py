@@ -14,10 +14,14 @@ from fairseq.criterions import register_criterion
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from torch import nn
 
-from fairseq_amber.criterions.contrastive_term import contrast
-from fairseq_amber.criterions.layers import touch
-from fairseq_amber.criterions.momentum import MomentumContrast, MomentumEncoder, encode_pairs
-from fairseq_amber.criterions.pair_queue import PairQueue
+from fairseq_amber.criterions.contrastive_term import contrastive_term
+from fairseq_amber.criterions.layers import zero_from
+from fairseq_amber.criterions.momentum import (
+    MomentumContrast,
+    MomentumEncoder,
+    PairQueue,
+    encode_pairs,
+)
 from fairseq_amber.criterions.terms import Terms, TermsCriterion, log_mean, reduce_terms
 from fairseq_amber.criterions.update_pairs import Pairs, UpdatePairs
 from fairseq_amber.data.alignment.needs import Needs
@@ -181,7 +185,7 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
         if "sentences" in sample:
             self._contrast(model, sample, terms)
         log = terms.logging_output(("contrast_correct",), per_corpus=not self.training)
-        return terms.loss() + touch(touched), 1, log
+        return terms.loss() + zero_from(touched), 1, log
 
     def _contrast(self, model, sample: Dict[str, Any], terms: Terms) -> None:
         def encode(sentences: Dict[str, torch.Tensor]) -> torch.Tensor:
@@ -203,13 +207,13 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
             pairs = Pairs.of(encode(sentences), sentences)
             scope = self.candidates if self.training else "rank"
             choice = self.update_pairs.choice(pairs, sample, encode, scope)
-        result = contrast(
+        result = contrastive_term(
             choice,
             temperature=self.cfg.contrast_temperature,
             normalize=self.cfg.contrast_normalize,
             symmetric=self.cfg.contrast_symmetric,
         )
-        terms.add_contrast("contrast", result)
+        terms.add_contrastive("contrast", result)
 
     def after_update(self) -> None:
         """Called by the task once an update is made."""

@@ -1,4 +1,7 @@
-"""The loss of a choice among sentence pairs, and how often it is right."""
+"""The contrastive term of a step: contrastive loss and retrieval accuracy.
+
+Shapes: A anchors, N candidates.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +17,36 @@ from fairseq_amber.objectives.sentence_alignment import (
 )
 
 
-class Contrast(NamedTuple):
-    """Sums over anchors that count. total: the losses of all anchors, whose gradient is wanted.
-    own: those of this step's anchors, to be reported. correct: how many of these score their own
-    candidate highest, sources choosing targets."""
+class ContrastiveTerm(NamedTuple):
+    """Sums over the anchors that count.
+
+    Attributes:
+        total: The losses of all anchors, for the gradient.
+        own: The losses of this step's anchors, for the log.
+        correct: How many of this step's sources score their own target highest, for the log.
+    """
 
     total: torch.Tensor
     own: torch.Tensor
     correct: torch.Tensor
 
 
-def contrast(choice: Choice, *, temperature: float, normalize: bool, symmetric: bool) -> Contrast:
-    """Sources choose targets; where ``symmetric``, the mean of that and of targets that choose
-    sources. See ``objectives.sentence_alignment.contrastive_loss`` for the loss of an anchor."""
+def contrastive_term(
+    choice: Choice, *, temperature: float, normalize: bool, symmetric: bool
+) -> ContrastiveTerm:
+    """Lets sources choose their targets.
+
+    ``objectives.sentence_alignment.contrastive_loss`` has the equation of an anchor's loss.
+
+    Args:
+        choice: The anchors and the candidates that they choose among.
+        temperature: Divides the similarities.
+        normalize: Take the cosine instead of the dot product.
+        symmetric: Let targets choose their sources too; the loss is the mean of both directions.
+
+    Returns:
+        The sums of the losses and the number of correct choices.
+    """
 
     def one_way(anchors: torch.Tensor, candidates: torch.Tensor):
         scores = similarities(anchors, candidates, normalize=normalize) / temperature
@@ -42,4 +62,4 @@ def contrast(choice: Choice, *, temperature: float, normalize: bool, symmetric: 
     with torch.no_grad():
         right = is_selected(scores[own], choice.positives[own], choice.ignore[own])
         correct = (right * choice.weights[own]).sum()
-    return Contrast(losses.sum(), losses[own].sum(), correct)
+    return ContrastiveTerm(losses.sum(), losses[own].sum(), correct)

@@ -12,7 +12,7 @@ from fairseq.criterions import register_criterion
 from fairseq.dataclass import ChoiceEnum
 
 from fairseq_amber.criterions import anchor
-from fairseq_amber.criterions.layers import touch, unread
+from fairseq_amber.criterions.layers import unread_parameters, zero_from
 from fairseq_amber.criterions.terms import Terms, TermsCriterion
 from fairseq_amber.criterions.transport import take_points
 from fairseq_amber.data.alignment.needs import Needs, PointSettings
@@ -132,4 +132,4 @@ class L2AlignmentCriterion(TermsCriterion):
             )
             anchor.add_anchor(terms, self.cfg, target, initial, sample)
         log = terms.logging_output(per_corpus=not self.training)
-        return terms.loss() + touch(unread(self.task.model, self.layer)), 1, log
+        return terms.loss() + zero_from(unread_parameters(self.task.model, self.layer)), 1, log

@@ -1,4 +1,4 @@
-"""What several criterions ask of the model."""
+"""The layers of the model that a criterion reads, and the parameters that it leaves unused."""
 
 from __future__ import annotations
 
@@ -7,14 +7,33 @@ from typing import Any, Iterable
 import torch
 
 
-def touch(parameters: Iterable[torch.Tensor]) -> torch.Tensor | float:
-    """0, from each: c10d wants every micro-batch to give every parameter a gradient."""
-    return sum((parameter.flatten()[:0].sum() for parameter in parameters), 0.0)
+def unread_parameters(model: Any, layer: int) -> list[torch.Tensor]:
+    """The parameters that the states of a layer do not depend on.
 
+    Args:
+        model: An ``amber`` model.
+        layer: The number of the layer, from 1.
 
-def unread(model: Any, layer: int) -> list[torch.Tensor]:
-    """The parameters that states of a layer, counted from 1, do not depend on."""
+    Returns:
+        The parameters of the layers above and of the language model head. The embedding, which the
+        head shares, is not among them.
+    """
     encoder = model.encoder
     tied = encoder.sentence_encoder.embed_tokens.weight
     above = encoder.sentence_encoder.layers[layer:]
     return [p for part in (above, encoder.lm_head) for p in part.parameters() if p is not tied]
+
+
+def zero_from(parameters: Iterable[torch.Tensor]) -> torch.Tensor | float:
+    """A zero that depends on every parameter, so that DDP sees a gradient for each.
+
+    DDP waits for a gradient of every parameter in each micro-batch. Added to the loss, this zero
+    gives one to the parameters that the loss does not use.
+    """
+    return sum((parameter.flatten()[:0].sum() for parameter in parameters), 0.0)
+
+
+def cut_above(model: Any, layer: int) -> None:
+    """Removes the layers above ``layer`` (from 1) and the language model head, in place."""
+    del model.encoder.lm_head
+    del model.encoder.sentence_encoder.layers[layer:]

@@ -13,11 +13,18 @@ from typing import Any, Callable
 import torch
 from torch import nn
 
-from fairseq_amber.criterions.full_precision import FullPrecision
-from fairseq_amber.criterions.pair_queue import PairQueue
+from fairseq_amber.criterions.layers import cut_above
 from fairseq_amber.criterions.update_pairs import Choice, Pairs, gather_pairs, ignored
 
 Pool = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+class FullPrecision(nn.Module):
+    """A module that moves between devices but keeps its types: fairseq halves a criterion under
+    ``--fp16`` and ``--bf16``, where ``1 - momentum`` is less than a weight's spacing."""
+
+    def _apply(self, fn, *args, **kwargs):
+        return super()._apply(lambda t: t.to(fn(t.new_empty(0)).device), *args, **kwargs)
 
 
 class MomentumEncoder(FullPrecision):
@@ -37,8 +44,7 @@ class MomentumEncoder(FullPrecision):
         self.started = False
         self.pool = pool
         self.model = copy.deepcopy(model)
-        del self.model.encoder.lm_head
-        del self.model.encoder.sentence_encoder.layers[layer:]
+        cut_above(self.model, layer)
         self.projection = copy.deepcopy(projection)
         for module in list(self.modules()):
             for name, weight in list(module.named_parameters(recurse=False)):
@@ -82,6 +88,60 @@ class MomentumEncoder(FullPrecision):
     def set_extra_state(self, state: dict[str, bool]) -> None:
         """Takes it from a checkpoint."""
         self.started = state["started"]
+
+
+class PairQueue(FullPrecision):
+    """The last K pairs of keys, the oldest overwritten first. An empty place counts as a pair that
+    does not count.
+
+    Args:
+        size: K.
+        source_dim, target_dim: D of each side; 0 for a side that is not kept.
+    """
+
+    sources: torch.Tensor
+    targets: torch.Tensor
+    keys: torch.Tensor
+
+    def __init__(self, size: int, source_dim: int, target_dim: int):
+        super().__init__()
+        self.size = size
+        self.next = 0  # on the host: a pointer on the device would have to be waited for
+        self.register_buffer("sources", torch.zeros(size, source_dim))
+        self.register_buffer("targets", torch.zeros(size, target_dim))
+        self.register_buffer("keys", torch.zeros(size, 3, dtype=torch.int64))
+
+    @property
+    def pairs(self) -> Pairs:
+        """All K places."""
+        return Pairs(self.sources, self.targets, self.keys)
+
+    @torch.no_grad()
+    def push(self, pairs: Pairs, count: int) -> None:
+        """Takes in those of the pairs that count, in order.
+
+        Args:
+            pairs: at least ``count`` of them count; more than K may.
+            count: how many do.
+        """
+        if not self.size:
+            return
+        # A stable sort moves them to the front without asking the device how many there are.
+        real = pairs.keys[:, 2].sort(descending=True, stable=True).indices
+        chosen = real[max(count - self.size, 0) : count]
+        first = self.next + count - len(chosen)
+        places = torch.arange(first, first + len(chosen), device=chosen.device) % self.size
+        for kept, new in zip(self.pairs, pairs):
+            kept.index_copy_(0, places, new[chosen].to(kept.dtype))
+        self.next = (self.next + count) % self.size
+
+    def get_extra_state(self) -> dict[str, int]:
+        """Where the next pair goes."""
+        return {"next": self.next}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        """Takes it from a checkpoint."""
+        self.next = state["next"]
 
 
 class MomentumContrast(nn.Module):

@@ -10,7 +10,7 @@ from typing import Any
 
 from fairseq.criterions import register_criterion
 
-from fairseq_amber.criterions.layers import touch, unread
+from fairseq_amber.criterions.layers import unread_parameters, zero_from
 from fairseq_amber.criterions.terms import Terms, TermsCriterion
 from fairseq_amber.criterions.transport import TransportTerms
 from fairseq_amber.criterions.transport_config import TransportConfig
@@ -51,4 +51,8 @@ class OtAlignmentCriterion(TermsCriterion):
         states, _ = model(tokens, features_only=True, sentence_layer=self.transport.layer)
         self.transport.add(terms, states, tokens, sample)
         log = terms.logging_output(per_corpus=not self.training)
-        return terms.loss() + touch(unread(self.task.model, self.transport.layer)), 1, log
+        return (
+            terms.loss() + zero_from(unread_parameters(self.task.model, self.transport.layer)),
+            1,
+            log,
+        )

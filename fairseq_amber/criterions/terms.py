@@ -8,7 +8,7 @@ import torch
 from fairseq import metrics
 from fairseq.criterions import FairseqCriterion
 
-from fairseq_amber.criterions.contrastive_term import Contrast
+from fairseq_amber.criterions.contrastive_term import ContrastiveTerm
 from fairseq_amber.errors import UserError
 
 # Which count of the update (data.plan.Normalizers) a term is divided by; by default the pairs.
@@ -49,7 +49,7 @@ class Terms:
         scale = self._scale(term, count) if self._real else 0.0
         self._add(term, losses.sum(), scale, count * self._real)
 
-    def add_contrast(self, term: str, result: Contrast) -> None:
+    def add_contrastive(self, term: str, result: ContrastiveTerm) -> None:
         """Adds a contrast, which already leaves out what does not count: a filler's own anchors,
         not its part as the candidates of others."""
         count = self.sample["nsentences"]

@@ -15,8 +15,8 @@ from __future__ import annotations
 from typing import Any, Callable, NamedTuple, Sequence
 
 import torch
-
-from fairseq_amber.criterions.gather import gather_rows
+import torch.distributed as dist
+from fairseq.distributed import utils as distributed_utils
 
 
 class Pairs(NamedTuple):
@@ -159,3 +159,41 @@ def gather_pairs(pairs: Pairs, height: int) -> tuple[Pairs, int]:
     keys, _ = gather_rows(pairs.keys, height)
     sources, targets = vectors.split([pairs.sources.size(1), pairs.targets.size(1)], dim=1)
     return Pairs(sources, targets, keys), offset
+
+
+class _GatherRows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: torch.Tensor, group: Any) -> torch.Tensor:
+        ctx.group = group
+        out = [torch.empty_like(rows) for _ in range(dist.get_world_size(group))]
+        dist.all_gather(out, rows.contiguous(), group=group)
+        return torch.cat(out)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+        grad = grad.contiguous().clone()
+        dist.all_reduce(grad, group=ctx.group)
+        return grad.chunk(dist.get_world_size(ctx.group))[dist.get_rank(ctx.group)], None
+
+
+def gather_rows(rows: torch.Tensor, height: int) -> tuple[torch.Tensor, int]:
+    """Concatenates a tensor's rows over the data-parallel ranks.
+
+    The gradient of a row is the sum of what every rank's loss has to say about it, so that with
+    fairseq's summed gradients the update equals that of the whole batch on one rank.
+
+    Args:
+        rows: (B, ...) on this rank; B may differ between ranks.
+        height: the largest B of any rank, known to all of them; shorter blocks are filled up
+            with zeros.
+
+    Returns:
+        (world * height, ...), and where this rank's rows begin in it. On one rank: the rows
+        themselves and 0.
+    """
+    if not dist.is_initialized() or distributed_utils.get_data_parallel_world_size() == 1:
+        return rows, 0
+    padding = rows.new_zeros((height - rows.size(0), *rows.shape[1:]))
+    group = distributed_utils.get_data_parallel_group()
+    gathered = _GatherRows.apply(torch.cat([rows, padding]), group)
+    return gathered, height * distributed_utils.get_data_parallel_rank()

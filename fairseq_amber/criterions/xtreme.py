@@ -11,7 +11,7 @@ from fairseq import metrics
 from fairseq.criterions import FairseqCriterion, register_criterion
 from fairseq.dataclass import FairseqDataclass
 
-from fairseq_amber.criterions.layers import touch, unread
+from fairseq_amber.criterions.layers import unread_parameters, zero_from
 
 
 class XtremeCriterion(FairseqCriterion):
@@ -49,8 +49,8 @@ class XtremeCriterion(FairseqCriterion):
             "positions": sample["net_input"]["src_tokens"].numel() * real,
         }
         model = self.task.model
-        idle = unread(model, len(model.encoder.sentence_encoder.layers))
-        return total + touch(idle), target_count, log
+        idle = unread_parameters(model, len(model.encoder.sentence_encoder.layers))
+        return total + zero_from(idle), target_count, log
 
     def cross_entropy(self, scores: torch.Tensor, sample: dict[str, Any]) -> torch.Tensor:
         """Summed; 0 where nothing is labelled."""

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fairseq_amber.criterions.contrastive_term import contrast
+from fairseq_amber.criterions.contrastive_term import contrastive_term
 from fairseq_amber.criterions.update_pairs import Pairs, Step, choice_over
 
 
@@ -15,6 +15,6 @@ def test_a_closed_form():
     ):
         pairs = Pairs(basis, targets, keys)
         choice = choice_over([Step(pairs, pairs, 0)])
-        result = contrast(choice, temperature=0.5, normalize=False, symmetric=False)
+        result = contrastive_term(choice, temperature=0.5, normalize=False, symmetric=False)
         assert result.total.item() == pytest.approx(2 * expected.item())
         assert result.correct == correct

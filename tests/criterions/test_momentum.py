@@ -3,7 +3,7 @@ import collections
 import pytest
 import torch
 
-from fairseq_amber.criterions.pair_queue import PairQueue
+from fairseq_amber.criterions.momentum import PairQueue
 from fairseq_amber.criterions.update_pairs import Pairs
 
 

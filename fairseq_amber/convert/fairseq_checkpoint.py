@@ -23,7 +23,7 @@ from fairseq_amber.convert.pretrained import (
 from fairseq_amber.convert.vocabulary import load_vocabulary
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.torch_file import read_checkpoint, settings
-from fairseq_amber.models.checkpoint_names import modern
+from fairseq_amber.models.checkpoint_weights import under_current_names
 from fairseq_amber.tokenizers.dictionary import check_trained_with, fingerprint
 from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME
 
@@ -70,7 +70,7 @@ def read_fairseq(path: Path, data: Path | None = None) -> FairseqModel:
     weights: dict[str, Tensor] = {}
     for key, value in state["model"].items():
         if not key.startswith("heads."):  # the head of a task that it was fine-tuned for
-            weights.update(modern(key, value))
+            weights.update(under_current_names(key, value))
     if EMBEDDING not in weights or POSITIONS not in weights:
         raise UserError(f"{path} holds another model than RoBERTa's or this package's encoder")
     for name, wanted in _FIXED.items():

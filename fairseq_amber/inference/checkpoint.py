@@ -64,7 +64,7 @@ def load_model(
     from fairseq.models import ARCH_MODEL_REGISTRY
 
     from fairseq_amber.models.amber import AmberModel
-    from fairseq_amber.models.checkpoint_names import heads_of
+    from fairseq_amber.models.checkpoint_weights import heads_of
     from fairseq_amber.tokenizers.dictionary import check_rows, check_trained_with, load_dictionary
 
     state = read_checkpoint(checkpoint)

@@ -12,7 +12,7 @@ from torch import nn
 
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.models.attention import CrossBlock, take_tokens
-from fairseq_amber.models.checkpoint_names import heads_of, modern
+from fairseq_amber.models.checkpoint_weights import heads_of, under_current_names
 from fairseq_amber.models.encoder import LanguageModelHead, SentenceEncoder
 from fairseq_amber.models.heads import HEADS
 from fairseq_amber.tokenizers.dictionary import check_rows
@@ -250,7 +250,7 @@ class AmberModel(BaseFairseqModel):
         prefix = name + "." if name else ""
         for key in list(state_dict):
             if key.startswith(prefix):
-                for new_key, value in modern(key[len(prefix) :], state_dict.pop(key)):
+                for new_key, value in under_current_names(key[len(prefix) :], state_dict.pop(key)):
                     state_dict[prefix + new_key] = value
         self._match_heads(state_dict, prefix)
         self._check_shapes(state_dict, prefix)

@@ -9,7 +9,7 @@ from fairseq import checkpoint_utils
 from fairseq.file_io import PathManager
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.models.checkpoint_names import heads_of
+from fairseq_amber.models.checkpoint_weights import heads_of
 from fairseq_amber.tasks.xtreme_config import XtremeConfig
 
 

@@ -5,7 +5,7 @@ import torch
 
 from fairseq_amber.cli import main
 from fairseq_amber.files.torch_file import read_torch_file
-from fairseq_amber.models.checkpoint_names import modern
+from fairseq_amber.models.checkpoint_weights import under_current_names
 from fairseq_programs import USER_DIR, run_fairseq
 
 SETTINGS = (
@@ -55,7 +55,7 @@ def assert_xlmrs(weights, fairseq_xlmr):
     """An update at a learning rate of nothing changes nothing."""
     given = read_torch_file(fairseq_xlmr / "model.pt")["model"]
     for old_name, old_value in given.items():
-        for name, value in modern(old_name, old_value):
+        for name, value in under_current_names(old_name, old_value):
             torch.testing.assert_close(weights[name], value.float(), atol=1e-6, rtol=0)
 
 

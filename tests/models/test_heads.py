@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fairseq_amber.models.checkpoint_names import heads_of
+from fairseq_amber.models.checkpoint_weights import heads_of
 
 OUTPUTS = {"tagging": 5, "classification": 3, "qa": 2}
 TOKENS = torch.tensor([[0, 10, 11, 12, 2], [0, 20, 2, 1, 1]])

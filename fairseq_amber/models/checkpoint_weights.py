@@ -16,7 +16,7 @@ _PACKED = re.compile(r"(.*\.self_attn\.)in_proj_(weight|bias)$")
 _HEAD = re.compile(r"heads\.(\w+)\.out_proj\.bias")
 
 
-def modern(key: str, value: torch.Tensor) -> list[tuple[str, torch.Tensor]]:
+def under_current_names(key: str, value: torch.Tensor) -> list[tuple[str, torch.Tensor]]:
     """A parameter of any fairseq RoBERTa or XLM-R under today's names; [] if it has no place."""
     if key.startswith("decoder."):
         key = "encoder." + key[len("decoder.") :]

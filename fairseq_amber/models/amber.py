@@ -1,7 +1,6 @@
 """The registered model ``amber`` and its architectures: the encoder behind fairseq's interface."""
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
-import logging
 from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple
 
@@ -10,16 +9,15 @@ from fairseq.dataclass import FairseqDataclass
 from fairseq.models import BaseFairseqModel, FairseqEncoder, register_model
 from torch import nn
 
-from fairseq_amber.errors import UserError, exit_clearly
+from fairseq_amber.errors import exit_clearly
 from fairseq_amber.models.attention import CrossBlock, take_tokens
-from fairseq_amber.models.checkpoint_weights import heads_of, under_current_names
+from fairseq_amber.models.checkpoint_weights import (
+    check_shapes,
+    match_heads,
+    under_current_names,
+)
 from fairseq_amber.models.encoder import LanguageModelHead, SentenceEncoder
 from fairseq_amber.models.heads import HEADS
-from fairseq_amber.tokenizers.dictionary import check_rows
-
-logger = logging.getLogger(__name__)
-
-_TOKEN_TYPES = "encoder.sentence_encoder.embed_segments.weight"
 
 
 @dataclass
@@ -248,71 +246,10 @@ class AmberModel(BaseFairseqModel):
                 number of labels.
         """
         prefix = name + "." if name else ""
-        for key in list(state_dict):
-            if key.startswith(prefix):
-                for new_key, value in under_current_names(key[len(prefix) :], state_dict.pop(key)):
-                    state_dict[prefix + new_key] = value
-        self._match_heads(state_dict, prefix)
-        self._check_shapes(state_dict, prefix)
-
-    def _match_heads(self, state_dict: Dict[str, torch.Tensor], prefix: str) -> None:
-        stem = f"{prefix}heads."
-        given = {k[len(prefix) :]: v for k, v in state_dict.items() if k.startswith(stem)}
-        theirs, ours = heads_of(given), heads_of(self.state_dict())
-        for name in theirs.keys() - ours.keys():
-            logger.info("leaving out the checkpoint's head for %s", name)
-            for key in given:
-                if key.startswith(f"heads.{name}."):
-                    del state_dict[prefix + key]
-        for name, outputs in ours.items():
-            if name not in theirs:
-                logger.info("the checkpoint has no head for %s: its weights are random", name)
-                for key, value in self.heads[name].state_dict().items():
-                    state_dict[f"{stem}{name}.{key}"] = value
-            elif theirs[name] != outputs:
-                raise UserError(
-                    f"the checkpoint was fine-tuned to tell {theirs[name]} labels apart but this "
-                    f"task folder has {outputs}: give the folder of its own run, or start from a "
-                    "checkpoint that was not fine-tuned"
-                )
-
-    def _check_shapes(self, state_dict: Dict[str, torch.Tensor], prefix: str) -> None:
+        weights: Dict[str, torch.Tensor] = {}
+        for key in [key for key in state_dict if key.startswith(prefix)]:
+            weights.update(under_current_names(key[len(prefix) :], state_dict.pop(key)))
         own = self.state_dict()
-        given = {k[len(prefix) :]: v for k, v in state_dict.items() if k.startswith(prefix)}
-        types = [len(d.get(_TOKEN_TYPES, ())) for d in (given, own)]
-        if given and types[0] != types[1]:
-            raise UserError(
-                "the checkpoint is of another architecture: it has {} token types (mBERT has 2, "
-                "XLM-R none) but this model has {}; give the --arch it was trained with, or "
-                "--token-types {}".format(*types, types[0])
-            )
-        embedding = "encoder.sentence_encoder.embed_tokens.weight"
-        if embedding in given and given[embedding].shape != own[embedding].shape:
-            rows, dim = given[embedding].shape
-            own_rows, own_dim = own[embedding].shape
-            if dim == own_dim:
-                check_rows(
-                    rows,
-                    own_rows,
-                    path="the data folder's dict.txt",
-                    checkpoint="the checkpoint",
-                    remedy="train on the data folder of its own run, or prepare this text with "
-                    "that model's sentencepiece.bpe.model and dict.txt",
-                )
-        wrong = [k for k in own if k in given and given[k].shape != own[k].shape]
-        for what, keys in (
-            ("of another shape", wrong),
-            ("missing", [k for k in own if k not in given]),
-            ("unknown to this model", [k for k in given if k not in own]),
-        ):
-            if keys:
-                sizes = (
-                    f": {tuple(given[keys[0]].shape)} there, {tuple(own[keys[0]].shape)} here"
-                    if keys is wrong
-                    else ""
-                )
-                raise UserError(
-                    f"the checkpoint is of another architecture: {len(keys)} parameters are {what}"
-                    f" (first: {keys[0]}{sizes}); give the --arch it was trained with, and the "
-                    "flags of its shape"
-                )
+        match_heads(weights, own)
+        check_shapes(weights, own)
+        state_dict.update((prefix + key, value) for key, value in weights.items())

@@ -1,4 +1,7 @@
-"""fairseq glue: a batch -> named terms -> one loss. The mathematics is in ``objectives``."""
+"""The criterions of fairseq: a batch -> named terms -> one loss.
+
+The mathematics is in ``objectives``.
+"""
 
 import sys
 

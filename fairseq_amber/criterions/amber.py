@@ -27,100 +27,105 @@ from fairseq_amber.objectives.word_alignment import attention_symmetry_loss
 
 @dataclass
 class AmberCriterionConfig(TransportConfig):
-    """Weights of the terms, and the choices that the paper leaves open."""
+    """The weights of the terms, and the choices that the paper leaves open."""
 
     ot_weight: float = field(
         default=0.0,
-        metadata={"help": "weight of optimal transport, see --criterion ot_alignment; 0: left out"},
+        metadata={"help": "weight of optimal transport (see ot_alignment); 0 = left out"},
     )
     anchor_weight: float = field(
         default=0.0,
         metadata={
-            "help": "weight of the squared distance of target points from what the initial encoder "
-            "makes of them; 0 leaves it out"
+            "help": "weight of the anchor: the squared distance between the states of target "
+            "points and their states in the initial encoder; 0 = left out"
         },
     )
 
     mlm_weight: float = field(
         default=1.0,
-        metadata={"help": "weight of masked language modelling; 0 leaves it out (paper: 1)"},
+        metadata={"help": "weight of masked language modelling; 0 = left out (paper: 1)"},
     )
     tlm_weight: float = field(
         default=1.0,
-        metadata={"help": "weight of translation language modelling; 0 leaves it out (paper: 1)"},
+        metadata={"help": "weight of translation language modelling; 0 = left out (paper: 1)"},
     )
     wa_weight: float = field(
         default=1.0,
-        metadata={"help": "weight of bidirectional word alignment; 0 leaves it out (paper: 1)"},
+        metadata={"help": "weight of bidirectional word alignment; 0 = left out (paper: 1)"},
     )
     sa_weight: float = field(
         default=1.0,
-        metadata={"help": "weight of contrastive sentence alignment; 0 leaves it out (paper: 1)"},
+        metadata={"help": "weight of contrastive sentence alignment; 0 = left out (paper: 1)"},
     )
     sa_temperature: float = field(
         default=1.0,
-        metadata={"help": "divides the similarities of sentence alignment (paper: none, i.e. 1)"},
+        metadata={"help": "temperature: divides similarities in sentence alignment (paper: 1)"},
     )
     sa_normalize: bool = field(
         default=False,
-        metadata={"help": "cosine in place of the paper's raw dot product in sentence alignment"},
+        metadata={"help": "compare sentences by their cosine (paper: by their dot product)"},
     )
     sa_symmetric: bool = field(
         default=False,
         metadata={
-            "help": "also let targets find their sources, and take the mean of both directions "
-            "(paper: sources find their targets only)"
+            "help": "targets choose among sources too, and the loss is the mean of both directions "
+            "(paper: only sources choose among targets)"
         },
     )
     sa_pooling: ChoiceEnum(["mean", "cls"]) = field(  # type: ignore[valid-type]
         default="mean",
-        metadata={"help": "sentence vector: mean of the states (paper), or the state of <s>"},
+        metadata={"help": "sentence vector: the mean of the states (paper), or the state of <s>"},
     )
     sa_skip_special_tokens: bool = field(
         default=False,
-        metadata={"help": "leave <s> and </s> out of a sentence's mean (paper: not known)"},
+        metadata={"help": "leave <s> and </s> out of the mean of a sentence (paper: not known)"},
     )
     sa_layer: int = field(
         default=-1,
-        metadata={"help": "layer of the sentence vectors, from 1; -1 = the last (paper: last)"},
+        metadata={"help": "layer of the sentence vectors, counted from 1; -1 = last (paper: last)"},
     )
     sa_candidates: ChoiceEnum(["update", "step", "rank"]) = field(  # type: ignore[valid-type]
         default="update",
         metadata={
-            "help": "targets that a source chooses among: those of the whole update, over all GPUs "
-            "and --update-freq, so that the cut changes nothing; of one step of all GPUs; or of "
-            "one GPU's step alone (paper: the mini-batch)"
+            "help": "candidates of a source: the targets of the whole update (all GPUs and all "
+            "micro-batches of --update-freq, so that the number of GPUs changes nothing), of one "
+            "step of all GPUs, or of one step of one GPU (paper: the mini-batch)"
         },
     )
     wa_layer: int = field(
         default=-1,
-        metadata={"help": "layer whose attention is aligned, from 1; -1 = the last (paper: last)"},
+        metadata={
+            "help": "layer of the aligned attention, counted from 1; -1 = last (paper: last)"
+        },
     )
     wa_heads: Optional[str] = field(
         default=None,
-        metadata={"help": "comma-separated heads to align, from 0 (default, as in the paper: all)"},
+        metadata={"help": "attention heads to align, such as 0,3,5 (default and paper: all)"},
     )
     wa_include_special_tokens: bool = field(
         default=False,
         metadata={
-            "help": "count the </s> of each sentence in the trace and in the lengths of word "
-            "alignment (paper: not known)"
+            "help": "word alignment counts the </s> of each sentence in the trace and in the "
+            "length (paper: not known)"
         },
     )
     wa_include_diagonal: bool = field(
         default=False,
         metadata={
-            "help": "in word alignment's masked passes a token of the second sentence also attends "
-            "to itself (paper: to the tokens before it only)"
+            "help": "in the passes of word alignment a token of the second sentence also attends "
+            "to itself (paper: only to the tokens before it)"
         },
     )
 
 
 @register_criterion("amber", dataclass=AmberCriterionConfig)
 class AmberCriterion(TermsCriterion):
-    """``loss = sum_t weight_t * sum_t / count_t``, each term over its own count: predicted tokens
-    for MLM and TLM, target points for the anchor, sentence pairs for the others. The counts are
-    those of the whole update, over all ranks and accumulated micro-batches."""
+    """``loss = sum_t weight_t * sum_t / count_t``, a weighted sum of means.
+
+    ``count_t`` is the number of predicted tokens for MLM and TLM, of target points for the anchor,
+    and of sentence pairs for the other terms. It is counted over the whole update: over all ranks
+    and all accumulated micro-batches.
+    """
 
     term_names = ("mlm", "tlm", "wa", "sa", "ot", "anchor")
 
@@ -162,7 +167,7 @@ class AmberCriterion(TermsCriterion):
 
     @property
     def needs(self) -> Needs:
-        """What the task has to put into a batch."""
+        """What a batch has to hold."""
         return Needs(
             mlm=self.weights["mlm"] != 0,
             tlm=self.weights["tlm"] != 0,
@@ -181,13 +186,14 @@ class AmberCriterion(TermsCriterion):
 
     @exit_clearly
     def forward(self, model, sample: Dict[str, Any], reduce: bool = True):
-        """One forward pass over all rows of a batch; without word alignment, whose rows also yield
-        the sentence vectors, another one over the sentences by themselves.
+        """Computes the loss of a batch.
+
+        One forward pass encodes all rows. The rows of word alignment also yield the sentence
+        vectors; without word alignment, a second pass encodes the sentences by themselves.
 
         Returns:
-            The loss; the sample size, 1 (what a term is divided by is already in the loss, scaled
-            so that fairseq's mean over micro-batches is the update's loss); the logging output:
-            for every term its sum and its count on this rank.
+            The loss; the sample size, which is 1 because ``Terms`` has divided by the counts; and
+            the logging output, with the sum and the count of every term on this rank.
         """
         parallel = sample["parallel"]
         scores, extra = model(
@@ -210,9 +216,9 @@ class AmberCriterion(TermsCriterion):
         return terms.loss(), 1, log
 
     def _word_alignment(self, cross_attention: torch.Tensor, sample) -> torch.Tensor:
-        """(B,) from (2B, H, L, L): first the maps of [x;y], y to x, then those of [y;x]."""
+        """(2B, H, L, L) maps, first of [x;y] (y to x), then of [y;x] (x to y) -> (B,) losses."""
         if self.wa_heads is not None:
-            # Not by a list, which would be copied to the device and waited for.
+            # A list as index would be copied to the device, and the host would wait for it.
             cross_attention = torch.stack([cross_attention[:, h] for h in self.wa_heads], dim=1)
         target_to_source, source_to_target = cross_attention.chunk(2)
         return attention_symmetry_loss(
@@ -220,9 +226,15 @@ class AmberCriterion(TermsCriterion):
         )
 
     def _sentences(self, model, states: Optional[torch.Tensor], sample, terms: Terms) -> None:
-        """From (2B, P, D), the first sentence of word alignment's rows [x;y] and then [y;x].
+        """Adds the terms that compare sentences.
 
-        That sentence attends to itself alone, so these are the states of separate encodings.
+        Args:
+            model: The model.
+            states: (2B, P, D) states of the first sentence of each row of word alignment, of the
+                rows [x;y] and then [y;x]. This sentence attends to itself alone, so that it is
+                encoded as if it were alone. None where there are no such rows.
+            sample: The batch.
+            terms: The terms to add to.
         """
 
         def encode(tokens: torch.Tensor) -> torch.Tensor:
@@ -241,7 +253,7 @@ class AmberCriterion(TermsCriterion):
             self.transport.add(terms, states, tokens, sample)
 
     def _first_sentences(self, sample) -> torch.Tensor:
-        """(2B, P) tokens of word alignment's rows, up to the end of their first sentence."""
+        """(2B, P) tokens of the first sentence of each row of word alignment; padding after it."""
         width = sample["sentence_mask"].size(1)
         rows = slice(-sample["sentence_mask"].size(0), None)
         tokens = sample["net_input"]["src_tokens"][rows, :width]
@@ -264,18 +276,18 @@ class AmberCriterion(TermsCriterion):
 
     @staticmethod
     def reduce_metrics(logging_outputs: List[Dict[str, Any]]) -> None:
-        """Logs what :func:`~fairseq_amber.criterions.terms.reduce_terms` logs, the word alignment
-        score, and the retrieval accuracy (%) among the candidates."""
+        """Logs the terms, the word alignment score, and the retrieval accuracy (%)."""
         total = reduce_terms(logging_outputs)
         log_mean("wa_score", total, "wa_score", "wa_count")
         log_mean("sa_accuracy", total, "sa_correct", "sa_count", scale=100, digits=1)
 
 
 def _heads(text: str) -> List[int]:
+    """Reads comma-separated numbers of attention heads, or raises UserError."""
     try:
         heads = [int(head) for head in text.split(",")]
     except ValueError:
         heads = []
     if not heads or min(heads) < 0 or len(set(heads)) < len(heads):
-        raise UserError(f"--wa-heads {text!r} is no list of heads, such as 0,3,5")
+        raise UserError(f"--wa-heads {text!r} is no list of attention heads, such as 0,3,5")
     return heads

@@ -1,4 +1,4 @@
-"""The frozen initial encoder and the term that keeps the trained one near it."""
+"""The frozen initial encoder, and the anchor: the term that keeps the trained encoder near it."""
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
 import copy
@@ -15,7 +15,7 @@ from omegaconf import II
 
 from fairseq_amber.criterions.layers import cut_above
 from fairseq_amber.criterions.terms import Terms
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, warn
 from fairseq_amber.objectives.anchoring import anchoring_loss
 
 logger = logging.getLogger(__name__)
@@ -23,28 +23,28 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class AnchorConfig(FairseqDataclass):
-    """How the trained encoder is kept near the one that it starts from."""
+    """How the trained encoder is kept near the initial encoder."""
 
     anchor_weight: float = field(
         default=1.0,
         metadata={
-            "help": "weight of the squared distance of target points from what the initial encoder "
-            "makes of them; 0 leaves it out (arXiv 2110.02887: 1)"
+            "help": "weight of the anchor: the squared distance between the states of target "
+            "points and their states in the initial encoder; 0 = left out (arXiv 2110.02887: 1)"
         },
     )
     anchor_reduction: ChoiceEnum(["mean", "sum", "mse"]) = field(  # type: ignore[valid-type]
         default="mean",
         metadata={
-            "help": "of the squared distances: mean over points; sum over the points of an OT "
-            "problem, as arXiv 2110.02887 prints it, then mean over pairs; or mean over points "
-            "and dimensions (Cao et al. 2020's code)"
+            "help": "how the squared distances are reduced: mean over points; sum over the points "
+            "of an OT problem, as arXiv 2110.02887 prints it, then mean over pairs; or mse, the "
+            "mean over points and dimensions (Cao et al. 2020's code)"
         },
     )
     anchor_checkpoint: Optional[str] = field(
         default=None,
         metadata={
-            "help": "the initial encoder (default: what --finetune-from-model or --restore-file "
-            "names; else the random weights that the run begins with)"
+            "help": "checkpoint of the initial encoder (default: that of --finetune-from-model or "
+            "--restore-file; without one, the random weights that the run begins with)"
         },
     )
     finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
@@ -52,14 +52,19 @@ class AnchorConfig(FairseqDataclass):
 
 
 class FrozenEncoder:
-    """A copy of the model as it was before training, up to the layer that is read.
+    """A copy of the model before training, up to the layer that is read.
 
-    It is no module, so that neither optimiser nor checkpoint nor the other ranks know of it: a run
-    that is resumed makes it again, from the same checkpoint or seed. It computes in the trained
-    model's type, so that the two are equal to the bit before the first update without dropout.
+    It is not an ``nn.Module``, so that it is neither optimised nor saved nor synchronised: a
+    resumed run builds it again from the same checkpoint or seed. It computes in the data type of
+    the trained model, so that without dropout both are equal to the bit before the first update.
+
+    Args:
+        model: The model to train.
+        cfg: Where the initial encoder comes from.
+        layer: The number of the layer that is read, from 1.
 
     Raises:
-        UserError: the checkpoint is missing, cannot be read, or is of another architecture.
+        UserError: The checkpoint cannot be read or is of another architecture.
     """
 
     def __init__(self, model: Any, cfg: AnchorConfig, layer: int):
@@ -67,7 +72,7 @@ class FrozenEncoder:
         self.model = copy.deepcopy(model)
         path = _checkpoint(cfg)
         if path is None:
-            logger.warning(
+            warn(
                 "no checkpoint is named by --finetune-from-model, --restore-file or "
                 "--anchor-checkpoint: the model is kept near the random weights of its --seed"
             )
@@ -79,7 +84,7 @@ class FrozenEncoder:
 
     @torch.no_grad()
     def __call__(self, tokens: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-        """States (B, T, D) of tokens (B, T), on the device and in the type of ``like``."""
+        """Encodes tokens (B, T) to states (B, T, D), on the device and in the type of ``like``."""
         self.model.to(device=like.device, dtype=like.dtype)
         return self.model(tokens, features_only=True)[0]
 
@@ -87,18 +92,19 @@ class FrozenEncoder:
 def add_anchor(
     terms: Terms, cfg: AnchorConfig, states: torch.Tensor, initial: torch.Tensor, sample: Any
 ) -> None:
-    """Adds the term ``anchor`` of the target points of a batch.
+    """Adds the term ``anchor``, over the target points of a batch.
 
     Args:
-        terms: of the batch.
-        cfg: the reduction.
-        states, initial: (P, N, D) of the points.
-        sample: the batch, with its ``points``.
+        terms: The terms to add to.
+        cfg: How the distances are reduced.
+        states: (P, N, D) states of the target points in the trained encoder.
+        initial: (P, N, D) their states in the initial encoder.
+        sample: The batch, with its ``points``.
     """
     points = sample["points"]
     losses = anchoring_loss(states, initial).masked_fill(~points["target_mask"], 0.0)
     if cfg.anchor_reduction == "sum":
-        # A problem's sum, as often as the problem's cost counts.
+        # The sum of a problem counts once for each of its pairs, as the cost of the problem does.
         pairs = sample["nsentences"]
         terms.add("anchor", losses.sum(dim=1) * (pairs / losses.size(0)), pairs)
     else:
@@ -107,24 +113,25 @@ def add_anchor(
 
 
 def normalized_by(cfg: AnchorConfig) -> Dict[str, str]:
-    """The count that the term is divided by, as ``criterions.terms.Terms`` takes it."""
+    """Returns the count that the anchor is divided by, as ``Terms`` takes it."""
     return {} if cfg.anchor_reduction == "sum" else {"anchor": "points"}
 
 
 def check(cfg: AnchorConfig) -> None:
-    """Raises UserError if the checkpoint that is named does not exist."""
+    """Raises UserError if the checkpoint of the initial encoder does not exist."""
     path = _checkpoint(cfg)
     if path is not None and not PathManager.exists(path):
         raise UserError(f"the initial encoder {path} does not exist; see --anchor-checkpoint")
 
 
 def _checkpoint(cfg: AnchorConfig) -> Optional[str]:
+    """The checkpoint of the initial encoder; None for random weights."""
     if cfg.anchor_checkpoint:
         return str(cfg.anchor_checkpoint)
     if cfg.finetune_from_model and not str(cfg.finetune_from_model).startswith("${"):
         return str(cfg.finetune_from_model)
     restored = str(cfg.restore_file)
-    # The default's name, which fairseq looks for in --save-dir, is where this very run continues.
+    # By default --restore-file is the checkpoint in --save-dir from which this run itself resumes.
     if restored.startswith("${") or os.path.basename(restored) == restored == "checkpoint_last.pt":
         return None
     return restored
@@ -138,13 +145,14 @@ def _weights(path: str, cfg: AnchorConfig) -> Dict[str, torch.Tensor]:
         raise UserError(f"the initial encoder {path} is no checkpoint of fairseq") from None
     if path == str(cfg.restore_file) and not cfg.anchor_checkpoint and _was_anchored(trained):
         raise UserError(
-            f"--restore-file {path} was itself kept near an initial encoder: name that one by "
-            "--anchor-checkpoint, or this one if the anchor is to be new"
+            f"--restore-file {path} was itself kept near an initial encoder: name that encoder by "
+            "--anchor-checkpoint, or this checkpoint to hold the model near it instead"
         )
     return weights
 
 
 def _was_anchored(cfg: Any) -> bool:
+    """Whether a run with this config used a frozen initial encoder."""
     criterion = (cfg or {}).get("criterion") or {}
     frozen = criterion.get("ot_target_states") == "frozen" and criterion.get("ot_weight")
     return bool(criterion.get("anchor_weight") or frozen)

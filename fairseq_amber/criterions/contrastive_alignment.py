@@ -1,11 +1,10 @@
-"""The criterion ``contrastive_alignment``: MLM, TLM and a contrast of sentence vectors.
+"""The criterion ``contrastive_alignment``: MLM, TLM and a contrastive loss of sentence vectors.
 
-InfoXLM (Chi et al. 2021, arXiv 2007.07834), section 3.2: with ``--contrast-momentum`` and
-``--contrast-queue`` as there; without them a sentence chooses among the translations of its update.
+It is that of InfoXLM (Chi et al. 2021, arXiv 2007.07834), section 3.2, with ``--contrast-momentum``
+and ``--contrast-queue``. Without them, a sentence chooses among the translations of its update.
 """
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
-import logging
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -25,35 +24,33 @@ from fairseq_amber.criterions.momentum import (
 from fairseq_amber.criterions.terms import Terms, TermsCriterion, log_mean, reduce_terms
 from fairseq_amber.criterions.update_pairs import Pairs, UpdatePairs
 from fairseq_amber.data.alignment.needs import Needs
-from fairseq_amber.errors import UserError, exit_clearly
+from fairseq_amber.errors import UserError, exit_clearly, warn
 from fairseq_amber.models.layers import layer_number
 from fairseq_amber.objectives.masked_lm import masked_lm_loss
 from fairseq_amber.objectives.sentence_alignment import POOLINGS
 
-logger = logging.getLogger(__name__)
-
 
 @dataclass
 class ContrastiveAlignmentConfig(FairseqDataclass):
-    """Weights of the terms, and the sentence vectors and candidates of the contrast."""
+    """The weights of the terms, and the sentence vectors and candidates of the contrastive loss."""
 
     mlm_weight: float = field(
         default=1.0,
-        metadata={"help": "weight of masked language modelling; 0 leaves it out (InfoXLM: 1)"},
+        metadata={"help": "weight of masked language modelling; 0 = left out (InfoXLM: 1)"},
     )
     tlm_weight: float = field(
         default=1.0,
-        metadata={"help": "weight of translation language modelling; 0 leaves it out (InfoXLM: 1)"},
+        metadata={"help": "weight of translation language modelling; 0 = left out (InfoXLM: 1)"},
     )
     contrast_weight: float = field(
         default=1.0,
-        metadata={"help": "weight of the contrast of sentences; 0 leaves it out (InfoXLM: 1)"},
+        metadata={"help": "weight of the contrastive loss; 0 = left out (InfoXLM: 1)"},
     )
     contrast_layer: Optional[int] = field(
         default=None,
         metadata={
-            "help": "layer of the sentence vectors, from 1; -1 = the last (default: at two thirds "
-            "of the model's depth; InfoXLM: 8 of 12, and 12 of 24)"
+            "help": "layer of the sentence vectors, counted from 1; -1 = last (default: at two "
+            "thirds of the model's depth; InfoXLM: 8 of 12, and 12 of 24)"
         },
     )
     contrast_pooling: ChoiceEnum(["cls", "mean"]) = field(  # type: ignore[valid-type]
@@ -61,61 +58,64 @@ class ContrastiveAlignmentConfig(FairseqDataclass):
         metadata={"help": "sentence vector: the state of <s> (InfoXLM), or the mean of the states"},
     )
     contrast_skip_special_tokens: bool = field(
-        default=False, metadata={"help": "leave <s> and </s> out of a sentence's mean"}
+        default=False, metadata={"help": "leave <s> and </s> out of the mean of a sentence"}
     )
     contrast_projection: int = field(
         default=0,
         metadata={
-            "help": "dimension that sentence vectors are projected to by a trained matrix, for the "
-            "contrast alone; 0 = none (InfoXLM: that of the model)"
+            "help": "dimension to which a trained matrix projects sentence vectors, only for the "
+            "contrastive loss; 0 = no projection (InfoXLM: the model's dimension)"
         },
     )
     contrast_temperature: float = field(
-        default=0.2, metadata={"help": "divides the similarities (InfoXLM: 0.2)"}
+        default=0.2, metadata={"help": "temperature that divides the similarities (InfoXLM: 0.2)"}
     )
     contrast_normalize: bool = field(
-        default=False, metadata={"help": "cosine in place of InfoXLM's raw dot product"}
+        default=False,
+        metadata={"help": "compare sentences by their cosine (InfoXLM: dot product)"},
     )
     contrast_symmetric: bool = field(
         default=False,
         metadata={
-            "help": "also let targets find their sources, and take the mean of both directions "
+            "help": "targets choose among sources too, and the loss is the mean of both directions "
             "(InfoXLM: one direction)"
         },
     )
     contrast_momentum: float = field(
         default=0.0,
         metadata={
-            "help": "candidates are encoded by a copy of the model whose weights keep this share "
-            "of themselves at each update and take the rest from the model's; 0 = by the model "
-            "itself, with gradient (InfoXLM: 0.9999)"
+            "help": "m of the momentum encoder, a copy of the model that encodes the candidates: "
+            "at each update its weights k become m k + (1 - m) q, with the model's weights q; "
+            "0 = the model itself encodes them, with gradient (InfoXLM: 0.9999)"
         },
     )
     contrast_queue: int = field(
         default=0,
         metadata={
-            "help": "how many candidates of past updates to choose among as well; needs "
+            "help": "how many candidates of past updates to choose among in addition; needs "
             "--contrast-momentum (InfoXLM: 131072)"
         },
     )
     contrast_candidates: ChoiceEnum(["update", "step", "rank"]) = field(  # type: ignore[valid-type]
         default="update",
         metadata={
-            "help": "translations that a sentence chooses among: those of the whole update, over "
-            "all GPUs and --update-freq; of one step of all GPUs; or of one GPU's step alone; with "
-            "--contrast-momentum always of the update"
+            "help": "candidates of a sentence: the translations of the whole update (all GPUs and "
+            "all micro-batches of --update-freq), of one step of all GPUs, or of one step of one "
+            "GPU; with --contrast-momentum always those of the update"
         },
     )
 
 
 @register_criterion("contrastive_alignment", dataclass=ContrastiveAlignmentConfig)
 class ContrastiveAlignmentCriterion(TermsCriterion):
-    """``loss = sum_t weight_t * sum_t / count_t``, each term over its own count of the update as in
-    the criterion ``amber``: predicted tokens for MLM and TLM, sentence pairs for the contrast
-    ``-log exp(s_ii) / sum_j exp(s_ij)``, ``s_ij = <x_i, y_j> / temperature``.
+    """``loss = sum_t weight_t * sum_t / count_t``, a weighted sum of means.
 
-    A checkpoint of another criterion starts with the projection as it was initialised, the
-    momentum encoder as the checkpoint's model, and an empty queue.
+    ``count_t`` is the number of predicted tokens for MLM and TLM, and of sentence pairs for the
+    contrastive loss ``-log exp(s_ii) / sum_j exp(s_ij)``, ``s_ij = <x_i, y_j> / temperature``. It
+    is counted over the whole update, as in the criterion ``amber``.
+
+    With a checkpoint of another criterion, training starts with a freshly initialised projection,
+    with the model of the checkpoint as momentum encoder, and with an empty queue.
     """
 
     term_names = ("mlm", "tlm", "contrast")
@@ -136,6 +136,7 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
             self._build(cfg.contrast_projection, cfg.contrast_queue)
 
     def _build(self, projection: int, queue: int) -> None:
+        """Builds the projection to ``projection`` dimensions, and momentum contrast."""
         model = self.task.model
         dim = model.encoder.sentence_encoder.embed_tokens.embedding_dim
         if projection:
@@ -147,13 +148,13 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
             places = PairQueue(queue, kept if self.cfg.contrast_symmetric else 0, kept)
             self.past = MomentumContrast(encoder, places, self.cfg.contrast_symmetric)
             if not projection:
-                # fairseq saves the state of a criterion that has parameters alone, and wraps it for
-                # several GPUs if one of them is trained. This one has no effect and stays 0.
+                # fairseq saves the state of a criterion only if it has parameters, and wraps it in
+                # DDP if one of them is trained. This parameter has no effect and stays 0.
                 self.placeholder = nn.Parameter(torch.zeros(1))
 
     @property
     def needs(self) -> Needs:
-        """What the task has to put into a batch."""
+        """What a batch has to hold."""
         contrast = self.weights["contrast"] != 0
         return Needs(
             mlm=self.weights["mlm"] != 0,
@@ -166,11 +167,12 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
 
     @exit_clearly
     def forward(self, model, sample: Dict[str, Any], reduce: bool = True):
-        """One forward pass over the masked rows of a batch and one over its sentences.
+        """Computes the loss of a batch, in one forward pass over its masked rows and one over its
+        sentences.
 
         Returns:
-            The loss; the sample size, 1, see :class:`~fairseq_amber.criterions.terms.Terms`; the
-            logging output: for every term its sum and its count on this rank.
+            The loss; the sample size, which is 1 because ``Terms`` has divided by the counts; and
+            the logging output, with the sum and the count of every term on this rank.
         """
         terms = Terms(self.weights, sample)
         touched = list(self.parameters())
@@ -216,13 +218,16 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
         terms.add_contrastive("contrast", result)
 
     def after_update(self) -> None:
-        """Called by the task once an update is made."""
+        """Moves the momentum encoder and fills the queue. The task calls it after each update."""
         if self.past is not None:
             self.past.after_update()
             self.past.encoder.follow(self.task.model, self.projection, self.cfg.contrast_momentum)
 
     def load_state_dict(self, state_dict: Optional[Dict[str, Any]], strict: bool = True):
-        """Of a checkpoint; each part that it lacks, or has in another size, starts afresh."""
+        """Takes the state of a checkpoint.
+
+        A part that the checkpoint lacks, or has in another size, starts afresh.
+        """
         given = dict(state_dict or {})
         own = self.state_dict()
         parts = {"placeholder": "", "projection.": "the projection"}
@@ -232,13 +237,12 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
             if any(key not in given or _shape(given[key]) != _shape(own[key]) for key in keys):
                 given.update((key, own[key]) for key in keys)
                 if part:
-                    logger.warning("the checkpoint has no such %s: it starts afresh", part[4:])
+                    warn(f"the checkpoint has no such {part[4:]}: it starts afresh")
         return super().load_state_dict({key: given[key] for key in own}, strict)
 
     @staticmethod
     def reduce_metrics(logging_outputs: List[Dict[str, Any]]) -> None:
-        """Logs what :func:`~fairseq_amber.criterions.terms.reduce_terms` logs, and how often (%)
-        the translation is the candidate that scores highest."""
+        """Logs the terms, and the share (%) of sentences whose translation scores highest."""
         total = reduce_terms(logging_outputs)
         log_mean(
             "contrast_accuracy", total, "contrast_correct", "contrast_count", scale=100, digits=1
@@ -246,10 +250,12 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
 
 
 def _shape(value: Any) -> Optional[Tuple[int, ...]]:
+    """The shape of a tensor; None for another value."""
     return tuple(value.shape) if torch.is_tensor(value) else None
 
 
 def _check(cfg: ContrastiveAlignmentConfig) -> None:
+    """Raises UserError where a setting is out of its range or cannot go with another."""
     if not 0 < cfg.contrast_temperature < float("inf"):
         raise UserError(
             f"--contrast-temperature {cfg.contrast_temperature} is not a finite number above 0"
@@ -262,6 +268,7 @@ def _check(cfg: ContrastiveAlignmentConfig) -> None:
         raise UserError(f"--contrast-queue {cfg.contrast_queue} is less than 0")
     if cfg.contrast_queue and not cfg.contrast_momentum:
         raise UserError(
-            f"--contrast-queue {cfg.contrast_queue} without a momentum encoder, whose encodings "
-            "stay alike from update to update: add --contrast-momentum 0.9999, or drop the queue"
+            f"--contrast-queue {cfg.contrast_queue} without a momentum encoder: only its "
+            "encodings stay comparable from update to update; add --contrast-momentum 0.9999, or "
+            "drop the queue"
         )

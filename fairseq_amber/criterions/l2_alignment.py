@@ -1,7 +1,7 @@
-"""The criterion ``l2_alignment``: linked words of a sentence and its translation come together.
+"""The criterion ``l2_alignment``: the states of linked words are drawn together.
 
-Cao et al. 2020 (arXiv 2002.03518), section 2.2: the baseline that optimal transport, which needs no
-word links, is compared with.
+Cao et al. 2020 (arXiv 2002.03518), section 2.2. This is the baseline of optimal transport, which
+needs no word links.
 """
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
@@ -23,51 +23,54 @@ from fairseq_amber.objectives.l2_alignment import linked_distance
 
 @dataclass
 class L2AlignmentConfig(anchor.AnchorConfig):
-    """Where the word links are, and which states they join."""
+    """Where the word links are, and which states they link."""
 
     l2_weight: float = field(
         default=1.0,
-        metadata={"help": "weight of the distance of linked words (Cao et al. 2020: 1)"},
+        metadata={"help": "weight of the distance between linked words (Cao et al. 2020: 1)"},
     )
     l2_links: Optional[str] = field(
         default=None,
         metadata={
-            "help": "folder with <split>.<src>-<tgt>.align for each pair and split of the data: "
-            "Pharaoh lines (0-0 1-2), one for each pair of the binarised corpus; of a word's links "
-            "one-to-one ones alone are used; needed"
+            "help": "required: folder with a file <split>.<src>-<tgt>.align for each language "
+            "pair and split, one line in Pharaoh format (0-0 1-2) for each sentence pair of the "
+            "binarised corpus; only one-to-one links are used"
         },
     )
     l2_units: ChoiceEnum(["words", "subwords"]) = field(  # type: ignore[valid-type]
         default="words",
         metadata={
-            "help": "what the links number, from 0: the words between spaces, or the subwords of "
+            "help": "the units that links number, from 0: words between spaces, or subwords of "
             "the binarised sentence (fairseq-amber align --units)"
         },
     )
     l2_reduction: ChoiceEnum(["mean", "mse"]) = field(  # type: ignore[valid-type]
         default="mean",
         metadata={
-            "help": "of the squared distances: mean over links, or over links and dimensions (Cao "
-            "et al. 2020's code)"
+            "help": "how the squared distances are reduced: mean over links, or mse, the mean over "
+            "links and dimensions (Cao et al. 2020's code)"
         },
     )
     l2_layer: int = field(
         default=-1,
-        metadata={"help": "layer of the states, from 1; -1 = the last (Cao et al. 2020: last)"},
+        metadata={"help": "layer of the states, counted from 1; -1 = last (Cao et al. 2020: last)"},
     )
     l2_target_language: str = field(
         default="en",
         metadata={
-            "help": "the side that the anchor holds (Cao et al. 2020: en); of pairs without it the "
-            "second language"
+            "help": "language of the side that the anchor holds (Cao et al. 2020: en); in a pair "
+            "without it, the second side"
         },
     )
 
 
 @register_criterion("l2_alignment", dataclass=L2AlignmentConfig)
 class L2AlignmentCriterion(TermsCriterion):
-    """``loss = l2_weight * mean_l |x_l - y_l|^2 + anchor_weight * mean_i |c_i - c0_i|^2``: over the
-    update's links l and over the words i of its target sentences; a word is its last subword."""
+    """``loss = l2_weight * mean_l |x_l - y_l|^2 + anchor_weight * mean_i |c_i - c0_i|^2``.
+
+    The first mean is over the links l of the update, the second over the words i of its target
+    sentences. The state of a word is that of its last subword.
+    """
 
     term_names = ("l2", "anchor")
 
@@ -76,12 +79,13 @@ class L2AlignmentCriterion(TermsCriterion):
         super().__init__(task, cfg)
         if cfg.l2_links is None:
             raise UserError(
-                "--l2-links names the folder with the word links, <split>.<src>-<tgt>.align; "
-                "fairseq-amber align makes them"
+                "--l2-links names the folder with the word links, <split>.<src>-<tgt>.align, which "
+                "fairseq-amber align writes: add it"
             )
         if cfg.anchor_reduction == "sum":
             raise UserError(
-                "--anchor-reduction sum is over the points of an OT problem: take mean or mse"
+                "--anchor-reduction sum is over the points of an OT problem, which links are not: "
+                "take mean or mse"
             )
         self.layer = layer_number("--l2-layer", cfg.l2_layer, task.model.depth)
         self.frozen: Optional[anchor.FrozenEncoder] = None
@@ -91,7 +95,7 @@ class L2AlignmentCriterion(TermsCriterion):
 
     @property
     def needs(self) -> Needs:
-        """What the task has to put into a batch."""
+        """What a batch has to hold."""
         cfg = self.cfg
         return Needs(
             mlm=False,
@@ -107,11 +111,11 @@ class L2AlignmentCriterion(TermsCriterion):
 
     @exit_clearly
     def forward(self, model, sample: Dict[str, Any], reduce: bool = True):
-        """One forward pass over the sentences of a batch.
+        """Computes the loss of a batch, in one forward pass over its sentences.
 
         Returns:
-            The loss; the sample size, 1, see :class:`~fairseq_amber.criterions.terms.Terms`; the
-            logging output: for every term its sum and its count on this rank.
+            The loss; the sample size, which is 1 because ``Terms`` has divided by the counts; and
+            the logging output, with the sum and the count of every term on this rank.
         """
         terms = Terms(self.weights, sample, anchor.normalized_by(self.cfg))
         tokens, points, links = (sample[name] for name in ("sentences", "points", "links"))

@@ -1,7 +1,9 @@
-"""Momentum contrast (He et al. 2020, arXiv 1911.05722): the candidates come from an encoder that
-moves slowly, so that those of past updates may stay among them.
+"""Momentum contrast (He et al. 2020, arXiv 1911.05722): candidates from a slow encoder and a queue.
 
-Shapes: n pairs of this rank, T tokens, D dimensions.
+The momentum encoder changes so slowly that its vectors of past updates remain comparable. They stay
+in a queue, so that a sentence chooses among many more candidates than one update has.
+
+Shapes: n pairs of this rank, T tokens, D dimensions, K places of the queue.
 """
 
 from __future__ import annotations
@@ -20,23 +22,27 @@ Pool = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 class FullPrecision(nn.Module):
-    """A module that moves between devices but keeps its types: fairseq halves a criterion under
-    ``--fp16`` and ``--bf16``, where ``1 - momentum`` is less than a weight's spacing."""
+    """A module that moves between devices but keeps its data types.
+
+    Under ``--fp16`` and ``--bf16`` fairseq converts a criterion to half precision. There a step of
+    ``1 - momentum`` would be smaller than the spacing of the numbers, and be lost.
+    """
 
     def _apply(self, fn, *args, **kwargs):
         return super()._apply(lambda t: t.to(fn(t.new_empty(0)).device), *args, **kwargs)
 
 
 class MomentumEncoder(FullPrecision):
-    """``k <- m k + (1 - m) q`` for every weight q of the model that a sentence vector depends on.
+    """A slow copy k of the model's weights q: after each update ``k <- m k + (1 - m) q``.
 
-    The copies are buffers, which nothing trains or reduces. Dropout is off.
+    It holds the weights that a sentence vector depends on, as buffers, so that they are neither
+    trained nor reduced over ranks. Dropout is off.
 
     Args:
-        model: the trained one.
-        projection: of its sentence vectors, or None.
-        layer: of the sentence vectors, from 1; what lies above it is left out.
-        pool: states (n, T, D) and mask (n, T) -> (n, D).
+        model: The model to train.
+        projection: The trained projection of its sentence vectors, or None.
+        layer: The layer of the sentence vectors, from 1; the layers above are left out.
+        pool: Turns states (n, T, D) and a mask (n, T) into sentence vectors (n, D).
     """
 
     def __init__(self, model: Any, projection: nn.Module | None, layer: int, pool: Pool):
@@ -53,19 +59,21 @@ class MomentumEncoder(FullPrecision):
         self.train()
 
     def train(self, mode: bool = True) -> MomentumEncoder:
-        """Stays in evaluation mode."""
+        """Keeps the module in evaluation mode, whatever ``mode`` is."""
         return super().train(False)
 
     def start(self, model: nn.Module, projection: nn.Module | None) -> None:
-        """Before the first update: becomes the trained model, which a checkpoint may have changed
-        since. Does nothing later on."""
+        """Copies the trained weights once, before the first update.
+
+        A checkpoint may have changed them since this encoder was built. Later calls do nothing.
+        """
         if not self.started:
             self.follow(model, projection, momentum=0.0)
             self.started = True
 
     @torch.no_grad()
     def follow(self, model: nn.Module, projection: nn.Module | None, momentum: float) -> None:
-        """One step towards the trained weights; with ``momentum`` 0 all the way."""
+        """Moves one step towards the trained weights; with ``momentum`` 0 it copies them."""
         for copied, trained in ((self.model, model), (self.projection, projection)):
             if copied is not None and trained is not None:
                 weights = dict(trained.named_parameters())
@@ -74,7 +82,16 @@ class MomentumEncoder(FullPrecision):
 
     @torch.no_grad()
     def forward(self, tokens: torch.Tensor, mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """(n, D) fp32 vectors of sentences (n, T), computed in the trained model's ``dtype``."""
+        """Encodes sentences.
+
+        Args:
+            tokens: (n, T) int64.
+            mask: (n, T) bool, the tokens that count in the mean of a sentence.
+            dtype: The data type of the trained model, in which the states are computed.
+
+        Returns:
+            (n, D) sentence vectors in fp32.
+        """
         halved = dtype in (torch.float16, torch.bfloat16)
         with torch.autocast(tokens.device.type, dtype) if halved else contextlib.nullcontext():
             states, _ = self.model(tokens, features_only=True)
@@ -82,21 +99,23 @@ class MomentumEncoder(FullPrecision):
             return (vectors if self.projection is None else self.projection(vectors)).float()
 
     def get_extra_state(self) -> dict[str, bool]:
-        """Whether it is under way."""
+        """Returns what a checkpoint keeps beside the buffers."""
         return {"started": self.started}
 
     def set_extra_state(self, state: dict[str, bool]) -> None:
-        """Takes it from a checkpoint."""
+        """Takes what ``get_extra_state`` returned from a checkpoint."""
         self.started = state["started"]
 
 
 class PairQueue(FullPrecision):
-    """The last K pairs of keys, the oldest overwritten first. An empty place counts as a pair that
-    does not count.
+    """The last K pairs of past updates; the oldest is overwritten first.
+
+    An empty place holds a pair that does not count.
 
     Args:
-        size: K.
-        source_dim, target_dim: D of each side; 0 for a side that is not kept.
+        size: The number K of places.
+        source_dim: The dimension D of the sources; 0 if they are not kept.
+        target_dim: The dimension D of the targets.
     """
 
     sources: torch.Tensor
@@ -106,27 +125,27 @@ class PairQueue(FullPrecision):
     def __init__(self, size: int, source_dim: int, target_dim: int):
         super().__init__()
         self.size = size
-        self.next = 0  # on the host: a pointer on the device would have to be waited for
+        self.next = 0  # a plain number: the host would have to wait for one on the device
         self.register_buffer("sources", torch.zeros(size, source_dim))
         self.register_buffer("targets", torch.zeros(size, target_dim))
         self.register_buffer("keys", torch.zeros(size, 3, dtype=torch.int64))
 
     @property
     def pairs(self) -> Pairs:
-        """All K places."""
+        """The pairs in all K places."""
         return Pairs(self.sources, self.targets, self.keys)
 
     @torch.no_grad()
     def push(self, pairs: Pairs, count: int) -> None:
-        """Takes in those of the pairs that count, in order.
+        """Appends the pairs that count, in order.
 
         Args:
-            pairs: at least ``count`` of them count; more than K may.
-            count: how many do.
+            pairs: Pairs of an update; pairs that do not count are left out.
+            count: How many pairs count; it may be more than K.
         """
         if not self.size:
             return
-        # A stable sort moves them to the front without asking the device how many there are.
+        # A stable sort moves the pairs that count to the front; the host need not wait for a mask.
         real = pairs.keys[:, 2].sort(descending=True, stable=True).indices
         chosen = real[max(count - self.size, 0) : count]
         first = self.next + count - len(chosen)
@@ -136,25 +155,25 @@ class PairQueue(FullPrecision):
         self.next = (self.next + count) % self.size
 
     def get_extra_state(self) -> dict[str, int]:
-        """Where the next pair goes."""
+        """Returns the place of the next pair, which a checkpoint keeps beside the buffers."""
         return {"next": self.next}
 
     def set_extra_state(self, state: dict[str, int]) -> None:
-        """Takes it from a checkpoint."""
+        """Takes what ``get_extra_state`` returned from a checkpoint."""
         self.next = state["next"]
 
 
 class MomentumContrast(nn.Module):
-    """What the pairs of a step choose among: the keys of the whole update, over all ranks and
-    accumulated micro-batches, and those in the queue.
+    """The candidates of a step: the pairs of the whole update, and those in the queue.
 
-    All pairs of an update are encoded at its first step and enter the queue after its last, in the
-    order of the plan, each once; so neither depends on how the update is cut.
+    The first step of an update encodes all its pairs, over all ranks and accumulated micro-batches.
+    After the last step they enter the queue, each once and in the order of the plan. So the
+    candidates do not depend on how the update is cut into ranks and micro-batches.
 
     Args:
-        encoder: of the keys.
-        queue: of past keys.
-        symmetric: encode sources too; else targets alone.
+        encoder: The momentum encoder.
+        queue: The pairs of past updates.
+        symmetric: Encode sources too; otherwise only targets.
     """
 
     def __init__(self, encoder: MomentumEncoder, queue: PairQueue, symmetric: bool):
@@ -166,19 +185,24 @@ class MomentumContrast(nn.Module):
         self.pending: tuple[Pairs, int] | None = None
 
     def after_update(self) -> None:
-        """The update's pairs enter the queue; those of an update that was given up, as after an
-        overflow in fp16, never do."""
+        """Puts the pairs of the update into the queue.
+
+        fairseq does not get here after an update that it gave up, as for an overflow in fp16.
+        """
         if self.pending is not None:
             self.queue.push(*self.pending)
             self.pending = None
 
     def choice(self, pairs: Pairs, sample: dict[str, Any], dtype: torch.dtype) -> Choice:
-        """What this step's pairs choose among.
+        """Finds the candidates of this step's pairs.
 
         Args:
-            pairs: of this step and rank, with gradient.
-            sample: the batch, with ``sentences``.
-            dtype: of the trained model.
+            pairs: The pairs of this step and rank, with gradient.
+            sample: The batch, with ``sentences``.
+            dtype: The data type of the trained model.
+
+        Returns:
+            The anchors and the candidates that they choose among.
         """
         place = sample.get("update_step") or 0
         if place == 0:
@@ -202,6 +226,7 @@ class MomentumContrast(nn.Module):
         return choice
 
     def _encode_update(self, sample: dict[str, Any], dtype: torch.dtype) -> None:
+        """Encodes the pairs of all steps of the update, and gathers them over ranks."""
         update = sample["normalizers"]
         if "update_sentences" in sample:
             steps, heights = sample["update_sentences"], update["update_heights"]
@@ -226,12 +251,16 @@ def encode_pairs(
     sources: bool,
     targets: bool,
 ) -> Pairs:
-    """The pairs of a batch with those of the two sides that are wanted; the other has dimension 0.
+    """Encodes one side of the pairs of a batch, or both.
 
     Args:
-        encode: ``tokens`` and ``mask`` -> vectors.
-        sentences: sources, then targets; their keys, and whether they count.
-        sources, targets: which side is wanted.
+        encode: Turns ``tokens`` and ``mask`` into sentence vectors.
+        sentences: Sources, then targets; their keys, and whether they count.
+        sources: Encode the sources.
+        targets: Encode the targets.
+
+    Returns:
+        The pairs; a side that is not encoded has dimension 0.
     """
     tokens, mask = sentences["tokens"], sentences["mask"]
     if sources and targets:

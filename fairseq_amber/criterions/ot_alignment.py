@@ -1,7 +1,8 @@
 """The criterion ``ot_alignment``: the words of a sentence are moved to those of its translation.
 
-Alqahtani et al. 2021 (arXiv 2110.02887), section 3: an encoder is fine-tuned on parallel text by
-the cost of optimal transport between contextual embeddings, and kept near what it was.
+Alqahtani et al. 2021 (arXiv 2110.02887), section 3: an encoder is fine-tuned on parallel text. The
+loss is the cost of optimal transport between the contextual embeddings of both sides; an anchor
+keeps the encoder near the initial one.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from fairseq_amber.errors import exit_clearly
 
 @register_criterion("ot_alignment", dataclass=TransportConfig)
 class OtAlignmentCriterion(TermsCriterion):
-    """``loss = ot_weight * OT + anchor_weight * mean_i |c_i - c0_i|^2``: OT is a mean over the
-    pairs of the update (a problem of a whole batch counts for each of its pairs), the anchor one
-    over its target points. The paper's equation 2 has a minus before OT, which would part the
-    languages."""
+    """``loss = ot_weight * OT + anchor_weight * mean_i |c_i - c0_i|^2``.
+
+    OT is the mean cost over the sentence pairs of the update; the problem of a whole batch counts
+    once for each of its pairs. The anchor is the mean over the target points i of the update. The
+    paper's equation 2 has a minus before OT, which would drive the languages apart.
+    """
 
     term_names = ("ot", "anchor")
 
@@ -34,17 +37,17 @@ class OtAlignmentCriterion(TermsCriterion):
 
     @property
     def needs(self) -> Needs:
-        """What the task has to put into a batch."""
+        """What a batch has to hold."""
         points = self.transport.points
         return Needs(mlm=False, tlm=False, alignment=False, sentences=True, points=points)
 
     @exit_clearly
     def forward(self, model, sample: dict[str, Any], reduce: bool = True):
-        """One forward pass over the sentences of a batch.
+        """Computes the loss of a batch, in one forward pass over its sentences.
 
         Returns:
-            The loss; the sample size, 1, see :class:`~fairseq_amber.criterions.terms.Terms`; the
-            logging output: for every term its sum and its count on this rank.
+            The loss; the sample size, which is 1 because ``Terms`` has divided by the counts; and
+            the logging output, with the sum and the count of every term on this rank.
         """
         terms = Terms(self.weights, sample, self.transport.normalized_by)
         tokens = sample["sentences"]["tokens"]

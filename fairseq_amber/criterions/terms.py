@@ -1,4 +1,4 @@
-"""The terms of a loss: summed, normalised, weighted, and logged alike by every criterion here."""
+"""The terms of a loss: every criterion sums, normalises, weights and logs them in the same way."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from fairseq.criterions import FairseqCriterion
 from fairseq_amber.criterions.contrastive_term import ContrastiveTerm
 from fairseq_amber.errors import UserError
 
-# Which count of the update (data.plan.Normalizers) a term is divided by; by default the pairs.
+# Which count of data.plan.Normalizers a term is divided by; other terms are means over pairs.
 _NORMALIZED_BY = {"mlm": "mlm_tokens", "tlm": "tlm_tokens", "l2": "links"}
 
 
 class Terms:
     """The named terms of one micro-batch: ``loss = sum_t weight_t * sum_t / count_t``.
 
-    A count is that of the whole update, over ranks and accumulated micro-batches, times the number
-    of micro-batches, by which fairseq divides; so the sample size is 1. Counts are plain numbers,
-    known before the forward pass.
+    ``count_t`` is the count over the whole update: over all ranks and all accumulated
+    micro-batches. fairseq divides by the number of micro-batches, because each has the sample size
+    1; the loss is multiplied by this number beforehand. Counts are plain numbers that are known
+    before the forward pass.
 
     Args:
-        weights: of all terms of the criterion, in the order of the log.
-        sample: the batch.
-        normalized_by: the name in ``data.plan.Normalizers`` of the count that a term is divided
-            by, for terms that are not divided by their usual count.
+        weights: The weights of all terms of the criterion, in the order of the log.
+        sample: The batch.
+        normalized_by: The count of ``data.plan.Normalizers`` that a term is divided by, for terms
+            that are not divided by their usual count.
     """
 
     def __init__(
@@ -43,15 +44,27 @@ class Terms:
         self._logged: dict[str, Any] = {}
 
     def add(self, term: str, losses: torch.Tensor, count: int | None = None) -> None:
-        """Adds one of ``weights`` by its losses on this micro-batch; those of a filler count for
-        nothing. Their sum is one over ``count`` things, by default over as many as there are."""
+        """Adds a term by its losses on this micro-batch. The losses of a filler count for nothing.
+
+        Args:
+            term: The name of the term.
+            losses: The losses, of any shape; the term is their sum, normalised.
+            count: How many things the sum is over; by default the number of losses.
+        """
         count = losses.numel() if count is None else count
         scale = self._scale(term, count) if self._real else 0.0
         self._add(term, losses.sum(), scale, count * self._real)
 
     def add_contrastive(self, term: str, result: ContrastiveTerm) -> None:
-        """Adds a contrast, which already leaves out what does not count: a filler's own anchors,
-        not its part as the candidates of others."""
+        """Adds a contrastive term.
+
+        It is not multiplied by 0 for a filler: the filler's own anchors are already left out, but
+        its sentences remain the candidates of other ranks, which need a gradient.
+
+        Args:
+            term: The name of the term.
+            result: The contrastive loss and the number of correct choices.
+        """
         count = self.sample["nsentences"]
         total = result.own.detach() + (result.total - result.total.detach())
         self._add(term, total, self._scale(term, count), count * self._real)
@@ -63,27 +76,30 @@ class Terms:
         self._logged[f"{term}_count"] = count
 
     def log(self, name: str, value: torch.Tensor) -> None:
-        """Logs another sum over this micro-batch's examples."""
+        """Logs ``value``, another sum over the examples of this micro-batch, as ``name``."""
         self._logged[name] = value.detach() * self._real
 
     def loss(self) -> torch.Tensor:
-        """The weighted sum of the terms."""
+        """Returns the weighted sum of the terms."""
         return torch.stack(self._weighted).sum()
 
     def logging_output(
         self, extra: Sequence[str] = (), *, per_corpus: bool = False
     ) -> dict[str, Any]:
-        """Sums and counts on this rank, with the same keys for every batch of a split, because
-        fairseq adds them up over batches of different kinds and ranks.
+        """Returns sums and counts on this rank.
+
+        Every batch of a split has the same keys, because fairseq adds the values up over ranks and
+        over batches of different kinds.
 
         Args:
-            extra: names of :meth:`log` that a batch may lack.
-            per_corpus: also for each corpus of the split, as ``<name>/<corpus>``.
+            extra: Names given to ``log``, which some batches lack.
+            per_corpus: Add the sums and counts of each corpus of the split, as
+                ``<name>/<corpus>``.
         """
         sample = self.sample
         nothing = self._weighted[0].new_zeros(())
         out: dict[str, Any] = {
-            "loss": nothing,  # fairseq wants one; the log's is made of the terms' means
+            "loss": nothing,  # fairseq requires the key; reduce_terms computes the logged value
             "ntokens": sample["ntokens"] * self._real,
             "nsentences": sample["nsentences"] * self._real,
             "npairs": sample["nsentences"] * self._real * sample["parallel"],
@@ -94,7 +110,7 @@ class Terms:
         for term in self.weights:
             out[f"{term}_weight"] = self.weights[term]
             names += [f"{term}_sum", f"{term}_count"]
-        # Counts stay on the host, where whether there are any is asked.
+        # Counts are plain numbers, because reduce_terms asks whether they are 0.
         absent = {name: 0 if name.endswith("_count") else nothing for name in names}
         for name in names:
             out[name] = self._logged.get(name, absent[name])
@@ -142,7 +158,7 @@ class TermsCriterion(FairseqCriterion):
 
 
 def _positions(sample: dict[str, Any]) -> int:
-    """Tokens and padding of all rows that a batch holds."""
+    """The number of tokens, padding included, of all rows in a batch."""
     tokens = [sample["net_input"]["src_tokens"]]
     if "sentences" in sample:
         tokens.append(sample["sentences"]["tokens"])
@@ -150,7 +166,7 @@ def _positions(sample: dict[str, Any]) -> int:
 
 
 def check_weights(weights: Mapping[str, float]) -> None:
-    """Raises UserError unless all are finite, none is negative, and one is not 0."""
+    """Raises UserError unless all weights are finite and at least 0, and one is above 0."""
     for term, weight in weights.items():
         if not 0 <= weight < float("inf"):
             raise UserError(f"--{term}-weight {weight} is not a finite number from 0 up")
@@ -160,8 +176,9 @@ def check_weights(weights: Mapping[str, float]) -> None:
 
 
 def reduce_terms(logging_outputs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Logs every term's mean and weight, their weighted sum as ``loss``, the padding share (%)
-    and pairs per second.
+    """Logs the mean and the weight of every term, and the weighted sum of the means as ``loss``.
+
+    It also logs the share of padding (%) and the sentence pairs per second.
 
     Returns:
         The sums over the logging outputs.
@@ -180,7 +197,7 @@ def reduce_terms(logging_outputs: list[dict[str, Any]]) -> dict[str, Any]:
         metrics.log_speed("pps", total["npairs"], priority=91, round=1)
 
     def weighted_sum(meters) -> float:
-        """Over the terms that have been seen since the meters were last reset."""
+        """The weighted sum over the terms seen since the meters were last reset."""
         means = {t: meters[f"{t}_loss"].avg for t in weights if f"{t}_loss" in meters}
         terms = [weights[t] * mean for t, mean in means.items() if mean is not None]
         return round(float(sum(terms)), 4)
@@ -202,7 +219,16 @@ def log_mean(
     scale: float = 1,
     digits: int = 3,
 ) -> None:
-    """Logs ``scale * sum / count``, over all corpora and for each that has been counted apart."""
+    """Logs ``scale * sum / count``, over all corpora and for each corpus with its own count.
+
+    Args:
+        name: The name in the log.
+        total: The sums over the logging outputs.
+        sum_key: The key of the sum.
+        count_key: The key of the count.
+        scale: A factor, such as 100 for %.
+        digits: How many decimals the log has.
+    """
     corpora = sorted(key[len(count_key) :] for key in total if key.startswith(f"{count_key}/"))
     for corpus in ("", *corpora):
         count = total[count_key + corpus]

@@ -1,4 +1,7 @@
-"""The optimal transport term: from the states of a batch of pairs to a loss."""
+"""The optimal transport term and its anchor: from the states of a batch of pairs to losses.
+
+Shapes: B pairs, T tokens, P problems of at most N source and M target points, D dimensions.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,17 @@ from fairseq_amber.objectives.optimal_transport import (
 
 
 class TransportTerms:
-    """Adds the terms ``ot`` and ``anchor`` of a batch of pairs, to this criterion or another.
+    """The terms ``ot`` and ``anchor`` of a criterion.
 
     Args:
-        cfg: how.
-        model: the trained one, before training.
+        cfg: The settings of the terms.
+        model: The model to train, before training.
+
+    Attributes:
+        layer: The number of the layer whose states are transported, from 1.
+        points: The points that a batch has to hold.
+        counted_in: The count that the anchor is divided by, as ``Terms`` takes it.
+        frozen: The initial encoder, where a term reads it.
     """
 
     def __init__(self, cfg: TransportConfig, model: Any):
@@ -43,13 +52,13 @@ class TransportTerms:
     def add(
         self, terms: Terms, states: torch.Tensor, tokens: torch.Tensor, sample: dict[str, Any]
     ) -> None:
-        """Adds the terms whose weight is not 0.
+        """Adds the terms of a batch whose weight is not 0.
 
         Args:
-            terms: of the batch.
-            states: (2B, T, D) of all first sentences, then of all second ones.
-            tokens: (2B, T) that they are of.
-            sample: the batch, with its ``points``.
+            terms: The terms to add to.
+            states: (2B, T, D) states of all first sentences, then of all second sentences.
+            tokens: (2B, T) the tokens of these sentences.
+            sample: The batch, with its ``points``.
         """
         points = sample["points"]
         side = points["target_side"]
@@ -69,7 +78,7 @@ class TransportTerms:
 
 
 def take_points(states: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """(B, T, D), (...) places among the B x T tokens -> (..., D)."""
+    """Picks states: (B, T, D) states, (...) places among the B x T tokens -> (..., D)."""
     taken = states.flatten(0, 1).index_select(0, index.flatten())
     return taken.view(*index.shape, states.size(-1))
 
@@ -77,12 +86,16 @@ def take_points(states: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
 def transport_losses(
     cfg: TransportConfig, source: torch.Tensor, target: torch.Tensor, points: Any
 ) -> torch.Tensor:
-    """(P,) costs of moving the points (P, N, D) of one side to (P, M, D) of the other.
+    """Solves the problems of a batch.
 
     Args:
-        cfg: how.
-        source, target: states; half precision is computed in fp32 or more.
-        points: their weights and masks, see ``data.alignment.points.PointFinder``.
+        cfg: The solver, its settings, and the marginals.
+        source: (P, N, D) states of the source points; half precision is computed in fp32 or more.
+        target: (P, M, D) states of the target points.
+        points: Their weights and masks; see ``data.alignment.points.PointFinder``.
+
+    Returns:
+        (P,) costs of moving the source points to the target points.
     """
     masks = points["source_mask"], points["target_mask"]
     weights = points["source_weights"], points["target_weights"]

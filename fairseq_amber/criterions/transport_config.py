@@ -1,4 +1,4 @@
-"""The flags of the optimal transport term."""
+"""The flags of the optimal transport term, and the checks of their values."""
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
 from dataclasses import dataclass, field, fields
@@ -13,62 +13,63 @@ from fairseq_amber.errors import UserError
 
 @dataclass
 class TransportConfig(AnchorConfig):
-    """The choices of arXiv 2110.02887 and of its reference implementations, and practical ones."""
+    """The choices of arXiv 2110.02887, of its reference implementations, and practical ones."""
 
     ot_weight: float = field(
         default=1.0,
-        metadata={"help": "weight of optimal transport; 0 leaves it out (arXiv 2110.02887: 1)"},
+        metadata={"help": "weight of optimal transport; 0 = left out (arXiv 2110.02887: 1)"},
     )
     ot_solver: ChoiceEnum(["divergence", "sinkhorn", "exact"]) = field(  # type: ignore[valid-type]
         default="divergence",
         metadata={
-            "help": "divergence: debiased, Euclidean, annealed as in GeomLoss (arXiv 2110.02887); "
-            "sinkhorn: one temperature, cost and marginals of choice; exact: no temperature, by "
-            "POT on the CPU"
+            "help": "divergence: the debiased Sinkhorn divergence with Euclidean cost and falling "
+            "temperature, as in GeomLoss (arXiv 2110.02887); sinkhorn: entropic transport with one "
+            "temperature and a choice of costs and marginals; exact: no temperature, solved by POT "
+            "on the CPU"
         },
     )
     ot_points: ChoiceEnum(["words", "subwords"]) = field(  # type: ignore[valid-type]
         default="words",
         metadata={
-            "help": "what is transported: the last subword of each word (WordOT), or every subword "
-            "(SubOT); in scripts written without spaces each subword is a word"
+            "help": "points to transport: the last subword of each word (WordOT), or every subword "
+            "(SubOT); in scripts without spaces each subword is a word"
         },
     )
     ot_scope: ChoiceEnum(["batch", "sentence"]) = field(  # type: ignore[valid-type]
         default="batch",
         metadata={
-            "help": "one problem for all pairs of a GPU's micro-batch, which are of one language "
-            "pair, or one for each pair (arXiv 2110.02887: probably batch); takes memory by the "
-            "square of its points"
+            "help": "batch: one problem for all sentence pairs of a GPU's micro-batch, which has "
+            "one language pair; sentence: one problem for each sentence pair (arXiv 2110.02887: "
+            "probably batch); memory grows with the square of the points of a problem"
         },
     )
     ot_equal_sentences: bool = field(
         default=False,
         metadata={
-            "help": "each sentence of a batch's problem has the same mass, in place of each point "
-            "(GeomLoss: each point)"
+            "help": "in the problem of a batch, give each sentence the same mass (GeomLoss and "
+            "default: each point)"
         },
     )
     ot_special_tokens: bool = field(
         default=False,
-        metadata={"help": "<s> and </s> are points too (Cao et al. 2020's code: yes)"},
+        metadata={"help": "transport <s> and </s> too (Cao et al. 2020's code: yes)"},
     )
     ot_layer: int = field(
         default=-1,
-        metadata={"help": "layer of the states, from 1; -1 = the last (arXiv 2110.02887: last)"},
+        metadata={"help": "layer of the states, from 1; -1 = last (arXiv 2110.02887: last)"},
     )
     ot_target_language: str = field(
         default="en",
         metadata={
-            "help": "the side that others are moved to and that the anchor holds (arXiv "
-            "2110.02887: en); of pairs without it the second language"
+            "help": "language of the target side, to which the other side is moved and which the "
+            "anchor holds (arXiv 2110.02887: en); in a pair without it, the second side"
         },
     )
     ot_target_states: ChoiceEnum(["tuned", "frozen"]) = field(  # type: ignore[valid-type]
         default="tuned",
         metadata={
-            "help": "target states are those of the trained model (arXiv 2110.02887, equation 2), "
-            "or of the frozen initial one (Cao et al. 2020's code)"
+            "help": "take the target states from the trained model (arXiv 2110.02887, equation 2), "
+            "or from the frozen initial model (Cao et al. 2020's code)"
         },
     )
     ot_p: int = field(
@@ -88,20 +89,20 @@ class TransportConfig(AnchorConfig):
     )
     ot_biased: bool = field(
         default=False,
-        metadata={"help": "divergence: do not subtract the terms of each side alone"},
+        metadata={"help": "divergence: do not subtract the cost of each side with itself"},
     )
     ot_cost: ChoiceEnum(["cosine", "sqeuclidean"]) = field(  # type: ignore[valid-type]
         default="cosine",
         metadata={
-            "help": "sinkhorn, exact: 1 - cosine, or the squared distance over the largest of the "
-            "problem's squared distances and norms"
+            "help": "sinkhorn, exact: 1 - cosine, or the squared distance divided by the largest "
+            "squared distance or squared norm of the problem"
         },
     )
     ot_position_weight: float = field(
         default=0.0,
         metadata={
-            "help": "sinkhorn, exact: weight of |i/S - j/T|, the distance of relative positions in "
-            "the two sentences, in the cost; needs --ot-scope sentence"
+            "help": "sinkhorn, exact: weight, in the cost, of the distance |i/S - j/T| between "
+            "relative positions in the two sentences; needs --ot-scope sentence"
         },
     )
     ot_epsilon: float = field(
@@ -109,20 +110,21 @@ class TransportConfig(AnchorConfig):
         metadata={"help": "sinkhorn: temperature, in units of the cost (IPOT and POT users: 0.1)"},
     )
     ot_iterations: int = field(
-        default=50, metadata={"help": "sinkhorn: iterations, at most (UNITER: 50)"}
+        default=50, metadata={"help": "sinkhorn: largest number of iterations (UNITER: 50)"}
     )
     ot_tolerance: Optional[float] = field(
         default=None,
         metadata={
-            "help": "sinkhorn: a problem stops once its row sums are off by less, in L1 norm "
-            "(default: all iterations)"
+            "help": "sinkhorn: a problem stops when the error of its row sums, in the L1 norm, is "
+            "smaller (default: never)"
         },
     )
     ot_reach: Optional[float] = field(
         default=None,
         metadata={
-            "help": "sinkhorn: price, in units of the cost, of marginals that differ from the "
-            "weights (unbalanced), for words without a counterpart (default: they may not)"
+            "help": "sinkhorn: unbalanced transport, for words without a counterpart: the price, "
+            "in units of the cost, of marginals that differ from the weights (default: they are "
+            "equal)"
         },
     )
     ot_mass: Optional[float] = field(
@@ -132,25 +134,25 @@ class TransportConfig(AnchorConfig):
     ot_marginals: ChoiceEnum(["uniform", "norm", "idf"]) = field(  # type: ignore[valid-type]
         default="uniform",
         metadata={
-            "help": "weights of the points: equal (arXiv 2110.02887), by the norm of their states, "
-            "or by inverse document frequency in the training text"
+            "help": "weights of the points: equal (arXiv 2110.02887), proportional to the norm of "
+            "their states, or to their inverse document frequency in the training text"
         },
     )
     ot_gradient: ChoiceEnum(["envelope", "unrolled"]) = field(  # type: ignore[valid-type]
         default="envelope",
         metadata={
-            "help": "sinkhorn: of the minimised objective, with the plan as a constant, or of the "
-            "cost through all iterations"
+            "help": "sinkhorn: gradient of the minimised objective, with the plan as a constant, "
+            "or of the cost, through all iterations"
         },
     )
     ot_kernel: ChoiceEnum(["torch", "triton"]) = field(  # type: ignore[valid-type]
         default="torch",
-        metadata={"help": "sinkhorn: torch, or one fused kernel where GPU and problem allow it"},
+        metadata={"help": "sinkhorn: PyTorch, or one fused kernel where GPU and problem allow it"},
     )
 
 
 def point_settings(cfg: TransportConfig) -> PointSettings:
-    """Which points the data has to find."""
+    """Returns which points a batch has to hold."""
     return PointSettings(
         words=cfg.ot_points == "words",
         special_tokens=cfg.ot_special_tokens,
@@ -162,7 +164,7 @@ def point_settings(cfg: TransportConfig) -> PointSettings:
 
 
 def check(cfg: TransportConfig) -> None:
-    """Raises UserError where a setting is out of its range or cannot go with another."""
+    """Raises UserError where a setting is out of its range or contradicts another one."""
     if cfg.ot_p not in (1, 2):
         raise UserError(f"--ot-p {cfg.ot_p} is neither 1 nor 2")
     if not 0 < cfg.ot_scaling < 1:
@@ -172,19 +174,25 @@ def check(cfg: TransportConfig) -> None:
         if value is not None and not 0 < value < float("inf"):
             raise UserError(f"--ot-{name} {value} is not a finite number above 0")
     if cfg.ot_mass is not None and cfg.ot_mass > 1:
-        raise UserError(f"--ot-mass {cfg.ot_mass} is more than 1, all there is")
+        raise UserError(f"--ot-mass {cfg.ot_mass} is more than 1, the whole mass")
     if cfg.ot_mass is not None and cfg.ot_reach is not None:
-        raise UserError("--ot-mass and --ot-reach: a problem is either partial or unbalanced")
+        raise UserError(
+            "--ot-mass and --ot-reach: a problem is either partial or unbalanced; drop either"
+        )
     if cfg.ot_iterations < 1:
         raise UserError(f"--ot-iterations {cfg.ot_iterations} is less than 1")
     if not 0 <= cfg.ot_position_weight < float("inf"):
-        raise UserError(f"--ot-position-weight {cfg.ot_position_weight} is not a number from 0 up")
+        raise UserError(
+            f"--ot-position-weight {cfg.ot_position_weight} is not a finite number from 0 up"
+        )
     if cfg.ot_position_weight and cfg.ot_scope != "sentence":
         raise UserError(
             "--ot-position-weight compares positions in two sentences: add --ot-scope sentence"
         )
     if cfg.ot_kernel == "triton" and (cfg.ot_mass is not None or cfg.ot_gradient == "unrolled"):
-        raise UserError("--ot-kernel triton knows neither --ot-mass nor --ot-gradient unrolled")
+        raise UserError(
+            "--ot-kernel triton knows neither --ot-mass nor --ot-gradient unrolled: drop either"
+        )
     given = [name for name, default in _DEFAULTS.items() if getattr(cfg, name) != default]
     for name in given:
         flag = "--" + name.replace("_", "-")
@@ -197,7 +205,7 @@ def check(cfg: TransportConfig) -> None:
 
 
 def check_unused(cfg: TransportConfig) -> None:
-    """Raises UserError where the term is left out and yet described."""
+    """Raises UserError where a setting of the term is given although the term is left out."""
     for name, default in _DEFAULTS.items():
         if getattr(cfg, name) != default:
             flag = "--" + name.replace("_", "-")

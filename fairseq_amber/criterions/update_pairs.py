@@ -1,11 +1,11 @@
-"""The sentence pairs that an anchor chooses among: those of a rank, a step, or a whole update.
+"""The candidates that an anchor chooses among: the pairs of a rank, of a step, or of an update.
 
-An update is made of several steps (``--update-freq``), each of which sees its own pairs alone. To
-choose among all of them, the sentences of the other steps are encoded ahead without gradient, as
-GradCache does (Gao et al. 2021, arXiv 2101.06983). At every step the loss of all anchors, this
-step's with gradient and the others' without, over all candidates then has the gradient of the
-whole update's loss with respect to this step's vectors, and the sum over the steps is that of one
-large batch.
+An update consists of several steps (``--update-freq``), and each step sees only its own pairs. To
+choose among all pairs of the update, the first step encodes the sentences of the other steps ahead,
+without gradient, as GradCache does (Gao et al. 2021, arXiv 2101.06983). Each step then computes the
+loss of all anchors over all candidates, where only the vectors of this step have a gradient. This
+is the gradient of the whole update's loss with respect to these vectors; summed over the steps, it
+equals the gradient of one large batch.
 
 Shapes: n pairs of this rank, A anchors of this rank, N candidates, D dimensions.
 """
@@ -20,8 +20,14 @@ from fairseq.distributed import utils as distributed_utils
 
 
 class Pairs(NamedTuple):
-    """sources, targets: (n, D) fp32 sentence vectors. keys: (n, 3) int64: a fingerprint of the
-    source, one of the target, and 1 for a pair that counts, 0 for padding and fillers."""
+    """The sentence vectors of n pairs.
+
+    Attributes:
+        sources: (n, D) fp32 vectors of the sources.
+        targets: (n, D) fp32 vectors of the targets.
+        keys: (n, 3) int64: a fingerprint of the source, a fingerprint of the target, and 1 for a
+            pair that counts or 0 for padding and fillers.
+    """
 
     sources: torch.Tensor
     targets: torch.Tensor
@@ -29,28 +35,32 @@ class Pairs(NamedTuple):
 
     @classmethod
     def of(cls, vectors: torch.Tensor, sample: dict[str, Any]) -> Pairs:
-        """From (2n, D), sources before targets, and the batch that holds their keys."""
+        """Builds pairs from (2n, D) vectors, sources before targets, and a batch with the keys."""
         sources, targets = vectors.chunk(2)
         real = torch.full_like(sample["source_key"], int(not sample["filler"]))
         keys = torch.stack([sample["source_key"], sample["target_key"], real], dim=1)
         return cls(sources, targets, keys)
 
     def detached(self) -> Pairs:
-        """Without gradient."""
+        """Returns the pairs without gradient."""
         return Pairs(self.sources.detach(), self.targets.detach(), self.keys)
 
     @classmethod
     def joined(cls, parts: Sequence[Pairs]) -> Pairs:
-        """All pairs of several, in order."""
+        """Concatenates pairs."""
         return parts[0] if len(parts) == 1 else cls(*map(torch.cat, zip(*parts)))
 
 
 class Choice(NamedTuple):
-    """What each anchor chooses among.
+    """The candidates that each anchor chooses among.
 
-    anchors: the A pairs of this rank. candidates: the N pairs. positives: (A,) int64, the place of
-    each anchor among the candidates. ignore: (A, N) bool, True for the same source or target again,
-    which is no wrong choice, and for what does not count. own: the A-range of this step's pairs.
+    Attributes:
+        anchors: The A pairs of this rank.
+        candidates: The N pairs to choose among.
+        positives: (A,) int64, the place of each anchor among the candidates.
+        ignore: (A, N) bool, True where a candidate is no negative of an anchor: it has the same
+            source or the same target, or it does not count.
+        own: The range of this step's pairs among the anchors.
     """
 
     anchors: Pairs
@@ -61,12 +71,18 @@ class Choice(NamedTuple):
 
     @property
     def weights(self) -> torch.Tensor:
-        """(A,) fp32: 1 for an anchor that counts, else 0."""
+        """(A,) fp32: 1 for an anchor that counts, 0 for another one."""
         return self.anchors.keys[:, 2].float()
 
 
 class Step(NamedTuple):
-    """A step's pairs on this rank, on all ranks, and where the former begin in the latter."""
+    """The pairs of one step.
+
+    Attributes:
+        mine: The pairs of this rank.
+        everyone: The pairs of all ranks.
+        offset: Where the pairs of this rank begin among those of all ranks.
+    """
 
     mine: Pairs
     everyone: Pairs
@@ -74,16 +90,24 @@ class Step(NamedTuple):
 
     @classmethod
     def gathered(cls, pairs: Pairs, height: int) -> Step:
-        """From this rank's pairs; ``height`` is the most pairs of any rank."""
+        """Gathers the pairs of all ranks; ``height`` is the largest number of pairs on any rank."""
         return cls(pairs, *gather_pairs(pairs, height))
 
     def detached(self) -> Step:
-        """Without gradient."""
+        """Returns the step without gradient."""
         return Step(self.mine.detached(), self.everyone.detached(), self.offset)
 
 
 def choice_over(steps: Sequence[Step], place: int = 0) -> Choice:
-    """What the anchors of several steps choose among; ``place`` is the present one of them."""
+    """Lets the anchors of several steps choose among the pairs of all of them.
+
+    Args:
+        steps: The steps, in order.
+        place: The index of the present step.
+
+    Returns:
+        The anchors and the candidates that they choose among.
+    """
     positives, own, anchors_before, candidates_before = [], slice(0), 0, 0
     for number, step in enumerate(steps):
         n = len(step.mine.keys)
@@ -100,14 +124,22 @@ def choice_over(steps: Sequence[Step], place: int = 0) -> Choice:
 
 
 def ignored(anchors: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
-    """(A, N) bool from the (A, 3) and (N, 3) keys: what is no wrong choice, see :class:`Choice`."""
+    """Finds the candidates that are no negatives of an anchor; see ``Choice``.
+
+    Args:
+        anchors: (A, 3) keys.
+        candidates: (N, 3) keys.
+
+    Returns:
+        (A, N) bool.
+    """
     source, target, _ = anchors.unsqueeze(2).unbind(dim=1)  # (A, 1) each
     sources, targets, real = candidates.unbind(dim=1)  # (N,) each
     return (source == sources) | (target == targets) | (real == 0)
 
 
 class UpdatePairs:
-    """The pairs of the update under way; what other steps hold is encoded at its first step."""
+    """The pairs of the present update; its first step encodes those of all other steps."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
@@ -119,13 +151,16 @@ class UpdatePairs:
         encode: Callable[[dict[str, Any]], torch.Tensor],
         scope: str,
     ) -> Choice:
-        """What this step's pairs choose among.
+        """Finds the candidates of this step's pairs.
 
         Args:
-            pairs: of this step and rank, with gradient.
-            sample: the batch; its ``normalizers`` say how many pairs other ranks hold.
-            encode: sentences of ``update_sentences`` -> (2n, D) vectors.
+            pairs: The pairs of this step and rank, with gradient.
+            sample: The batch; its ``normalizers`` say how many pairs other ranks hold.
+            encode: Turns sentences of ``update_sentences`` into (2n, D) vectors.
             scope: ``rank``, ``step`` (all ranks) or ``update`` (all ranks and steps).
+
+        Returns:
+            The anchors and the candidates that they choose among.
         """
         update = sample["normalizers"]
         if scope == "rank" or update is None:
@@ -144,7 +179,7 @@ class UpdatePairs:
 
     @torch.no_grad()
     def _encode_ahead(self, present: Step, sample, encode) -> list[Step]:
-        """The steps of the update without gradient; the first is the present one."""
+        """Returns the steps of the update without gradient; the first is the present one."""
         steps = [present.detached()]
         heights = sample["normalizers"]["update_heights"]
         for sentences, height in zip(sample["update_sentences"][1:], heights[1:]):
@@ -153,8 +188,16 @@ class UpdatePairs:
 
 
 def gather_pairs(pairs: Pairs, height: int) -> tuple[Pairs, int]:
-    """The pairs of all ranks, with gradients, padded with pairs that do not count; and where this
-    rank's begin. ``height`` is the most pairs of any rank."""
+    """Gathers the pairs of all ranks, with gradients.
+
+    Args:
+        pairs: The pairs of this rank.
+        height: The largest number of pairs on any rank; the pairs of other ranks are filled up with
+            pairs that do not count.
+
+    Returns:
+        The pairs of all ranks, and where those of this rank begin.
+    """
     vectors, offset = gather_rows(torch.cat([pairs.sources, pairs.targets], dim=1), height)
     keys, _ = gather_rows(pairs.keys, height)
     sources, targets = vectors.split([pairs.sources.size(1), pairs.targets.size(1)], dim=1)
@@ -177,18 +220,18 @@ class _GatherRows(torch.autograd.Function):
 
 
 def gather_rows(rows: torch.Tensor, height: int) -> tuple[torch.Tensor, int]:
-    """Concatenates a tensor's rows over the data-parallel ranks.
+    """Concatenates the rows of a tensor over the data-parallel ranks, with gradients.
 
-    The gradient of a row is the sum of what every rank's loss has to say about it, so that with
-    fairseq's summed gradients the update equals that of the whole batch on one rank.
+    The gradient of a row is the sum of its gradients on all ranks. As fairseq sums the gradients of
+    the parameters, the update equals that of the whole batch on one rank.
 
     Args:
         rows: (B, ...) on this rank; B may differ between ranks.
-        height: the largest B of any rank, known to all of them; shorter blocks are filled up
-            with zeros.
+        height: The largest B of any rank, which all ranks know; shorter blocks are filled up with
+            zeros.
 
     Returns:
-        (world * height, ...), and where this rank's rows begin in it. On one rank: the rows
+        (world * height, ...) rows, and where the rows of this rank begin. On one rank, the rows
         themselves and 0.
     """
     if not dist.is_initialized() or distributed_utils.get_data_parallel_world_size() == 1:

@@ -34,7 +34,7 @@ class TransportTerms:
     Attributes:
         layer: The number of the layer whose states are transported, from 1.
         points: The points that a batch has to hold.
-        counted_in: The count that the anchor is divided by, as ``Terms`` takes it.
+        normalized_by: The count that the anchor is divided by, as ``Terms`` takes it.
         frozen: The initial encoder, where a term reads it.
     """
 

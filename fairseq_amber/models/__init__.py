@@ -1,4 +1,4 @@
-"""The encoder, its attention masks, its heads, and the architectures fairseq registers."""
+"""The encoder, its attention masks, its heads, and the registered architectures."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The registered model ``amber`` and its architectures: the encoder behind fairseq's interface."""
+"""The registered model ``amber``: the encoder behind fairseq's interface."""
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
 from dataclasses import dataclass, field
@@ -22,30 +22,33 @@ from fairseq_amber.models.heads import HEADS
 
 @dataclass
 class AmberConfig(FairseqDataclass):
-    """The shape of the encoder. Defaults are XLM-R base's (arXiv 1911.02116), which is BERT's."""
+    """The shape of the encoder. The defaults are those of XLM-R base (arXiv 1911.02116)."""
 
     encoder_layers: int = field(default=12, metadata={"help": "number of layers"})
     encoder_embed_dim: int = field(default=768, metadata={"help": "dimension of a state"})
     encoder_ffn_embed_dim: int = field(
         default=3072, metadata={"help": "inner dimension of the feed-forward networks"}
     )
-    encoder_attention_heads: int = field(default=12, metadata={"help": "heads in every layer"})
+    encoder_attention_heads: int = field(
+        default=12, metadata={"help": "attention heads of a layer"}
+    )
     max_positions: int = field(
         default=512,
-        metadata={"help": "longest row in subwords, special tokens included (XLM-R: 512)"},
+        metadata={"help": "largest length of a row in subwords, with special tokens (XLM-R: 512)"},
     )
     dropout: float = field(
-        default=0.1, metadata={"help": "dropout probability of embeddings and residuals (BERT)"}
+        default=0.1,
+        metadata={"help": "dropout probability of embeddings and of residual branches (BERT: 0.1)"},
     )
     attention_dropout: float = field(
-        default=0.1, metadata={"help": "dropout probability of attention weights (BERT)"}
+        default=0.1, metadata={"help": "dropout probability of attention weights (BERT: 0.1)"}
     )
     activation_dropout: float = field(
         default=0.0, metadata={"help": "dropout probability inside the feed-forward networks"}
     )
     token_types: int = field(
         default=0,
-        metadata={"help": "number of segment embeddings (XLM-R: 0, BERT: 2)"},
+        metadata={"help": "number of token types, i.e. of segment embeddings (XLM-R: 0, BERT: 2)"},
     )
     layer_norm_eps: float = field(
         default=1e-5,
@@ -54,14 +57,14 @@ class AmberConfig(FairseqDataclass):
     checkpoint_activations: bool = field(
         default=False,
         metadata={
-            "help": "keep the layers' inputs alone for the backward pass and compute the rest "
-            "again: less memory, more time"
+            "help": "keep only the inputs of the layers for the backward pass and compute the rest "
+            "again there: less memory, more time"
         },
     )
 
 
 class AmberEncoder(FairseqEncoder):
-    """Sentence encoder and language model head under the names that stock RoBERTa gives them."""
+    """The sentence encoder and the language model head, named as in stock RoBERTa."""
 
     def __init__(self, cfg: AmberConfig, dictionary):
         super().__init__(dictionary)
@@ -87,18 +90,18 @@ class AmberEncoder(FairseqEncoder):
         )
 
     def max_positions(self) -> int:
-        """Longest row in subwords."""
+        """The largest length of a row, in subwords."""
         return self.sentence_encoder.max_positions
 
 
 @register_model("amber", dataclass=AmberConfig)
 class AmberModel(BaseFairseqModel):
-    """XLM-R's encoder, with masks per example and any layer's cross attention on demand.
+    """XLM-R's encoder, with a mask for each row and with the cross attention of any layer.
 
-    A stock ``roberta`` of the same shape loads its checkpoints and the other way round.
+    A stock ``roberta`` of the same shape loads its checkpoints, and it loads those of ``roberta``.
 
     Attributes:
-        heads: of the tasks to fine-tune for; none before :meth:`add_head`.
+        heads: The heads of fine-tuning tasks, by name; empty before ``add_head``.
     """
 
     def __init__(self, encoder: AmberEncoder):
@@ -108,13 +111,20 @@ class AmberModel(BaseFairseqModel):
 
     @classmethod
     def build_model(cls, cfg: AmberConfig, task) -> "AmberModel":
-        """A model for the task's dictionary. A setting that ``cfg`` lacks takes its default, as
-        the settings of a checkpoint lack what is younger than it."""
+        """Builds a model for the dictionary of the task.
+
+        A setting that ``cfg`` lacks takes its default: an old checkpoint lacks newer settings.
+        """
         return cls(AmberEncoder(AmberConfig.from_namespace(cfg), task.source_dictionary))
 
     def add_head(self, name: str, outputs: int) -> None:
-        """Adds a head with fresh weights: ``tagging``, ``classification`` or ``qa``. The
-        first two have the dropout of the encoder."""
+        """Adds a head with random weights.
+
+        Args:
+            name: ``tagging`` or ``classification``, which use the dropout of the encoder, or
+                ``qa``, which has none.
+            outputs: The number of outputs.
+        """
         encoder = self.encoder.sentence_encoder
         self.heads[name] = HEADS[name](encoder.embed_tokens.embedding_dim, outputs, encoder.dropout)
 
@@ -139,26 +149,27 @@ class AmberModel(BaseFairseqModel):
         at: Optional[torch.Tensor] = None,
         **unused: Any,
     ) -> Tuple[torch.Tensor, Dict[str, Any]]:
-        """Encodes B rows of T tokens, all passes of all objectives in one batch.
+        """Encodes B rows of T tokens, the passes of all objectives together.
+
+        ``models.encoder.SentenceEncoder.forward`` describes the arguments that are not listed.
 
         Args:
             src_tokens: (B, T) int64, padded on the right.
-            src_lengths: unused; stock batches carry it.
-            positions, segments, prefix_lengths, include_diagonal, cross, sentence_width,
-                attention_layer, sentence_layer: see ``models.encoder.SentenceEncoder.forward``.
-            predicted: score these tokens alone: (B', Q) int64 positions in the first B' rows, and
-                (M,) int64 flat indices of the real ones among them.
-            masked_tokens: likewise, as stock's criterion does: (B, T) bool.
-            features_only: return the states of ``sentence_layer`` in place of scores.
-            return_all_hiddens: also return the embeddings and every layer's states.
-            head: return the scores of a head, of L outputs, in place of the language model's.
-            at: for ``tagging``, (M,) int64 flat places ``row * T + column`` of the tokens to score.
+            src_lengths: Unused; the batches of stock fairseq have it.
+            predicted: The tokens to score, by default all: (B', Q) int64 positions in the first B'
+                rows, padded, and (M,) int64 indices of the real ones in the flattened positions.
+            masked_tokens: The tokens to score, as stock criterions give them: (B, T) bool.
+            features_only: Return the states of ``sentence_layer`` instead of scores.
+            return_all_hiddens: Also return the embeddings and the states of every layer.
+            head: The head whose scores, with L outputs, are returned; by default the language
+                model's.
+            at: For ``tagging``: (M,) int64 flat places ``row * T + column`` of the tokens to score.
 
         Returns:
-            Scores (M or B x T, V), or states (B, T, D), or a head's scores: ``tagging`` (M, L),
-            ``classification`` (B, L), ``qa`` (B, T, 2). And a dict: ``features`` (B, T, D), None
-            where the last layer was computed in part, ``sentence_states`` (R, P, D),
-            ``cross_attention`` (R, H, Q, K), ``inner_states`` a list of (B, T, D).
+            Scores (M, V) or (B, T, V), or states (B, T, D), or scores of a head: ``tagging``
+            (M, L), ``classification`` (B, L), ``qa`` (B, T, 2). Then a dict: ``features``
+            (B, T, D), None where the last layer was computed in part; ``sentence_states``
+            (R, P, D); ``cross_attention`` (R, H, Q, K); ``inner_states``, a list of (B, T, D).
         """
         if head is not None:
             return self._head_scores(head, src_tokens, positions, segments, at)
@@ -221,28 +232,28 @@ class AmberModel(BaseFairseqModel):
         return len(self.encoder.sentence_encoder.layers)
 
     def max_positions(self) -> int:
-        """Longest row in subwords."""
+        """The largest length of a row, in subwords."""
         return self.encoder.max_positions()
 
     def get_normalized_probs(self, net_output, log_probs: bool, sample=None) -> torch.Tensor:
-        """Probabilities, or log-probabilities, of scores (..., V), in fp32."""
+        """Turns scores (..., V) into probabilities or log-probabilities, in fp32."""
         logits = net_output[0].float()
         return logits.log_softmax(dim=-1) if log_probs else logits.softmax(dim=-1)
 
     @property
     def supported_targets(self):
-        """The tokens themselves."""
+        """The kind of target, for stock tasks: the tokens themselves."""
         return {"self"}
 
     @exit_clearly
     def upgrade_state_dict_named(self, state_dict: Dict[str, torch.Tensor], name: str) -> None:
-        """Renames the parameters of older RoBERTa and XLM-R checkpoints, then checks every shape.
+        """Renames the weights of older RoBERTa and XLM-R checkpoints, then checks every shape.
 
-        A head that the checkpoint lacks stays as it is: so fine-tuning begins. Heads that the model
-        lacks are left out.
+        A head that the checkpoint lacks keeps the weights of the model, as fine-tuning begins in
+        this way. Heads that the model lacks are left out.
 
         Raises:
-            UserError: the checkpoint is of another architecture, another dictionary, or another
+            UserError: The checkpoint has another architecture, another dictionary, or another
                 number of labels.
         """
         prefix = name + "." if name else ""

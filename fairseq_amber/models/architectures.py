@@ -1,6 +1,6 @@
-"""The architectures of the model ``amber``: ``--arch amber_base`` and its sisters.
+"""Registers the architectures of the model ``amber``, such as ``--arch amber_base``.
 
-A flag such as ``--encoder-layers 6`` overrides what an architecture sets.
+A flag such as ``--encoder-layers 6`` overrides a setting of the architecture.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from fairseq_amber.models.shapes import SHAPES
 
 
 def _register(name: str, shape: dict[str, Any]) -> None:
+    """Registers an architecture, which fills in the settings that are not given."""
+
     def fill(args) -> None:
         for key, value in shape.items():
             setattr(args, key, getattr(args, key, value))

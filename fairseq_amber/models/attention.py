@@ -1,7 +1,7 @@
-"""Multi-head self-attention, and the part of its probabilities that word alignment reads.
+"""Multi-head self-attention, and the block of its probabilities that word alignment reads.
 
 Shapes: B rows, T tokens, Q queries, D dimensions, H heads; R rows with a cross block of Q queries
-and K keys. Masks are bool, True = may attend.
+and K keys. Masks are bool; True means that a query may attend to a key.
 """
 
 from __future__ import annotations
@@ -17,9 +17,13 @@ _HAS_FUSED_ATTENTION = hasattr(F, "scaled_dot_product_attention")  # torch >= 2.
 
 
 class CrossBlock(NamedTuple):
-    """Which part of a layer's attention to return, for the last R rows of a batch.
+    """The block of a layer's attention to return, for the last R rows of a batch.
 
-    queries: (R, Q) int64 positions in the row; keys: (R, K) likewise. Padding points anywhere.
+    Padding may point to any position.
+
+    Attributes:
+        queries: (R, Q) int64 positions of the queries in their row.
+        keys: (R, K) int64 positions of the keys in their row.
     """
 
     queries: torch.Tensor
@@ -43,8 +47,16 @@ class SelfAttention(nn.Module):
     def forward(
         self, x: torch.Tensor, mask: torch.Tensor, context: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """(B, Q, D) queries attend to the (B, T, D) context, by default to each other, where the
-        (B, 1, 1 or Q, T) mask allows it -> (B, Q, D)."""
+        """Lets queries attend to a context.
+
+        Args:
+            x: (B, Q, D) queries.
+            mask: (B, 1, 1 or Q, T) bool.
+            context: (B, T, D) keys and values; by default the queries themselves.
+
+        Returns:
+            (B, Q, D).
+        """
         context = x if context is None else context
         q = self._split(self.q_proj(x))
         k, v = self._split(self.k_proj(context)), self._split(self.v_proj(context))
@@ -59,17 +71,17 @@ class SelfAttention(nn.Module):
     def cross_attention(
         self, x: torch.Tensor, mask: torch.Tensor, cross: CrossBlock
     ) -> torch.Tensor:
-        """The probabilities, before dropout, of the chosen queries over the chosen keys.
+        """Computes the attention of the chosen queries over the chosen keys, before dropout.
 
-        The softmax runs over all keys of a row; only the rows of the chosen queries are computed.
+        The softmax runs over all keys of a row, but only for the chosen queries.
 
         Args:
-            x: (R, T, D), the layer's input.
-            mask: (R, 1, T, T).
-            cross: the queries (R, Q) and the keys (R, K).
+            x: (R, T, D) input of the layer.
+            mask: (R, 1, T, T) bool.
+            cross: The chosen queries and keys.
 
         Returns:
-            (R, H, Q, K) in fp32.
+            (R, H, Q, K) probabilities in fp32.
         """
         q = self._split(self.q_proj(take_tokens(x, cross.queries)))
         k = self._split(self.k_proj(x))
@@ -79,12 +91,12 @@ class SelfAttention(nn.Module):
         return probabilities.gather(3, keys)
 
     def _split(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) -> (B, H, T, D/H)."""
+        """Splits states into heads: (B, T, D) -> (B, H, T, D/H)."""
         return x.view(*x.shape[:2], self.heads, x.size(2) // self.heads).transpose(1, 2)
 
 
 def take_tokens(x: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    """(B, T, D) and (B, Q) -> (B, Q, D), the states at those positions of each row."""
+    """Picks the states at Q positions of each row: (B, T, D), (B, Q) -> (B, Q, D)."""
     return x.gather(1, positions.unsqueeze(2).expand(-1, -1, x.size(2)))
 
 

@@ -1,8 +1,8 @@
 """The Transformer encoder: XLM-R's layout and parameter names, in plain torch.
 
-It differs from fairseq's own encoder in what alignment objectives need: a mask per example, any
-layer's states and cross attention, nothing computed that is not read, and no synchronisation with
-the host.
+It differs from fairseq's own encoder in what alignment objectives need: each row has a mask of its
+own, any layer can return its states and its cross attention, only what is read is computed, and the
+host never waits for the device.
 
 Shapes: B rows, T tokens, D dimensions, H heads, V vocabulary. The first B' rows of a batch have up
 to Q predicted tokens each; the last R are alignment rows, whose first sentence lies within their
@@ -24,12 +24,15 @@ from fairseq_amber.models.layers import layer_number
 
 
 class EncoderOutput(NamedTuple):
-    """What was asked for; None for what was not.
+    """The output of the encoder; None for what was not asked for.
 
-    states: (B, T, D) of the last layer computed, None if that layer was computed in part.
-    predicted_states: (B', Q, D) of the last layer. sentence_states: (R, P, D), of no meaning beyond
-    the first sentence. cross_attention: (R, H, L, L) fp32 probabilities before dropout. layers: the
-    embeddings and each layer's states, (B, T, D).
+    Attributes:
+        states: (B, T, D) states of the last layer that was computed; None if it was computed in
+            part.
+        predicted_states: (B', Q, D) states of the predicted tokens in the last layer.
+        sentence_states: (R, P, D) states of first sentences; they mean nothing after its end.
+        cross_attention: (R, H, L, L) probabilities before dropout, in fp32.
+        layers: (B, T, D) embeddings, then the states of each layer.
     """
 
     states: torch.Tensor | None = None
@@ -40,7 +43,7 @@ class EncoderOutput(NamedTuple):
 
 
 class EncoderLayer(nn.Module):
-    """Attention, then a feed-forward network, each followed by residual and layer norm."""
+    """Self-attention and a feed-forward network, each followed by a residual and a layer norm."""
 
     def __init__(
         self,
@@ -64,7 +67,7 @@ class EncoderLayer(nn.Module):
     def forward(
         self, x: torch.Tensor, mask: torch.Tensor, context: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """(B, Q, D), attending to the (B, T, D) context, by default to each other -> (B, Q, D)."""
+        """(B, Q, D) states attend to a (B, T, D) context, by default to each other -> (B, Q, D)."""
         attended = self.self_attn(x, mask, context)
         x = self.self_attn_layer_norm(x + F.dropout(attended, self.dropout, self.training))
         hidden = F.dropout(F.gelu(self.fc1(x)), self.activation_dropout, self.training)
@@ -74,13 +77,16 @@ class EncoderLayer(nn.Module):
     def cross_attention(
         self, x: torch.Tensor, mask: torch.Tensor, cross: CrossBlock
     ) -> torch.Tensor:
-        """See :meth:`SelfAttention.cross_attention`."""
+        """See ``SelfAttention.cross_attention``."""
         return self.self_attn.cross_attention(x, mask, cross)
 
 
 class SentenceEncoder(nn.Module):
-    """Embeddings and layers. Positions count from 0 here; the table's first ``padding_idx + 1``
-    rows are unused, as in XLM-R. Layers count from 1."""
+    """The embeddings and the layers.
+
+    Positions are numbered from 0, although the first ``padding_idx + 1`` rows of the position
+    embedding are unused, as in XLM-R. Layers are numbered from 1.
+    """
 
     def __init__(
         self,
@@ -134,27 +140,32 @@ class SentenceEncoder(nn.Module):
     ) -> EncoderOutput:
         """Encodes a batch.
 
-        With ``predicted``, and unless all states are asked for, only what is read is computed: of
-        the last layer the predicted tokens; of alignment rows no layer above the highest that is
-        wanted, and of that one the first sentence or the cross attention.
+        With ``predicted``, and unless all states are asked for, only what is read is computed. In
+        the last layer, these are the states of the predicted tokens. Alignment rows leave the
+        computation after the highest layer that is read of them; in this layer, only the first
+        sentence or the cross attention is computed.
 
         Args:
             tokens: (B, T) int64, padded on the right: B' rows with predicted tokens, then R
                 alignment rows.
             positions: (B, T) int64 from 0; by default each row counts from its first token.
-            segments: (B, T) int64 token types, by default 0; unused by a model without them.
-            prefix_lengths: (B,) int64; rows under the mask of
-                :func:`~fairseq_amber.models.attention_masks.prefix_mask`. By default every token
-                attends to every other.
-            include_diagonal: of that mask.
-            predicted: (B', Q) int64 positions. The prefix of these rows is the whole row.
-            cross: which block of attention to return, of the last R rows; takes ``prefix_lengths``.
-            sentence_width: P, at least the longest prefix of the last R rows; None for no
-                ``sentence_states``.
-            attention_layer: whose cross attention is returned; -1 is the last, None is none.
-            sentence_layer: whose sentence states are returned; likewise.
-            last_layer: the layer to stop at; -1 for all.
-            return_all_layers: also return the embeddings and every layer's states.
+            segments: (B, T) int64 token types, by default 0; a model without token types ignores
+                them.
+            prefix_lengths: (B,) int64 lengths of the prefixes in ``attention_masks.prefix_mask``,
+                the mask of the rows. By default every token attends to every other token.
+            include_diagonal: The argument of ``prefix_mask`` of the same name.
+            predicted: (B', Q) int64 positions of the predicted tokens. The prefix of these rows has
+                to be the whole row.
+            cross: The block of attention to return, for the last R rows; it requires
+                ``prefix_lengths``.
+            sentence_width: The number P, at least the longest prefix of the last R rows; None for
+                no ``sentence_states``.
+            attention_layer: The layer whose cross attention is returned; -1 for the last layer,
+                None for none.
+            sentence_layer: The layer whose sentence states are returned; -1 for the last layer,
+                None for none.
+            last_layer: The layer to stop at; -1 for the last layer.
+            return_all_layers: Also return the embeddings and the states of every layer.
 
         Raises:
             UserError: The model has no such layer.
@@ -168,12 +179,12 @@ class SentenceEncoder(nn.Module):
         if cross is None:
             attention_layer = sentence_layer = 0
         elif prefix_lengths is None:
-            raise ValueError("cross takes prefix_lengths: alignment rows have a first sentence")
+            raise ValueError("cross requires prefix_lengths: alignment rows have a first sentence")
         if not sentence_width:
             sentence_layer = 0
         if max(attention_layer, sentence_layer) > top:
             raise ValueError(f"attention_layer {attention_layer} is above {top}, the last to run")
-        # The highest layer that alignment rows are read in; above it they are left out.
+        # The highest layer that is read of alignment rows; above it they are left out.
         highest = top + 1 if predicted is None else max(attention_layer, sentence_layer)
         aligned = slice(tokens.size(0) - (0 if cross is None else cross.queries.size(0)), None)
         others = slice(0 if predicted is None else predicted.size(0))
@@ -188,7 +199,7 @@ class SentenceEncoder(nn.Module):
             if cross is not None and number == attention_layer:
                 attention = self._run(layer.cross_attention, x[aligned], mask[aligned], cross)
             if number == sentence_layer == highest:
-                # A first sentence attends to itself alone, so the rest of its row is not needed.
+                # A first sentence attends only to itself, so the rest of its row is not needed.
                 inside = mask[aligned, :, :sentence_width, :sentence_width]
                 sentences = self._run(layer, x[aligned, :sentence_width].contiguous(), inside)
             if number >= highest:
@@ -204,7 +215,7 @@ class SentenceEncoder(nn.Module):
         return EncoderOutput(x, None, sentences, attention, layers if return_all_layers else None)
 
     def _run(self, function: Any, *args: Any) -> torch.Tensor:
-        """Its result; its inner values are kept for the backward pass or computed again there."""
+        """Calls a function, perhaps under activation checkpointing, and returns its result."""
         if self.checkpoint_activations and torch.is_grad_enabled():
             return checkpoint(function, *args, use_reentrant=False)
         return function(*args)
@@ -219,7 +230,7 @@ class SentenceEncoder(nn.Module):
         positions: torch.Tensor | None,
         segments: torch.Tensor | None,
     ) -> torch.Tensor:
-        """(B, T, D)."""
+        """Embeds tokens, positions and token types: (B, T) -> (B, T, D)."""
         real = tokens.ne(self.padding_idx)
         if positions is None:
             positions = real.cumsum(dim=1) - 1
@@ -232,23 +243,23 @@ class SentenceEncoder(nn.Module):
 
 
 class LanguageModelHead(nn.Module):
-    """Scores over the vocabulary: dense, GELU, layer norm, and the tied embedding with a bias."""
+    """Scores the vocabulary: dense, GELU, layer norm, then the tied embedding with a bias."""
 
     def __init__(self, dim: int, embedding: torch.Tensor, layer_norm_eps: float = 1e-5):
         super().__init__()
         self.dense = nn.Linear(dim, dim)
         self.layer_norm = nn.LayerNorm(dim, eps=layer_norm_eps)
-        self.weight = embedding  # a parameter: tied
+        self.weight = embedding  # the parameter of the token embedding: tied
         self.bias = nn.Parameter(torch.zeros(embedding.size(0)))
         initialize(self.dense)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """(..., D) -> (..., V)."""
+        """Scores states: (..., D) -> (..., V)."""
         return F.linear(self.layer_norm(F.gelu(self.dense(states))), self.weight, self.bias)
 
 
 def initialize(module: nn.Module) -> None:
-    """BERT's: weights from N(0, 0.02), biases and the padding row zero."""
+    """Initialises a module as BERT does: weights from N(0, 0.02), biases and padding row zero."""
     if isinstance(module, (nn.Linear, nn.Embedding)):
         nn.init.normal_(module.weight, std=0.02)
     if isinstance(module, nn.Linear):

@@ -1,4 +1,4 @@
-"""What reads labels off an encoder's last states: heads of the tasks to fine-tune for.
+"""The heads of fine-tuning tasks, which turn the last states of the encoder into scores of labels.
 
 Shapes: R rows, T tokens, D dimensions.
 """
@@ -13,8 +13,10 @@ from fairseq_amber.models.encoder import initialize
 
 
 class TokenHead(nn.Module):
-    """Scores of tokens: dropout, then linear, as BertForTokenClassification of transformers, with
-    which XTREME tags."""
+    """Scores tokens: dropout, then a linear layer.
+
+    This is BertForTokenClassification of transformers, which XTREME uses for tagging.
+    """
 
     def __init__(self, dim: int, outputs: int, dropout: float):
         super().__init__()
@@ -28,8 +30,10 @@ class TokenHead(nn.Module):
 
 
 class SentenceHead(nn.Module):
-    """Scores of rows, from the state of their ``<s>``: dropout, dense, tanh, dropout, linear, as
-    RoBERTa has it (Liu et al. 2019, arXiv 1907.11692)."""
+    """Scores rows by the state of their ``<s>``: dropout, dense, tanh, dropout, linear.
+
+    This is the head of RoBERTa (Liu et al. 2019, arXiv 1907.11692).
+    """
 
     def __init__(self, dim: int, outputs: int, dropout: float):
         super().__init__()
@@ -46,8 +50,11 @@ class SentenceHead(nn.Module):
 
 
 class SpanHead(nn.Module):
-    """Scores of tokens as the first and the last of an answer: linear, without ``dropout``, as
-    BERT's run_squad.py has it (Devlin et al. 2019, arXiv 1810.04805, section 4.2)."""
+    """Scores tokens as the first and as the last token of an answer: a linear layer.
+
+    This is the head of BERT's run_squad.py (Devlin et al. 2019, arXiv 1810.04805, section 4.2),
+    which has no dropout; the argument ``dropout`` is unused.
+    """
 
     def __init__(self, dim: int, outputs: int, dropout: float):
         super().__init__()

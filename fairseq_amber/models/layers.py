@@ -1,4 +1,4 @@
-"""The number of a layer, as flags and arguments give it."""
+"""The number of a layer, as flags and arguments name it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from fairseq_amber.errors import UserError
 
 
 def layer_number(flag: str, layer: int, depth: int, *, embeddings: bool = False) -> int:
-    """A layer from 1 to ``depth``; a negative one counts from the end, so that -1 is the last.
+    """Checks the number of a layer; a negative number counts from the end, so that -1 is the last.
 
     Args:
-        flag: the name that an error blames, such as ``--sa-layer``.
-        layer: as given.
-        depth: how many layers the model has.
-        embeddings: whether 0, the embeddings, counts as a layer too.
+        flag: The flag or argument that an error names, such as ``--sa-layer``.
+        layer: The number as given.
+        depth: How many layers the model has.
+        embeddings: Whether 0, the embeddings, counts as a layer too.
+
+    Returns:
+        The number of the layer, from 1 to ``depth``, or 0 for the embeddings.
 
     Raises:
-        UserError: the model has no such layer.
+        UserError: The model has no such layer.
     """
     number = layer + depth + 1 if layer < 0 else layer
     if not (0 if embeddings else 1) <= number <= depth:

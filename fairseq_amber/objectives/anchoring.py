@@ -1,7 +1,7 @@
-"""Stay near the model that training starts from.
+"""The anchoring loss, which keeps a model near the one that training starts from.
 
 Alqahtani et al. 2021 (arXiv 2110.02887), equation 2, after Cao et al. 2020 (arXiv 2002.03518),
-equation 2: a distance of hidden states, not of parameters.
+equation 2: a distance between hidden states, not between parameters.
 """
 
 from __future__ import annotations
@@ -10,7 +10,14 @@ import torch
 
 
 def anchoring_loss(states: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
-    """``|c_i - c0_i|_2^2`` of N tokens: (..., D) states of the model that is trained and of the one
-    that it was -> (...) in fp32, or fp64 if ``states`` are. ``initial`` is a constant."""
+    """``|c_i - c0_i|_2^2``, the squared distance of each token's state from its initial state.
+
+    Args:
+        states: (..., D) states in the trained model.
+        initial: (..., D) states of the same tokens in the initial model, as constants.
+
+    Returns:
+        (...) distances, in fp32 or, if ``states`` are fp64, in fp64.
+    """
     states = states if states.dtype == torch.float64 else states.float()
     return (states - initial.detach().to(states)).square().sum(dim=-1)

@@ -1,7 +1,7 @@
-"""Contrastive sentence alignment: a sentence picks out its translation among candidates.
+"""Contrastive sentence alignment: a sentence chooses its translation among candidates.
 
-AMBER (arXiv 2010.07972), section 2, the objective called SA; with a temperature and normalised
-vectors it is InfoNCE (van den Oord et al. 2018, arXiv 1807.03748, equation 4).
+This is the objective SA of AMBER (arXiv 2010.07972), section 2. With a temperature and normalised
+vectors, it is InfoNCE (van den Oord et al. 2018, arXiv 1807.03748, equation 4).
 
 Shapes: B anchors, N candidates, T tokens, D dimensions.
 """
@@ -16,11 +16,11 @@ def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """The mean of the states that count: ``c = sum_t mask[t] states[t] / sum_t mask[t]``.
 
     Args:
-        states: (B, T, D).
+        states: (B, T, D) states of the tokens.
         mask: (B, T) bool, True where a token counts.
 
     Returns:
-        (B, D) in fp32; zeros where no token counts.
+        (B, D) sentence vectors in fp32; zeros where no token counts.
     """
     total = states.float().masked_fill(~mask.unsqueeze(2), 0.0).sum(dim=1)  # (B, D)
     return total / mask.sum(dim=1, keepdim=True).clamp(min=1)
@@ -30,11 +30,11 @@ def first_state(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """The state of ``<s>``, the first token of every sentence.
 
     Args:
-        states: (B, T, D).
-        mask: Unused; other poolings need it.
+        states: (B, T, D) states of the tokens.
+        mask: Unused; ``mean_pool`` needs it.
 
     Returns:
-        (B, D) in fp32.
+        (B, D) sentence vectors in fp32.
     """
     return states[:, 0].float()
 
@@ -52,22 +52,22 @@ def contrastive_loss(
     normalize: bool = False,
     ignore: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Negative log-probability of each anchor's own candidate, in nats.
+    """Negative log-probability of the positive of each anchor, in nats.
 
     ``loss[b] = -log exp(s[b, p_b]) / sum_n exp(s[b, n])``, ``s[b, n] = <a_b, c_n> / temperature``.
-    The paper's form is the default: raw dot product, temperature 1, one direction.
+    The defaults are those of the paper: dot product, temperature 1, one direction.
 
     Args:
         anchors: (B, D) sentence vectors.
         candidates: (N, D) sentence vectors.
         positives: (B,) int64, the row of ``candidates`` that translates each anchor.
-        temperature: divides the similarities.
-        normalize: cosine in place of the dot product.
-        ignore: (B, N) bool, True where a candidate must not be a negative of that anchor (padding,
-            or the same sentence again). An anchor's own positive always counts.
+        temperature: Divides the similarities.
+        normalize: Take the cosine instead of the dot product.
+        ignore: (B, N) bool, True where a candidate must not be a negative of that anchor, because
+            it is padding or the same sentence again. The positive of an anchor always counts.
 
     Returns:
-        (B,) fp32 loss.
+        (B,) fp32 losses.
     """
     scores = similarities(anchors, candidates, normalize=normalize) / temperature
     return selection_loss(scores, positives, ignore)
@@ -79,11 +79,12 @@ def selection_loss(
     """``loss[b] = -log softmax(scores[b])[p_b]`` over the candidates that are not ignored.
 
     Args:
-        scores: (B, N) of each anchor with each candidate.
-        positives, ignore: as in :func:`contrastive_loss`.
+        scores: (B, N) score of each candidate for each anchor.
+        positives: (B,) int64, as in ``contrastive_loss``.
+        ignore: (B, N) bool, as in ``contrastive_loss``.
 
     Returns:
-        (B,) fp32 loss, in nats.
+        (B,) fp32 losses, in nats.
     """
     return F.cross_entropy(
         _eligible(scores.float(), positives, ignore), positives, reduction="none"
@@ -93,7 +94,16 @@ def selection_loss(
 def is_selected(
     scores: torch.Tensor, positives: torch.Tensor, ignore: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """(B,) bool: the anchor's own candidate scores higher than every other that is not ignored."""
+    """Whether the positive of each anchor scores higher than its negatives.
+
+    Args:
+        scores: (B, N) score of each candidate for each anchor.
+        positives: (B,) int64, as in ``contrastive_loss``.
+        ignore: (B, N) bool, as in ``contrastive_loss``.
+
+    Returns:
+        (B,) bool.
+    """
     own = scores.gather(1, positives.unsqueeze(1))
     others = _eligible(scores, positives, ignore).scatter(1, positives.unsqueeze(1), float("-inf"))
     return (own > others).all(dim=1)
@@ -102,7 +112,7 @@ def is_selected(
 def _eligible(
     scores: torch.Tensor, positives: torch.Tensor, ignore: torch.Tensor | None
 ) -> torch.Tensor:
-    """The scores, minus infinity where a candidate is ignored and not the anchor's own."""
+    """Sets the scores of ignored candidates to minus infinity, but never that of a positive."""
     if ignore is None:
         return scores
     others = ignore.scatter(1, positives.unsqueeze(1), False)  # (B, N)
@@ -112,7 +122,7 @@ def _eligible(
 def similarities(
     anchors: torch.Tensor, candidates: torch.Tensor, *, normalize: bool = False
 ) -> torch.Tensor:
-    """(B, N) fp32 dot products, or cosines when ``normalize``, of (B, D) with (N, D)."""
+    """Dot products, or cosines with ``normalize``: (B, D), (N, D) -> (B, N) in fp32."""
     anchors, candidates = anchors.float(), candidates.float()
     if normalize:
         anchors, candidates = F.normalize(anchors, dim=1), F.normalize(candidates, dim=1)

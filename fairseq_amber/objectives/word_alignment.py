@@ -1,6 +1,6 @@
 """Bidirectional word alignment: the two cross-attention maps of a pair are made to agree.
 
-AMBER (arXiv 2010.07972), section 2, the objective called WA.
+This is the objective WA of AMBER (arXiv 2010.07972), section 2.
 
 Shapes: B pairs, H heads, S source tokens, T target tokens.
 """
@@ -32,12 +32,12 @@ def attention_symmetry_loss(
         target_mask: (B, T) bool, True where a target token counts.
 
     Returns:
-        (B,) fp32 loss of each pair, without unit. A pair without a counting token on one side has
-        trace 0, hence loss 1 and no gradient.
+        (B,) fp32 losses, without unit. A pair that has no counting token on one side has trace 0,
+        hence loss 1 and no gradient.
     """
     pairs = source_mask.unsqueeze(2) & target_mask.unsqueeze(1)  # (B, S, T)
     agreement = source_to_target.float() * target_to_source.float().transpose(2, 3)  # (B, H, S, T)
-    # Masking the product, not multiplying by zero, keeps whatever stands in the padding out.
+    # Masking, unlike multiplication by 0, also removes NaN and infinity from the padding.
     trace = agreement.masked_fill(~pairs.unsqueeze(1), 0.0).sum(dim=(2, 3))  # (B, H)
     shorter = torch.minimum(source_mask.sum(dim=1), target_mask.sum(dim=1)).clamp(min=1)
     return 1.0 - trace.mean(dim=1) / shorter

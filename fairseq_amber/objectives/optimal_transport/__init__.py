@@ -1,7 +1,8 @@
 """Optimal transport between the words of two sentences, or of two sets of sentences.
 
-The Sinkhorn divergence of Alqahtani et al. 2021 (arXiv 2110.02887) as GeomLoss computes it, and
-entropic transport with a fixed temperature, each for a batch of ragged problems at once.
+It offers the Sinkhorn divergence of Alqahtani et al. 2021 (arXiv 2110.02887), as GeomLoss computes
+it, entropic transport with a fixed temperature, and exact transport. Each solves a batch of
+problems of different sizes at once.
 """
 
 from fairseq_amber.objectives.optimal_transport.costs import (

@@ -1,7 +1,7 @@
 """Costs of moving a unit of mass from one state to another.
 
 Shapes: B problems of at most S source and T target points, D dimensions. Costs are fp32, or fp64
-where the states are. What lies in the padding is to be finite; what it holds changes nothing.
+where the states are. Padding has to be finite, but its values change nothing.
 """
 
 from __future__ import annotations
@@ -14,25 +14,43 @@ import torch
 def cosine_cost(
     x: torch.Tensor, y: torch.Tensor, valid: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """``1 - <x_i, y_j> / (|x_i| |y_j|)`` in [0, 2]: (B, S, D), (B, T, D) -> (B, S, T).
+    """The cosine distance ``1 - <x_i, y_j> / (|x_i| |y_j|)``, in [0, 2].
 
-    A state of norm 0 is at cost 1 from all others and has no gradient. With ``valid``, (B, S, T)
-    bool, a CPU leaves out what lies beyond the last valid point of a problem: it is at cost 1.
+    A state of norm 0 has cost 1 to every other state, and no gradient.
+
+    Args:
+        x: (B, S, D) source states.
+        y: (B, T, D) target states.
+        valid: (B, S, T) bool, True where both points count. With it, a CPU does not compute the
+            costs beyond the last valid point of a problem; they are 1.
+
+    Returns:
+        (B, S, T) costs.
     """
     with torch.autocast(x.device.type, enabled=False):
         return _Cosine.apply(_precise(x), _precise(y), _blocks(x, y, valid))
 
 
 def squared_euclidean_cost(x: torch.Tensor, y: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """``|x_i - y_j|^2 / m`` in [0, 1], where the constant m is the largest squared distance or
-    squared norm of what is valid in the problem: (B, S, D), (B, T, D), (B, S, T) bool ->
-    (B, S, T), 0 where not valid. The norms keep the gradient bounded where all points are close."""
+    """The scaled squared Euclidean distance ``|x_i - y_j|^2 / m``, in [0, 1].
+
+    The constant m is the largest squared distance or squared norm of the valid points of a problem.
+    The norms keep the gradient bounded where all points are close to each other.
+
+    Args:
+        x: (B, S, D) source states.
+        y: (B, T, D) target states.
+        valid: (B, S, T) bool, True where both points count.
+
+    Returns:
+        (B, S, T) costs; 0 where a point does not count.
+    """
     with torch.autocast(x.device.type, enabled=False):
         x, y = _precise(x), _precise(y)
         inside = valid.any(dim=2, keepdim=True), valid.any(dim=1).unsqueeze(2)
         kept = [z.detach().masked_fill(~mask, 0) for z, mask in zip((x, y), inside)]
         sizes = [z.square().sum(dim=2).amax(dim=1) for z in kept]
-        # Any common shift leaves the distances; near the points, their squares round off less.
+        # A common shift changes no distance, and squares round off less near the origin.
         center = kept[0].sum(dim=1, keepdim=True) / inside[0].sum(dim=1, keepdim=True).clamp_min(1)
         x, y = x - center, y - center
         norms = x.square().sum(dim=2)[:, :, None] + y.square().sum(dim=2)[:, None, :]
@@ -43,18 +61,28 @@ def squared_euclidean_cost(x: torch.Tensor, y: torch.Tensor, valid: torch.Tensor
 
 
 def position_cost(source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
-    """``|i / S - j / T|``, the distance of relative positions that fast_align's prior has (Dyer et
-    al. 2013, NAACL), counted at the middle of each point: (B, S), (B, T) bool -> (B, S, T)."""
+    """The distance ``|i / S - j / T|`` between relative positions, at the middle of each point.
+
+    This is the distance in the prior of fast_align (Dyer et al. 2013, NAACL).
+
+    Args:
+        source_mask: (B, S) bool, True where a source point counts.
+        target_mask: (B, T) bool, True where a target point counts.
+
+    Returns:
+        (B, S, T) costs.
+    """
     return (_places(source_mask)[:, :, None] - _places(target_mask)[:, None, :]).abs()
 
 
 def _places(mask: torch.Tensor) -> torch.Tensor:
-    """(B, N) in (0, 1)."""
+    """The relative positions of points: (B, N) bool -> (B, N) in (0, 1)."""
     count = mask.sum(dim=1, keepdim=True).clamp_min(1)
     return (mask.cumsum(dim=1) - 0.5) / count
 
 
 def _precise(states: torch.Tensor) -> torch.Tensor:
+    """Converts half precision to fp32."""
     return states if states.dtype == torch.float64 else states.float()
 
 
@@ -62,7 +90,7 @@ Blocks = List[Tuple[slice, int, int]]
 
 
 def _blocks(x: torch.Tensor, y: torch.Tensor, valid: torch.Tensor | None) -> Blocks:
-    """What to compute: of some problems, so many rows and columns."""
+    """The blocks to compute: the problems of each, and their numbers of rows and columns."""
     if valid is None or valid.device.type != "cpu":
         return [(slice(None), x.size(1), y.size(1))]
     sizes = [
@@ -73,11 +101,11 @@ def _blocks(x: torch.Tensor, y: torch.Tensor, valid: torch.Tensor | None) -> Blo
 
 
 class _Cosine(torch.autograd.Function):
-    """By the norms of the states, so that no normalised copy of them is made or kept."""
+    """The cosine distance, by the norms of the states: no normalised copy of them is kept."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, y: torch.Tensor, blocks: Blocks) -> torch.Tensor:
-        # A norm of 0 divides to 0 throughout.
+        # Where a norm is 0, its inverse is taken as 0.
         rows, columns = (states.norm(dim=2) for states in (x, y))
         rows, columns = (torch.where(n > 0, 1 / n, 0) for n in (rows, columns))
         similarity = x.new_zeros(x.size(0), x.size(1), y.size(1))

@@ -1,4 +1,4 @@
-"""The debiased Sinkhorn divergence, as GeomLoss computes it, for a batch of ragged problems.
+"""The debiased Sinkhorn divergence, as GeomLoss computes it, for a batch of problems.
 
 Shapes: B problems of at most S source and T target points, L the larger of both; D dimensions.
 """
@@ -12,7 +12,7 @@ import torch
 
 from fairseq_amber.objectives.optimal_transport.divergence_solver import Settings, Solved, solve
 
-_PROBLEMS_AT_ONCE = 8  # on a CPU
+_PROBLEMS_AT_ONCE = 8  # on a CPU, whose cache holds no more
 
 
 def sinkhorn_divergence(
@@ -29,30 +29,33 @@ def sinkhorn_divergence(
     """``S(a, b) = OT(a, b) - OT(a, a) / 2 - OT(b, b) / 2``, where
     ``OT(a, b) = min_P <P, C> + blur^p KL(P | a (x) b)`` and ``C_ij = |x_i - y_j|^p / p``.
 
-    Alqahtani et al. 2021 (arXiv 2110.02887), section 3.2, by the algorithm and with the defaults of
-    GeomLoss's ``SamplesLoss("sinkhorn")`` (Feydy et al. 2019, arXiv 1810.08278): potentials from
-    averaged simultaneous updates under a falling temperature, ``diameter^p`` to ``blur^p`` by a
-    factor of ``scaling^p``, then one step that is differentiated. The diameter is that of the box
-    around the points of a problem that count, so a problem's value is what it would be alone.
+    This is the loss of Alqahtani et al. 2021 (arXiv 2110.02887), section 3.2, by the algorithm and
+    with the defaults of GeomLoss's ``SamplesLoss("sinkhorn")`` (Feydy et al. 2019, arXiv
+    1810.08278). The potentials come from averaged simultaneous updates, while the temperature falls
+    from ``diameter^p`` to ``blur^p`` by the factor ``scaling^p``; a last step is differentiated.
+    The diameter is that of the box around the points of a problem that count, so that the rest of a
+    batch does not change the value of a problem.
 
-    The gradient is the envelope's: potentials are constants, both sides and the weights receive it.
-    Computed in fp64 whatever the states are, because a common cost of states of a transformer, tens
-    to hundreds, is up to 10^5 times the default temperature of 0.0025.
+    By the envelope theorem the potentials are constants in the gradient, which both the points and
+    the weights receive. The computation is always in fp64: a usual cost between states of a
+    transformer, tens to hundreds, is up to 10^5 times the default temperature of 0.0025.
 
     Args:
-        x, y: (B, S, D), (B, T, D) points, of any finite value in the padding.
-        x_weights, y_weights: (B, S), (B, T), each sums to 1; 0 = padding. A side without weight
-            makes an empty problem, of value 0 and without gradient.
-        p: 1 or 2, of the cost.
-        blur: in units of the states; ``blur^p`` is the last temperature.
-        scaling: in (0, 1), of the temperature's p-th root from step to step.
-        debias: subtract the terms of a and b alone.
+        x: (B, S, D) source points; padding may have any value.
+        y: (B, T, D) target points; padding may have any value.
+        x_weights: (B, S) weights a of the source points, which sum to 1; 0 = padding. A side
+            without weight makes an empty problem, which has value 0 and no gradient.
+        y_weights: (B, T) weights b of the target points, likewise.
+        p: The exponent of the cost, 1 or 2.
+        blur: The p-th root of the last temperature, in units of the states.
+        scaling: The factor, in (0, 1), by which the p-th root of the temperature falls in a step.
+        debias: Subtract ``OT(a, a) / 2`` and ``OT(b, b) / 2``.
 
     Returns:
-        (B,) fp32, or fp64 if ``x`` is.
+        (B,) values, in fp32 or, if ``x`` is fp64, in fp64.
 
     Raises:
-        ValueError: a setting out of its range.
+        ValueError: A setting is out of its range.
     """
     if p not in (1, 2):
         raise ValueError(f"p {p} is neither 1 nor 2")
@@ -66,7 +69,7 @@ def sinkhorn_divergence(
 
 
 class _Divergence(torch.autograd.Function):
-    """Value and gradient are made together."""
+    """Computes the value and the gradient together."""
 
     @staticmethod
     def forward(
@@ -108,8 +111,10 @@ def _by_size(
     y_weights: torch.Tensor,
     settings: Settings,
 ) -> Solved:
-    """A few problems of about one size at a time, without most of their padding: what they take
-    fits into a CPU's cache."""
+    """Solves a few problems of similar size at a time, without most of their padding.
+
+    The data of these few fits into the cache of a CPU.
+    """
     places = [torch.arange(1, w.size(1) + 1) * (w > 0) for w in (x_weights, y_weights)]
     lengths = torch.stack([place.amax(dim=1).clamp_min(1) for place in places])
     parts = []

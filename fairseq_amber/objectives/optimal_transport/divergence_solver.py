@@ -1,8 +1,8 @@
-"""A Sinkhorn divergence and its gradient, in double precision.
+"""The solver of the Sinkhorn divergence: its value and its gradient, in double precision.
 
 Shapes: B problems of at most S source and T target points, L the larger of both; D dimensions. The
-problems a-b, b-a, a-a and b-b of each are one batch, named the four sides below; without debiasing
-the first two.
+four problems a-b, b-a, a-a and b-b of each divergence are solved as one batch; they are called the
+four sides below. Without debiasing there are only the first two.
 """
 
 from __future__ import annotations
@@ -13,14 +13,22 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
-# Of a problem on a GPU, which is not asked: diameter / blur up to 2^22. Beyond, not even fp64 costs
-# are exact to the temperature.
+# The annealing of a GPU, whose host does not read the diameters, allows diameter / blur up to 2^22.
+# Beyond this, the rounding error even of fp64 costs exceeds the temperature.
 _LARGEST_ANNEALING = 22 * math.log(2)
-_SMALLEST_SQUARE = 1e-8  # of a distance, GeomLoss's: below it there is no gradient for p = 1
+_SMALLEST_SQUARE = 1e-8  # squared distance, as in GeomLoss; below it p = 1 has no gradient
 
 
 class Settings(NamedTuple):
-    """Those of :func:`divergence.sinkhorn_divergence`, and whether the points want a gradient."""
+    """The settings of a divergence.
+
+    Attributes:
+        p: As in ``divergence.sinkhorn_divergence``.
+        blur: As in ``divergence.sinkhorn_divergence``.
+        scaling: As in ``divergence.sinkhorn_divergence``.
+        debias: As in ``divergence.sinkhorn_divergence``.
+        differentiate: Whether the points need a gradient.
+    """
 
     p: int
     blur: float
@@ -30,8 +38,15 @@ class Settings(NamedTuple):
 
 
 class Solved(NamedTuple):
-    """value: (B,). of_x, of_y: (B, S, D), (B, T, D) its gradients, None if they are not wanted.
-    of_x_weights, of_y_weights: (B, S), (B, T) those of the weights."""
+    """The value of each divergence and its gradients.
+
+    Attributes:
+        value: (B,).
+        of_x: (B, S, D) gradient with respect to the source points; None if it is not needed.
+        of_y: (B, T, D) gradient with respect to the target points; None if it is not needed.
+        of_x_weights: (B, S) gradient with respect to the source weights.
+        of_y_weights: (B, T) gradient with respect to the target weights.
+    """
 
     value: torch.Tensor
     of_x: torch.Tensor | None
@@ -47,7 +62,7 @@ def solve(
     y_weights: torch.Tensor,
     settings: Settings,
 ) -> Solved:
-    """All problems at once; gradients are fp32, or fp64 if the points are."""
+    """Solves all problems at once; gradients of points are fp32, or fp64 if the points are."""
     p, blur, scaling, debias, differentiate = settings
     sides = [_Side.of(x, x_weights), _Side.of(y, y_weights)]
     full = (sides[0].weights > 0).any(dim=1) & (sides[1].weights > 0).any(dim=1)
@@ -56,9 +71,9 @@ def solve(
     weights = weights * full.unsqueeze(1)
     points, diameter = _centered(sides)
     cost = _costs(points, length, p, debias)
-    # An empty problem is solved with weights of 1, and its value made 0.
+    # An empty problem is solved with weights of 1, and its value is set to 0 at the end.
     log_weights = torch.where(full.unsqueeze(1), weights, 1).log()
-    columns = log_weights.flip(0)  # the weights of b, a, then a, b
+    columns = log_weights.flip(0)  # the weights of the columns: b, a, a, b
     if debias:
         columns = torch.cat([columns, log_weights])
     potentials = _annealed(cost, columns, diameter.clamp_min(blur * 1e-8), p, blur, scaling)
@@ -72,7 +87,7 @@ def solve(
 
     of_x = of_y = None
     if differentiate:
-        plans = scores.div_(scores.sum(dim=3, keepdim=True))  # rows sum to 1
+        plans = scores.div_(scores.sum(dim=3, keepdim=True))  # each row sums to 1
         if p == 1:  # dC / dx = (x - y) / |x - y|
             plans = torch.where(cost > math.sqrt(_SMALLEST_SQUARE), plans / cost, 0)
         plans.mul_(weights.repeat(len(plans) // 2, 1, 1).unsqueeze(3))
@@ -83,8 +98,13 @@ def solve(
 
 
 class _Side(NamedTuple):
-    """points: (B, N, D) of one side, those that do not count put at the ``mean``, (B, 1, D), of
-    those that do. weights: (B, N) fp64."""
+    """The points of one side.
+
+    Attributes:
+        points: (B, N, D); points that do not count are moved to the mean.
+        mean: (B, 1, D) mean of the points that count.
+        weights: (B, N) in fp64.
+    """
 
     points: torch.Tensor
     mean: torch.Tensor
@@ -101,13 +121,16 @@ class _Side(NamedTuple):
 
 
 def _padded(values: torch.Tensor, length: int) -> torch.Tensor:
-    """(..., N) -> (..., L)."""
+    """Pads with zeros: (..., N) -> (..., L)."""
     return F.pad(values, (0, length - values.size(-1)))
 
 
 def _centered(sides: list[_Side]) -> tuple[list[torch.Tensor], torch.Tensor]:
-    """The points in fp64 around a common centre, near which their squares round off less, and the
-    diagonal of the box that they fill, (B,)."""
+    """Shifts the points to a common centre, in fp64, as squares round off less near the origin.
+
+    Returns:
+        The points of both sides, and the (B,) diagonal of the box around them.
+    """
     boxes = [torch.aminmax(side.points, dim=1) for side in sides]
     lowest = torch.minimum(boxes[0].min, boxes[1].min).double()
     highest = torch.maximum(boxes[0].max, boxes[1].max).double()
@@ -116,7 +139,7 @@ def _centered(sides: list[_Side]) -> tuple[list[torch.Tensor], torch.Tensor]:
 
 
 def _costs(points: list[torch.Tensor], length: int, p: int, debias: bool) -> torch.Tensor:
-    """(4 or 2, B, L, L) of the four sides, 0 in the padding."""
+    """The costs of the four sides, (4 or 2, B, L, L)."""
     norms = [z.square().sum(dim=2) for z in points]
     pairs = [(0, 1), (0, 0), (1, 1)] if debias else [(0, 1)]
     squares = points[0].new_zeros(len(pairs) + 1, points[0].size(0), length, length)
@@ -129,7 +152,7 @@ def _costs(points: list[torch.Tensor], length: int, p: int, debias: bool) -> tor
 
 
 def _partners(potentials: torch.Tensor) -> torch.Tensor:
-    """The potentials of the columns: of a-b those of b-a, of a-a its own."""
+    """The potentials of the columns: for a-b those of b-a, and for a-a its own."""
     return torch.cat([potentials[:2].flip(0), potentials[2:]])
 
 
@@ -138,7 +161,7 @@ def _softmin(
 ) -> torch.Tensor:
     """``-t log sum_j exp(h_j - C_ij / t)``: (4, B, L, L), (4, B, L), (B,) -> (4, B, L).
 
-    ``room``, like ``cost``, is left with the exponentials, divided by the largest of their row.
+    ``room``, a tensor like ``cost``, receives the exponentials, divided by the largest of each row.
     """
     torch.mul(cost, (-1 / temperature)[:, None, None], out=room)
     room += log_masses.unsqueeze(2)
@@ -155,7 +178,7 @@ def _annealed(
     blur: float,
     scaling: float,
 ) -> torch.Tensor:
-    """(4, B, L) potentials of the rows, each problem by its own schedule of temperatures."""
+    """The (4, B, L) potentials of the rows; each problem has its own schedule of temperatures."""
     decay = -math.log(scaling)
     most = math.ceil(_LARGEST_ANNEALING / decay)
     falling = ((diameter / blur).log() / decay).ceil().clamp(0, most)
@@ -164,7 +187,7 @@ def _annealed(
     room = torch.empty_like(cost)
     potentials = _softmin(cost, log_weights, first, room)
     for step in range(-1, steps + 1):
-        # First the diameter's temperature twice, then the falling ones, then the last.
+        # The first temperature comes twice, then the falling ones, then the last.
         temperature = first * scaling ** (p * max(step, 0))
         temperature = torch.where(step < falling, temperature, blur**p)
         masses = log_weights + _partners(potentials) / temperature[:, None]
@@ -174,7 +197,11 @@ def _annealed(
 
 
 def _gradients(points: list[torch.Tensor], plans: torch.Tensor) -> list[torch.Tensor]:
-    """``sum_j W_ij (x_i - y_j)`` over the plan W of a-b, less that of a-a, and of b: (B, N, D)."""
+    """The gradients of both sides, (B, N, D) each.
+
+    That of a is ``sum_j W_ij (x_i - y_j)`` over the plan W of a-b, minus the same sum over the plan
+    of a-a.
+    """
     out = []
     for i, (own, other) in enumerate((points, points[::-1])):
         across = plans[i, :, : own.size(1), : other.size(1)]

@@ -1,7 +1,7 @@
-"""The arithmetic of Sinkhorn's iterations, by scalings or by their logarithms.
+"""The arithmetic of Sinkhorn's iterations, with scalings or with their logarithms.
 
-A plan is ``P = diag(u) K diag(v)`` with the kernel ``K = exp(-cost / epsilon)``. What is named u
-and v here are these scalings, the weights a and b included, or their logarithms.
+A plan is ``P = diag(u) K diag(v)`` with the kernel ``K = exp(-cost / epsilon)``. The names u and v
+here stand for these scalings, which include the weights a and b, or for their logarithms.
 
 Shapes: B problems of at most S source and T target points.
 """
@@ -12,12 +12,15 @@ import torch
 
 
 class Exponential:
-    """Scalings as they are: two batched products of vector and matrix an iteration. (A CPU takes
-    several times as long for those of matrix and vector.)
+    """Computes with the scalings themselves.
+
+    An iteration takes two batched products of a vector and a matrix. (A CPU takes several times as
+    long for products of a matrix and a vector.)
 
     Args:
-        cost: (B, S, T) in units of epsilon, 0 in the padding.
-        a, b: (B, S), (B, T) weights; each side has one above 0.
+        cost: (B, S, T) costs in units of epsilon, 0 in the padding.
+        a: (B, S) source weights; each problem has one above 0.
+        b: (B, T) target weights; each problem has one above 0.
     """
 
     def __init__(self, cost: torch.Tensor, a: torch.Tensor, b: torch.Tensor):
@@ -45,12 +48,12 @@ class Exponential:
 
     @staticmethod
     def times(values: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-        """Their product."""
+        """``values * factor``."""
         return values * factor
 
     @staticmethod
     def share(mass: float, u: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """(B, 1): what u is to be multiplied by for the plan to hold ``mass``."""
+        """The (B, 1) factor of u with which the plan holds ``mass``."""
         return mass / (u * rows).sum(dim=1, keepdim=True)
 
     def moved(self, old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
@@ -59,12 +62,12 @@ class Exponential:
         return (self.a * change.abs()).sum(dim=1, keepdim=True)
 
     def plan(self, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        """(B, S, T)."""
+        """The plan, (B, S, T)."""
         return self.kernel * u.unsqueeze(2) * v.unsqueeze(1)
 
 
 class Logarithmic:
-    """Logarithms of the scalings: for any cost. The same methods, of logarithms."""
+    """Computes with the logarithms of the scalings, for any cost; methods as in ``Exponential``."""
 
     def __init__(self, cost: torch.Tensor, a: torch.Tensor, b: torch.Tensor):
         self.log_kernel = -cost
@@ -91,12 +94,12 @@ class Logarithmic:
 
     @staticmethod
     def times(values: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-        """The logarithm of their product."""
+        """The logarithm of ``values * factor``."""
         return values + factor
 
     @staticmethod
     def share(mass: float, u: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """(B, 1): the logarithm of what u is to be multiplied by for the plan to hold ``mass``."""
+        """The logarithm of the (B, 1) factor of u with which the plan holds ``mass``."""
         held = torch.logsumexp(u + rows, dim=1, keepdim=True)
         return torch.full_like(held, mass).log() - held
 
@@ -106,5 +109,5 @@ class Logarithmic:
         return (self.weights * change.abs()).sum(dim=1, keepdim=True)
 
     def plan(self, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        """(B, S, T)."""
+        """The plan, (B, S, T)."""
         return torch.exp(self.log_kernel + u.unsqueeze(2) + v.unsqueeze(1))

@@ -13,15 +13,16 @@ def exact_transport(
 ) -> Transport:
     """``min_P <P, C>`` with marginals a and b, by ``ot.emd``.
 
-    The plan is a constant, which is the exact gradient of the cost wherever the plan is unique. It
-    is made on the CPU, for which a GPU waits.
+    The plan is a constant in the gradient, which is exact wherever the plan is unique. The CPU
+    computes the plan, and a GPU waits for it.
 
     Args:
-        cost: (B, S, T).
-        source_weights, target_weights: (B, S), (B, T), each sums to 1; 0 = padding.
+        cost: (B, S, T) costs C.
+        source_weights: (B, S) weights a, which sum to 1; 0 = padding.
+        target_weights: (B, T) weights b, which sum to 1; 0 = padding.
 
     Returns:
-        The plans and costs; NaN where a cost is not a finite number.
+        The plans and their costs; NaN where a cost is not a finite number.
 
     Raises:
         ImportError: POT is not installed.
@@ -42,7 +43,7 @@ def exact_transport(
                 if not np.isfinite(problem[inside]).all():
                     plan[inside] = np.nan
                     continue
-                # Weights that were rounded to fp32 do not sum to the same in fp64.
+                # Weights rounded to fp32 do not sum to the same on both sides in fp64.
                 sides = [
                     w[at] / w[at].sum()
                     for w, at in ((row_weights, rows), (column_weights, columns))

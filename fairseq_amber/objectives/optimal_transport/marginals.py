@@ -1,4 +1,4 @@
-"""Weights of points, which sum to 1 in each problem; 0 marks padding."""
+"""The weights of points: they sum to 1 in each problem, and 0 marks padding."""
 
 from __future__ import annotations
 
@@ -6,16 +6,25 @@ import torch
 
 
 def uniform_weights(mask: torch.Tensor) -> torch.Tensor:
-    """(B, N) bool, True = counts -> (B, N) fp32, 1 over the number of points that count."""
+    """Gives equal weights to the points that count: (B, N) bool -> (B, N) fp32."""
     return _normalized(mask.float())
 
 
 def norm_weights(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """In proportion to the Euclidean norm of each point's state (Arase et al. 2023, OTAlign), as a
-    constant: (B, N, D), (B, N) bool -> (B, N) fp32."""
+    """Gives each point a weight proportional to the Euclidean norm of its state.
+
+    As in OTAlign (Arase et al. 2023); the weights are constants.
+
+    Args:
+        states: (B, N, D) states of the points.
+        mask: (B, N) bool, True where a point counts.
+
+    Returns:
+        (B, N) weights in fp32.
+    """
     return _normalized(states.detach().float().norm(dim=2) * mask)
 
 
 def _normalized(weights: torch.Tensor) -> torch.Tensor:
-    """A problem without weight keeps none."""
+    """Divides the weights by their sum; a problem without weight stays at 0."""
     return weights / weights.sum(dim=1, keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)

@@ -1,4 +1,4 @@
-"""Entropic optimal transport for a batch of ragged problems: balanced, unbalanced or partial.
+"""Entropic optimal transport for a batch of problems: balanced, unbalanced or partial.
 
 Shapes: B problems of at most S source and T target points.
 """
@@ -13,15 +13,19 @@ import torch
 from fairseq_amber.objectives.optimal_transport import triton_kernel
 from fairseq_amber.objectives.optimal_transport.domains import Exponential, Logarithmic
 
-# exp(-cost / epsilon) and what the iterations make of it stay normal numbers up to this quotient;
-# backwards through the iterations, where sums are squared, up to the other.
+# Up to this cost / epsilon, all numbers of the iterations in the exponential domain stay normal.
+# The backward pass through the iterations squares sums, so that its limit is lower.
 _LARGEST_QUOTIENT = {torch.float32: 60.0, torch.float64: 600.0}
 _LARGEST_UNROLLED = {torch.float32: 40.0, torch.float64: 340.0}
 
 
 class Transport(NamedTuple):
-    """plan: (B, S, T), mass that goes from i to j, 0 in the padding. cost: (B,), the sum over i and
-    j of ``plan_ij cost_ij``."""
+    """The solution of each problem.
+
+    Attributes:
+        plan: (B, S, T) mass that goes from i to j; 0 in the padding.
+        cost: (B,) sum over i and j of ``plan_ij cost_ij``.
+    """
 
     plan: torch.Tensor
     cost: torch.Tensor
@@ -44,34 +48,40 @@ def sinkhorn(
     """``min_P <P, C> + epsilon KL(P | a (x) b)`` by Sinkhorn's iterations (Cuturi 2013).
 
     The row and column sums of P are a and b. With ``reach`` rho they may differ, at a price of
-    ``rho KL(P 1 | a) + rho KL(P^T 1 | b)`` (Chizat et al. 2018); with ``mass`` m they are at most a
+    ``rho KL(P 1 | a) + rho KL(P^T 1 | b)`` (Chizat et al. 2018). With ``mass`` m they are at most a
     and b, and P sums to m (Benamou et al. 2015, section 5).
 
-    Computed in fp32, in the exponential domain, where the largest ``cost / epsilon`` is at most 60
-    (40 for the unrolled gradient; 600 and 340 if the cost is fp64); elsewhere in fp64 and in the
-    logarithmic domain. A GPU is never asked which: without ``max_cost`` it takes the latter.
+    Where the largest ``cost / epsilon`` is at most 60 (40 for the unrolled gradient; 600 and 340 if
+    the cost is fp64), the computation is in fp32 and in the exponential domain; elsewhere it is in
+    fp64 and in the logarithmic domain. The host never waits for a GPU to find out: without
+    ``max_cost``, a GPU uses the logarithmic domain.
 
     Args:
-        cost: (B, S, T).
-        source_weights, target_weights: (B, S), (B, T), each sums to 1; 0 = padding, where the cost
-            may be anything. A side without weight makes an empty problem, of plan and cost 0.
-        epsilon: temperature, in units of the cost.
-        iterations: updates of both potentials, at most; first the target's.
-        tolerance: a problem whose sources have moved by less in an iteration (L1 norm of the row
-            sums' error, if balanced) stops there. The others go on: a CPU until all have stopped, a
-            GPU, which is not asked, for all iterations.
-        reach: rho > 0; None for balanced.
-        mass: 0 < m <= 1; None for all.
-        max_cost: an upper bound of a cost that is nowhere negative.
+        cost: (B, S, T) costs C; padding may have any value.
+        source_weights: (B, S) weights a, which sum to 1; 0 = padding. A side without weight makes
+            an empty problem, whose plan and cost are 0.
+        target_weights: (B, T) weights b, likewise.
+        epsilon: The temperature, in units of the cost.
+        iterations: The largest number of iterations; each updates the target's potential, then the
+            source's.
+        tolerance: A problem stops after an iteration that moves its sources by less than this (in
+            the balanced case, this is the L1 norm of the error of the row sums). The other problems
+            go on: on a CPU until all have stopped, on a GPU for all iterations.
+        reach: The price rho > 0; None for balanced transport.
+        mass: The mass m, with 0 < m <= 1; None for the whole mass.
+        max_cost: An upper bound of the costs, none of which may be negative.
         gradient: ``envelope`` takes the plan as a constant, so that ``cost`` has the gradient of
-            the minimum above; ``unrolled`` differentiates ``<P, C>`` itself, through the
-            iterations. They are gradients of different functions. Weights have none by
-            ``envelope``.
-        kernel: ``torch``; or ``triton``, one fused GPU kernel in the logarithmic domain and fp32,
-            wherever :func:`triton_kernel.available` says so; not for ``mass`` nor ``unrolled``.
+            the minimum above, and weights have no gradient; ``unrolled`` differentiates ``<P, C>``
+            itself, through the iterations. These are gradients of different functions.
+        kernel: ``torch``; or ``triton``, one fused GPU kernel in the logarithmic domain and in
+            fp32, wherever ``triton_kernel.available`` allows it; not with ``mass`` or
+            ``unrolled``.
+
+    Returns:
+        The plans and their costs.
 
     Raises:
-        ValueError: a setting out of its range.
+        ValueError: A setting is out of its range.
     """
     _check(epsilon, iterations, reach, mass, gradient, kernel)
     settings = _Settings(epsilon, iterations, tolerance, reach, mass)
@@ -83,7 +93,7 @@ def sinkhorn(
             full = (a > 0).any(dim=1, keepdim=True) & (b > 0).any(dim=1, keepdim=True)
             valid = (a > 0).unsqueeze(2) & (b > 0).unsqueeze(1)
             masked = cost.masked_fill(~valid, 0) / epsilon
-            # An empty problem is solved with equal weights and costs of 0, and its plan made 0.
+            # An empty problem is solved with equal weights and no costs; then its plan is set to 0.
             a, b = (torch.where(full, weights, 1 / weights.size(1)) for weights in (a, b))
             fused = kernel == "triton" and mass is None and not unrolled
             if fused and triton_kernel.available(masked):
@@ -96,7 +106,7 @@ def sinkhorn(
 
 
 def transported(plan: torch.Tensor, cost: torch.Tensor) -> Transport:
-    """The plan with its cost; where it is 0, the cost may be anything."""
+    """Adds the cost to a plan; where the plan is 0, the costs may have any value."""
     return Transport(plan, (plan * cost.masked_fill(plan == 0, 0)).sum(dim=(1, 2)))
 
 
@@ -109,14 +119,14 @@ class _Settings(NamedTuple):
 
     @property
     def power(self) -> float:
-        """Of the sums that weights are divided by."""
+        """The exponent of the sums that weights are divided by."""
         return 1.0 if self.reach is None else self.reach / (self.reach + self.epsilon)
 
 
 def _by_domain(
     cost: torch.Tensor, a: torch.Tensor, b: torch.Tensor, settings: _Settings, bound: float | None
 ) -> torch.Tensor:
-    """The plan, each problem in the domain that it is safe in. ``cost`` is in units of epsilon."""
+    """Computes each plan in a domain where it is safe; ``cost`` is in units of epsilon."""
     limits = _LARGEST_UNROLLED if torch.is_grad_enabled() else _LARGEST_QUOTIENT
     limit = limits[cost.dtype]
     if bound is None and cost.device.type == "cpu":
@@ -135,7 +145,7 @@ def _by_domain(
 
 
 def _iterated(domain: Exponential | Logarithmic, settings: _Settings) -> torch.Tensor:
-    """The plan after Sinkhorn's iterations."""
+    """Computes the plan by Sinkhorn's iterations."""
     a, b, power, mass = domain.a, domain.b, settings.power, settings.mass
     u, v, share = a, b, a
     if mass is not None:
@@ -169,7 +179,7 @@ def _iterated(domain: Exponential | Logarithmic, settings: _Settings) -> torch.T
 def _fused(
     cost: torch.Tensor, a: torch.Tensor, b: torch.Tensor, settings: _Settings
 ) -> torch.Tensor:
-    """The plan by the GPU kernel. ``cost`` is in units of epsilon."""
+    """Computes the plan by the GPU kernel; ``cost`` is in units of epsilon."""
     log_a, log_b = a.log(), b.log()
     log_u, log_v = triton_kernel.log_scalings(
         cost,
@@ -191,16 +201,17 @@ def _check(
     gradient: str,
     kernel: str,
 ) -> None:
+    """Raises ValueError if a setting is out of its range or contradicts another one."""
     for name, value in (("epsilon", epsilon), ("reach", reach), ("mass", mass)):
         if value is not None and not 0 < value < math.inf:
             raise ValueError(f"{name} {value} is not a finite number above 0")
     if iterations < 1:
         raise ValueError(f"iterations {iterations} is less than 1")
     if mass is not None and mass > 1:
-        raise ValueError(f"mass {mass} is more than 1, all there is")
+        raise ValueError(f"mass {mass} is more than 1, the whole mass")
     if mass is not None and reach is not None:
         raise ValueError("a problem is either unbalanced (reach) or partial (mass)")
     if gradient not in ("envelope", "unrolled"):
-        raise ValueError(f"gradient {gradient!r} is none of envelope, unrolled")
+        raise ValueError(f"gradient {gradient!r} is neither envelope nor unrolled")
     if kernel not in ("torch", "triton"):
-        raise ValueError(f"kernel {kernel!r} is none of torch, triton")
+        raise ValueError(f"kernel {kernel!r} is neither torch nor triton")

@@ -1,8 +1,9 @@
 """Sinkhorn's iterations in one GPU kernel, in the logarithmic domain and in fp32.
 
-A program solves a problem, whose cost it holds in registers from the first iteration to the last: a
-loop of torch operations starts several kernels an iteration, each of which reads the cost anew.
-Triton is imported, and the kernel compiled, when it is first used.
+Each program of the kernel solves one problem and holds its cost in registers from the first to the
+last iteration. A loop of torch operations, in contrast, starts several kernels in each iteration,
+and each of them reads the cost from memory. Triton is imported, and the kernel compiled, at the
+first use.
 
 Shapes: B problems of at most S source and T target points.
 """
@@ -19,18 +20,21 @@ import torch
 if TYPE_CHECKING:
     import triton.language as tl
 
-LONGEST = 128  # of S and T: the cost then takes 64 of a thread's 255 registers
-_WARPS = 8  # of a program, at most
-_ELEMENTS = 1024  # of the cost for each warp, 32 for each thread, where fewer warps do
+LONGEST = 128  # largest S and T: the cost then takes 64 of the 255 registers of a thread
+_WARPS = 8  # largest number of warps of a program
+_ELEMENTS = 1024  # elements of the cost for each warp (32 for each thread), in smaller problems
 _SMALLEST_BLOCK = 16
-_WIDTH = 8  # threads of a warp along a row
-_CAPABILITY = (7, 0)  # of a GPU, for Triton
-_VERSION = 3  # of Triton: 2.3 aborts on tensors of three dimensions
+_WIDTH = 8  # threads of a warp that lie along a row
+_CAPABILITY = (7, 0)  # lowest compute capability that Triton supports
+_VERSION = 3  # lowest major version of Triton: 2.3 aborts on tensors of three dimensions
 
 
 def available(cost: torch.Tensor) -> bool:
-    """Whether :func:`log_scalings` takes this cost, (B, S, T): fp32, S and T at most ``LONGEST``,
-    on a GPU, with Triton 3. With ``TRITON_INTERPRET=1`` also on a CPU, slowly, for tests."""
+    """Whether ``log_scalings`` can solve problems with this (B, S, T) cost.
+
+    It requires fp32, S and T up to ``LONGEST``, a GPU, and Triton 3. With ``TRITON_INTERPRET=1`` it
+    also runs on a CPU, slowly, for tests.
+    """
     if cost.dtype != torch.float32 or max(cost.shape[1:]) > LONGEST:
         return False
     if cost.is_cuda:
@@ -50,29 +54,30 @@ def log_scalings(
     power: float,
     tolerance: float | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logarithms of u and v after Sinkhorn's iterations, which begin with ``log u = 0``.
+    """Computes the logarithms of the scalings u and v by Sinkhorn's iterations.
 
-    An iteration, where ``log K = -C / epsilon``::
+    They begin with ``log u = 0``. With ``log K = -C / epsilon``, an iteration is::
 
         log v_j = -power log sum_i a_i u_i K_ij
         log u_i = -power log sum_j b_j v_j K_ij
 
     The plan is ``P_ij = a_i u_i K_ij v_j b_j``. Its relative error is about the largest
-    ``|C| / epsilon`` times 1e-7. No gradient is recorded, and the GPU is not waited for.
+    ``|C| / epsilon`` times 1e-7. No gradient is recorded, and the host does not wait for the GPU.
 
     Args:
-        cost: (B, S, T) fp32 of any strides, see :func:`available`; anything in the padding.
-        log_a, log_b: (B, S), (B, T) fp32 logarithms of the weights, -inf = padding.
-        epsilon: temperature, in units of the cost.
-        iterations: of each problem, at most.
+        cost: (B, S, T) costs C in fp32, of any strides; padding may have any value.
+        log_a: (B, S) logarithms of the source weights in fp32; -inf = padding.
+        log_b: (B, T) logarithms of the target weights in fp32; -inf = padding.
+        epsilon: The temperature, in units of the cost.
+        iterations: The largest number of iterations.
         power: 1, or ``reach / (reach + epsilon)`` for marginals that may differ from a and b.
-        tolerance: a problem stops by itself after the iteration in which
-            ``sum_i a_i |u_i / u'_i - 1|`` is below it, u before and u' after; None for never. In
-            the balanced case this is the L1 norm of the row sums' error before the update.
+        tolerance: A problem stops after an iteration in which ``sum_i a_i |u_i / u'_i - 1|`` is
+            smaller, with u before and u' after it; None for never. In the balanced case this is the
+            L1 norm of the error of the row sums before the update.
 
     Returns:
-        log u (B, S) and log v (B, T) fp32, 0 in the padding and, where one side of a problem is all
-        padding, on both sides.
+        log u (B, S) and log v (B, T) in fp32. They are 0 in the padding, and on both sides of a
+        problem that has only padding on one side.
     """
     if not cost.numel():
         return torch.zeros_like(log_a), torch.zeros_like(log_b)
@@ -80,7 +85,7 @@ def log_scalings(
     row_block, column_block = _block(rows), _block(columns)
     log_a, log_b = log_a.contiguous(), log_b.contiguous()
     log_u, log_v = torch.empty_like(log_a), torch.empty_like(log_b)
-    with torch.cuda.device_of(cost):  # Triton starts kernels on the current one
+    with torch.cuda.device_of(cost):  # Triton starts kernels on the current device
         _kernel()[(problems,)](
             cost,
             log_a,
@@ -104,12 +109,13 @@ def log_scalings(
 
 
 def _block(length: int) -> int:
-    """The power of two that holds it, as the shapes of a kernel have to be."""
+    """The smallest block that holds ``length``; the shapes of a kernel are powers of two."""
     return max(1 << (length - 1).bit_length(), _SMALLEST_BLOCK)
 
 
 @functools.lru_cache(maxsize=None)
 def _installed() -> bool:
+    """Whether a sufficiently new Triton is installed."""
     try:
         import triton
     except ImportError:
@@ -119,9 +125,11 @@ def _installed() -> bool:
 
 @functools.lru_cache(maxsize=None)
 def _kernel() -> Any:
-    """What compiles :func:`_iterate`, once for each size of block. Of its other arguments only the
-    innermost stride, where it is 1, makes a kernel of its own."""
-    global tl  # where Triton looks it up
+    """Makes a kernel of ``_iterate``, which is compiled once for each size of block.
+
+    Of the other arguments only the innermost stride, if it is 1, leads to a further compilation.
+    """
+    global tl  # Triton looks the name up among the globals
     import triton
     import triton.language as tl
 
@@ -149,17 +157,20 @@ def _iterate(
     FOLDS: tl.constexpr,
     WIDTH: tl.constexpr,
 ):
-    """One problem, in Triton's language. Logarithms are to base 2, the hardware's; ``factor`` is
-    ``-log2(e) / epsilon``.
+    """Solves one problem, in Triton's language.
 
-    Columns are folded, (FOLDS, WIDTH), and so is the cost, (FOLDS, ROWS, WIDTH). Triton gives the
-    threads of a warp to the innermost dimensions first: WIDTH of them along a row, the other four
-    along a column. Sums over rows and over columns then take few exchanges between threads.
+    Logarithms are to base 2, as the hardware computes them; ``factor`` is ``-log2(e) / epsilon``.
 
-    Nothing becomes NaN: in the padding weights are -inf, but log K is 0 and scalings are finite, so
-    a maximum is finite wherever both sides have a point; elsewhere there is no iteration.
+    Columns are folded to (FOLDS, WIDTH), and the cost to (FOLDS, ROWS, WIDTH). Triton distributes
+    the threads of a warp over the innermost dimensions first: WIDTH of them lie along a row, the
+    other four along a column. Sums over rows and over columns then take few exchanges between
+    threads.
+
+    No value becomes NaN: log weights are -inf in the padding, but log K is 0 and scalings are
+    finite there, so that a maximum is finite wherever both sides have a point. Other problems run
+    no iteration.
     """
-    problem = tl.program_id(0).to(tl.int64)  # B S T may pass 2^31
+    problem = tl.program_id(0).to(tl.int64)  # B S T may exceed 2^31
     i = tl.arange(0, ROWS)
     j = tl.arange(0, FOLDS)[:, None] * WIDTH + tl.arange(0, WIDTH)[None, :]
     a = tl.load(log_a + problem * rows + i, mask=i < rows, other=-float("inf"))
@@ -170,7 +181,7 @@ def _iterate(
     b *= 1.4426950408889634
     weights = tl.math.exp2(a)
 
-    # Read in two dimensions, whose contiguous one is the innermost to every version of Triton.
+    # The cost is read in two dimensions, whose last is contiguous for every version of Triton.
     fold_row = tl.arange(0, FOLDS * ROWS)
     row = (fold_row % ROWS)[:, None]
     column = (fold_row // ROWS * WIDTH)[:, None] + tl.arange(0, WIDTH)[None, :]

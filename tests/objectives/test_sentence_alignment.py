@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import slow_twins
-from fairseq_amber.objectives.sentence_alignment import contrastive_loss, mean_pool
+from fairseq_amber.objectives.sentence_alignment import POOLINGS, contrastive_loss, mean_pool
 
 
 @pytest.mark.parametrize("temperature, normalize", [(1.0, False), (0.05, True), (2.0, False)])
@@ -52,3 +52,12 @@ def test_mean_pool_counts_only_the_mask():
     mask = torch.tensor([[True, False, True, False]])
     assert mean_pool(states, mask).tolist() == [[3.0, 4.0, 5.0]]
     assert mean_pool(states, mask & False).tolist() == [[0.0, 0.0, 0.0]]
+
+
+def test_a_sentence_vector_is_the_mean_of_its_states_or_the_state_of_its_first_token():
+    states = torch.arange(12.0).view(1, 4, 3)
+    mask = torch.tensor([[False, True, True, False]])
+    vectors = {name: pool(states.bfloat16(), mask) for name, pool in POOLINGS.items()}
+    assert vectors["mean"].tolist() == [[4.5, 5.5, 6.5]]
+    assert vectors["cls"].tolist() == [[0.0, 1.0, 2.0]]
+    assert {vector.dtype for vector in vectors.values()} == {torch.float32}

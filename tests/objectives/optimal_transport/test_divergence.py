@@ -3,35 +3,15 @@
 import pytest
 import torch
 
-from fairseq_amber.objectives.optimal_transport import sinkhorn_divergence, uniform_weights
+from fairseq_amber.objectives.optimal_transport import sinkhorn_divergence
 from slow_twins import sinkhorn_divergence as twin
+from transport_problems import ragged
 
 
 def geomloss(x, y, a, b, p=2, blur=0.05, scaling=0.5, debias=True):
     samples_loss = pytest.importorskip("geomloss", reason="GeomLoss is not installed").SamplesLoss
     loss = samples_loss("sinkhorn", p=p, blur=blur, scaling=scaling, debias=debias)
     return loss(a, x, b, y)
-
-
-def ragged(batch, most, other, dim, scale, seed=0):
-    """Points in fp64 with random weights, of 1 to so many points; one problem of one point each,
-    one of a sentence and itself."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def rand(*shape):
-        return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-    x, y = scale * rand(batch, most, dim), scale * (rand(batch, other, dim) + 0.3)
-    masks = []
-    for size in (most, other):
-        lengths = torch.randint(1, size + 1, (batch, 1), generator=generator)
-        lengths[0], lengths[1] = 1, min(most, other)
-        masks.append(torch.arange(size) < lengths)
-    y[1, : min(most, other)] = x[1, : min(most, other)]
-    weights = [rand(*mask.shape).abs() * mask for mask in masks]
-    weights = [w / w.sum(1, keepdim=True) for w in weights]
-    weights[0][1], weights[1][1] = (uniform_weights(mask)[1].double() for mask in masks)
-    return x, y, *weights
 
 
 def with_gradients(function, *tensors, **settings):

@@ -1,23 +1,15 @@
-"""Costs and weights of optimal transport against their definitions."""
+"""The costs of optimal transport against their definitions."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from fairseq_amber.objectives.anchoring import anchoring_loss
-from fairseq_amber.objectives.l2_alignment import linked_distance
 from fairseq_amber.objectives.optimal_transport import (
     cosine_cost,
-    norm_weights,
     position_cost,
     squared_euclidean_cost,
-    uniform_weights,
 )
-
-
-def states(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+from transport_problems import states
 
 
 def test_cosine_cost_equals_that_of_normalised_states_in_value_and_gradient():
@@ -137,31 +129,3 @@ def test_position_cost_compares_relative_places():
                 assert cost[b, i, j].item() == pytest.approx(wanted)
     same = position_cost(source, source)[0]
     assert not same.diagonal().any()
-
-
-def test_weights_sum_to_one_over_what_counts():
-    mask = torch.tensor([[True, True, False], [False, False, False]])
-    assert uniform_weights(mask).tolist() == [[0.5, 0.5, 0], [0, 0, 0]]
-    x = torch.tensor([[[3.0, 4.0], [0.0, 15.0], [9.0, 9.0]]] * 2, requires_grad=True)
-    weights = norm_weights(x, mask)
-    assert weights.tolist() == [[0.25, 0.75, 0], [0, 0, 0]]
-    assert not weights.requires_grad
-
-
-def test_anchoring_loss_is_the_squared_distance_and_moves_the_trained_states_alone():
-    x, initial = states(2, 3, 4).requires_grad_(), states(2, 3, 4, seed=1).requires_grad_()
-    loss = anchoring_loss(x, initial)
-    torch.testing.assert_close(loss, (x - initial).norm(dim=-1) ** 2)
-    loss.sum().backward()
-    torch.testing.assert_close(x.grad, 2 * (x - initial).detach())
-    assert initial.grad is None
-    assert anchoring_loss(x.bfloat16(), initial).dtype == torch.float32
-
-
-def test_linked_distance_moves_both_sides():
-    x, y = states(5, 4).requires_grad_(), states(5, 4, seed=1).requires_grad_()
-    loss = linked_distance(x, y)
-    torch.testing.assert_close(loss, (x - y).norm(dim=-1) ** 2)
-    loss.sum().backward()
-    torch.testing.assert_close(x.grad, -y.grad)
-    assert linked_distance(x.half(), y.half()).dtype == torch.float32

@@ -1,0 +1,28 @@
+"""Criterions that compare points, on toy data."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from fairseq_amber.criterions.transport_config import TransportConfig
+from fairseq_amber.data.whole_words import WordBoundaries
+from fairseq_amber.tasks import points_and_links
+from transport_twins import ALONE, BEGINS, ENDS
+
+
+@pytest.fixture
+def build_transport(make_task, make_model, monkeypatch):
+    """A task with words, its model, a criterion whose frozen encoder is another model, and that
+    model. The toy dictionary marks no words, so that they are made up."""
+    toy = WordBoundaries(BEGINS, ENDS)
+    monkeypatch.setattr(points_and_links, "word_boundaries", lambda *args, **settings: toy)
+
+    def make(config=TransportConfig, name="ot_alignment", update_freq=(1,), **settings):
+        task = make_task(update_freq=list(update_freq))
+        initial = make_model(seed=1)
+        task.model = initial
+        cfg = OmegaConf.structured(config(_name=name, **{**ALONE, **settings}))
+        criterion = task.build_criterion(cfg).train()
+        task.model = make_model(seed=2)
+        return task, task.model, criterion, initial
+
+    return make

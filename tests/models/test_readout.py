@@ -2,32 +2,8 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 
-from fairseq_amber.data.alignment.collater import Collater
-from fairseq_amber.data.alignment.masking import Masking, MaskingRates
-from fairseq_amber.data.alignment.needs import Needs
-from fairseq_amber.data.layout import Specials
-from fairseq_amber.errors import UserError
 from fairseq_amber.models import attention as attention_module
-
-
-@pytest.fixture
-def make_batch(dictionary, random_sentences):
-    """``net_input`` of 5 pairs with the wanted rows; ``sources=False`` for 10 sentences."""
-
-    def make(pairs=True, **needs):
-        masking = Masking(
-            MaskingRates(), dictionary.index("<mask>"), (dictionary.nspecial, len(dictionary) - 1)
-        )
-        collate = Collater(Specials.of(dictionary), Needs(**needs), masking)
-        sources, targets = random_sentences(5, 1), random_sentences(5, 2)
-        sources[0], targets[1] = sources[0][:1], targets[1][:1]  # one token
-        if pairs:
-            return collate.pairs(sources, targets, range(5), 1)["net_input"]
-        return collate.sentences(sources + targets, range(10), 1)["net_input"]
-
-    return make
 
 
 def weighted(tensors):
@@ -187,13 +163,6 @@ def test_all_states_on_demand_change_no_score(make_model, make_batch):
     assert len(all_extra["inner_states"]) == 3
 
 
-@pytest.mark.parametrize("layer", [0, 4, -4])
-def test_a_layer_that_is_not_there(make_model, make_batch, layer):
-    for argument in ("attention_layer", "sentence_layer"):
-        with pytest.raises(UserError, match=f"^{argument} {layer}: the model has layers 1 to 3$"):
-            make_model(encoder_layers=3)(**make_batch(), **{argument: layer})
-
-
 def test_attention_above_the_last_layer_to_compute(make_model, make_batch):
     with pytest.raises(ValueError, match="attention_layer 2 is above 1, the last to run"):
         make_model()(**make_batch(), features_only=True, sentence_layer=1)
@@ -221,48 +190,3 @@ def test_a_token_may_attend_to_itself_where_wanted(make_model, make_batch):
     maps = [model(**batch, include_diagonal=flag)[1]["cross_attention"] for flag in (False, True)]
     mass = [m[:, :, 0].sum() for m in maps]  # a second key for the first token: its own
     assert mass[1] < mass[0]
-
-
-def test_token_types(make_model, make_batch):
-    batch = make_batch()
-    plain, typed = make_model(), make_model(token_types=2, layer_norm_eps=1e-12)
-    assert typed.encoder.sentence_encoder.layernorm_embedding.eps == 1e-12
-    segments = batch["segments"]
-    assert torch.equal(plain(**batch)[0], plain(**{**batch, "segments": 1 - segments})[0])
-    assert not torch.allclose(typed(**batch)[0], typed(**{**batch, "segments": 1 - segments})[0])
-    without = {k: v for k, v in batch.items() if k != "segments"}
-    zeros = typed(**{**batch, "segments": torch.zeros_like(segments)})[0]
-    torch.testing.assert_close(typed(**without)[0], zeros)
-
-
-def test_architectures():
-    import argparse
-
-    from fairseq.models import ARCH_CONFIG_REGISTRY
-
-    shapes = {
-        "amber_tiny": (2, 128, 512, 4),
-        "amber_small": (6, 384, 1536, 12),
-        "amber_base": (12, 768, 3072, 12),
-        "amber_large": (24, 1024, 4096, 16),
-        "amber_mbert": (12, 768, 3072, 12),
-    }
-    for name, shape in shapes.items():
-        args = argparse.Namespace()
-        ARCH_CONFIG_REGISTRY[name](args)
-        fields = ("layers", "embed_dim", "ffn_embed_dim", "attention_heads")
-        assert tuple(getattr(args, f"encoder_{f}") for f in fields) == shape
-    args = argparse.Namespace(encoder_layers=3)
-    ARCH_CONFIG_REGISTRY["amber_mbert"](args)
-    assert (args.encoder_layers, args.token_types, args.layer_norm_eps) == (3, 2, 1e-12)
-
-
-def test_gelu_is_exact(make_model):
-    """BERT's and XLM-R's GELU is the exact one, not the tanh approximation."""
-    layer = make_model().encoder.sentence_encoder.layers[0]
-    x = torch.randn(1, 2, 16)
-    inner = layer.self_attn_layer_norm(x + layer.self_attn(x, torch.ones(1, 1, 1, 2).bool()))
-    hidden = layer.fc1(inner)
-    hidden = hidden * 0.5 * (1 + torch.erf(hidden / 2**0.5))
-    expected = F.layer_norm(inner + layer.fc2(hidden), (16,))
-    torch.testing.assert_close(layer(x, torch.ones(1, 1, 1, 2).bool()), expected)

@@ -1,6 +1,6 @@
-"""The slow, obvious twins of the objectives: every formula as it is written, one pair at a time.
+"""Slow, obvious twins of the objectives: every equation as it is written, one pair at a time.
 
-What a fast path, on whatever device and in whatever precision, is compared with.
+Tests compare each fast path with its twin, on every device and in every precision.
 """
 
 import math
@@ -17,7 +17,7 @@ def masked_lm(logits, targets):
 
 
 def contrastive(anchors, candidates, positives, temperature, normalize, ignore):
-    """``-log exp(s_b,p) / sum_n exp(s_b,n)`` of each anchor b, over what it does not ignore."""
+    """``-log exp(s_b,p) / sum_n exp(s_b,n)`` of each anchor b, over its negatives and positive."""
     losses = []
     for b, anchor in enumerate(anchors):
         scores = []
@@ -62,7 +62,7 @@ def _iterated(log_kernel, log_a, log_b, iterations, power, tolerance):
 
 
 def sinkhorn_scalings(cost, log_a, log_b, *, epsilon, iterations, power, tolerance):
-    """log u and log v of every problem without its padding, in fp64; 0 in the padding."""
+    """log u and log v of every problem alone and without padding, in fp64; 0 in the padding."""
     log_u, log_v = torch.zeros(log_a.shape).double(), torch.zeros(log_b.shape).double()
     for b in range(len(cost)):
         rows = (log_a[b] > -math.inf).nonzero()[:, 0]
@@ -76,8 +76,10 @@ def sinkhorn_scalings(cost, log_a, log_b, *, epsilon, iterations, power, toleran
 
 
 def sinkhorn_costs(cost, a, b, *, epsilon, iterations=50, reach=None, envelope=True):
-    """``<P, C>`` of every problem, balanced or with a price ``reach`` on its marginals; with
-    ``envelope`` P is a constant. A problem without points costs 0."""
+    """``<P, C>`` of every problem, balanced or with a price ``reach`` on its marginals.
+
+    With ``envelope`` the plan P is a constant. A problem without points costs 0.
+    """
     power = 1.0 if reach is None else reach / (reach + epsilon)
     costs = []
     for problem, row_weights, column_weights in zip(cost, a, b):
@@ -95,7 +97,7 @@ def sinkhorn_costs(cost, a, b, *, epsilon, iterations=50, reach=None, envelope=T
 
 
 def sinkhorn_divergence(x, y, a, b, p=2, blur=0.05, scaling=0.5, debias=True):
-    """GeomLoss's loop, one pair, every line as its documentation has it."""
+    """The loop of GeomLoss for one pair, every line as its documentation has it."""
 
     def cost(u, v):
         squares = (u[:, None] - v[None]).square().sum(-1)

@@ -26,14 +26,14 @@ def train(data, save_dir, criterion, *flags):
 
 
 def trained(data, save_dir, criterion, *flags):
-    """The run's result, and its last checkpoint."""
+    """Trains, and returns the result of the run and its last checkpoint."""
     result = train(data, save_dir, criterion, *flags)
     assert result.returncode == 0, result.stderr
     return result, read_torch_file(save_dir / "checkpoint_last.pt")
 
 
 def logged(result, name):
-    """What was logged of a term at each update."""
+    """The logged value of a term at each update."""
     lines = [line for line in result.stdout.splitlines() if "| train_inner |" in line]
     found = (re.search(rf" {name}=([^,]+)", line) for line in lines)
     return [float(match[1]) for match in found if match]
@@ -41,14 +41,14 @@ def logged(result, name):
 
 @pytest.fixture(scope="module")
 def start(word_folder, tmp_path_factory) -> Path:
-    """A checkpoint of an encoder that two updates have trained."""
+    """A checkpoint after two updates."""
     folder = tmp_path_factory.mktemp("start")
     trained(word_folder, folder, "amber", "--max-update", "2", "--disable-validation")
     return folder / "checkpoint_last.pt"
 
 
 def parameters(checkpoint):
-    """Of the model, each counted once, and those that the optimiser keeps."""
+    """Counts the parameters of the model, each once, and those that the optimiser keeps."""
     model = {value.data_ptr(): value.numel() for value in checkpoint["model"].values()}
     kept = checkpoint["last_optimizer_state"]["state"].values()
     return sum(model.values()), sum(state["exp_avg"].numel() for state in kept)
@@ -77,7 +77,7 @@ def test_the_frozen_encoder_is_the_checkpoint_and_in_none(word_folder, start, tm
     ],
 )
 def test_resuming_equals_not_having_stopped(word_folder, start, tmp_path, criterion, flags):
-    """Whether the frozen encoder is a checkpoint's or of the seed."""
+    """The frozen encoder comes from a checkpoint in one case, from the seed in the other."""
     flags = [str(start) if flag == "START" else flag for flag in flags.split()]
     flags += ["--update-freq", "2", "--disable-validation", "--max-update"]
     _, whole = trained(word_folder, tmp_path / "straight", criterion, *flags, "5")

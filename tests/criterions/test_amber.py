@@ -48,7 +48,7 @@ def test_one_forward_pass_equals_the_slow_twin_in_value_and_gradient(
 
 
 def one_term(task, model, term, **flags):
-    """A term of weight 1 on a batch of pairs with a repeated target, and those pairs."""
+    """The loss of one term on a batch of pairs, one of which is there twice; and these pairs."""
     weights = {f"{name}_weight": float(name == term) for name in ("mlm", "tlm", "wa", "sa")}
     criterion = build_criterion(task, **{**weights, **flags})
     task.load_dataset("train")
@@ -136,7 +136,7 @@ def test_sentence_vectors_of_word_alignments_rows_are_those_of_separate_encoding
     ],
 )
 def test_impossible_choices_end_in_one_line(make_task, make_model, flags, message):
-    """Before training begins."""
+    """They do so before training begins."""
     task = make_task()
     task.model = make_model()
     with pytest.raises(SystemExit, match=message):
@@ -160,7 +160,7 @@ def test_sentences_alone(make_task):
 
 
 def test_pairs_alone_without_masking_still_touch_every_parameter(make_task, make_model):
-    """No parameter without gradient, so that every --ddp-backend works."""
+    """Every --ddp-backend needs a gradient of each parameter."""
     task, model = make_task(), make_model()
     criterion = build_criterion(task, mlm_weight=0.0, tlm_weight=0.0)
     loss, _, _ = criterion(model, first(batches(task), True))

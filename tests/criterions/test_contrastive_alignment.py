@@ -82,7 +82,7 @@ def test_a_filler_adds_nothing_and_does_not_enter_the_queue(make_task, make_mode
     [{}, ALONE, {"contrast_momentum": 0.9}, {"contrast_projection": 3, "contrast_momentum": 0.9}],
 )
 def test_every_batch_gives_every_parameter_a_gradient(make_task, make_model, settings):
-    """So that every --ddp-backend works."""
+    """Every --ddp-backend needs that."""
     task, model = make_task(), make_model(encoder_layers=3)
     criterion = build(task, model, contrast_queue=4 * ("contrast_momentum" in settings), **settings)
     for sample in {s["parallel"]: s for u in updates(task) for s in u}.values():

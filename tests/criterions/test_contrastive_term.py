@@ -7,7 +7,7 @@ from fairseq_amber.criterions.update_pairs import Pairs, Step, choice_over
 
 
 def test_a_closed_form():
-    """Two pairs whose four vectors are orthonormal or equal: softplus of minus the gap."""
+    """With orthonormal or equal vectors of two pairs, the loss is softplus of minus the gap."""
     basis, keys = torch.eye(2), torch.tensor([[1, 1, 1], [2, 2, 1]])
     for targets, expected, correct in (
         (basis, F.softplus(torch.tensor(-2.0)), 2),

@@ -1,4 +1,4 @@
-"""The distance of linked words and its anchor against a twin that takes one sentence at a time."""
+"""The distance between linked words, and the anchor, against a twin for single sentences."""
 
 from collections import Counter
 
@@ -35,7 +35,7 @@ def batches(task, max_tokens=300, world=1):
 
 
 def last_subwords(sentence):
-    """Where each word ends in <s> x </s>; even ids begin one."""
+    """Where each word ends in <s> x </s>; subwords with even ids begin a word."""
     return [
         position + 1
         for position in range(len(sentence))
@@ -49,7 +49,7 @@ def states(model, sentence, layer):
 
 
 def slow_terms(task, links, sample, model, initial, layer=2, target=1):
-    """Squared distances of all one-to-one links, and of all target words from what they were."""
+    """Squared distances over all one-to-one links, and of all target words to the initial model."""
     data = task.datasets["train"]
     linked, held = [], []
     for index in sample["id"].tolist():

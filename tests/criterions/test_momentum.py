@@ -22,8 +22,7 @@ from fairseq_amber.criterions.update_pairs import Pairs
 
 @pytest.mark.parametrize("size", [1, 4, 10])
 def test_the_queue_wraps_like_a_deque(size):
-    """With batches that do not divide its size or exceed it, and pairs among them that do not
-    count."""
+    """Batches do not divide its size, or exceed it, and some of their pairs do not count."""
     queue, twin = PairQueue(size, 0, 2), collections.deque(maxlen=size)
     generator = torch.Generator().manual_seed(3)
     number = 0
@@ -95,7 +94,7 @@ def test_momentum_and_queue_equal_the_slow_twin_over_many_updates(
 
 
 def test_the_momentum_encoder_starts_as_the_trained_model(make_task, make_model):
-    """Whatever a checkpoint has done to the model in the meantime."""
+    """A checkpoint may have changed the model since the encoder was built."""
     task, model = make_task(), make_model()
     criterion = build(task, model, contrast_momentum=0.9, contrast_projection=3)
     encoder = criterion.past.encoder
@@ -150,7 +149,7 @@ def test_dropout_leaves_the_candidates_alone(make_task, make_model):
 
 
 def test_an_update_that_is_given_up_leaves_the_queue_alone(make_task, make_model):
-    """As after an overflow in fp16: fairseq makes no step, hence no ``after_update``."""
+    """After an overflow in fp16 fairseq makes no step and does not call ``after_update``."""
     task, model = make_task(), make_model()
     criterion = build(task, model, contrast_momentum=0.9, contrast_queue=99)
     first, second = (parallel_updates(task)[i][0] for i in (0, 1))

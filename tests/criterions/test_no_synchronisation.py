@@ -1,7 +1,8 @@
 """A training step never waits for a tensor's value: no .item(), no shape that depends on data.
 
-Tensors of the device ``meta`` have shapes and no values, so that whatever would read one, or bring
-it together with one of the CPU, raises. It is no CPU, so the way of a GPU is taken.
+Tensors on the device ``meta`` have shapes but no values. So every operation that would read a
+value, or combine such a tensor with one on the CPU, raises an error. The device is not the CPU, so
+that the code for GPUs runs.
 """
 
 import contextlib
@@ -61,13 +62,13 @@ CONFIGS = {
 
 @pytest.fixture
 def no_autocast(monkeypatch):
-    """Which does not know the device; it has nothing to turn off here."""
+    """Autocast does not know the device ``meta``, and there is nothing to turn off."""
     monkeypatch.setattr(torch, "autocast", lambda *args, **kwargs: contextlib.nullcontext())
 
 
 @pytest.fixture
 def run(make_task, make_model, word_folder, link_folder, no_autocast):
-    """``(config, update_freq)``: the losses of two updates, backwards too."""
+    """``(config, update_freq) ->`` the losses of two updates, after their backward passes."""
 
     def steps(config, update_freq=1):
         task = make_task(data=str(word_folder), update_freq=[update_freq])
@@ -102,7 +103,7 @@ def test_no_value_is_read(run, name, update_freq):
 
 
 def test_a_gpu_need_not_be_asked_which_domain_is_safe(run, monkeypatch):
-    """Because the largest cost is known; the logarithmic domain would be slower."""
+    """The largest cost is known, so that the slower logarithmic domain is not needed."""
     module = sys.modules["fairseq_amber.objectives.optimal_transport.sinkhorn"]
     monkeypatch.setattr(module, "Logarithmic", None)
     for name in ("transport, sinkhorn", "transport, unbalanced", "transport, partial"):

@@ -24,7 +24,7 @@ def loss_of(sample, term, normalized_by=None, **settings):
     "term, count", [("mlm", 10), ("tlm", 20), ("l2", 50), ("wa", 5), ("anchor", 5)]
 )
 def test_a_term_is_divided_by_its_count_of_the_update(term, count):
-    """And multiplied by the number of micro-batches, by which fairseq divides."""
+    """It is multiplied by the number of micro-batches, by which fairseq divides."""
     assert loss_of(sample(), term) == pytest.approx(3 * 3 / count * 4)
     assert loss_of(sample(filler=True), term) == 0
 
@@ -52,7 +52,7 @@ def test_weights_out_of_range(weights, message):
 
 
 def test_accumulated_micro_batches_sum_to_the_terms_over_the_whole_update(make_task, make_model):
-    """What fairseq does with an update: the sum of gradients over the sum of sample sizes."""
+    """fairseq divides the sum of the gradients by the sum of the sample sizes."""
     task = make_task(update_freq=[4])
     criterion, model = build_criterion(task), make_model()
     update = batches(task, max_tokens=300)[:4]

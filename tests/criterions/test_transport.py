@@ -124,7 +124,7 @@ AMBER = dict(config=AmberCriterionConfig, name="amber", mlm_weight=0.0, tlm_weig
 
 @pytest.mark.parametrize("wa_weight", [0.0, 1.0])
 def test_amber_takes_transport_beside_its_terms(build_transport, wa_weight):
-    """From word alignment's rows as from sentences by themselves."""
+    """It reads the rows of word alignment, or the sentences by themselves."""
     task, model, criterion, initial = build_transport(
         **AMBER, wa_weight=wa_weight, ot_weight=0.5, anchor_weight=0.25, ot_scope="sentence"
     )

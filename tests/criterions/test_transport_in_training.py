@@ -1,4 +1,4 @@
-"""What fairseq's trainer does to a batch and to the parameters suits transport and linked words."""
+"""Optimal transport and linked words cope with what fairseq's trainer does to batch and model."""
 
 import pytest
 import torch
@@ -45,7 +45,7 @@ def build(make_task, make_model, word_folder, link_folder):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_batch_gives_every_parameter_a_gradient(build, name):
-    """So that every --ddp-backend works."""
+    """Every --ddp-backend needs that."""
     criterion, model, samples = build(CONFIGS[name], encoder_layers=3)
     for sample in {s["parallel"]: s for s in samples}.values():
         criterion(model, sample)[0].backward()
@@ -66,7 +66,7 @@ def test_every_batch_gives_every_parameter_a_gradient(build, name):
     ids=str,
 )
 def test_weights_are_exact_in_half_precision(build, dtype, settings):
-    """fairseq turns every fp32 tensor of a batch into the model's type."""
+    """fairseq converts every fp32 tensor of a batch to the data type of the model."""
     criterion, model, samples = build(TransportConfig(**OT, **settings, anchor_weight=0.0))
     for sample in samples[:3]:
         halved = utils.apply_to_sample(

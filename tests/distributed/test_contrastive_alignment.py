@@ -1,5 +1,7 @@
-"""The contrast on several ranks, and in the real ``fairseq-train``: the cut of an update does not
-matter, and neither does stopping in between."""
+"""The contrastive loss on several ranks, and in the real ``fairseq-train``.
+
+Neither the cut of an update into ranks and micro-batches nor an interruption changes the result.
+"""
 
 import socket
 from datetime import timedelta
@@ -44,7 +46,7 @@ def samples_of(task, batches):
 
 
 def train(model, criterion, updates, reduce=lambda gradient: gradient):
-    """Plain gradient descent, as fairseq sums and averages.
+    """Plain gradient descent, with the gradient summed and averaged as in fairseq.
 
     Returns:
         The gradient of every update, and the queue at the end.
@@ -109,7 +111,7 @@ def one_large_batch(task, update):
 
 
 def some_updates(task, world, size):
-    """Three in a row; on two ranks one of them is uneven, and in one a rank has run dry."""
+    """Three updates in a row; on two ranks one is uneven, and in one a rank has no pairs left."""
     for max_tokens in range(100, 1000, 10):
         plan = task.get_batch_iterator(
             task.datasets["train"], max_tokens=max_tokens, seed=1, num_shards=world

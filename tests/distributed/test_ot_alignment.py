@@ -1,5 +1,8 @@
-"""Transport and linked words on several ranks, and in the real ``fairseq-train``: where problems
-are single pairs, the cut of an update into ranks and micro-batches does not matter."""
+"""Optimal transport and linked words on several ranks, and in the real ``fairseq-train``.
+
+Where each problem is a single pair, the cut of an update into ranks and micro-batches does not
+matter.
+"""
 
 import socket
 from datetime import timedelta
@@ -74,7 +77,7 @@ def samples_of(task, batches):
 
 
 def gradient_of(model, criterion, samples):
-    """fairseq's update on one rank: summed gradients."""
+    """The gradient that fairseq sums over the micro-batches of one rank."""
     model.zero_grad()
     for sample in samples:
         criterion(model, sample)[0].backward()
@@ -103,7 +106,7 @@ def free_port():
 
 
 def gradient_of_ranks(world, model, task, criterion, update, folder):
-    """fairseq's mean over all micro-batches, each of sample size 1."""
+    """The gradient after fairseq has divided by the number of micro-batches."""
     if world == 1:
         return gradient_of(model, criterion, samples_of(task, update)) / len(update)
     output = folder / "gradient.pt"
@@ -113,7 +116,7 @@ def gradient_of_ranks(world, model, task, criterion, update, folder):
 
 
 def pair_by_pair(task, update):
-    """The same update on one rank, every pair a micro-batch of its own."""
+    """The same update on one rank, with a micro-batch for each pair."""
     singles = []
     for batch in update:
         if batch.filler:
@@ -130,7 +133,7 @@ def pair_by_pair(task, update):
 
 
 def find_update(task, world, update_freq, wanted):
-    """An update that shows the case; which batch size has one is chance."""
+    """Finds an update that shows the case; the batch size that has one is chance."""
     size = world * update_freq
     for max_tokens in range(100, 1000, 10):
         plan = task.get_batch_iterator(
@@ -167,7 +170,7 @@ def test_the_cut_does_not_matter(build, tmp_path, name, world, update_freq, want
 
 
 def test_pooled_problems_are_another_objective(build):
-    """The test above would pass for nothing if the pairs of a batch never met."""
+    """If the pairs of a batch never met, the test above would show nothing."""
     gradients = []
     for scope in ("batch", "sentence"):
         task, model, criterion = build(TransportConfig(**OT, ot_scope=scope), 1)

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.distributed
 
 NOTHING = dict(mlm_weight=0.0, tlm_weight=0.0, wa_weight=0.0, sa_weight=0.0)
 TERMS = {
-    "mlm": {**NOTHING, "mlm_weight": 1.0, "tlm_weight": 1e-12},  # pairs are read for a term alone
+    # Pairs are read only for a term that needs them.
+    "mlm": {**NOTHING, "mlm_weight": 1.0, "tlm_weight": 1e-12},
     "tlm": {**NOTHING, "tlm_weight": 1.0},
     "wa": {**NOTHING, "wa_weight": 1.0},
     "sa": {**NOTHING, "sa_weight": 1.0},
@@ -33,7 +34,7 @@ def free_port():
 
 
 def gradient_of(model, criterion, samples):
-    """fairseq's update on one rank: summed gradients."""
+    """The gradient that fairseq sums over the micro-batches of one rank."""
     model.zero_grad()
     for sample in samples:
         criterion(model, sample)[0].backward()
@@ -63,7 +64,7 @@ def run_rank(rank, world, port, model, task, criterion, plan, output):
 
 
 def gradient_of_ranks(world, model, task, criterion, update, folder):
-    """fairseq's mean over all micro-batches, each of sample size 1."""
+    """The gradient after fairseq has divided by the number of micro-batches."""
     if world == 1:
         return gradient_of(model, criterion, samples_of(task, update)) / len(update)
     mp.start_processes(
@@ -76,7 +77,7 @@ def gradient_of_ranks(world, model, task, criterion, update, folder):
 
 
 def gradient_of_one_large_batch(model, task, criterion, update):
-    """The update's pairs as one batch and its sentences as another, on one rank."""
+    """The same update on one rank: its pairs are one batch, and its sentences another."""
     kinds = sorted({b.parallel for b in update})
     whole = []
     for parallel in kinds:
@@ -97,7 +98,7 @@ def gradient_of_one_large_batch(model, task, criterion, update):
 
 
 def find_update(task, world, update_freq, wanted):
-    """An update that shows the case; which batch size has one is chance."""
+    """Finds an update that shows the case; the batch size that has one is chance."""
     for max_tokens in range(100, 1000, 20):
         plan = task.get_batch_iterator(
             task.datasets["train"], max_tokens=max_tokens, seed=1, num_shards=world
@@ -159,7 +160,7 @@ def test_the_cut_does_not_matter(make_task, make_model, tmp_path, term, world, u
 
 
 def test_candidates_of_one_step_alone_are_another_objective(make_task, make_model):
-    """The test above would pass for nothing if the candidates of other steps did not matter."""
+    """If the candidates of other steps did not matter, the test above would show nothing."""
     task = make_task(update_freq=[3], pairs="de-en", parallel_share=0.6)
     model = make_model().double()
     gradients = []

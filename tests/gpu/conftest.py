@@ -1,7 +1,7 @@
-"""Where these tests run: on a GPU; in a rehearsal, which AMBER_GPU_REHEARSAL=1 asks for, on a CPU.
+"""The device of these tests: a GPU or, with AMBER_GPU_REHEARSAL=1, the CPU.
 
-A rehearsal runs the same code on the same inputs, so that it works the day there is a GPU. What is
-of a GPU alone, waiting for it and compiled kernels, it passes by.
+Such a rehearsal runs the same code on the same inputs, so that it works when there is a GPU. It
+skips what only a GPU has: waiting for it, and compiled kernels.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import torch
 def device() -> torch.device:
     """A GPU, or the CPU in a rehearsal."""
     if torch.cuda.is_available():
-        # a container's setting may allow TF32, whose products have ten bits
+        # the environment may allow TF32, whose products have ten bits
         torch.backends.cuda.matmul.allow_tf32 = False
         return torch.device("cuda")
     if os.environ.get("AMBER_GPU_REHEARSAL") == "1":
@@ -25,7 +25,7 @@ def device() -> torch.device:
 
 @pytest.fixture
 def never_waiting(device):
-    """A context in which any operation that waits for the GPU raises."""
+    """A context in which every operation that waits for the GPU raises an error."""
 
     @contextlib.contextmanager
     def check():

@@ -1,7 +1,7 @@
 """On a GPU: every objective, in every precision, against its slow twin in fp64 on the CPU.
 
-The twin gets the same numbers, rounded to the precision that is tested; so the values differ by
-what the objective itself rounds off, and the gradients by that and their own type.
+The twin gets the same numbers, rounded to the tested precision. So the values differ only by the
+rounding in the objective, and the gradients also by the rounding to their own type.
 """
 
 import pytest
@@ -28,9 +28,9 @@ def dtype(request):
 
 @pytest.fixture
 def compare(device, dtype):
-    """``(fast, slow, leaves, valid=None)``: losses of the leaves, and the gradient of their
-    weighted sum, are those of the twin; under autocast, too. ``valid`` says of each leaf what of it
-    counts; the rest has no gradient and may be anything."""
+    """``(fast, slow, leaves, valid=None)``: checks the losses of the leaves, and the gradient of
+    their weighted sum, against the twin, also under autocast. ``valid`` has a mask for each leaf:
+    elements outside may have any value and get no gradient."""
 
     def check(fast, slow, leaves, valid=None, value=1e-5):
         rounded = [leaf.to(dtype) for leaf in leaves]
@@ -77,7 +77,7 @@ def test_masked_lm(device, compare):
 def test_sentence_alignment(device, compare, temperature, normalize):
     positives = torch.tensor([6, 0, 3, 3])
     ignore = normal(4, 7, seed=3) < -0.5
-    ignore[0, 6] = True  # an anchor's own candidate counts all the same
+    ignore[0, 6] = True  # the positive of an anchor counts all the same
     settings = dict(temperature=temperature, normalize=normalize)
     compare(
         lambda *sides: contrastive_loss(
@@ -129,7 +129,7 @@ def test_anchoring(device, compare):
 
 
 def ragged(batch=6, most=12, other=15):
-    """Which points count, and weights that sum to 1; one problem of one point, one that is full."""
+    """Masks and weights that sum to 1; one problem has one point, and one is full."""
     lengths = [[1, most, 5, 7, 2, 9], [4, other, 1, 15, 2, 8]]
     masks = [lengths_to_mask(some, width) for some, width in zip(lengths, (most, other))]
     weights = [(0.1 + normal(*mask.shape).abs()) * mask for mask in masks]
@@ -205,7 +205,7 @@ def test_sinkhorn(device, compare, name):
 
 @pytest.mark.parametrize("mass", [0.2, 0.7])
 def test_partial_transport(device, compare, mass):
-    """Against the same iterations in fp64 on the CPU, which tests/objectives compares with POT."""
+    """The twin runs the same iterations in fp64; tests/objectives compares them with POT."""
     masks, weights = ragged()
     settings = dict(epsilon=0.1, mass=mass, iterations=200)
     sides = [some.to(device) for some in weights]
@@ -246,7 +246,7 @@ def test_sinkhorn_divergence(device, compare, settings):
 
 
 def test_exact_transport(device, dtype, compare):
-    """Against POT, whose plans are the gradients."""
+    """The plans of POT are the gradients of the twin."""
     ot = pytest.importorskip("ot", reason="POT is not installed")
     masks, weights = ragged()
     sides = [some.to(device) for some in weights]

@@ -45,7 +45,7 @@ CONFIGS = {
 
 @pytest.fixture
 def alignment(make_task, make_model, word_folder, link_folder):
-    """``(config, device, dtype)``: a model, a criterion, and two updates of several steps each."""
+    """``(config, device, dtype) ->`` a model, a criterion, and two updates of several steps."""
 
     def prepare(config, device, dtype):
         task = make_task(data=str(word_folder), update_freq=[3], parallel_share=0.8)
@@ -66,13 +66,13 @@ def alignment(make_task, make_model, word_folder, link_folder):
 
 
 def placed(model, criterion, samples, device, dtype):
-    """All three as fairseq's trainer places them."""
+    """Moves all three to the device and to the data type, as fairseq's trainer does."""
     samples = [utils.apply_to_sample(lambda tensor: tensor.to(device), some) for some in samples]
     return model.to(device, dtype), criterion.to(device, dtype), samples
 
 
 def step(model, criterion, samples):
-    """What one training step after another computes; the losses."""
+    """Runs the training steps and returns the losses."""
     losses = []
     for sample in samples:
         loss = criterion(model, sample)[0]
@@ -84,7 +84,7 @@ def step(model, criterion, samples):
 
 
 def assert_never_waits(never_waiting, model, criterion, samples):
-    step(model, criterion, samples)  # what is loaded, moved or compiled once
+    step(model, criterion, samples)  # loads, moves and compiles what later steps keep
     with never_waiting():
         losses = step(model, criterion, samples)
     assert all(loss.isfinite() for loss in losses)

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.gpu
 
 @pytest.fixture(autouse=True)
 def where(device):
-    """A GPU; or the interpreter, which TRITON_INTERPRET=1 makes of Triton."""
+    """A GPU or, with TRITON_INTERPRET=1, the CPU, where Triton interprets the kernel."""
     if not triton_kernel.available(torch.zeros(1, 1, 1, device=device)):
         pytest.skip("the kernel needs a CUDA GPU and Triton 3")
     return device
@@ -45,7 +45,7 @@ def scalings(cost, a, b, epsilon=0.1, iterations=50, power=1.0, tolerance=None):
 
 
 def slow_twin(cost, a, b, epsilon=0.1, iterations=50, power=1.0, tolerance=None):
-    """In fp64 on the CPU."""
+    """The slow twin, in fp64 on the CPU."""
     cost, a, b = (tensor.cpu() for tensor in (cost, a, b))
     settings = dict(epsilon=epsilon, iterations=iterations, power=power, tolerance=tolerance)
     return sinkhorn_scalings(cost, a.log(), b.log(), **settings)
@@ -91,7 +91,7 @@ def test_any_strides(device):
 
 
 def test_a_batch_beyond_32_bit_offsets(device):
-    """Problems far apart in memory, not 8 GiB of them."""
+    """Problems that are far apart in memory; they do not take 8 GiB themselves."""
     if device.type != "cuda":
         pytest.skip("needs a CUDA GPU")
     cost, a, b = ragged(3, 60, 60, device=device)
@@ -105,7 +105,7 @@ def test_a_batch_beyond_32_bit_offsets(device):
 def test_other_settings_never_wait_for_the_gpu(device, never_waiting):
     problems = ragged(7, 60, 60, device=device)
     chosen = [(0.1, 50, 1.0, 1e-3), (1.0, 1, 0.5, 1e-1), (0.3, 16, 0.9, 0.0)]
-    scalings(*problems, *chosen[0])  # compiled
+    scalings(*problems, *chosen[0])  # compiles the kernel
     with never_waiting():
         for values in chosen:
             scalings(*problems, *values)

@@ -30,7 +30,7 @@ def with_head(make_model):
 
 @pytest.fixture
 def make_batch(dictionary, random_sentences):
-    """``net_input`` of 5 pairs with the wanted rows; ``sources=False`` for 10 sentences."""
+    """``(pairs=True, **needs) ->`` ``net_input`` of 5 pairs, or of 10 sentences."""
 
     def make(pairs=True, **needs):
         masking = Masking(

@@ -1,4 +1,4 @@
-"""With token types and BERT's epsilon the model is transformers' BERT."""
+"""With token types and BERT's epsilon, the model equals BERT of transformers."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The number of a layer: from 1, or from the end, and one error for one that is not there."""
+"""The number of a layer counts from 1 or from the end; a missing layer is an error."""
 
 import pytest
 

@@ -90,7 +90,7 @@ def test_squared_euclidean_cost_is_over_the_largest_valid_distance_of_the_proble
 
 
 def test_points_that_are_close_are_compared_with_their_norms():
-    """Else one word and its translation would be at cost 1 however close they are."""
+    """Otherwise a word and its translation would have cost 1 however close they are."""
     x = 3 + 0.01 * states(1, 2, 8)
     y = (3 + 0.01 * states(1, 2, 8, seed=1)).requires_grad_()
     cost = squared_euclidean_cost(x, y, torch.ones(1, 2, 2, dtype=torch.bool))

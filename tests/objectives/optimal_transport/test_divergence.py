@@ -1,4 +1,4 @@
-"""The Sinkhorn divergence against GeomLoss, and against a literal twin that takes a pair alone."""
+"""The Sinkhorn divergence against GeomLoss and against a twin, pair by pair."""
 
 import pytest
 import torch
@@ -130,7 +130,7 @@ def test_gradient_descent_brings_one_side_to_the_other():
 
 
 def test_states_that_are_no_numbers_have_no_value_and_leave_the_others_theirs():
-    """fairseq, which looks at the loss, then says what to do."""
+    """fairseq checks the loss and says what to do."""
     tensors = ragged(4, 5, 6, 3, 1.0)
     expected = sinkhorn_divergence(*tensors)
     tensors[0][2, 0] = float("nan")

@@ -57,7 +57,7 @@ def test_the_two_domains_agree(settings, gradient):
 
 @pytest.mark.parametrize("settings", [dict(), dict(reach=0.5)], ids=str)
 def test_an_outlier_at_a_low_temperature_leaves_the_unrolled_gradient_finite(settings):
-    """Whose backward pass squares sums that are small, though not yet too small."""
+    """The backward pass squares sums that are small, but not yet too small."""
     cost, a, b = (tensor[1:2] for tensor in problems(uniform=True))
     cost = 0.05 * cost
     cost[:, 0], cost[:, :, 0] = 1.0, 1.0

@@ -1,4 +1,4 @@
-"""The kernel in Triton's interpreter on the CPU, and compiled for a GPU that need not be there."""
+"""The kernel in Triton's interpreter on the CPU, and compiled for a GPU without one."""
 
 import multiprocessing
 import re
@@ -19,8 +19,7 @@ EMPTY = float("-inf")
 
 @pytest.fixture(scope="module")
 def interpreted():
-    """Calls a function in a process whose Triton is the interpreter, which it must be when it is
-    imported."""
+    """Calls a function in another process, where Triton was imported as interpreter."""
     pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
     with pool, pytest.MonkeyPatch.context() as environment:
         environment.setenv("TRITON_INTERPRET", "1")
@@ -128,7 +127,7 @@ def test_each_problem_stops_by_itself(interpreted, power):
 
 
 def test_padding_does_not_keep_a_problem_from_stopping(interpreted):
-    """The scalings of what has no weight are beyond fp32 here."""
+    """The scalings of points without weight overflow fp32 here."""
     cost, log_a, log_b = problems([(5, 7)], (9, 9), scale=0.3)
     batch = cost + 20, log_a, log_b
     ours = interpreted(triton_kernel.log_scalings, *batch, **settings(tolerance=0.9))
@@ -179,7 +178,7 @@ def test_sinkhorn_by_this_kernel_equals_sinkhorn_by_torch(interpreted, reach):
 @pytest.mark.parametrize("stops", [False, True])
 @pytest.mark.parametrize("column_stride", ["i32", 1])
 def test_compiles_for_a_gpu_and_keeps_its_layout(monkeypatch, tmp_path, stops, column_stride):
-    """Within the loop no tensor changes its layout, which would go through shared memory."""
+    """A change of layout within the loop would go through shared memory."""
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 

@@ -1,4 +1,4 @@
-"""What the encoder computes in part equals the whole computation, in value and gradient."""
+"""Computing a batch in part equals the whole computation, in values and gradients."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from fairseq_amber.models import attention as attention_module
 
 
 def weighted(tensors):
-    """A scalar that every element matters to, differently."""
+    """A scalar to which every element contributes with another weight."""
     return sum((t * torch.arange(1.0, t.numel() + 1).view_as(t).sin()).sum() for t in tensors)
 
 
@@ -23,7 +23,7 @@ def in_part(model, batch, **layers):
 
 
 def in_full(model, batch, attention_layer=3, sentence_layer=3):
-    """Every state of every layer; then what is wanted is picked, row by row."""
+    """Computes every state of every layer, then picks what is wanted, row by row."""
     rows = {k: v for k, v in batch.items() if k not in ("predicted", "cross", "sentence_width")}
     _, extra = model(**rows, return_all_hiddens=True, features_only=True)
     positions, slots = batch["predicted"]

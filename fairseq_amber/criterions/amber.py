@@ -157,6 +157,7 @@ class AmberCriterion(TermsCriterion):
             )
 
     def _add_transport(self, model) -> None:
+        """Adds optimal transport and its anchor, which read the same states as ``sa``."""
         self.transport = TransportTerms(self.cfg, model)
         if self.weights["sa"] and self.transport.layer != self.sa_layer:
             raise UserError(
@@ -247,8 +248,8 @@ class AmberCriterion(TermsCriterion):
         else:
             sentences, tokens, mask = sample, self._first_sentences(sample), sample["sentence_mask"]
         if self.weights["sa"]:
-            vectors = Pairs.of(self.pool(states, mask), {**sentences, "filler": sample["filler"]})
-            self._sentence_alignment(encode, vectors, sample, terms)
+            pairs = Pairs.of(self.pool(states, mask), {**sentences, "filler": sample["filler"]})
+            self._sentence_alignment(encode, pairs, sample, terms)
         if self.transport is not None:
             self.transport.add(terms, states, tokens, sample)
 
@@ -262,6 +263,8 @@ class AmberCriterion(TermsCriterion):
         return tokens.masked_fill(outside, self.task.source_dictionary.pad())
 
     def _sentence_alignment(self, encode, pairs: Pairs, sample, terms: Terms) -> None:
+        """Adds the contrastive term; ``encode`` turns tokens into states."""
+
         def vectors(sentences: Dict[str, torch.Tensor]) -> torch.Tensor:
             return self.pool(encode(sentences["tokens"]), sentences["mask"])
 

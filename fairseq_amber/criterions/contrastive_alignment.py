@@ -155,14 +155,14 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
     @property
     def needs(self) -> Needs:
         """What a batch has to hold."""
-        contrast = self.weights["contrast"] != 0
+        contrasted = self.weights["contrast"] != 0
         return Needs(
             mlm=self.weights["mlm"] != 0,
             tlm=self.weights["tlm"] != 0,
             alignment=False,
-            sentences=contrast,
+            sentences=contrasted,
             include_specials=not self.cfg.contrast_skip_special_tokens,
-            update_candidates=contrast and self.candidates == "update",
+            update_candidates=contrasted and self.candidates == "update",
         )
 
     @exit_clearly
@@ -190,6 +190,8 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
         return terms.loss() + zero_from(touched), 1, log
 
     def _contrast(self, model, sample: Dict[str, Any], terms: Terms) -> None:
+        """Adds the contrastive term of a batch of pairs."""
+
         def encode(sentences: Dict[str, torch.Tensor]) -> torch.Tensor:
             tokens, mask = sentences["tokens"], sentences["mask"]
             states, _ = model(tokens, features_only=True, sentence_layer=self.layer)
@@ -230,14 +232,14 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
         """
         given = dict(state_dict or {})
         own = self.state_dict()
-        parts = {"placeholder": "", "projection.": "the projection"}
-        parts.update({"past.encoder.": "the momentum encoder", "past.queue.": "the queue"})
+        parts = {"placeholder": "", "projection.": "projection"}
+        parts.update({"past.encoder.": "momentum encoder", "past.queue.": "queue"})
         for prefix, part in parts.items():
             keys = [key for key in own if key.startswith(prefix)]
             if any(key not in given or _shape(given[key]) != _shape(own[key]) for key in keys):
                 given.update((key, own[key]) for key in keys)
                 if part:
-                    warn(f"the checkpoint has no such {part[4:]}: it starts afresh")
+                    warn(f"the checkpoint has no {part} of this size: it starts afresh")
         return super().load_state_dict({key: given[key] for key in own}, strict)
 
     @staticmethod

@@ -106,7 +106,7 @@ class L2AlignmentCriterion(TermsCriterion):
                 words=cfg.l2_units == "words", target_language=cfg.l2_target_language
             ),
             links=cfg.l2_links,
-            link_units=cfg.l2_units,
+            link_units=str(cfg.l2_units),
         )
 
     @exit_clearly

@@ -150,7 +150,7 @@ def test_a_checkpoint_without_parts_of_the_state_starts_them_afresh(make_task, m
     other.load_state_dict(old.state_dict())
     assert other.past.encoder.started and other.past.queue.next == 0
     assert [r.getMessage() for r in caplog.records] == [
-        "the checkpoint has no such queue: it starts afresh"
+        "the checkpoint has no queue of this size: it starts afresh"
     ]
     build(task, model, **settings).load_state_dict(None)
     assert len(caplog.records) == 4

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fairseq_amber.environment import patch_stock_fairseq, require_fairseq
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.torch_file import read_checkpoint, settings
-from fairseq_amber.inference.tokenizer import DICTIONARY_NAME
+from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME
 
 if TYPE_CHECKING:
     import torch
@@ -63,10 +63,12 @@ def load_model(
     import_fairseq()
     from fairseq.models import ARCH_MODEL_REGISTRY
 
-    from fairseq_amber.models.amber import AmberModel
+    # Both register names with fairseq; the architectures need the model first.
+    from fairseq_amber.models import amber, architectures  # noqa: F401
     from fairseq_amber.models.checkpoint_weights import heads_of
     from fairseq_amber.tokenizers.dictionary import check_rows, check_trained_with, load_dictionary
 
+    AmberModel = amber.AmberModel
     state = read_checkpoint(checkpoint)
     architecture, task = settings(state)
     name = getattr(architecture, "_name", None) or getattr(architecture, "arch", None)

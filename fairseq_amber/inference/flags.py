@@ -1,4 +1,4 @@
-"""Command-line flags that several evaluators share, and what they stand for."""
+"""Command-line flags that several commands share, and what they stand for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 
 def add_encoder_arguments(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
-    """The checkpoint, which may be `optional`, and how to run it."""
+    """Declares the checkpoint and how to run it.
+
+    Args:
+        parser: the parser of the command.
+        optional: whether the command also works without a checkpoint.
+    """
     parser.add_argument(
         "checkpoint",
         metavar="CHECKPOINT",
@@ -32,7 +37,7 @@ def add_encoder_arguments(parser: argparse.ArgumentParser, *, optional: bool = F
         "--data",
         metavar="DATA_BIN",
         type=Path,
-        help="folder with dict.txt and sentencepiece.bpe.model or vocab.txt; without it, the one "
+        help="folder with dict.txt and sentencepiece.bpe.model or vocab.txt; by default the folder "
         "that the checkpoint was trained on",
     )
     add_device_arguments(parser)
@@ -40,33 +45,32 @@ def add_encoder_arguments(parser: argparse.ArgumentParser, *, optional: bool = F
         "--dtype",
         choices=("float32", "float16", "bfloat16"),
         default="float32",
-        help="of weights and states; what is computed from these is in float32",
+        help="dtype of weights and states; what is computed from the states is in float32",
     )
     parser.add_argument(
         "--reinitialize",
         type=int,
         metavar="SEED",
-        help="leave out the trained weights and draw new ones with this seed: the untrained "
+        help="replace the trained weights by random ones drawn with this seed: the untrained "
         "baseline of the same architecture",
     )
 
 
 def add_device_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where to run, and how much at once."""
-    parser.add_argument(
-        "--device", help="cpu, cuda, cuda:1, ...; without it, a GPU if there is one"
-    )
+    """Declares the device and the size of a batch."""
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, ...; by default a GPU if there is one")
     parser.add_argument(
         "--batch-tokens",
         type=count,
         default=8192,
         metavar="N",
-        help="subwords in a batch, padding included: less saves memory, the numbers stay the same",
+        help="subwords in a batch, padding included; fewer need less memory, and results are the "
+        "same",
     )
 
 
 def add_vector_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which vector a sentence has."""
+    """Declares the layer and the pooling of sentence vectors."""
     parser.add_argument(
         "--layer",
         type=int,
@@ -77,17 +81,25 @@ def add_vector_arguments(parser: argparse.ArgumentParser) -> None:
         "--pooling",
         choices=("mean", "mean-no-specials", "cls"),
         default="mean",
-        help="sentence vector: mean of all states, of the subwords' alone, or the state of <s>; "
-        "the default is what AMBER trains",
+        help="sentence vector. mean: mean of all states, as AMBER trains it; mean-no-specials: "
+        "mean of the subwords' states, without <s> and </s>; cls: state of <s>",
     )
 
 
 def add_text_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which parallel text to read."""
+    """Declares the parallel text to read."""
     parser.add_argument(
-        "--source", metavar="FILE", type=Path, help="one sentence a line, UTF-8; with --target"
+        "--source",
+        metavar="FILE",
+        type=Path,
+        help="source text, one sentence a line, UTF-8; needs --target",
     )
-    parser.add_argument("--target", metavar="FILE", type=Path, help="line i translates line i")
+    parser.add_argument(
+        "--target",
+        metavar="FILE",
+        type=Path,
+        help="target text; line i translates line i of --source",
+    )
     parser.add_argument(
         "--folder",
         metavar="DIR",
@@ -102,12 +114,12 @@ def add_text_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pairs",
         metavar="PAIR,PAIR",
-        help="of the pairs in --folder, these alone, such as deu-eng; without it, all",
+        help="language pairs in --folder to read, such as deu-eng; by default all",
     )
 
 
 def load_encoder(args: argparse.Namespace) -> Encoder:
-    """The encoder that `add_encoder_arguments` describes."""
+    """Loads the encoder that the flags of ``add_encoder_arguments`` describe."""
     from fairseq_amber.inference.encoder import Encoder
 
     return Encoder.load(
@@ -120,7 +132,7 @@ def load_encoder(args: argparse.Namespace) -> Encoder:
 
 
 def checkpoint_note(args: argparse.Namespace) -> str:
-    """Which model a number is of, for the line under a table."""
+    """Names the model in the line under a table."""
     note = str(args.checkpoint)
     if args.reinitialize is not None:
         note += " with weights drawn anew"
@@ -128,10 +140,10 @@ def checkpoint_note(args: argparse.Namespace) -> str:
 
 
 def parallel_files(args: argparse.Namespace) -> list[ParallelFiles]:
-    """The files that `add_text_arguments` describes.
+    """The files that the flags of ``add_text_arguments`` describe.
 
     Raises:
-        UserError: neither or both of --folder and --source with --target are given, or --folder
+        UserError: not exactly one of --folder and --source with --target is given, or --folder
             lacks one of --pairs.
     """
     if args.folder is not None and args.source is None and args.target is None:
@@ -144,7 +156,7 @@ def parallel_files(args: argparse.Namespace) -> list[ParallelFiles]:
 
 
 def tested_on(args: argparse.Namespace) -> dict[str, str]:
-    """Where the test data lies, for the JSON of a result: a folder and a split, or files."""
+    """The place of the test data for the JSON of a result: a folder and a split, or files."""
     if args.folder is not None:
         return {"test": str(args.folder), "split": args.split}
     files = (args.source, args.target, getattr(args, "gold", None))

@@ -1,8 +1,8 @@
-"""From raw text to the token ids a model was trained on: SentencePiece or WordPiece, then fairseq's
-dictionary.
+"""Turns raw text into the token ids that a model was trained on.
 
-The result equals what ``fairseq-preprocess`` stores for text that is encoded so, without the
-closing ``</s>``.
+SentencePiece or WordPiece cuts the text into subwords, and fairseq's dictionary numbers these. The
+ids equal those that ``fairseq-preprocess`` stores for the same subwords, without the closing
+``</s>``.
 """
 
 from __future__ import annotations
@@ -13,15 +13,20 @@ from typing import NamedTuple, Sequence
 import numpy as np
 
 from fairseq_amber.progress import Progress
-from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME, Subwords, find_tokenizer
+from fairseq_amber.tokenizers.subwords import Subwords, find_tokenizer
 
-__all__ = ["DICTIONARY_NAME", "Tokenizer", "WordPieces"]
-
-_CHUNK = 1 << 16  # sentences; more than `embedding` has at a time, which has a bar of its own
+# Sentences per step of the progress bar. The command embed encodes fewer at a time, since it has a
+# bar of its own.
+_CHUNK = 1 << 16
 
 
 class WordPieces(NamedTuple):
-    """One sentence: the ids of its subwords, and for each the index of its word, (L,) int64."""
+    """The subwords of one sentence.
+
+    Attributes:
+        ids: (L,) int64, token ids of the subwords, without special tokens.
+        words: (L,) int64, index of the word that each subword belongs to.
+    """
 
     ids: np.ndarray
     words: np.ndarray
@@ -31,7 +36,7 @@ class Tokenizer:
     """Encodes text into subwords and looks them up in a dictionary."""
 
     def __init__(self, subwords: Subwords, dictionary):
-        """Takes what encodes text, and a fairseq Dictionary."""
+        """Looks up the pieces of ``subwords`` in a fairseq ``Dictionary``."""
         self._subwords = subwords
         ids = [dictionary.index(piece or "<unk>") for piece in subwords.pieces]
         self._ids = np.array(ids, dtype=np.int64)
@@ -40,14 +45,20 @@ class Tokenizer:
     def load(cls, data: str | Path, dictionary) -> Tokenizer:
         """Reads the SentencePiece model or the WordPiece vocabulary of a data folder.
 
+        Args:
+            data: the data folder.
+            dictionary: fairseq's ``Dictionary`` of that folder.
+
         Raises:
-            UserError: a package or both files are missing, or a file is not what its name says.
+            UserError: both files or a package are missing, or a file is damaged.
         """
         return cls(find_tokenizer(Path(data)).load(), dictionary)
 
     def encode(self, sentences: Sequence[str]) -> list[np.ndarray]:
-        """The ids of each sentence, without special tokens, with a progress bar where there are
-        many."""
+        """The token ids of each sentence, without special tokens.
+
+        A progress bar is shown if there are many sentences.
+        """
         if len(sentences) > _CHUNK:
             ids: list[np.ndarray] = []
             with Progress(total=len(sentences), unit="texts", what="finding subwords") as progress:
@@ -60,10 +71,11 @@ class Tokenizer:
         return np.split(self._ids[numbers], np.cumsum(lengths)[:-1]) if len(lengths) else []
 
     def encode_words(self, sentences: Sequence[Sequence[str]]) -> list[WordPieces]:
-        """The ids of sentences given as words, and the word of each id.
+        """The token ids of sentences that are split into words, and the word of each id.
 
-        A piece never spans two words of a whitespace-split text, so the ids are those of `encode`
-        on the words joined by spaces; a word that is dropped, as a control character, has no ids.
+        A subword never spans two words that white space separates, so the ids are those of
+        ``encode`` for the words joined by spaces. A word that the tokenizer drops, such as a
+        control character, has no ids.
         """
         flat = self.encode([word for words in sentences for word in words])
         result = []

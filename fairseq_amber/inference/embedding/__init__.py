@@ -1,1 +1,1 @@
-"""``fairseq-amber embed``: a file of sentences to a file of vectors."""
+"""``fairseq-amber embed``: turns a file of sentences into a file of vectors."""

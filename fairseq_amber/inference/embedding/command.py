@@ -1,4 +1,4 @@
-"""``fairseq-amber embed``: sentence vectors of a text of any size."""
+"""``fairseq-amber embed``: writes the sentence vectors of a text of any size."""
 
 from __future__ import annotations
 
@@ -11,16 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.inference.flags import (
-    add_encoder_arguments,
-    add_vector_arguments,
-    load_encoder,
-)
+from fairseq_amber.inference.flags import add_encoder_arguments, add_vector_arguments, load_encoder
 
 if TYPE_CHECKING:
     from fairseq_amber.inference.encoder import Encoder
 
-SUMMARY = "sentence vectors of a text of any size, as a .npy file; goes on where it was interrupted"
+SUMMARY = "write sentence vectors of a text of any size to a .npy file; continue if interrupted"
 EXAMPLE = (
     "fairseq-amber embed checkpoint_best.pt corpus.de corpus.de.npy --layer 8 --dtype bfloat16"
 )
@@ -31,21 +27,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the flags."""
     add_encoder_arguments(parser)
     parser.add_argument(
-        "input", metavar="TEXT", help="one sentence a line, UTF-8; - is the standard input"
+        "input", metavar="TEXT", help="text, one sentence a line, UTF-8; - is the standard input"
     )
     parser.add_argument(
         "output",
         metavar="OUTPUT.npy",
         type=Path,
-        help="(N, D) array, row i of line i, which numpy.load(..., mmap_mode='r') need not read "
-        "whole; until it is finished, the folder OUTPUT.npy.partial",
+        help="NumPy array (N, D) with the vector of line i in row i; until it is finished, its "
+        "rows are in the folder OUTPUT.npy.partial",
     )
     add_vector_arguments(parser)
     parser.add_argument(
         "--output-dtype",
         choices=("float32", "float16"),
         default="float32",
-        help="of the file; NumPy has no bfloat16",
+        help="dtype of the file; NumPy has no bfloat16",
     )
     parser.add_argument(
         "--normalize", action="store_true", help="divide each vector by its Euclidean length"
@@ -53,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Writes the vectors; prints what they are."""
+    """Writes the vectors, and prints how many there are and how they were computed."""
     if args.output.suffix != ".npy":
         raise UserError(f"{args.output}: the output is a NumPy file; name it {args.output}.npy")
     total = None
@@ -93,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _identity(encoder: Encoder, args: argparse.Namespace) -> dict[str, Any]:
-    """What the vectors depend on besides the text and the flags of the vectors."""
+    """What the vectors depend on besides the text and ``VectorSettings``."""
     import torch
 
     from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME, find_tokenizer

@@ -1,8 +1,8 @@
-"""The sentence vectors of a text of any size, into a .npy file, in bounded memory.
+"""Writes the sentence vectors of a text of any size to a .npy file, in bounded memory.
 
-The text is read in chunks. The sentences of a chunk are encoded by length, each different one once;
-the vectors of whole chunks survive an interruption, and the next run goes on behind them after
-checking that the text up to there is the same.
+The text is read in chunks. The distinct sentences of a chunk are encoded in batches of about equal
+length. The vectors of finished chunks survive an interruption: the next run checks that the text is
+the same so far, and continues behind them.
 """
 
 from __future__ import annotations
@@ -23,17 +23,21 @@ from fairseq_amber.inference.embedding.vector_file import VectorFile
 from fairseq_amber.inference.encoder import Encoder
 from fairseq_amber.progress import Progress
 
-CHUNK_LINES = 1 << 15  # whichever comes first ends a chunk
+# A chunk ends when it has this many lines or this many bytes.
+CHUNK_LINES = 1 << 15
 CHUNK_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
 class VectorSettings:
-    """Which vector a sentence has; see `Encoder.sentence_vectors`.
+    """How the vector of a sentence is computed and stored.
 
     Attributes:
-        normalize: divide each vector by its Euclidean length; zeros stay zeros.
-        output_dtype: of the file, float32 or float16.
+        layer: see ``Encoder.sentence_vectors``.
+        pooling: see ``Encoder.sentence_vectors``.
+        batch_tokens: see ``Encoder.sentence_vectors``.
+        normalize: whether to divide each vector by its Euclidean length; zeros stay zeros.
+        output_dtype: dtype of the file, float32 or float16.
     """
 
     layer: int = -1
@@ -44,7 +48,13 @@ class VectorSettings:
 
 
 class Embedded(NamedTuple):
-    """What was done: rows of the file, how many of them this run made, how many lines were cut."""
+    """What a run has done.
+
+    Attributes:
+        rows: rows of the file.
+        encoded: rows that this run has added.
+        cut: lines that were longer than the model takes, and were cut.
+    """
 
     rows: int
     encoded: int
@@ -61,23 +71,25 @@ def embed_text(
     identity: dict[str, Any],
     total: int | None = None,
 ) -> Embedded:
-    """Writes the (N, D) vectors of the N lines of a text, row i of line i, with a progress bar.
+    """Writes the vectors of the N lines of a text as an array (N, D), with a progress bar.
 
-    An empty line has the vector of `<s></s>`; pooled without specials it has zeros. The bytes of
-    the file depend on the text, the settings and the identity alone, interrupted or not.
+    Row i is the vector of line i. An empty line has the vector of ``<s></s>``, or zeros if it is
+    pooled without special tokens. The bytes of the file depend on the text, the settings and the
+    identity alone, whether the run was interrupted or not.
 
     Args:
+        encoder: the encoder.
         text: one sentence a line, UTF-8; read once, from the start.
-        name: of the text, for errors.
-        output: appears whole, once everything is encoded; see `VectorFile`.
-        identity: what else the numbers depend on, such as the model; a run does not go on with what
-            was begun with another.
-        total: lines of the text, if known.
+        name: name of the text for errors.
+        output: the .npy file, which appears whole once everything is encoded; see ``VectorFile``.
+        settings: how to compute and store the vectors.
+        identity: what else the vectors depend on, such as the model. A run refuses to continue what
+            a run with another identity began.
+        total: number of lines of the text, if it is known.
 
     Raises:
-        UserError: the text is empty or not UTF-8 (naming the line), or is not the one that an
-            interrupted run began with; a vector has no finite value in the dtypes chosen; or as
-            `VectorFile`.
+        UserError: the text is empty, is not UTF-8, or differs from the text that an interrupted run
+            began with; a vector overflows its dtype; or ``VectorFile`` raises one.
     """
     layer = encoder.resolve_layer(settings.layer)
     made_with = {
@@ -119,6 +131,7 @@ def embed_text(
 
 
 def _chunks(text: BinaryIO) -> Iterator[list[bytes]]:
+    """Yields the lines of the text chunk by chunk."""
     chunk: list[bytes] = []
     size = 0
     for line in text:
@@ -132,7 +145,7 @@ def _chunks(text: BinaryIO) -> Iterator[list[bytes]]:
 
 
 def _read_again(text: BinaryIO, name: str, file: VectorFile, notes: dict[str, Any]) -> Any:
-    """Reads up to where the file ends, and returns the digest that the rest goes into."""
+    """Reads the text that was encoded before, and returns its digest, to be continued."""
     digest = hashlib.blake2b(digest_size=16)
     left = notes["bytes"]
     while left:
@@ -144,7 +157,7 @@ def _read_again(text: BinaryIO, name: str, file: VectorFile, notes: dict[str, An
     if file.rows and digest.hexdigest() != notes["digest"]:
         raise UserError(
             f"an interrupted run has encoded {file.rows} lines, with which {name} does not begin: "
-            f"give the same text again, or delete the folder {file.folder} to begin anew"
+            f"give the same text again, or delete the folder {file.folder} to start again"
         )
     return digest
 
@@ -155,7 +168,7 @@ def _encode(
     settings: VectorSettings,
     progress: Callable[[int], Any],
 ) -> tuple[np.ndarray, int]:
-    """The (n, D) vectors of n lines, and how many of these are too long for the model."""
+    """The vectors (n, D) of n lines, and how many of these lines were cut."""
     unique, row_of = distinct(lines)
     ids = encoder.tokenizer.encode(unique)
     vectors = torch.empty(len(unique), encoder.dim, device=encoder.device)
@@ -172,6 +185,7 @@ def _encode(
 
 
 def _check_finite(vectors: np.ndarray, name: str, before: int, settings: VectorSettings) -> None:
+    """Refuses vectors that are NaN or infinite; the first of them is that of line before + 1."""
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
         raise UserError(

@@ -1,8 +1,8 @@
-"""A .npy file that grows by chunks of rows, and that an interrupted run goes on with.
+"""A .npy file that grows by chunks of rows, and that a run can continue after an interruption.
 
-Until it is whole it lies in the folder `<name>.npy.partial`: vectors.npy with the rows so far, and
-state.json, which is replaced after each chunk and says how many rows are whole, what they were made
-with, and whatever the writer has to remember.
+Until the file is complete, the folder ``<name>.npy.partial`` holds vectors.npy with the rows so
+far, and state.json, which is replaced after each chunk. It says how many rows are complete, with
+which settings they were computed, and what the writer wants to remember.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from typing import Any, Iterator
 import numpy as np
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.json_file import parse_json, read_bytes, write_json
 
-HEADER_BYTES = 128  # a multiple of 64, so that the rows can be mapped into memory
+HEADER_BYTES = 128  # a multiple of 64, as NumPy aligns the rows for memory mapping
+_REMEDY = "mend that, and the same command continues"
 
 
 def npy_header(rows: int, dim: int, dtype: np.dtype) -> bytes:
-    """The header of a (rows, dim) array in NPY format 1.0, of the same size for every number."""
+    """The header of a (rows, dim) array in NPY format 1.0; its size does not depend on ``rows``."""
     text = f"{{'descr': '{dtype.str}', 'fortran_order': False, 'shape': ({rows}, {dim}), }}"
     magic = b"\x93NUMPY\x01\x00"
     size = HEADER_BYTES - len(magic) - 2
@@ -31,21 +33,27 @@ def npy_header(rows: int, dim: int, dtype: np.dtype) -> bytes:
 
 
 class VectorFile:
-    """A file of vectors under construction.
+    """A file of vectors that is being written.
 
     Attributes:
-        rows: how many are written.
-        notes: what `append` was last told to remember; empty at the start.
+        path: where the complete file will be.
+        folder: where the rows are until then.
+        rows: number of complete rows.
+        notes: what the last ``append`` stored beside the rows; empty at the start.
     """
 
     def __init__(self, path: Path, dim: int, dtype: np.dtype, settings: dict[str, Any]):
-        """Opens `path`, or goes on where a run with the same settings stopped.
+        """Starts a file, or continues where a run with the same settings stopped.
 
         Args:
-            settings: what the rows depend on, for JSON, by the names that the user knows.
+            path: where the complete file will be.
+            dim: D, the size of a vector.
+            dtype: dtype of the file.
+            settings: what the rows depend on, by names that the user knows; JSON values.
 
         Raises:
-            UserError: the rows there are of other settings, or damaged; or the place is no file.
+            UserError: a run with other settings has begun this file, what it left is damaged, or
+                ``path`` cannot be written to.
         """
         self.path = path
         self.folder = path.with_name(path.name + ".partial")
@@ -64,7 +72,7 @@ class VectorFile:
             self._file.seek(self._end)
 
     def append(self, vectors: np.ndarray, notes: dict[str, Any]) -> None:
-        """Adds (n, D) rows, which are safe together with the notes once this returns.
+        """Adds rows (n, D). Once this returns, an interruption loses neither rows nor notes.
 
         Raises:
             UserError: the disk is full.
@@ -75,13 +83,11 @@ class VectorFile:
             os.fsync(self._file.fileno())
             rows = self.rows + len(vectors)
             state = {"rows": rows, "settings": self._settings, "notes": notes}
-            temporary = self.folder / "state.json.new"
-            temporary.write_text(json.dumps(state, indent=1), encoding="utf-8")
-            os.replace(temporary, self.folder / "state.json")
+            write_json(self.folder / "state.json", state)
         self.rows, self.notes = rows, notes
 
     def finish(self) -> None:
-        """Puts the whole file in its place."""
+        """Completes the file and moves it to ``path``."""
         with self._writing():
             self._file.seek(0)
             self._file.write(npy_header(self.rows, self._dim, self._dtype))
@@ -90,8 +96,8 @@ class VectorFile:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Leaves what is there for the next run, and nothing if there is nothing."""
-        with suppress(OSError):  # of what a full disk did not take, and `append` has reported
+        """Leaves the rows for the next run to continue; removes the folder if there are none."""
+        with suppress(OSError):  # a full disk did not take the rows, which ``append`` has reported
             self._file.close()
         if not self.rows:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -101,15 +107,16 @@ class VectorFile:
         return HEADER_BYTES + self.rows * self._dim * self._dtype.itemsize
 
     def _resume(self) -> None:
-        remedy = f"or delete the folder {self.folder} to begin anew"
+        """Reads the state that an interrupted run has left."""
+        damaged = f"what an interrupted run left is damaged: delete {self.folder}"
+        state = parse_json(read_bytes(self.folder / "state.json"), damaged)
         try:
-            state = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
             before, self.rows, self.notes = state["settings"], state["rows"], state["notes"]
             whole = (self.folder / "vectors.npy").stat().st_size >= self._end
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, TypeError, KeyError):
             whole = False
         if not whole:
-            raise UserError(f"what an interrupted run left is damaged: delete {self.folder}")
+            raise UserError(damaged)
         changes = [
             f"{key} {before.get(key)}, not {self._settings.get(key)}"
             for key in sorted({*before, *self._settings})
@@ -118,15 +125,17 @@ class VectorFile:
         if changes:
             raise UserError(
                 f"an interrupted run began {self.path} with {', '.join(changes)}: give the same "
-                f"again, {remedy}"
+                f"settings, or delete the folder {self.folder} to start again"
             )
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
+        """Turns the errors of writing into one clear line with the remedy."""
         try:
             yield
         except OSError as error:
             raise UserError(
-                f"cannot write {self.path}: {error.strerror or error}; mend that, and the same "
-                "command goes on"
+                f"cannot write {self.path}: {error.strerror or error}; {_REMEDY}"
             ) from None
+        except UserError as error:  # of the state
+            raise UserError(f"{error}; {_REMEDY}") from None

@@ -12,8 +12,9 @@ from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.whole_words import WordBoundaries, word_boundaries
 from fairseq_amber.errors import UserError
 from fairseq_amber.inference.encoder import Encoder
-from fairseq_amber.inference.tokenizer import DICTIONARY_NAME, WordPieces
+from fairseq_amber.inference.tokenizer import WordPieces
 from fairseq_amber.tokenizers.dictionary import check_trained_with, fingerprint, load_dictionary
+from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME
 
 _CHUNK = 1 << 14  # pairs in memory; among so many, sentences of one length fill a batch
 

@@ -1,4 +1,4 @@
-"""After an interruption, a kill or a full disk the same command goes on to the same bytes."""
+"""After an interruption, a kill or a full disk the same command gets to the same bytes."""
 
 import io
 import os
@@ -10,12 +10,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from fairseq_amber.files import writing
 from fairseq_amber.inference.embedding import corpus_vectors, vector_file
 
 INTERRUPTIONS = {
     "while encoding": (corpus_vectors, "_encode"),
     "before rows are safe": (vector_file.os, "fsync"),
-    "between rows and state": (vector_file.os, "replace"),
+    "between rows and state": (writing.os, "replace"),
 }
 
 
@@ -60,21 +61,21 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(
 DRIVER = """
 import os, signal, sys
 from fairseq_amber import cli
+from fairseq_amber.files import writing
 from fairseq_amber.inference.embedding import corpus_vectors
-from fairseq_amber.inference.embedding import vector_file
 
 corpus_vectors.CHUNK_LINES = 3
 replace = os.replace
 
 def stop(source, target):
-    global calls
-    calls += 1
-    if calls == 3:  # the rows of the third chunk are written, its state is not
+    global states
+    states += os.path.basename(target) == "state.json"
+    if states == 3:  # the rows of the third chunk are written, its state is not
         os.kill(os.getpid(), signal.SIGKILL)
     replace(source, target)
 
-calls = 0
-vector_file.os.replace = stop
+states = 0
+writing.os.replace = stop
 cli.main(["embed", *sys.argv[1:]])
 """
 
@@ -176,7 +177,7 @@ def test_a_full_disk_is_one_clear_line_and_the_same_command_goes_on(
         patch.setattr(vector_file.os, "fsync", full)
         status, _, err = embed()
     assert status == 2 and err.count("\n") == 1
-    assert "out.npy: No space left on device; mend that, and the same command goes on" in err
+    assert "out.npy: No space left on device; mend that, and the same command continues" in err
     assert embed()[0] == 0
     assert embed(output=tmp_path / "whole.npy")[0] == 0
     assert (tmp_path / "out.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()

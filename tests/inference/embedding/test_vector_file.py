@@ -4,6 +4,8 @@ import os
 import numpy as np
 import pytest
 
+from fairseq_amber.errors import UserError
+from fairseq_amber.files import writing
 from fairseq_amber.inference.embedding import vector_file
 
 
@@ -19,11 +21,36 @@ def test_rows_beyond_the_last_whole_chunk_are_dropped(
         os.rename(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(vector_file.os, "replace", stop)
+        patch.setattr(writing.os, "replace", stop)
         assert embed()[0] == 130
     text.write_text("\n".join(lines[:7]) + "\n", encoding="utf-8")
     assert embed()[0] == 0
     assert (tmp_path / "out.npy").stat().st_size == 128 + 7 * 16 * 4
+
+
+def test_rows_and_notes_survive_until_the_file_is_complete(tmp_path):
+    path, rows = tmp_path / "x.npy", np.arange(12, dtype=np.float32).reshape(4, 3)
+    for start in (0, 2):
+        file = vector_file.VectorFile(path, 3, np.dtype("float32"), {"layer": 2})
+        assert (file.rows, file.notes) == (start, {"last": start} if start else {})
+        file.append(rows[start : start + 2], {"last": start + 2})
+        file.close()
+        assert not path.exists()
+    file = vector_file.VectorFile(path, 3, np.dtype("float32"), {"layer": 2})
+    file.finish()
+    assert np.array_equal(np.load(path), rows)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.npy"]
+
+
+def test_a_state_that_cannot_be_written_names_the_remedy(tmp_path, monkeypatch):
+    file = vector_file.VectorFile(tmp_path / "x.npy", 3, np.dtype("float32"), {})
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writing.os, "replace", full)
+    with pytest.raises(UserError, match="state.json: No space .* the same command continues"):
+        file.append(np.ones((1, 3)), {})
 
 
 @pytest.mark.parametrize("damage", ["state.json", "vectors.npy"])

@@ -1,4 +1,4 @@
-"""Which sentences to encode, and which of them together."""
+"""Chooses the sentences to encode, and puts them into batches."""
 
 from __future__ import annotations
 
@@ -10,22 +10,34 @@ Item = TypeVar("Item", bound=Hashable)
 
 
 def evenly_spread(total: int, limit: int) -> np.ndarray:
-    """Indices of at most `limit` of so many sentences, from the first to the last: int64."""
+    """Indices of at most ``limit`` sentences, evenly spread over ``total`` sentences: int64."""
     return np.linspace(0, total - 1, min(limit, total)).round().astype(np.int64)
 
 
 def distinct(sentences: Sequence[Item]) -> tuple[list[Item], np.ndarray]:
-    """Each sentence once, in order of first occurrence, and (N,) int64, where each of N lies."""
+    """The distinct sentences among N sentences.
+
+    Returns:
+        The distinct sentences in order of first occurrence, and for each of the N sentences its
+        index among these, (N,) int64.
+    """
     row_of = {sentence: row for row, sentence in enumerate(dict.fromkeys(sentences))}
     rows = (row_of[sentence] for sentence in sentences)
     return list(row_of), np.fromiter(rows, dtype=np.int64, count=len(sentences))
 
 
 def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[np.ndarray]:
-    """Indices in batches of falling length; count times longest length <= batch_tokens.
+    """Yields batches of sentences of about equal length, long ones first.
 
-    A single item longer than batch_tokens is a batch of its own. Long batches come first, so that
-    what does not fit into memory shows at once.
+    A batch that does not fit into memory then fails at the start, not after hours.
+
+    Args:
+        lengths: the length of each sentence in tokens.
+        batch_tokens: upper limit of the number of sentences times the length of the longest one. A
+            single longer sentence is a batch of its own.
+
+    Yields:
+        The indices of the sentences in a batch.
     """
     order = np.argsort(-np.asarray(lengths), kind="stable")
     start = 0

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _EMBEDDING = "embed_tokens.weight"
 _RIGHT_FOLDER = (
-    "give the folder it was trained on with --data, or, of a task, prepare it with --tokenizer and "
-    "that folder"
+    "give the folder that it was trained on with --data; prepare the folder of a task with "
+    "--tokenizer and that folder"
 )
 
 

@@ -1,4 +1,4 @@
-"""Word alignments as sets of links, and the alignment error rate.
+"""Word alignments as sets of links, and the alignment error rate (AER).
 
 A link (i, j) says that source word i and target word j translate each other.
 """
@@ -15,7 +15,12 @@ Link = Tuple[int, int]
 
 @dataclass(frozen=True)
 class Links:
-    """The links of one sentence pair; every sure link is a possible one too."""
+    """The links of one sentence pair.
+
+    Attributes:
+        sure: links that a correct alignment must have.
+        possible: links that a correct alignment may have; they include the sure links.
+    """
 
     sure: frozenset[Link]
     possible: frozenset[Link]
@@ -23,7 +28,14 @@ class Links:
 
 @dataclass(frozen=True)
 class AlignmentScore:
-    """Corpus-level precision, recall and AER in percent, over n sentence pairs."""
+    """Scores of a corpus, in percent.
+
+    Attributes:
+        precision: share of the predicted links that are possible.
+        recall: share of the sure links that are predicted.
+        aer: alignment error rate.
+        n: number of sentence pairs.
+    """
 
     precision: float
     recall: float
@@ -32,7 +44,14 @@ class AlignmentScore:
 
 
 def link_counts(predicted: Sequence[Iterable[Link]], gold: Sequence[Links]) -> np.ndarray:
-    """|A|, |S|, |A & S| and |A & P| of every pair: (N, 4) int64.
+    """The counts of links that the scores are computed from, for each sentence pair.
+
+    Args:
+        predicted: the predicted links A of N pairs.
+        gold: the sure links S and possible links P of the same pairs.
+
+    Returns:
+        (N, 4) int64: |A|, |S|, |A & S| and |A & P| of each pair.
 
     Raises:
         ValueError: the two sequences differ in length.
@@ -51,25 +70,32 @@ def link_counts(predicted: Sequence[Iterable[Link]], gold: Sequence[Links]) -> n
 
 
 def alignment_score(predicted: Sequence[Iterable[Link]], gold: Sequence[Links]) -> AlignmentScore:
-    """Precision, recall and alignment error rate of the links A against sure S and possible P.
+    """Precision, recall and AER of predicted links A against sure links S and possible links P.
 
         precision = |A & P| / |A|        recall = |A & S| / |S|
         AER       = 1 - (|A & S| + |A & P|) / (|A| + |S|)
 
-    with S a part of P, and all counts summed over the corpus before dividing (Och and Ney, 2003,
-    equations 36 to 38). Without a single predicted link, precision is 0 and AER 100.
+    S is a subset of P, and all counts are summed over the corpus before the division (Och and Ney,
+    2003, equations 36 to 38). Without any predicted link, precision is 0 and AER is 100.
+
+    Args:
+        predicted: the predicted links of N pairs.
+        gold: the gold links of the same pairs.
 
     Raises:
-        ValueError: the two sequences differ in length, or no sure link is in the gold.
+        ValueError: the two sequences differ in length, or the gold has no sure link.
     """
     return score_of(link_counts(predicted, gold))
 
 
 def score_of(counts: np.ndarray) -> AlignmentScore:
-    """The score of `link_counts`.
+    """The scores of a corpus from its counts.
+
+    Args:
+        counts: (N, 4), from ``link_counts``.
 
     Raises:
-        ValueError: no sure link is in the gold.
+        ValueError: the gold has no sure link.
     """
     n_links, n_sure, in_sure, in_possible = counts.sum(axis=0).tolist()
     if n_sure == 0:

@@ -1,1 +1,1 @@
-"""``fairseq-amber align``: word links of sentence pairs."""
+"""``fairseq-amber align``: links the words of sentence pairs that translate each other."""

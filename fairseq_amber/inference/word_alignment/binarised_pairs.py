@@ -1,4 +1,4 @@
-"""Binarised sentence pairs of a prepared folder, numbered as an `Aligner` takes them."""
+"""Reads the binarised sentence pairs of a data folder, in the form that an ``Aligner`` takes."""
 
 from __future__ import annotations
 
@@ -16,17 +16,24 @@ from fairseq_amber.inference.tokenizer import WordPieces
 from fairseq_amber.tokenizers.dictionary import check_trained_with, fingerprint, load_dictionary
 from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME
 
-_CHUNK = 1 << 14  # pairs in memory; among so many, sentences of one length fill a batch
+_CHUNK = 1 << 14  # pairs in memory; enough to fill a batch with sentences of about equal length
 
 
 def open_pairs(
     data: Path, split: str, wanted: str | None, encoder: Encoder
 ) -> list[ParallelCorpus]:
-    """A split of the pairs of a prepared folder: of all that have it, or of those wanted.
+    """Opens one split of the language pairs in a data folder.
+
+    Args:
+        data: a folder that ``fairseq-amber prepare`` has written.
+        split: such as ``train``.
+        wanted: the language pairs to open, such as "de-en,fr-en"; None opens all that have the
+            split.
+        encoder: the encoder that will read them.
 
     Raises:
-        UserError: the folder's dictionary is not the encoder's, a wanted pair or the split is not
-            there, or a file is damaged.
+        UserError: the folder has another dictionary than the encoder, a wanted pair or the split is
+            missing, or a file is damaged.
     """
     dictionary = load_dictionary(data)
     check_trained_with(
@@ -50,10 +57,15 @@ def open_pairs(
 
 
 def boundaries_of(units: str, encoder: Encoder) -> WordBoundaries | None:
-    """Of the `words` that `l2_alignment` counts, those between spaces; None for `subwords`.
+    """Finds where words begin, for links that number words.
+
+    Words are what spaces separate, as the criterion ``l2_alignment`` counts them.
+
+    Returns:
+        The boundaries for ``words``; None for ``subwords``.
 
     Raises:
-        UserError: the dictionary does not tell where words begin.
+        UserError: the dictionary does not mark where words begin.
     """
     if units == "subwords":
         return None
@@ -66,7 +78,7 @@ def boundaries_of(units: str, encoder: Encoder) -> WordBoundaries | None:
 def read_pairs(
     corpus: ParallelCorpus, boundaries: WordBoundaries | None
 ) -> Iterator[list[list[WordPieces]]]:
-    """Sources and targets of all pairs of a corpus in their order, chunk by chunk."""
+    """Yields the sources and the targets of all pairs of a corpus in order, chunk by chunk."""
     for start in range(0, len(corpus), _CHUNK):
         pairs = [corpus[i] for i in range(start, min(start + _CHUNK, len(corpus)))]
         yield [[_pieces(ids, boundaries) for ids in side] for side in zip(*pairs)]

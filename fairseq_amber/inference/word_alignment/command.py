@@ -1,4 +1,4 @@
-"""``fairseq-amber align``: word alignments of a parallel text."""
+"""``fairseq-amber align``: writes the word alignments of a parallel text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fairseq_amber.inference.tokenizer import Tokenizer, WordPieces
     from fairseq_amber.inference.word_alignment.word_aligner import Aligner
 
-SUMMARY = "word alignments of sentence pairs in Pharaoh format (0-0 1-2), one pair a line"
+SUMMARY = "write word alignments of sentence pairs in Pharaoh format (0-0 1-2), one pair a line"
 EXAMPLE = (
     "fairseq-amber align checkpoint_best.pt --source test.de-en.de --target test.de-en.en "
     "--output de-en.align"
@@ -51,67 +51,67 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--corpus",
         metavar="DATA_BIN",
         type=Path,
-        help="in place of text: the binarised pairs of a folder that fairseq-amber prepare has "
-        "written, of --split and --pairs; the links are, line by line, of what training reads",
+        help="in place of text, align the binarised pairs of a folder that fairseq-amber prepare "
+        "has written, of --split and --pairs; line i has the links of pair i as training reads it",
     )
     parser.add_argument(
         "--method",
         choices=("similarity", "itermax", "attention", "transport"),
         default="similarity",
-        help="similarity: mutual best matches under the cosine of states at --layer, for any "
-        "encoder; itermax: and then those of the words left over; attention: under the product of "
-        "the two attention maps that AMBER's word alignment trains; transport: under the optimal "
-        "transport plan between the states at --layer",
+        help="how to score words, of which mutual best matches are linked. similarity: cosine of "
+        "the states at --layer, for any encoder; itermax: the same, then more links are added "
+        "among words without one; attention: product of the two attention maps that AMBER's word "
+        "alignment trains; transport: optimal transport plan between the states at --layer",
     )
     parser.add_argument(
         "--layer",
         type=int,
         default=-1,
         help="layer of the states for similarity, itermax and transport: 1 is the first, -1 the "
-        "last, 0 the embeddings; attention has the last alone",
+        "last, 0 the embeddings; attention reads the last layer only",
     )
     parser.add_argument(
         "--units",
         choices=("words", "subwords"),
         default="words",
-        help="what the links number: the --words of a line, or the subwords that "
-        "fairseq-amber prepare makes of it, as for text without spaces; the --l2-units of "
-        "training",
+        help="units that the links number. words: the --words of a line; subwords: the subwords "
+        "that fairseq-amber prepare makes of it, for text without spaces. Links for training need "
+        "the units of its --l2-units",
     )
     parser.add_argument(
         "--words",
         choices=WORDS,
         default="whitespace",
-        help="whitespace: what white space separates, as in a file of tokens, whose numbering "
-        "stays; moses: the tokens of the Moses tokenizer",
+        help="how to split a line into words. whitespace: at white space, so that the tokens of a "
+        "tokenized file keep their numbers; moses: by the Moses tokenizer",
     )
     for side in ("source", "target"):
         parser.add_argument(
             f"--{side}-language",
             metavar="LANG",
-            help=f"two letters, such as de: of --{side} for --words moses; without it, the one "
-            "that the file is named after",
+            help=f"language of --{side} for --words moses, two letters such as de; by default the "
+            "language in the name of the file",
         )
     parser.add_argument(
         "--output",
         metavar="FILE",
         type=Path,
-        help="write here in place of the standard output; with --folder or --corpus, a folder "
-        "that gets <split>.<src>-<tgt>.align for each pair; FILE.settings beside each file tells "
-        "fairseq-amber aer how it was made",
+        help="write to this file, by default to the standard output; with --folder or --corpus, a "
+        "folder that gets <split>.<src>-<tgt>.align for each pair. FILE.settings beside each file "
+        "tells fairseq-amber aer how it was made",
     )
     parser.add_argument(
         "--plot",
         nargs=2,
         metavar=("N", "PNG"),
-        help="draw the scores of the N-th sentence pair (from 1) as a picture, PNG and SVG beside "
-        "each other; with --folder, of the first language pair",
+        help="draw the scores of the N-th sentence pair, counted from 1, as a PNG and as an SVG "
+        "picture; with --folder, the N-th of the first language pair",
     )
     add_method_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Aligns every pair; writes Pharaoh lines, what made them, and, if asked for, one picture."""
+    """Aligns every pair; writes links, how they were made and, if asked for, one picture."""
     settings = method_settings(args)
     languages = args.source_language, args.target_language
     if args.words == "whitespace" and any(languages):
@@ -196,7 +196,7 @@ def _links(
     name: str,
     args: argparse.Namespace,
 ) -> Iterator[list[Link]]:
-    """Of every pair in its order, from chunks of sources and targets, `total` pairs together."""
+    """Yields the links of every pair in order, from chunks of sources and targets."""
     cut = 0
     with Progress(total=total, unit="pairs", what=f"aligning {name}") as progress:
         for sources, targets in chunks:
@@ -209,12 +209,13 @@ def _links(
     if cut:
         warn(
             f"{cut} {args.units} of {name} lie beyond the model's {aligner.max_tokens} subwords "
-            "and stay without links"
+            "and get no links"
         )
 
 
 @contextmanager
 def _output(args: argparse.Namespace, name: str, aligner: Aligner) -> Iterator[TextIO]:
+    """Opens the file for the links of a language pair, and then records how they were made."""
     if args.output is None:
         yield sys.stdout
         return
@@ -227,7 +228,7 @@ def _output(args: argparse.Namespace, name: str, aligner: Aligner) -> Iterator[T
 
 
 def _line_number(text: str, lines: int) -> int:
-    """A line counted from 0, from one counted from 1."""
+    """The index of a line, counted from 0, from its number, counted from 1."""
     if not text.isdecimal() or not 1 <= int(text) <= lines:
         raise UserError(f"--plot {text}: expected the number of a sentence pair, 1 to {lines}")
     return int(text) - 1

@@ -1,4 +1,4 @@
-"""Command-line flags of some methods of alignment alone."""
+"""Command-line flags that only some alignment methods have."""
 
 from __future__ import annotations
 
@@ -17,51 +17,51 @@ _METHODS = {
 
 
 def add_method_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the flags; those that are not given leave the defaults to `Aligner`."""
-    group = parser.add_argument_group("of --method itermax and transport")
+    """Declares the flags. Where a flag is not given, the default of ``Aligner`` holds."""
+    group = parser.add_argument_group("settings of --method itermax and transport")
     group.add_argument(
         "--iterations",
         type=count,
         metavar="N",
-        help="itermax: how often best matches are added, 1 being similarity (default: 2, as in "
-        "SimAlign); transport: of Sinkhorn's algorithm: the lower the temperature, the more it "
-        "takes (default: 50)",
+        help="itermax: number of rounds that add best matches; 1 equals similarity (default: 2, as "
+        "in SimAlign); transport: iterations of Sinkhorn's algorithm; a lower --epsilon needs more "
+        "(default: 50)",
     )
     group.add_argument(
         "--alpha",
         type=share,
         metavar="A",
-        help="itermax: what the similarity of a word that has a link to one that has none is "
-        "multiplied by; less gives fewer second links (default: 0.9, as in SimAlign)",
+        help="itermax: factor for the similarity of two words of which one has a link already; a "
+        "lower value gives fewer second links (default: 0.9, as in SimAlign)",
     )
     group.add_argument(
         "--epsilon",
         type=positive,
         metavar="E",
-        help="transport: temperature, in units of the cost, 1 - cosine: less makes a sharper plan "
-        "(default: 0.1)",
+        help="transport: temperature, in units of the cost, which is 1 - cosine; a lower value "
+        "makes a sharper plan (default: 0.1)",
     )
     group.add_argument(
         "--reach",
         type=positive,
         metavar="R",
-        help="transport: weight, in units of the cost, of the KL divergence that keeps each "
-        "subword's mass equal (unbalanced transport): the less, the more mass stays where no "
-        "partner is; without it, all mass goes (balanced transport)",
+        help="transport: weight, in units of the cost, of the KL divergence that keeps the masses "
+        "of all subwords equal (unbalanced transport); the lower it is, the more mass of subwords "
+        "without a partner stays unmoved; by default all mass moves (balanced transport)",
     )
 
 
 def method_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The flags that are given, as arguments of `Aligner`.
+    """The flags that are given, as arguments of ``Aligner``.
 
     Raises:
-        UserError: some are for another method.
+        UserError: a flag is not for the chosen method.
     """
     given = {name: getattr(args, name) for name in _METHODS if getattr(args, name) is not None}
     for name in given:
         if args.method not in _METHODS[name]:
             raise UserError(
-                f"--{name}: for --method {' and '.join(_METHODS[name])} alone, but the method is "
+                f"--{name} is only for --method {' and '.join(_METHODS[name])}, but the method is "
                 f"{args.method}"
             )
     return given

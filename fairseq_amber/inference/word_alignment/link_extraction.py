@@ -1,7 +1,9 @@
-"""From attention maps or states of a batch of sentence pairs to word links.
+"""Word links from attention maps or states of a batch of sentence pairs.
 
-All functions are batched and differ from a loop over single pairs in speed alone. Masks are True
-where a token counts; special tokens and padding do not.
+All functions are batched; their results equal those of a loop over single pairs. Masks are True on
+the tokens that count: special tokens and padding do not.
+
+Shapes: B pairs, S source tokens, T target tokens, H attention heads, D dimensions.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ NO_WORD = -1
 
 
 def mutual_attention(source_to_target: Tensor, target_to_source: Tensor) -> Tensor:
-    """Scores how much two words attend to each other, by the product that AMBER trains.
+    """Scores how much two tokens attend to each other, by the product that AMBER trains.
 
         score[i, j] = mean_h A_xy[h, i, j] * A_yx[h, j, i]
 
@@ -34,7 +36,15 @@ def mutual_attention(source_to_target: Tensor, target_to_source: Tensor) -> Tens
 
 
 def cosine_similarity(source: Tensor, target: Tensor) -> Tensor:
-    """Cosine of every source state with every target state: (B, S, D), (B, T, D) -> (B, S, T)."""
+    """Cosine of every source state with every target state.
+
+    Args:
+        source: (B, S, D) states.
+        target: (B, T, D) states.
+
+    Returns:
+        (B, S, T) float32.
+    """
     x = torch.nn.functional.normalize(source.float(), dim=-1)
     y = torch.nn.functional.normalize(target.float(), dim=-1)
     return x @ y.transpose(1, 2)
@@ -50,23 +60,25 @@ def transport_plan(
     iterations: int,
     reach: float | None = None,
 ) -> Tensor:
-    """How much mass goes from each source state to each target state.
+    """The entropic transport plan between the states of two sentences (Cuturi, 2013).
 
-    The entropic transport plan (Cuturi, 2013) between the two sentences at a cost of 1 - cosine,
-    where each state holds an equal share of its sentence's mass of 1.
+    Each sentence has a mass of 1, of which all its states hold equal shares. Moving mass from one
+    state to another costs 1 - cosine.
 
     Args:
         source: (B, S, D) states.
-        target: (B, T, D).
+        target: (B, T, D) states.
         source_mask: (B, S) bool, True = counts.
-        target_mask: (B, T) bool.
+        target_mask: (B, T) bool, True = counts.
         epsilon: temperature, in units of the cost, which lies in [0, 2].
-        iterations: of Sinkhorn's algorithm, all of which are done.
-        reach: weight of the KL divergences that keep each state's mass equal, so that a state may
-            have no partner (unbalanced transport; Chizat et al., 2018); None: all mass goes.
+        iterations: number of iterations of Sinkhorn's algorithm.
+        reach: weight of the KL divergences that keep the masses of all states equal. The mass of a
+            state without a partner can then stay unmoved (unbalanced transport; Chizat et al.,
+            2018). None moves all mass.
 
     Returns:
-        (B, S, T) float32, 0 in the padding.
+        (B, S, T) float32, the mass that moves from each source to each target state; 0 in the
+        padding.
     """
     return sinkhorn(
         cosine_cost(source, target),
@@ -80,17 +92,17 @@ def transport_plan(
 
 
 def mutual_argmax(scores: Tensor, source_mask: Tensor, target_mask: Tensor) -> Tensor:
-    """Pairs of tokens that are each other's best match (Jalili Sabet et al., 2020: Argmax).
+    """Links the tokens that are each other's best match (Jalili Sabet et al., 2020: Argmax).
 
-    Of equal scores the lowest index is the best.
+    Of equal scores the one with the lowest index is the best.
 
     Args:
-        scores: (B, S, T) floats.
+        scores: (B, S, T) scores of token pairs.
         source_mask: (B, S) bool, True = counts.
-        target_mask: (B, T) bool.
+        target_mask: (B, T) bool, True = counts.
 
     Returns:
-        (B, S, T) bool, at most one True in a row and in a column.
+        (B, S, T) bool, True on links: at most one in each row and in each column.
     """
     valid = source_mask[:, :, None] & target_mask[:, None, :]
     scores = scores.masked_fill(~valid, float("-inf"))
@@ -109,20 +121,22 @@ def iterated_argmax(
     alpha: float,
     iterations: int,
 ) -> Tensor:
-    """Best matches, sought again among what is left over (Jalili Sabet et al., 2020: Itermax).
+    """Repeats the search for best matches among tokens without a link, and adds these links.
+
+    This is Itermax of Jalili Sabet et al. (2020, Figure 3), with links A and similarity S:
 
         A = 0; `iterations` times: A += mutual_argmax(S * M),
         M[i, j] = 1 where neither i nor j has a link in A, alpha where one has, 0 where both have
 
     Args:
-        similarity: (B, S, T) floats in [0, 1].
+        similarity: (B, S, T) similarities of token pairs, in [0, 1].
         source_mask: (B, S) bool, True = counts.
-        target_mask: (B, T) bool.
-        alpha: in [0, 1]; a link to a token that has one already must be better by this factor.
-        iterations: 1 is `mutual_argmax`.
+        target_mask: (B, T) bool, True = counts.
+        alpha: factor in [0, 1] for the similarity of two tokens of which one has a link.
+        iterations: number of rounds; one round equals ``mutual_argmax``.
 
     Returns:
-        (B, S, T) bool.
+        (B, S, T) bool, True on links.
     """
     aligned = mutual_argmax(similarity, source_mask, target_mask)
     for _ in range(iterations - 1):
@@ -136,13 +150,13 @@ def iterated_argmax(
 def word_links(
     aligned: Tensor, source_words: Tensor, target_words: Tensor
 ) -> list[list[tuple[int, int]]]:
-    """Word links from token links: two words are linked if any of their tokens are.
+    """Word links from token links: two words are linked if any two of their tokens are.
 
     Args:
-        aligned: (B, S, T) bool.
-        source_words: (B, S) int64, the word that a token belongs to; `NO_WORD` for special tokens
-            and padding, whose links are dropped.
-        target_words: (B, T) likewise.
+        aligned: (B, S, T) bool, True on token links.
+        source_words: (B, S) int64, index of the word that each token belongs to; ``NO_WORD`` for
+            special tokens and padding, whose links are dropped.
+        target_words: (B, T) int64, likewise.
 
     Returns:
         B sorted lists of distinct links (source word, target word).

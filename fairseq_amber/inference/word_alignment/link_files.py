@@ -1,15 +1,16 @@
-"""Files of word alignments: what is written, and what is read.
+"""Reads files of word alignments in three formats, and writes Pharaoh's.
 
-Pharaoh's format holds one sentence pair a line, source index first, words counted from 0:
-`0-0 1-2 2p1`. `-` marks a sure link and `p` a possible one. TALP's is the same with `s` also for
-sure, `:` and a confidence after a link, and words counted from 1, 0 being no word. Others write `?`
-for possible.
+Pharaoh's format has one line for each sentence pair, such as ``0-0 1-2 2p1``. The source index
+comes first, and words are counted from 0. ``-`` marks a sure link and ``p`` a possible one. TALP's
+format is the same, but ``s`` also marks a sure link, ``:`` and a confidence may follow a link, and
+words are counted from 1; index 0 means no word. Other tools write ``?`` for a possible link.
 
-NAACL's format (Mihalcea and Pedersen, 2003) holds one link a line: the numbers of the sentence
-pair, of the source word and of the target word, counted from 1, where word 0 is no word; then `S`
-(sure, also if it is left out) or `P` (possible), and perhaps a confidence.
+NAACL's format (Mihalcea and Pedersen, 2003) has one line for each link. It gives the numbers of the
+sentence pair, of the source word and of the target word, counted from 1; word 0 means no word. Then
+follow ``S`` for a sure link, which is the default, or ``P`` for a possible one, and perhaps a
+confidence.
 
-Links to no word are left out.
+Links to no word are skipped.
 """
 
 from __future__ import annotations
@@ -30,9 +31,12 @@ _NAACL = re.compile(
 
 
 class AlignmentFile(NamedTuple):
-    """The links of sentence pair after sentence pair.
+    """The links in a file.
 
-    `complete`: whether the file says how many there are; NAACL's lacks the last if they have none.
+    Attributes:
+        pairs: the links of each sentence pair.
+        complete: whether the file has an entry for each sentence pair. NAACL's format has none for
+            pairs without links, so that such pairs at the end are missing.
     """
 
     pairs: list[Links]
@@ -40,13 +44,14 @@ class AlignmentFile(NamedTuple):
 
 
 def parse_pharaoh(line: str, *, one_based: bool = False) -> Links:
-    """Reads `0-0 1p2`: sure links (`-`) and possible ones (`p`), source index first.
+    """Reads one line in Pharaoh's or TALP's format, such as ``0-0 1p2``.
 
     Args:
-        one_based: the file counts words from 1; links come back counted from 0.
+        line: the line.
+        one_based: whether the line counts words from 1. The links that are returned count from 0.
 
     Raises:
-        UserError: on an entry that is no link.
+        UserError: an entry is not a link.
     """
     sure, possible = set(), set()
     for entry in line.split():
@@ -62,18 +67,20 @@ def parse_pharaoh(line: str, *, one_based: bool = False) -> Links:
 
 
 def format_pharaoh(links: Iterable[Link]) -> str:
-    """`0-0 1-2`, sorted: one line of a Pharaoh file, without its newline."""
+    """One line in Pharaoh's format, such as ``0-0 1-2``: sorted links, without the newline."""
     return " ".join(f"{i}-{j}" for i, j in sorted(links))
 
 
 def read_alignments(path: str | Path, *, one_based: bool = False) -> AlignmentFile:
-    """Reads a file in the format of Pharaoh or TALP, or in NAACL's, by its first link.
+    """Reads a file of word alignments. Its first link tells which format it has.
 
     Args:
-        one_based: a file of the first two counts words from 1, and 0 is no word.
+        path: the file.
+        one_based: whether a file in Pharaoh's or TALP's format counts words from 1, where index 0
+            means no word.
 
     Raises:
-        UserError: the file cannot be read, or names the file and line that is not in the format.
+        UserError: the file cannot be read, or a line has another format.
     """
     lines = read_lines(path)
     first = next((line for line in lines if line.strip()), "")
@@ -84,6 +91,7 @@ def read_alignments(path: str | Path, *, one_based: bool = False) -> AlignmentFi
 
 
 def _read_naacl(path: str | Path, lines: list[str]) -> list[Links]:
+    """Reads the lines of a file in NAACL's format."""
     sure: dict[int, set[Link]] = {}
     possible: dict[int, set[Link]] = {}
 
@@ -110,12 +118,12 @@ def _read_naacl(path: str | Path, lines: list[str]) -> list[Links]:
 
 
 def _numbered(path: str | Path, lines: list[str]) -> Iterator[tuple[int, str]]:
-    """Lines from 1, with a progress bar."""
+    """Yields the lines with their numbers, counted from 1, and shows a progress bar."""
     return enumerate(Progress(lines, unit="lines", what=f"reading {path}"), 1)
 
 
 def _link(source: str, target: str, one_based: bool, entry: str) -> Link | None:
-    """Counted from 0; None with no word."""
+    """A link counted from 0; None for a link to no word."""
     link = int(source) - one_based, int(target) - one_based
     if max(link) < 0:
         raise UserError(f"'{entry}' counts from 0, but the file should count from 1")
@@ -123,7 +131,7 @@ def _link(source: str, target: str, one_based: bool, entry: str) -> Link | None:
 
 
 def _located(path: str | Path, parse: Callable) -> Callable:
-    """`parse`, whose mistakes name the file and the line."""
+    """Makes the errors of ``parse`` name the file and the line."""
 
     def at(number: int, line: str):
         try:

@@ -1,4 +1,4 @@
-"""A picture of one sentence pair: how strongly each two words belong together, and the links."""
+"""Draws one sentence pair: the score of every two words, and their links."""
 
 from __future__ import annotations
 
@@ -25,10 +25,18 @@ def plot_alignment(
     *,
     scale: str = "",
 ) -> None:
-    """Draws scores (S, T) of S source words (rows) and T target words (columns) into every file.
+    """Draws a matrix of scores and saves it to one or more files.
 
-    Darker means a higher score, and `scale` says of what; a ring marks a link. Labels use installed
-    fonts that have the words' characters.
+    A darker cell means a higher score, and a ring marks a link. Labels use installed fonts that
+    have the characters of the words.
+
+    Args:
+        scores: (S, T), the score of each source word (row) with each target word (column).
+        source: the S source words.
+        target: the T target words.
+        links: the links (source word, target word).
+        paths: the files to write; the suffix of each gives its format.
+        scale: what the scores are; the label of the color bar.
 
     Raises:
         UserError: matplotlib is missing, a side has no words, or a file cannot be written.
@@ -41,7 +49,7 @@ def plot_alignment(
     fonts: Any = {"font.family": font_families([*source, *target]), "font.size": 10}
     with rc_context(fonts), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        # The cells fill the figure; labels and scale lie outside it, and saving makes room.
+        # The cells fill the figure; labels and color bar lie outside it, and saving adds room.
         figure = Figure(figsize=(width, height))
         axes = figure.add_axes((0, 0, 1, 1))
         image = axes.imshow(scores, cmap="Blues", vmin=min(0.0, scores.min()), aspect="auto")

@@ -1,55 +1,61 @@
-"""What made a file of word alignments: X.align.settings beside X.align, for the JSON of its score.
+"""Records how a file of word alignments was made: X.align.settings beside X.align.
 
-It holds {"digest": of the alignments, "settings": {"checkpoint": ..., "method": ..., ...}}.
+The record goes into the JSON of the alignments' score. It holds {"digest": digest of the
+alignments, "settings": {"checkpoint": ..., "method": ..., ...}}, and is ignored once the alignments
+change.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any, Mapping
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.writing import atomic_writer
+from fairseq_amber.files.json_file import parse_json, read_bytes, write_json
 
 
 def settings_path(alignments: Path) -> Path:
-    """X.align.settings for X.align."""
+    """The path of the record, X.align.settings for X.align."""
     return alignments.with_name(alignments.name + ".settings")
 
 
 def write_settings(alignments: Path, settings: Mapping[str, Any]) -> None:
-    """Writes them beside the alignments, which are there already."""
+    """Writes the record beside the alignments, which exist already."""
     content = {"digest": _digest(alignments), "settings": settings}
-    with atomic_writer(settings_path(alignments)) as file:
-        json.dump(content, file, ensure_ascii=False, indent=2)
-        file.write("\n")
+    write_json(settings_path(alignments), content)
 
 
 def read_settings(alignments: Path) -> dict[str, Any] | None:
-    """What `write_settings` has written; None if it has not, or the alignments are others now.
+    """Reads the settings that ``write_settings`` has recorded.
+
+    Returns:
+        The settings; None if there is no record, or the alignments are not those it was made for.
 
     Raises:
-        UserError: the file cannot be read or is something else.
+        UserError: the record cannot be read, or is damaged.
     """
     path = settings_path(alignments)
     if not path.exists():
         return None
+    damaged = f"{path} does not say what made {alignments.name}; align again, or delete it"
+    content = parse_json(read_bytes(path), damaged)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         digest, settings = content["digest"], dict(content["settings"])
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, TypeError, KeyError):
-        raise UserError(
-            f"{path} does not say what made {alignments.name}; align again, or delete it"
-        ) from None
+        raise UserError(damaged) from None
     return settings if digest == _digest(alignments) else None
 
 
 def merged(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Those of several files, by name: a value that all share, or else {name: value}."""
+    """Merges the settings of several files.
+
+    Args:
+        settings: the settings of each file, by the file's name.
+
+    Returns:
+        For each setting the value that all files share, or else the values by the files' names.
+    """
     found: dict[str, Any] = {}
     for key in dict.fromkeys(key for each in settings.values() for key in each):
         values = {name: each.get(key) for name, each in settings.items()}
@@ -59,6 +65,7 @@ def merged(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _digest(path: Path) -> str:
+    """The first 16 hexadecimal digits of SHA-256 of a file."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):

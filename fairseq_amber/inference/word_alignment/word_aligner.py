@@ -1,4 +1,7 @@
-"""Links of sentence pairs, between words or subwords, from an encoder's attention or states."""
+"""Links the words or subwords of sentence pairs by an encoder's attention or states.
+
+Shapes: B pairs, S source subwords, T target subwords.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +37,15 @@ def encode_units(
     units: str,
     split: Callable[[str], list[str]] = str.split,
 ) -> list[WordPieces]:
-    """Sentences for an `Aligner`, whose links then number their `words`, those that `split` makes
-    of a line, or their `subwords`, as binarised text has them, without special tokens."""
+    """Encodes sentences for an ``Aligner``, whose links number words or subwords.
+
+    Args:
+        tokenizer: the tokenizer of the encoder.
+        lines: the sentences.
+        units: ``words`` numbers the words that ``split`` makes of a line; ``subwords`` numbers its
+            subwords, as in binarised text without special tokens.
+        split: splits a line into words.
+    """
     if units == "words":
         words = [split(line) for line in Progress(lines, unit="lines", what="finding words")]
         return tokenizer.encode_words(words)
@@ -43,7 +53,13 @@ def encode_units(
 
 
 class _TokenScores(NamedTuple):
-    """(B, S, T) scores of subword pairs, and which subwords count: (B, S) and (B, T) bool."""
+    """Scores of subword pairs.
+
+    Attributes:
+        scores: (B, S, T), a higher score is a better match.
+        source_mask: (B, S) bool, True on subwords, False on padding.
+        target_mask: (B, T) bool, likewise.
+    """
 
     scores: Tensor
     source_mask: Tensor
@@ -51,13 +67,24 @@ class _TokenScores(NamedTuple):
 
 
 class Aligner:
-    """Links words (or what else `encode_units` numbers) whose subwords are each other's best match.
+    """Links the words, or other units, whose subwords are each other's best match.
 
-    `attention` scores two subwords by the head-mean of the product of the two attention maps that
-    word alignment training makes agree (top layer). `similarity` scores them by the cosine of their
-    states at a layer, each sentence encoded alone (Jalili Sabet et al., 2020: Argmax); `itermax`
-    adds the best matches among what then has no link (the same: Itermax). `transport` scores them
-    by the mass that goes from one to the other in the transport plan between these states.
+    The method scores two subwords:
+
+    - ``attention``: by the product of the two attention maps of the top layer that AMBER's word
+      alignment objective makes agree, averaged over the attention heads.
+    - ``similarity``: by the cosine of their states at a layer, each sentence encoded alone (Jalili
+      Sabet et al., 2020: Argmax).
+    - ``itermax``: as ``similarity``, and then links are added among what has none (the same paper:
+      Itermax).
+    - ``transport``: by the mass that moves from one to the other in the optimal transport plan
+      between their states.
+
+    Attributes:
+        method: the method.
+        layer: the layer of the states, 0 to L.
+        max_tokens: length of the longest row that the model takes, special tokens included.
+        config: what the links depend on, for the JSON of a result.
     """
 
     def __init__(
@@ -71,27 +98,30 @@ class Aligner:
         iterations: int | None = None,
         reach: float | None = None,
     ):
-        """Takes the layer of the states; attention has only the last. `config` says what the links
-        depend on, for the JSON of a result.
+        """Chooses a method and its settings.
 
         Args:
-            alpha: of itermax; see `iterated_argmax`.
-            epsilon, reach: of transport; see `transport_plan`.
-            iterations: of itermax, by default 2, or of transport, by default 50.
+            encoder: the encoder.
+            method: one of ``METHODS``.
+            layer: the layer of the states; ``attention`` has the last layer only.
+            alpha: setting of ``itermax``; see ``iterated_argmax``.
+            epsilon: setting of ``transport``; see ``transport_plan``.
+            iterations: setting of ``itermax``, by default 2, and of ``transport``, by default 50.
+            reach: setting of ``transport``; see ``transport_plan``.
 
         Raises:
             UserError: there is no such method or layer.
         """
         if method not in METHODS:
-            raise UserError(f"--method {method} is none of {', '.join(METHODS)}")
+            raise UserError(f"--method {method} is not one of {', '.join(METHODS)}")
         self._encoder = encoder
         self.max_tokens = encoder.max_tokens
         self.method = method
         self.layer = encoder.resolve_layer(layer)
         if method == "attention" and self.layer != encoder.num_layers:
             raise UserError(
-                f"--layer {layer}: --method attention reads the last layer, the one that is "
-                "trained; other layers go with --method similarity, itermax or transport"
+                f"--layer {layer}: --method attention reads the last layer, whose attention is "
+                "trained; for other layers use --method similarity, itermax or transport"
             )
         self._transport = partial(
             transport_plan, epsilon=epsilon, iterations=iterations or 50, reach=reach
@@ -113,10 +143,16 @@ class Aligner:
         *,
         batch_tokens: int = 8192,
     ) -> Iterator[tuple[int, list[Link]]]:
-        """Yields (index, links) of every pair, long pairs first; a side without subwords has none.
+        """Links the units of sentence pairs, long pairs first.
 
         Args:
-            batch_tokens: at most so many tokens in a batch, padding included.
+            sources: the source sentences; see ``encode_units``.
+            targets: their translations.
+            batch_tokens: upper limit of the tokens in a batch, padding included.
+
+        Yields:
+            The index of a pair and its links, for every pair. A pair with a side without subwords
+            has no links.
 
         Raises:
             UserError: the scores of a pair are NaN or infinite.
@@ -136,7 +172,7 @@ class Aligner:
             yield i, []
 
     def cut_words(self, source: WordPieces, target: WordPieces) -> int:
-        """How many words of a pair lie wholly beyond the longest row, hence without links."""
+        """How many units of a pair lie beyond the longest row, so that they get no links."""
         cut = 0
         for whole, fitted in zip((source, target), self._fit(source, target)):
             if len(fitted.words) < len(whole.words):
@@ -147,11 +183,13 @@ class Aligner:
         """The score of every two words of one pair, for a picture.
 
         Args:
-            shape: how many words the two sentences have.
+            source: the source sentence.
+            target: its translation.
+            shape: the numbers of words of the two sentences.
 
         Returns:
-            float array of that shape: the highest score of any of their subwords; for transport the
-            mass that goes between the two, as a share of the mass of the smaller one.
+            float32 array of that shape: the highest score of any two of their subwords; for
+            ``transport`` the mass that moves between the two words, as a share of the smaller mass.
         """
         result = np.zeros(shape, dtype=np.float32)
         x, y = self._fit(source, target)
@@ -171,6 +209,7 @@ class Aligner:
         return np.divide(result, smaller, out=result, where=smaller > 0)
 
     def _fit(self, source: WordPieces, target: WordPieces) -> tuple[WordPieces, WordPieces]:
+        """Cuts the sentences of a pair to what fits into a row."""
         if self.method == "attention":
             lengths = self._encoder.fit_pair(len(source.ids), len(target.ids))
         else:
@@ -182,13 +221,14 @@ class Aligner:
         return x, y
 
     def _tokens(self, source: WordPieces, target: WordPieces) -> int:
-        """How many tokens a pair takes in a batch of its like, special tokens included."""
+        """Tokens of a pair in a batch of equally long pairs, special tokens included."""
         lengths = len(source.ids), len(target.ids)
         if self.method == "attention":  # rows [x;y] and [y;x]
             return 2 * (sum(lengths) + PAIR_SPECIALS)
         return 2 * (max(lengths) + SENTENCE_SPECIALS)
 
     def _score(self, pairs: Sequence[tuple[WordPieces, WordPieces]]) -> _TokenScores:
+        """The scores of one batch of pairs."""
         sources, targets = ([side.ids for side in sides] for sides in zip(*pairs))
         if self.method == "attention":
             maps = self._encoder.pair_attention(sources, targets)
@@ -202,7 +242,7 @@ class Aligner:
         return _TokenScores(scores, states.source_mask, states.target_mask)
 
     def _extract(self, found: _TokenScores) -> Tensor:
-        """(B, S, T) bool: which subwords are linked."""
+        """The links of subwords: (B, S, T) bool."""
         if self.method == "itermax":
             similarity = (1 + found.scores) / 2
             return self._itermax(similarity, found.source_mask, found.target_mask)
@@ -213,8 +253,9 @@ class Aligner:
 
 
 def _check_finite(found: _TokenScores) -> None:
+    """Refuses scores that are NaN or infinite."""
     padding = ~(found.source_mask[:, :, None] & found.target_mask[:, None, :])
-    # No comparison with NaN holds: such words would be linked to whatever is first.
+    # A comparison with NaN is always false, so that such words would be linked to the first word.
     if not found.scores.masked_fill(padding, 0).isfinite().all():
         raise UserError(
             "the model's states are NaN or infinite; use another checkpoint, or --dtype float32 or "

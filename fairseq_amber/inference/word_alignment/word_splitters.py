@@ -1,4 +1,4 @@
-"""What counts as a word of a line of text."""
+"""Splits lines of text into words, the units that links number."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ Splitter = Callable[[str], List[str]]
 
 
 def word_splitter(kind: str, path: Path, language: str | None = None, *, flag: str) -> Splitter:
-    """Splits the lines of a file into words.
-
-    `whitespace`: what white space separates, so that a file of tokens keeps them. `moses`: the
-    tokens of the Moses tokenizer (sacremoses), without its escapes of &, < and others.
+    """Returns a function that splits the lines of a file into words.
 
     Args:
-        language: two letters, for moses; without it, the one that the file is named after.
-        flag: of the command line, which gives the language.
+        kind: ``whitespace`` splits at white space, so that the tokens of a tokenized file stay as
+            they are; ``moses`` uses the Moses tokenizer (sacremoses), without escaping &, < and
+            others.
+        path: the file.
+        language: two letters, for ``moses``; by default the language in the name of the file.
+        flag: the command-line flag that gives the language, for an error.
 
     Raises:
         UserError: sacremoses is missing, or the language is not known.

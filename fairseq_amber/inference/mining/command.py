@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ContextManager, Iterator, TextIO
 
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, warn
 from fairseq_amber.files.results import Result
 from fairseq_amber.files.tables import plain_table
 from fairseq_amber.files.writing import atomic_writer
@@ -95,9 +95,9 @@ def _mine_folder(args: argparse.Namespace) -> None:
         metric = "F1" if args.split in scored else f"F1 on {args.dev_split}"
         _report(metric, per_language, outcomes, config, args)
     if scored == [args.dev_split]:
-        print(
-            f"note: without {args.split} gold, these are the scores on what the threshold was "
-            "tuned on: an upper bound"
+        warn(
+            f"without gold for {args.split}, these are scores on {args.dev_split}, which the "
+            "threshold was tuned on: an upper bound"
         )
 
 

@@ -2,6 +2,16 @@
 
 import pytest
 
+from fairseq_amber.inference.mining import command
+
+
+@pytest.fixture
+def warned(monkeypatch):
+    """The warnings of the command."""
+    warnings = []
+    monkeypatch.setattr(command, "warn", warnings.append)
+    return warnings
+
 
 def f1(mined, gold):
     right = len(set(mined) & set(gold))
@@ -57,7 +67,7 @@ def test_the_threshold_is_tuned_on_dev_and_scored_on_test(mine, checkpoint, bucc
 
 
 def test_test_gold_changes_neither_threshold_nor_pairs(
-    mine, checkpoint, bucc, tmp_path, write_split
+    mine, checkpoint, bucc, tmp_path, write_split, warned
 ):
     thresholds, outputs, scores = set(), set(), []
     for gold in (None, [(9, 9), (10, 3), (2, 14)], "none"):
@@ -65,7 +75,7 @@ def test_test_gold_changes_neither_threshold_nor_pairs(
             (bucc / "de-en.test.gold").unlink()
         else:
             write_split(bucc, "test", 20, gold)
-        result, text = mine(
+        result, _ = mine(
             *(checkpoint, "--folder", bucc, "--output", tmp_path / "out"),
             out=tmp_path / "r.json",
         )
@@ -74,7 +84,8 @@ def test_test_gold_changes_neither_threshold_nor_pairs(
         scores.append((result["metric"], result["score"]))
     assert len(thresholds) == len(outputs) == 1
     assert scores[0][1] != scores[1][1]
-    assert scores[2][0] == "F1 on dev" and text.splitlines()[-1].startswith("note: without test")
+    assert scores[2][0] == "F1 on dev"
+    assert [line[:21] for line in warned] == ["without gold for test"]
 
 
 def test_dev_gold_does_change_the_threshold(mine, checkpoint, bucc, tmp_path, write_split):
@@ -87,12 +98,13 @@ def test_dev_gold_does_change_the_threshold(mine, checkpoint, bucc, tmp_path, wr
 
 
 def test_a_folder_of_dev_alone_says_that_its_score_is_an_upper_bound(
-    mine, checkpoint, bucc, tmp_path
+    mine, checkpoint, bucc, tmp_path, warned
 ):
     for path in bucc.glob("*.test.*"):
         path.unlink()
     result, text = mine(checkpoint, "--folder", bucc, "--output", tmp_path)
-    assert "dev P" in text and "an upper bound" in text
+    assert "dev P" in text
+    assert ["an upper bound" in line for line in warned] == [True]
     assert (tmp_path / "de-en.dev.mined").exists()
 
 

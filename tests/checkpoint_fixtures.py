@@ -1,4 +1,4 @@
-"""A toy data folder with a real SentencePiece model, and an untrained checkpoint that fits it."""
+"""Fixtures: a toy data folder with a SentencePiece model, and an untrained checkpoint for it."""
 
 import os
 
@@ -19,7 +19,7 @@ PAIRS = [
 
 @pytest.fixture(scope="session")
 def data_folder(tmp_path_factory):
-    """dict.txt and sentencepiece.bpe.model, as `fairseq-amber prepare` leaves them."""
+    """dict.txt and sentencepiece.bpe.model, as ``fairseq-amber prepare`` writes them."""
     import sentencepiece
 
     folder = tmp_path_factory.mktemp("data")
@@ -45,7 +45,7 @@ def data_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def checkpoint(data_folder, tmp_path_factory):
-    """A checkpoint of `amber_tiny`, three layers, as fairseq-train writes it."""
+    """A checkpoint of ``amber_tiny`` with three layers, as fairseq-train writes it."""
     from types import SimpleNamespace
 
     from fairseq.data import Dictionary
@@ -69,7 +69,9 @@ def checkpoint(data_folder, tmp_path_factory):
     model = AmberModel.build_model(
         SimpleNamespace(**shape), SimpleNamespace(source_dictionary=dictionary)
     )
-    with torch.no_grad():  # BERT's start is so small that every attention map would be uniform
+    with (
+        torch.no_grad()
+    ):  # BERT's initial weights are so small that every attention map would be uniform
         for name, parameter in model.named_parameters():
             if name.endswith("weight") and parameter.dim() == 2:
                 parameter.mul_(10)
@@ -88,7 +90,7 @@ def checkpoint(data_folder, tmp_path_factory):
 
 @pytest.fixture
 def edited_checkpoint(checkpoint, tmp_path):
-    """Writes a copy of the checkpoint after `edit(state)` and returns its path."""
+    """Returns ``build(edit)``, which writes a copy of the checkpoint changed by ``edit(state)``."""
 
     def build(edit):
         state = torch.load(checkpoint)
@@ -102,6 +104,7 @@ def edited_checkpoint(checkpoint, tmp_path):
 
 @pytest.fixture(scope="session")
 def encoder(checkpoint):
+    """The encoder of the checkpoint, on the CPU."""
     from fairseq_amber.inference.encoder import Encoder
 
     return Encoder.load(checkpoint, device="cpu")
@@ -121,7 +124,7 @@ def corpus(tmp_path):
 
 @pytest.fixture
 def fairseq_amber_command(capsys):
-    """Runs `fairseq-amber ...`; returns its exit status, output and error output."""
+    """Runs ``fairseq-amber ...``; returns its exit status, its stdout and its stderr."""
     from fairseq_amber.cli import main
 
     def run(*argv):

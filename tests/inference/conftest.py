@@ -1,4 +1,4 @@
-"""What tests of a checkpoint at work share."""
+"""Fixtures that all tests of inference share."""
 
 from checkpoint_fixtures import (  # noqa: F401
     checkpoint,

@@ -134,7 +134,7 @@ def _add_search_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check_flags(args: argparse.Namespace) -> None:
-    """Refuses flags that do not go together.
+    """Checks that the flags fit each other.
 
     Raises:
         UserError: two flags exclude each other, a flag lacks another one, or faiss is missing.

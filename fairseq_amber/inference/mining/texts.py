@@ -111,7 +111,7 @@ def read_text(path: Path, format_name: str) -> MiningText:
 
 
 def numbered(path: Path, lines: int) -> MiningText:
-    """Stands for a text of which only the vectors are known: sentences and ids are 1, 2, ..."""
+    """A text whose vectors alone are known: its sentences and their ids are 1, 2, ..."""
     names, rows = [str(number) for number in range(1, lines + 1)], np.arange(lines)
     return MiningText(path, names, rows, lines, names, rows)
 

@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--method",
         choices=("similarity", "itermax", "attention", "transport"),
         default="similarity",
-        help="how to score words, of which mutual best matches are linked. similarity: cosine of "
+        help="how to score words; mutual best matches are linked. similarity: cosine of "
         "the states at --layer, for any encoder; itermax: the same, then more links are added "
         "among words without one; attention: product of the two attention maps that AMBER's word "
         "alignment trains; transport: optimal transport plan between the states at --layer",

@@ -31,7 +31,7 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
         "--alpha",
         type=share,
         metavar="A",
-        help="itermax: factor for the similarity of two words of which one has a link already; a "
+        help="itermax: factor for the similarity of two words if one of them has a link already; a "
         "lower value gives fewer second links (default: 0.9, as in SimAlign)",
     )
     group.add_argument(

@@ -62,7 +62,7 @@ def transport_plan(
 ) -> Tensor:
     """The entropic transport plan between the states of two sentences (Cuturi, 2013).
 
-    Each sentence has a mass of 1, of which all its states hold equal shares. Moving mass from one
+    Each sentence has a mass of 1, and all its states hold equal shares of it. Moving mass from one
     state to another costs 1 - cosine.
 
     Args:
@@ -125,14 +125,14 @@ def iterated_argmax(
 
     This is Itermax of Jalili Sabet et al. (2020, Figure 3), with links A and similarity S:
 
-        A = 0; `iterations` times: A += mutual_argmax(S * M),
+        A = 0; ``iterations`` times: A += mutual_argmax(S * M),
         M[i, j] = 1 where neither i nor j has a link in A, alpha where one has, 0 where both have
 
     Args:
         similarity: (B, S, T) similarities of token pairs, in [0, 1].
         source_mask: (B, S) bool, True = counts.
         target_mask: (B, T) bool, True = counts.
-        alpha: factor in [0, 1] for the similarity of two tokens of which one has a link.
+        alpha: factor in [0, 1] for the similarity of two tokens if one of them has a link.
         iterations: number of rounds; one round equals ``mutual_argmax``.
 
     Returns:

@@ -69,9 +69,8 @@ def checkpoint(data_folder, tmp_path_factory):
     model = AmberModel.build_model(
         SimpleNamespace(**shape), SimpleNamespace(source_dictionary=dictionary)
     )
-    with (
-        torch.no_grad()
-    ):  # BERT's initial weights are so small that every attention map would be uniform
+    # BERT's initial weights are so small that every attention map would be uniform.
+    with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("weight") and parameter.dim() == 2:
                 parameter.mul_(10)

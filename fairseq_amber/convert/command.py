@@ -66,14 +66,14 @@ def run(args: argparse.Namespace) -> None:
 
     with output_folder(args.output) as folder:
         with heartbeat(f"reading {args.source}"):
-            model, ours, notes = read_model(args.source, args.data)
+            model, is_checkpoint_of_ours, notes = read_model(args.source, args.data)
         if args.extend_vocab is not None:
             from fairseq_amber.convert.vocabulary_extension import extend_vocabulary
 
             with heartbeat(f"adding the subwords of {args.extend_vocab}"):
                 model, added = extend_vocabulary(model, args.extend_vocab)
             notes.append(f"{added} subwords added")
-        target = args.to or ("hugging-face" if ours else "amber")
+        target = args.to or ("hugging-face" if is_checkpoint_of_ours else "amber")
         with heartbeat(f"writing {args.output}"):
             if target == "amber":
                 write_amber(model, folder)
@@ -117,7 +117,7 @@ def read_model(source: Path, data: Path | None) -> tuple[Pretrained, bool, list[
         if imported.left_out:
             notes.append(f"left out: {', '.join(sorted(imported.left_out))}")
         if imported.new_head:
-            notes.append("there is no language model head in it: a new one has random weights")
+            notes.append("it has no language model head: a new one has random weights")
         return imported.model, False, notes
     if source.is_dir():
         if not (source / CHECKPOINT_NAME).is_file():

@@ -62,7 +62,7 @@ class Pretrained:
                 embedding, or a parameter is missing, is unknown or has another shape.
         """
         if EMBEDDING not in self.weights:
-            raise UserError(f"{self.source} has no subword embedding: it is no encoder of text")
+            raise UserError(f"{self.source} has no subword embedding: it is not an encoder of text")
         rows, symbols = len(self.weights[EMBEDDING]), len(self.vocabulary.symbols)
         if rows != symbols:
             raise UserError(
@@ -86,7 +86,10 @@ class Pretrained:
         wanted = empty_parameters(self.shape, rows)
         for what, names in (
             ("lacks", [name for name in wanted if name not in given]),
-            ("has what this model has no place for:", [n for n in given if n not in wanted]),
+            (
+                "has parameters that this model has no place for:",
+                [n for n in given if n not in wanted],
+            ),
         ):
             if names:
                 raise UserError(f"{self.source} {what} {names[0]} ({len(names)} such parameters)")

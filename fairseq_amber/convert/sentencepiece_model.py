@@ -47,7 +47,7 @@ class SentencePieceModel:
             name: the name of the file, for error messages.
 
         Raises:
-            UserError: it is no SentencePiece model.
+            UserError: it is not a SentencePiece model.
         """
         try:
             message = protobuf.parse(data)
@@ -56,11 +56,11 @@ class SentencePieceModel:
                 protobuf.parse(b"".join(message.get(part, []))) for part in (_TRAINING, _NORMALIZER)
             )
         except (ValueError, TypeError, AttributeError, struct.error):
-            raise UserError(f"{name} is no SentencePiece model") from None
+            raise UserError(f"{name} is not a SentencePiece model") from None
         self._kinds = {kind for _, _, kind in pieces}
         self.scores = {p: score for p, score, kind in pieces if kind not in (_UNKNOWN, _CONTROL)}
         if not self.scores:
-            raise UserError(f"{name} is no SentencePiece model: it has no pieces")
+            raise UserError(f"{name} is not a SentencePiece model: it has no pieces")
         self.pieces = list(self.scores)
         self.unigram = self._training.get(_MODEL_TYPE, [_UNIGRAM])[-1] == _UNIGRAM
         self.charsmap = b"".join(self._normalizer.get(_CHARSMAP, [])[-1:])
@@ -172,7 +172,7 @@ def from_tokenizer_json(content: dict[str, Any], name: str) -> bytes:
     others = [step for step in steps if step["type"] not in ("Precompiled", "Replace", "Strip")]
     if model.get("type") != "Unigram" or model.get("byte_fallback") or others:
         raise UserError(
-            f"{name} is no tokenizer of XLM-R's kind; put the sentencepiece.bpe.model beside it"
+            f"{name} is not a tokenizer of XLM-R's kind; put the sentencepiece.bpe.model beside it"
         )
     parts = [
         _encoded_piece("<unk>", 0.0, _UNKNOWN),

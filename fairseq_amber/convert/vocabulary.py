@@ -52,7 +52,7 @@ def load_vocabulary(folder: Path) -> Vocabulary:
     """Reads dict.txt and the tokenizer's files from a data folder or a folder of XLM-R.
 
     Raises:
-        UserError: a file is missing, or dict.txt is no dictionary.
+        UserError: a file is missing, or dict.txt is not a dictionary.
     """
     path = folder / DICTIONARY_NAME
     symbols = read_symbols(read_bytes(path), str(path))
@@ -63,7 +63,7 @@ def read_symbols(dictionary: bytes, name: str) -> list[str]:
     """Returns the symbols of a dict.txt in fairseq's order; adds ``<mask>`` if it is not listed.
 
     Raises:
-        UserError: it is no dictionary of fairseq.
+        UserError: it is not a dictionary of fairseq.
     """
     indices, size = parse_dictionary(dictionary, name)
     if len(indices) != size:

@@ -36,7 +36,7 @@ def extend_vocabulary(model: Pretrained, path: Path) -> tuple[Pretrained, int]:
         The larger model, and the number of subwords that were added.
 
     Raises:
-        UserError: the file cannot be read, has nothing new, or a line is no subword.
+        UserError: the file cannot be read, has nothing new, or a line is not a subword.
     """
     vocabulary = model.vocabulary
     old = set(vocabulary.symbols)
@@ -77,7 +77,9 @@ def _listed(path: Path) -> list[str]:
         if not piece and not line.strip():
             continue
         if not piece or len(piece.split()) != 1 or piece != piece.strip():
-            raise UserError(f"{path}:{number}: {piece!r} is no subword; one a line, without spaces")
+            raise UserError(
+                f"{path}:{number}: {piece!r} is not a subword; one a line, without spaces"
+            )
         pieces[piece] = number
     return list(pieces)
 

@@ -63,7 +63,7 @@ def _text(found: dict[str, Any]) -> str:
     lines += ["free disk space"]
     lines += [f"  {_gigabytes(free)} in {name}" for name, free in found["disk"].items()]
     variables = found["environment"]
-    lines += ["", "environment" if variables else "environment: none of the variables that matter"]
+    lines += ["", "environment" if variables else "environment: no variable that matters is set"]
     lines += [f"  {name}={value}" for name, value in variables.items()]
     return "\n".join([*lines, "", _BUG_REPORT.rstrip()])
 

@@ -22,7 +22,7 @@ def parse(data: bytes) -> Message:
         inner messages.
 
     Raises:
-        ValueError: these bytes are no message.
+        ValueError: the bytes are not a message.
     """
     message: Message = {}
     for number, value in _fields(data):

@@ -62,7 +62,7 @@ class SentencePiece:
         name: the name of the file in error messages.
 
     Raises:
-        UserError: it is no SentencePiece model, or the package is missing.
+        UserError: it is not a SentencePiece model, or the package is missing.
     """
 
     def __init__(self, model: bytes, name: str = MODEL_NAME):
@@ -70,7 +70,7 @@ class SentencePiece:
         try:
             processor.LoadFromSerializedProto(model)
         except RuntimeError:
-            raise UserError(f"{name} is no SentencePiece model") from None
+            raise UserError(f"{name} is not a SentencePiece model") from None
         self._processor = processor
         self.pieces: list[str | None] = [
             None if processor.IsUnknown(i) or processor.IsControl(i) else processor.IdToPiece(i)

@@ -109,7 +109,7 @@ def read_wordpiece(path: Path) -> WordPieceFiles:
         or cleaning != ["BertNormalizer", "BertPreTokenizer"]
     ):
         raise UserError(
-            f"{path} is no WordPiece tokenizer like BERT's; give a {VOCAB_NAME} of BERT"
+            f"{path} is not a WordPiece tokenizer like BERT's; give a {VOCAB_NAME} of BERT"
         )
     lines = [""] * (max(model["vocab"].values(), default=-1) + 1)
     for token, row in model["vocab"].items():
@@ -176,7 +176,7 @@ def _check(settings: WordPieceSettings, source: str) -> None:
         if not isinstance(value, bool) and (key, value) != ("strip_accents", None):
             raise UserError(f"{source}: {key} is {value!r}; it must be true or false")
     if not all(isinstance(special, str) for special in settings.specials):
-        raise UserError(f"{source}: a special token is no string: {settings.specials}")
+        raise UserError(f"{source}: a special token is not a string: {settings.specials}")
 
 
 def _json_object(data: bytes, source: str) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def test_the_extended_model_goes_to_hugging_face(fairseq_xlmr, extend, convert, 
 @pytest.mark.parametrize(
     "line, message",
     [
-        ("two words", "new:1: 'two words' is no subword"),
+        ("two words", "new:1: 'two words' is not a subword"),
         ("ﬁ", "lists what the text never holds once SentencePiece has normalised it: 'ﬁ'"),
         ("a▁b", "lists what the text never holds"),
         ("", "lists no subword that"),

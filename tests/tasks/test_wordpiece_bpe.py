@@ -47,7 +47,7 @@ def test_a_folder_names_its_vocabulary(vocab):
     [
         ("???", "needs --wordpiece-vocab"),
         ("none.txt", "cannot read"),
-        ("spm.model", "is no SentencePiece model"),
+        ("spm.model", "is not a SentencePiece model"),
     ],
 )
 def test_what_is_no_vocabulary_ends_in_one_line(vocab, name, message):

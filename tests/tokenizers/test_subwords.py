@@ -67,7 +67,7 @@ def test_offsets_are_sentencepieces_without_spaces_at_the_ends(model: bytes):
 
 
 def test_other_files_are_no_model():
-    with pytest.raises(UserError, match="m is no SentencePiece model"):
+    with pytest.raises(UserError, match="m is not a SentencePiece model"):
         SentencePiece(b"<html>", "m")
 
 

@@ -52,7 +52,7 @@ def test_case_follows_the_configuration_else_the_vocabulary():
         ("[]", "c.json is damaged"),
         ('{"do_lower_case": "yes"}', "c.json: do_lower_case is 'yes'; it must be true or false"),
         ('{"tokenize_chinese_chars": null}', "c.json: tokenize_chinese_chars is None"),
-        ('{"cls_token": 7}', "c.json: a special token is no string"),
+        ('{"cls_token": 7}', "c.json: a special token is not a string"),
         ('{"tokenizer_class": "BertJapaneseTokenizer"}', "c.json: BertJapaneseTokenizer"),
     ],
 )
@@ -80,5 +80,5 @@ def test_a_folder_with_tokenizer_json_alone(pieces, tmp_path: Path):
 def test_a_tokenizer_json_of_another_kind(tmp_path: Path):
     path = tmp_path / "tokenizer.json"
     path.write_text('{"model": {"type": "Unigram", "vocab": [["a", 0.0]]}, "normalizer": null}')
-    with pytest.raises(UserError, match="tokenizer.json is no WordPiece tokenizer like BERT's"):
+    with pytest.raises(UserError, match="tokenizer.json is not a WordPiece tokenizer like BERT's"):
         find_tokenizer(tmp_path)

@@ -209,8 +209,9 @@ def _read_weight_file(path: Path) -> dict[str, Tensor]:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
     except Exception as error:
+        cause = str(error).splitlines()[0]
         raise UserError(
-            f"{path} is no whole safetensors file ({str(error).splitlines()[0]}); fetch it again"
+            f"{path} is not a complete safetensors file ({cause}); fetch it again"
         ) from None
 
 

@@ -92,7 +92,7 @@ def open_data_folder(path: Path) -> Iterator[DataFolder]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(
                 f"the disk is full: {path} could not be finished; make room and run the same "
-                "command again, it goes on from what is done"
+                "command again, it continues from what is finished"
             ) from None
         raise UserError(f"cannot write {error.filename or path}: {error.strerror}") from None
 

@@ -119,5 +119,5 @@ def test_bad_dictionaries(training_text, dictionary: str, message: str):
 
 
 def test_what_is_no_model():
-    with pytest.raises(UserError, match="m.model is no SentencePiece model"):
+    with pytest.raises(UserError, match="m.model is not a SentencePiece model"):
         load_vocabulary(TokenizerFiles({MODEL_NAME: b"just text"}, "m.model"))

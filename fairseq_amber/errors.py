@@ -34,12 +34,12 @@ def warn(message: str) -> None:
 
 
 def warning_line(message: str) -> str:
-    """A warning as stderr shows it."""
+    """Returns a warning as stderr shows it."""
     return f"{PROGRAM}: warning: {message}"
 
 
 def error_line(error: UserError) -> str:
-    """An error as stderr shows it."""
+    """Returns an error as stderr shows it."""
     return f"{PROGRAM}: error: {error}"
 
 

@@ -1,4 +1,4 @@
-"""Numbers on the command line within their ranges: types for argparse."""
+"""Types for argparse that read numbers and check their range."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from typing import Any, Callable
 
 
 def whole(text: str) -> int:
-    """A whole number of either sign, such as a seed or a layer counted from the top."""
+    """Reads a whole number of either sign, such as a seed or a layer counted from the top."""
     return _number(int, text, lambda number: True, "a whole number")
 
 
 def count(text: str) -> int:
-    """A whole number from 1 up."""
+    """Reads a whole number from 1 up."""
     return _number(int, text, lambda number: number >= 1, "a whole number from 1 up")
 
 
 def positive(text: str) -> float:
-    """A number above 0."""
+    """Reads a number above 0."""
     return _number(float, text, lambda number: 0 < number < float("inf"), "a number above 0")
 
 
 def share(text: str) -> float:
-    """A number from 0 to 1."""
+    """Reads a number from 0 to 1."""
     return _number(float, text, lambda number: 0 <= number <= 1, "a number from 0 to 1")
 
 
 def positive_share(text: str) -> float:
-    """A number above 0 and up to 1."""
+    """Reads a number above 0 and up to 1."""
     return _number(float, text, lambda number: 0 < number <= 1, "a number above 0 and up to 1")
 
 
 def ratio_limit(text: str) -> float:
-    """The largest ratio of a larger number to a smaller one: from 1 up, or 0 for no limit."""
+    """Reads the limit of a ratio of a larger number to a smaller one: from 1 up, or 0 for none."""
     wanted = "a ratio from 1 up, or 0 for no limit"
     return _number(float, text, lambda number: number == 0 or number >= 1, wanted)
 

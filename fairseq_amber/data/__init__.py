@@ -1,1 +1,1 @@
-"""Token ids -> batches: corpora, masking, rows, sampling. Knows no model."""
+"""Turns token ids into batches: corpora, masking, rows, sampling. Nothing here knows a model."""

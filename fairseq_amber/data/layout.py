@@ -1,4 +1,4 @@
-"""How token ids are laid out in rows, and where the parts of a row lie.
+"""How token ids are laid out in rows, and where the parts of a row are.
 
 A sentence is ``<s> x </s>``, a pair ``<s> x </s> y </s>`` (BERT's layout), padded on the right.
 Token ids come in and go out without special tokens; the layout adds them.
@@ -18,7 +18,14 @@ PAIR_SPECIALS = 3  # <s> x </s> y </s>
 
 
 class Specials(NamedTuple):
-    """Ids of the special tokens."""
+    """Ids of the special tokens.
+
+    Attributes:
+        bos: ``<s>``.
+        eos: ``</s>``.
+        pad: ``<pad>``.
+        mask: ``<mask>``.
+    """
 
     bos: int
     eos: int
@@ -27,16 +34,20 @@ class Specials(NamedTuple):
 
     @classmethod
     def of(cls, dictionary) -> Specials:
-        """Those of a fairseq dictionary."""
+        """The special tokens of a fairseq dictionary."""
         return cls(dictionary.bos(), dictionary.eos(), dictionary.pad(), dictionary.index("<mask>"))
 
 
 class AlignmentRows(NamedTuple):
     """The two word alignment passes of B pairs: rows [x;y] of all pairs, then rows [y;x].
 
-    rows: 2B arrays of ids. prefix_lengths: (2B,) int64, the first sentence with its specials.
-    queries, keys: (2B, L) int64, positions of the tokens of the second and of the first sentence
-    that count, 0 in the padding; source_mask, target_mask: (B, L) bool, True where x or y has one.
+    Attributes:
+        rows: 2B arrays of ids.
+        prefix_lengths: (2B,) int64 tokens of a row's first sentence, special tokens included.
+        queries: (2B, L) int64 positions of the second sentence's aligned tokens, 0 in the padding.
+        keys: (2B, L) int64 positions of the first sentence's aligned tokens, 0 in the padding.
+        source_mask: (B, L) bool, True where x has an aligned token.
+        target_mask: (B, L) bool, True where y has an aligned token.
     """
 
     rows: list[np.ndarray]
@@ -48,14 +59,14 @@ class AlignmentRows(NamedTuple):
 
 
 def sentence_row(x: np.ndarray, specials: Specials) -> np.ndarray:
-    """``<s> x </s>``."""
+    """Returns the row ``<s> x </s>`` of a sentence."""
     out = np.empty(len(x) + SENTENCE_SPECIALS, dtype=np.int64)
     out[0], out[1:-1], out[-1] = specials.bos, x, specials.eos
     return out
 
 
 def pair_row(x: np.ndarray, y: np.ndarray, specials: Specials) -> np.ndarray:
-    """``<s> x </s> y </s>``."""
+    """Returns the row ``<s> x </s> y </s>`` of a pair."""
     out = np.empty(len(x) + len(y) + PAIR_SPECIALS, dtype=np.int64)
     first = len(x) + SENTENCE_SPECIALS
     out[:first], out[first:-1], out[-1] = sentence_row(x, specials), y, specials.eos
@@ -63,7 +74,7 @@ def pair_row(x: np.ndarray, y: np.ndarray, specials: Specials) -> np.ndarray:
 
 
 def pad_rows(rows: Sequence[np.ndarray], pad: int) -> torch.Tensor:
-    """(R, T) int64, each row from the left, the rest padding."""
+    """Pads R rows on the right to the length of the longest: (R, T) int64."""
     lengths = np.array([len(row) for row in rows])
     out = np.full((len(rows), lengths.max()), pad, dtype=np.int64)
     out[np.arange(out.shape[1]) < lengths[:, None]] = np.concatenate(rows)
@@ -77,9 +88,16 @@ def alignment_rows(
     *,
     include_eos: bool = False,
 ) -> AlignmentRows:
-    """Rows for AMBER's word alignment (arXiv 2010.07972, Figure 1): in [x;y] the second sentence
-    is the one that attends across. A sentence's own tokens are the queries and keys of the block,
-    and with ``include_eos`` the ``</s>`` that ends it; ``<s>``, which belongs to the row, never."""
+    """Makes the rows of AMBER's word alignment (arXiv 2010.07972, Figure 1). In [x;y] the second
+    sentence attends to the first.
+
+    Args:
+        sources: the B sentences x.
+        targets: the B sentences y.
+        specials: ids of the special tokens.
+        include_eos: align the ``</s>`` of a sentence too. ``<s>`` belongs to the row and is never
+            aligned.
+    """
     x_lengths = np.array([len(x) for x in sources])
     y_lengths = np.array([len(y) for y in targets])
     first = np.concatenate((x_lengths, y_lengths))  # lengths of the row's first sentence
@@ -102,8 +120,8 @@ def alignment_rows(
 
 
 def attention_maps(cross_attention: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Splits the cross block of :func:`alignment_rows`, (2B, H, L, L), into the maps
-    source-to-target (B, H, S, T) and target-to-source (B, H, T, S), S = T = L."""
+    """Splits the attention of ``alignment_rows``, (2B, H, L, L), into the maps source-to-target
+    (B, H, S, T) and target-to-source (B, H, T, S), where S = T = L."""
     target_to_source, source_to_target = cross_attention.chunk(2)
     return source_to_target, target_to_source
 
@@ -111,7 +129,8 @@ def attention_maps(cross_attention: torch.Tensor) -> tuple[torch.Tensor, torch.T
 def prefix_token_mask(
     prefix_lengths: torch.Tensor, width: int, *, include_specials: bool = True
 ) -> torch.Tensor:
-    """(R, width) bool, True on the first sentence of each row: ``<s> x </s>``, or x alone."""
+    """Returns (R, width) bool, True on the first sentence of each row: on ``<s> x </s>``, or
+    without ``include_specials`` on x alone."""
     index = torch.arange(width, device=prefix_lengths.device)
     if include_specials:
         return index < prefix_lengths.unsqueeze(1)
@@ -119,13 +138,13 @@ def prefix_token_mask(
 
 
 def pair_segments(prefix_lengths: torch.Tensor, width: int) -> torch.Tensor:
-    """(R, width) int64, BERT's token types of pairs: 0 on the first sentence with its specials, 1
-    on what follows."""
+    """Returns (R, width) int64, BERT's token types of pairs: 0 on the first sentence and its
+    special tokens, 1 behind it."""
     return (torch.arange(width) >= prefix_lengths.unsqueeze(1)).long()
 
 
 def reset_positions(prefix_lengths: torch.Tensor, width: int) -> torch.Tensor:
-    """(R, width) int64, XLM's positions of pairs (Conneau and Lample 2019, arXiv 1901.07291): the
-    second sentence counts from 0 again."""
+    """Returns (R, width) int64, XLM's positions of pairs (Conneau and Lample 2019, arXiv
+    1901.07291), which start from 0 again at the second sentence."""
     index = torch.arange(width)
     return index - pair_segments(prefix_lengths, width) * prefix_lengths.unsqueeze(1)

@@ -1,9 +1,9 @@
-"""An epoch's micro-batches as a few flat arrays, and what each of them knows of its update.
+"""An epoch's micro-batches as a few flat arrays, and what each micro-batch knows of its update.
 
 Every rank makes the same plan from (seed, epoch, data, config) and takes every ``world``-th
 micro-batch of it, as fairseq's sharding does. The plan therefore knows each whole update, over all
-ranks and accumulated micro-batches, before it begins: the counts that normalise the terms come
-from here, exact and without communication.
+ranks and accumulated micro-batches, before the update begins. The counts that normalise the terms
+of a loss come from here; they are exact and need no communication.
 """
 
 from __future__ import annotations
@@ -44,16 +44,20 @@ class Normalizers(TypedDict):
 class MicroBatch:
     """Examples of one corpus that one rank runs at one step.
 
-    Iterating gives ``(index, micro-batch)``, so that the dataset learns of the update that an
-    example belongs to. A filler repeats an example for a rank that would otherwise have none at
-    this step; it runs like any other and counts for nothing.
+    Iteration yields ``(index, micro-batch)``, so that the dataset knows the update that an example
+    belongs to.
 
     Attributes:
-        draws: a number for each example, different for each time that it is drawn in an epoch and
-            the same however the epoch is cut; its masking is drawn for it.
-        update: this rank's parallel micro-batches of the update, in order, this one included; None
-            where there are fewer than two, and for monolingual ones.
-        update_step: which of them this one is.
+        indices: (B,) examples of the dataset.
+        draws: (B,) a number for each example, which seeds its masking. An example that is drawn
+            twice in an epoch has two numbers; they do not depend on how the epoch is cut.
+        parallel: whether the examples are sentence pairs.
+        filler: whether the micro-batch only repeats an example to keep a rank busy, which has none
+            of its own at this step. It runs like any other and counts for nothing.
+        normalizers: the counts of the update; None outside a plan.
+        update: this rank's parallel micro-batches of the update in their order, this one included;
+            None if there are fewer than two, and for monolingual micro-batches.
+        update_step: the place of this micro-batch in ``update``.
     """
 
     __slots__ = ("indices", "draws", "parallel", "filler", "normalizers", "update", "update_step")
@@ -102,14 +106,14 @@ class Steps(NamedTuple):
 
 
 class EpochPlan(Sequence):
-    """The micro-batches of an epoch, ``world`` to a step, in the order they are run in.
+    """The micro-batches of an epoch in the order in which they run, ``world`` of them to a step.
 
-    A micro-batch is made when it is asked for; a slice, ``plan[rank::world]`` for one, is a view.
+    A micro-batch is made when it is asked for. A slice such as ``plan[rank::world]`` is a view.
 
     Args:
-        indices: (N,) examples of the dataset, those of a micro-batch side by side.
+        indices: (N,) examples of the dataset; those of a micro-batch are side by side.
         steps: the micro-batches.
-        update_freq: steps that make up an update; the last one of an epoch may have fewer.
+        update_freq: how many steps make up an update; the last update may have fewer.
     """
 
     def __init__(self, indices: np.ndarray, steps: Steps, update_freq: int):
@@ -134,7 +138,7 @@ class EpochPlan(Sequence):
 
     @property
     def update_freq(self) -> int:
-        """Steps that make up an update."""
+        """How many steps make up an update."""
         return self._update_freq
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""fairseq's epoch iterator over an :class:`EpochPlan`, without a list of all its batches."""
+"""fairseq's epoch iterator over an ``EpochPlan``, without a list of all batches."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _exiting = threading.Event()
 
 
 class PlanIterator(iterators.EpochBatchIterator):
-    """Runs a plan in its order; a rank takes every ``num_shards``-th micro-batch.
+    """Runs a plan in its order. Each rank takes every ``num_shards``-th micro-batch.
 
     Args:
-        plan: the epoch.
-        settings: of fairseq's :class:`EpochBatchIterator`.
+        plan: the micro-batches of the epoch.
+        settings: arguments of fairseq's ``EpochBatchIterator``.
     """
 
     def __init__(self, plan: EpochPlan, **settings: Any):
         super().__init__(batch_sampler=(), disable_shuffling=True, **settings)
         self.plan = plan
         of_rank = _UntilExit(plan[self.shard_id :: self.num_shards])
-        # The sampler keeps it: a method of this iterator would make a reference cycle. The garbage
-        # collector closes the queues to the workers before torch asks them to end, and torch then
-        # waits five seconds for each.
+        # The sampler keeps this function. A method would make a reference cycle through this
+        # iterator; the garbage collector would close the queues to the workers before torch asks
+        # the workers to end, and torch would wait five seconds for each.
         self.ordered_batches = lambda epoch, fix_batches_to_gpus, shuffle: of_rank
 
     @property
@@ -43,14 +43,14 @@ class PlanIterator(iterators.EpochBatchIterator):
         return self.plan
 
     def state_dict(self) -> dict[str, Any]:
-        """fairseq's, and how the epoch is cut."""
+        """The state of fairseq's iterator, and how the epoch is cut into micro-batches."""
         cut = {"ranks": self.num_shards, "update_freq": self.plan.update_freq}
         return {**super().state_dict(), **cut}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continues where a run stopped. Where that run had other ranks or another
-        ``--update-freq``, from the last update of this plan that is not behind it: at most one
-        update's micro-batches are run again."""
+        """Continues where a run stopped. If that run had another number of ranks or another
+        ``--update-freq``, this one starts at the beginning of an update and repeats at most one
+        update's micro-batches."""
         position = state_dict.get("iterations_in_epoch", 0)
         ranks = state_dict.get("ranks", self.num_shards)
         before = (ranks, state_dict.get("update_freq", self.plan.update_freq))
@@ -67,7 +67,7 @@ class PlanIterator(iterators.EpochBatchIterator):
         super().load_state_dict({**state_dict, "iterations_in_epoch": position})
 
     def _get_iterator_for_epoch(self, *args: Any, **settings: Any):
-        if self.num_workers > 0:  # an unedited fairseq does not do it itself
+        if self.num_workers > 0:  # stock fairseq does not share the folder
             getattr(iterators, "share_worker_folder", share_worker_folder)()
         iterator = super()._get_iterator_for_epoch(*args, **settings)
         inner = getattr(iterator, "_itr", None)
@@ -77,7 +77,7 @@ class PlanIterator(iterators.EpochBatchIterator):
 
 
 class _UntilExit:
-    """Micro-batches, until the process exits."""
+    """Micro-batches that end when the process exits."""
 
     def __init__(self, batches: EpochPlan):
         self.batches = batches
@@ -97,8 +97,9 @@ class _UntilExit:
 
 @atexit.register
 def _stop_reading_ahead() -> None:
-    """Ends fairseq's read-ahead threads before Python kills them: one that is killed inside torch
-    aborts the process ("terminate called without an active exception"), a finished run too."""
+    """Ends fairseq's read-ahead threads before Python kills them. A thread that is killed inside
+    torch aborts the process ("terminate called without an active exception"), even after the run
+    has finished."""
     _exiting.set()
     for buffered in list(_buffered):
         consumer = buffered._consumer

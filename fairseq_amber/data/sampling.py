@@ -1,6 +1,6 @@
-"""The sampling of an epoch: how often each corpus is drawn from, in which batches and order.
+"""Samples an epoch: how often examples of each corpus are drawn, in which batches and order.
 
-Nothing here runs Python code per example. The randomness is a function of (seed, epoch) alone.
+Nothing here runs Python code for each example. All randomness is a function of (seed, epoch).
 """
 
 from __future__ import annotations
@@ -14,18 +14,23 @@ from fairseq_amber.data.plan import EpochPlan, Steps
 
 
 class Source(Protocol):
-    """A corpus as the sampler sees it."""
+    """A corpus as the sampler sees it.
+
+    Attributes:
+        parallel: whether the examples are sentence pairs.
+        size: number of examples.
+    """
 
     parallel: bool
-    size: int  # of its examples
+    size: int
 
     @property
     def indices(self) -> np.ndarray:
-        """(size,) of the examples in the dataset."""
+        """(size,) indices of the examples in the dataset."""
 
     @property
     def costs(self) -> np.ndarray:
-        """(size,) tokens of each example over all passes, special tokens included."""
+        """(size,) tokens of each example over all its rows, special tokens included."""
 
     @property
     def predicted_counts(self) -> np.ndarray:
@@ -64,21 +69,22 @@ def plan_epoch(
     update_freq: int,
     seed: Sequence[int],
 ) -> EpochPlan:
-    """The micro-batches of a training epoch, ``world`` to a step, all of a step of one kind.
+    """Plans the micro-batches of a training epoch. A step has one for each rank, all of one kind.
 
-    Within a kind, corpora are resampled: one with a share p of the examples gets the share
-    ``p^alpha / sum p^alpha``, by repeating or leaving out random examples. Where both kinds are
-    there, the epoch is one pass over the (resampled) pairs, and monolingual steps are spread
-    evenly between them so that pairs make up ``parallel_share`` of the steps.
+    Each of the two kinds of text, sentences and pairs, is resampled: a corpus with a share p of the
+    examples gets the share ``p^alpha / sum p^alpha``, by repeating or leaving out random examples.
+    If there are both kinds, the epoch is one pass over the resampled pairs; monolingual steps are
+    spread evenly between them, so that pairs make up ``parallel_share`` of the steps.
 
     Args:
-        sources: non-empty corpora.
+        sources: corpora, none of them empty.
         limits: how large a micro-batch may be.
-        alpha: exponent of the sampling; 1 keeps the corpora's proportions, 0 makes them equal.
-        parallel_share: share of steps, 0 < share < 1, where there are corpora of both kinds.
+        alpha: exponent of the sampling. 1 keeps the corpora's proportions, 0 makes them equal.
+        parallel_share: share of the steps that train on pairs, 0 < share < 1; it has no effect on
+            one kind alone.
         world: number of ranks.
-        update_freq: micro-batches that a rank accumulates into one update.
-        seed: what the randomness is a function of.
+        update_freq: how many micro-batches a rank accumulates into one update.
+        seed: the numbers that all randomness depends on.
     """
     mono, pairs = ([s for s in sources if s.parallel is kind] for kind in (False, True))
     mono_rng, pair_rng = (np.random.default_rng([*seed, kind]) for kind in (False, True))
@@ -96,7 +102,7 @@ def plan_epoch(
 
 
 def plan_validation(sources: Sequence[Source], limits: BatchLimits, *, world: int) -> EpochPlan:
-    """Every example once, by length, each step an update of its own."""
+    """Plans one pass over all examples by length, in which each step is an update of its own."""
     passes = []
     for kind in (False, True):
         members = [s for s in sources if s.parallel is kind]
@@ -106,14 +112,19 @@ def plan_validation(sources: Sequence[Source], limits: BatchLimits, *, world: in
 
 
 def resampled_sizes(sizes: np.ndarray, alpha: float) -> np.ndarray:
-    """How many examples of each corpus make up as many examples as there are in all, at least
-    one of each: shares ``p^alpha / sum p^alpha`` with ``p = size / sum of sizes``."""
+    """Returns how many examples of each corpus to draw, at least one: the shares are
+    ``p^alpha / sum p^alpha`` with ``p = size / sum of sizes``, and the sum stays about the same."""
     weights = (sizes / sizes.sum()) ** alpha
     return np.maximum(np.round(weights / weights.sum() * sizes.sum()), 1).astype(np.int64)
 
 
 class _Pass(NamedTuple):
-    """One pass over the corpora of a kind; ``starts`` count from its own ``indices``."""
+    """One pass over the corpora of one kind.
+
+    Attributes:
+        indices: the examples that are drawn.
+        table: the micro-batches, whose ``starts`` count from these ``indices``.
+    """
 
     indices: np.ndarray
     table: Steps
@@ -138,7 +149,8 @@ def _pass(
     world: int,
     rng: np.random.Generator | None,
 ) -> _Pass:
-    """``draws`` examples of each corpus, batched; in random order if there is an ``rng``."""
+    """Draws so many examples of each corpus and makes batches, in random order if there is an
+    ``rng``."""
     dtype = np.result_type(*(source.indices.dtype for source in sources))
     indices = np.empty(sum(map(int, draws)), dtype)
     starts, sizes, predicted_counts = [], [], []
@@ -163,7 +175,7 @@ def _pass(
     columns = [np.concatenate(column) for column in table]
     count = len(columns[0])
     order = np.arange(count) if rng is None else rng.permutation(count)
-    # Ranks that the last step has no batch for repeat an example of its first.
+    # A rank for which the last step has no batch repeats an example of that step's first batch.
     fillers = np.arange(-(-count // world) * world) >= count
     order = np.concatenate([order, np.repeat(order[(count - 1) // world * world], fillers.sum())])
     start, size, tokens, others = (
@@ -178,12 +190,13 @@ def _pass(
 def _batches(
     costs: np.ndarray, draws: int, limits: BatchLimits, rng: np.random.Generator | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which examples are drawn, batch by batch, and where each batch ends.
+    """Returns the examples that are drawn, batch by batch, and where each batch ends.
 
-    By cost, those of equal cost in random order: batches are tight, and differ from epoch to epoch.
+    Examples are in the order of their cost, and those of equal cost in random order. So batches
+    have little padding, and differ from epoch to epoch.
     """
     chosen = _resample(len(costs), draws, rng)
-    # Cost and example in one number: a sort in place takes half the memory of an argsort.
+    # One number holds cost and example: sorting it in place takes half the memory of an argsort.
     keys = costs[chosen].astype(np.uint64)
     keys <<= np.uint64(32)
     keys |= chosen
@@ -199,7 +212,7 @@ def _batches(
 
 
 def _resample(size: int, draws: int, rng: np.random.Generator | None) -> np.ndarray:
-    """Whole copies of all examples, then distinct random ones for the rest."""
+    """Returns whole copies of all examples, then distinct random examples for the rest."""
     chosen = np.arange(draws, dtype=np.uint32)
     chosen %= np.uint32(size)
     rest = draws % size
@@ -211,7 +224,8 @@ def _resample(size: int, draws: int, rng: np.random.Generator | None) -> np.ndar
 
 
 def _assemble(passes: Sequence[_Pass], update_freq: int) -> EpochPlan:
-    """All passes as one plan: the steps of each kind in their order, spread evenly."""
+    """Joins all passes to one plan. The steps of each kind keep their order and are spread evenly
+    over the epoch."""
     offsets = np.cumsum([0, *(len(one.indices) for one in passes)])
     tables = [
         one.table._replace(starts=one.table.starts + offset) for one, offset in zip(passes, offsets)

@@ -22,16 +22,19 @@ from fairseq_amber.errors import UserError
 SUFFIXES = (".bin", ".idx")
 _MAGIC = b"MMIDIDX\x00\x00"
 _HEADER = struct.Struct("<QBQ")
-_AT_ONCE = 100_000  # sentences that are read together
+_AT_ONCE = 100_000  # sentences that are counted together
 _VERSION = 1
-_TYPE_CODES = {np.uint16: 8, np.uint32: 9}  # those that are written
-_TYPES = {4: np.int32, 5: np.int64, 8: np.uint16, 9: np.uint32}  # those that hold token ids
+_TYPE_CODES = {np.uint16: 8, np.uint32: 9}  # the types that are written
+_TYPES = {4: np.int32, 5: np.int64, 8: np.uint16, 9: np.uint32}  # the types that may hold token ids
 
 
 class TokenFile:
-    """Sentences of token ids. ``sizes``: (N,) int32 ids of each.
+    """Sentences of token ids.
 
-    Pickles as its path, so that a data-loading process opens the files for itself.
+    It is pickled as its path, so that each data-loading process opens the files itself.
+
+    Attributes:
+        sizes: (N,) int32 the number of ids of each sentence.
 
     Raises:
         UserError: a file is missing, cut short, or of another format.
@@ -70,20 +73,20 @@ class TokenFile:
         return len(self.sizes)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """(T,) int64 ids of a sentence."""
+        """The (T,) int64 ids of a sentence."""
         start = int(self._starts[index]) // self._tokens.itemsize
         return self._tokens[start : start + int(self.sizes[index])].astype(np.int64)
 
     def head(self, sentences: int) -> tuple[np.ndarray, np.ndarray]:
-        """The ids of the first sentences end to end, and where each sentence ends."""
+        """Returns the ids of the first sentences end to end, and where each sentence ends."""
         ends = np.cumsum(self.sizes[:sentences], dtype=np.int64)
         return self._tokens[: ends[-1] if len(ends) else 0], ends
 
     def count(self, flags: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """(N,) int32: how many ids of each sentence are flagged.
+        """Counts the flagged ids of each sentence: (N,) int32.
 
         Args:
-            flags: of ids of sentences end to end, (n,) -> (n,) bool.
+            flags: maps the ids of sentences end to end, (n,), to flags, (n,) bool.
         """
         counts = np.empty(len(self), dtype=np.int32)
         for first in range(0, len(self), _AT_ONCE):
@@ -103,19 +106,19 @@ class TokenFile:
 
 
 def _map(path: Path) -> np.ndarray:
-    """The bytes of a file."""
+    """Maps the bytes of a file into memory."""
     if path.stat().st_size == 0:
-        return np.empty(0, np.uint8)  # which cannot be mapped
+        return np.empty(0, np.uint8)  # an empty file cannot be mapped
     return np.memmap(path, np.uint8, "r").view(np.ndarray)
 
 
 def token_dtype(vocabulary_size: int) -> type[np.unsignedinteger]:
-    """The type fairseq stores the ids of a vocabulary of this size in."""
+    """Returns the type in which fairseq stores the ids of a vocabulary of this size."""
     return np.uint16 if vocabulary_size < 65500 else np.uint32
 
 
 class DatasetWriter:
-    """One dataset in the making. Call `finish` after the last block, `close` in any case."""
+    """Writes one dataset. Call ``finish`` after the last block, and ``close`` in any case."""
 
     def __init__(self, prefix: Path, dtype: type[np.unsignedinteger]):
         self.prefix = prefix
@@ -124,12 +127,17 @@ class DatasetWriter:
         self._stream = open(f"{prefix}.bin", "wb")
 
     def add(self, ids: np.ndarray, sizes: np.ndarray) -> None:
-        """Appends lines: their ids end to end, and (lines,) how many ids each has."""
+        """Appends lines.
+
+        Args:
+            ids: the ids of the lines end to end.
+            sizes: (lines,) the number of ids of each line.
+        """
         self._stream.write(ids.astype(self._dtype, copy=False).tobytes())
         self._sizes.append(sizes.astype(np.int32))
 
     def finish(self) -> None:
-        """Writes the index; both files are then whole, and on the disk."""
+        """Writes the index. Both files are then complete and on the disk."""
         _sync(self._stream)
         sizes = np.concatenate(self._sizes or [np.zeros(0, dtype=np.int32)])
         pointers = np.zeros(len(sizes), dtype=np.int64)
@@ -143,7 +151,7 @@ class DatasetWriter:
             _sync(stream)
 
     def close(self) -> None:
-        """Lets go of the files; what a full disk did not take is lost with the temporary file."""
+        """Closes the files. If the disk was full, the rest is lost with the temporary file."""
         with suppress(OSError):
             self._stream.close()
 

@@ -1,4 +1,4 @@
-"""Where words begin among subwords, for SentencePiece's and WordPiece's vocabularies."""
+"""Finds where words begin among the subwords of SentencePiece's and WordPiece's vocabularies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.errors import UserError
 
 _SENTENCEPIECE_START = "\u2581"  # marks a piece that begins a word
-_WORDPIECE_CONTINUATION = "##"  # marks a piece that does not
+_WORDPIECE_CONTINUATION = "##"  # marks a piece that continues a word
 
 # Scripts written without spaces: Thai, Lao, Tibetan, Myanmar, Khmer, Tai Le to Tai Tham, Javanese;
 # then Han, kana and bopomofo with their punctuation and full-width forms.
@@ -23,9 +23,15 @@ _UNSPACED = re.compile(
 
 
 class WordBoundaries(NamedTuple):
-    """begins, ends: (V,) bool. A word begins at a token that begins one, or that follows one that
-    ends one. bare: (V,) bool, marks of a word's beginning without any of its text, after which a
-    word begins at ``marked`` tokens, (V,) bool, alone."""
+    """Tables over the V symbols of a vocabulary.
+
+    Attributes:
+        begins: (V,) bool, True for a symbol that begins a word.
+        ends: (V,) bool, True for a symbol after which a word begins.
+        bare: (V,) bool, True for a mark of a word's beginning without any text. After it a word
+            begins at a ``marked`` symbol only.
+        marked: (V,) bool, True for a symbol that is marked as the beginning of a word.
+    """
 
     begins: np.ndarray
     ends: np.ndarray
@@ -33,7 +39,7 @@ class WordBoundaries(NamedTuple):
     marked: np.ndarray | None = None
 
     def starts(self, tokens: np.ndarray) -> np.ndarray:
-        """(..., T) ids -> (..., T) bool, True where a word begins; every row begins one."""
+        """(..., T) ids -> (..., T) bool, True where a word begins. Every row begins with a word."""
         out = self.begins[tokens]
         out[..., 1:] |= self.ends[tokens[..., :-1]]
         if self.bare is not None and self.marked is not None:
@@ -43,18 +49,19 @@ class WordBoundaries(NamedTuple):
 
 
 def last_subwords(sentence: np.ndarray, boundaries: WordBoundaries | None) -> np.ndarray:
-    """(T,) ids of a sentence -> where the last subword of each word is, or every subword if there
-    are no ``boundaries``."""
+    """Returns the positions of the last subword of each word in a sentence of (T,) ids, or of every
+    subword if there are no ``boundaries``."""
     if boundaries is None:
         return np.arange(len(sentence))
     return np.flatnonzero(np.append(boundaries.starts(sentence)[1:], True))
 
 
 def word_counts(sentences: TokenFile, boundaries: WordBoundaries | None) -> np.ndarray:
-    """(N,) int32: how many words, or subwords, each sentence of a file has beside ``</s>``."""
+    """Counts the words of each sentence of a file without ``</s>``, or its subwords if there are no
+    ``boundaries``: (N,) int32."""
     if boundaries is None:
         return sentences.sizes - np.int32(1)
-    # ``</s>`` is a word, after which another begins.
+    # ``</s>`` is a word of its own, and another word begins behind it.
     return sentences.count(boundaries.starts) - np.int32(1)
 
 
@@ -65,23 +72,23 @@ def word_boundaries(
     flag: str = "--whole-word-masking",
     split_unspaced: bool = True,
 ) -> WordBoundaries:
-    """Tables for a vocabulary.
+    """Makes the tables of a vocabulary.
 
-    A SentencePiece vocabulary marks the pieces that begin a word (by U+2581), a WordPiece
-    vocabulary those that continue one (by ``##``). In scripts written without spaces neither says
-    where words are (a whole sentence would be one), so there each piece is a word, as each Chinese
-    character is in BERT's multilingual models. ``<s>``, ``</s>``, ``<pad>`` and ``<mask>`` are
-    words of their own; ``<unk>`` may be a part of one.
+    A SentencePiece vocabulary marks the pieces that begin a word (by U+2581), and a WordPiece
+    vocabulary marks those that continue one (by ``##``). In scripts written without spaces neither
+    shows where words begin (a whole sentence would be one word), so there each piece is a word, as
+    each Chinese character is in BERT's multilingual models. ``<s>``, ``</s>``, ``<pad>`` and
+    ``<mask>`` are words of their own; ``<unk>`` may be a part of a word.
 
     Args:
         symbols: the vocabulary's V symbols.
         specials: ids of the special tokens.
-        flag: what asks for words, for the error.
-        split_unspaced: False for words between spaces in every script. A WordPiece vocabulary
-            has none: it splits at punctuation and at Chinese characters, too.
+        flag: the flag that asks for words, for the error message.
+        split_unspaced: False for words between spaces in every script. A WordPiece vocabulary does
+            not have these, because it splits at punctuation and at Chinese characters, too.
 
     Raises:
-        UserError: the vocabulary follows neither convention, or has no words of that kind.
+        UserError: the vocabulary marks no words, or has no words between spaces.
     """
     marked = [s.startswith(_SENTENCEPIECE_START) for s in symbols]
     continued = [s.startswith(_WORDPIECE_CONTINUATION) and len(s) > 2 for s in symbols]

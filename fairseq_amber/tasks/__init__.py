@@ -1,4 +1,4 @@
-"""fairseq glue: a data folder -> datasets."""
+"""fairseq's tasks, which turn a data folder into datasets and batches."""
 
 import sys
 

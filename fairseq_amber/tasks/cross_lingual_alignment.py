@@ -43,8 +43,12 @@ logger = logging.getLogger(__name__)
 
 @register_task("cross_lingual_alignment", dataclass=CrossLingualAlignmentConfig)
 class CrossLingualAlignmentTask(PlannedTask):
-    """Any number of languages and pairs; every micro-batch from one corpus, every rank the same
-    kind of text at the same step."""
+    """Trains on any number of languages and pairs. Each micro-batch has examples of one corpus, and
+    at each step all ranks have the same kind of text.
+
+    Attributes:
+        needs: what the criterion needs of a batch.
+    """
 
     cfg: CrossLingualAlignmentConfig
     length_flag = "--tokens-per-sample"
@@ -55,7 +59,7 @@ class CrossLingualAlignmentTask(PlannedTask):
         self.needs = Needs()
         self._retrieval = RetrievalValidation(cfg.validate_retrieval, cfg.pairs, dictionary)
         self._train_shards: list[AlignmentDataset] = []
-        self._checked: set[AlignmentDataset] = set()  # whose left-out examples are logged
+        self._checked: set[AlignmentDataset] = set()  # datasets whose lost text is reported
         self._idf: dict[str, np.ndarray] | None = None
 
     @classmethod
@@ -64,8 +68,8 @@ class CrossLingualAlignmentTask(PlannedTask):
         """Reads the dictionary.
 
         Raises:
-            UserError: a setting is out of its range, a folder holds no dictionary, or the folders
-                hold different ones.
+            UserError: a setting is out of its range, a folder has no dictionary, or the folders
+                have different dictionaries.
         """
         check(cfg)
         first, *others = shards_of(cfg)
@@ -88,7 +92,8 @@ class CrossLingualAlignmentTask(PlannedTask):
         """Builds the criterion and asks it what its batches must hold.
 
         Raises:
-            UserError: the criterion needs nothing, or predicts tokens where none are masked.
+            UserError: every term has weight 0, or the criterion predicts tokens and none are
+                masked.
         """
         self.criterion = super().build_criterion(cfg)
         if hasattr(self.criterion, "needs"):
@@ -103,30 +108,32 @@ class CrossLingualAlignmentTask(PlannedTask):
         return self.criterion
 
     def optimizer_step(self, optimizer, model, update_num):
-        """One update of the model, then of what the criterion derives from its weights."""
+        """Updates the model, then what the criterion derives from its weights."""
         super().optimizer_step(optimizer, model, update_num)
         if hasattr(self.criterion, "after_update"):
             self.criterion.after_update()
 
     @exit_clearly
     def load_dataset(self, split: str, combine: bool = False, epoch: int = 1, **kwargs: Any):
-        """Opens a split of every wanted corpus. Epoch e trains on data folder (e - 1) mod their
-        number; other splits are those of the first folder, and with ``--disable-validation`` none
-        in training. All are opened at the start.
+        """Opens a split of every wanted corpus.
+
+        Of n data folders, epoch e trains on folder (e - 1) mod n. All folders are opened at the
+        start. Other splits are those of the first folder; with ``--disable-validation`` they are
+        not opened in training.
 
         Raises:
-            UserError: an unknown language or pair, a corpus that is damaged or of another
-                dictionary, no text at all for the criterion's terms, or no pairs to measure
+            UserError: a language or pair is unknown, a corpus is damaged or has another dictionary,
+                there is no text for the criterion's terms, or there are no pairs to measure
                 retrieval on.
         """
         folders = shards_of(self.cfg)
         if split != self.cfg.train_subset:
-            # fairseq-train asks for the text all the same; fairseq-validate wants it.
+            # fairseq-train asks for the validation text even if it is disabled.
             training = getattr(self.criterion, "training", False)
             if self.cfg.disable_validation and training:
                 return
             self.datasets[split] = self._open(folders[0], split)
-            # fairseq-validate chooses no checkpoint.
+            # fairseq-validate does not choose a checkpoint.
             best_metric = self.cfg.best_checkpoint_metric if training else ""
             self._retrieval.open(folders[0], split, best_metric)
             return
@@ -162,7 +169,7 @@ class CrossLingualAlignmentTask(PlannedTask):
 
     def _collater(self) -> Collater:
         cfg, specials, size = self.cfg, Specials.of(self.dictionary), len(self.dictionary)
-        # <mask> is the last symbol, unless dict.txt has it elsewhere.
+        # <mask> is the last symbol unless dict.txt lists it elsewhere.
         ordinary = (self.dictionary.nspecial, size - (specials.mask == size - 1))
         masking = Masking(
             MaskingRates(cfg.mask_prob, cfg.leave_unmasked_prob, cfg.random_token_prob),
@@ -181,7 +188,8 @@ class CrossLingualAlignmentTask(PlannedTask):
         return Collater(specials, self.needs, masking, layout, cfg.seed, points, linked)
 
     def _document_frequencies(self) -> dict[str, np.ndarray]:
-        """Inverse, by language, of the training text of all folders, for every split."""
+        """Returns inverse document frequencies by language. They come from the training text of all
+        folders and serve every split."""
         if self._idf is None:
             corpora = []
             for data in shards_of(self.cfg):
@@ -216,22 +224,23 @@ class CrossLingualAlignmentTask(PlannedTask):
         return self._sources(dataset, length)
 
     def sampling(self) -> tuple[float, float]:
-        """The exponent and the share of pairs that the settings ask for."""
+        """Returns the exponent and the share of pairs of the settings."""
         return self.cfg.multilang_sampling_alpha, self.cfg.parallel_share
 
     def valid_step(self, sample, model, criterion):
-        """One batch; before the first of a split, the retrieval accuracy."""
+        """Computes the loss of a batch, and before the first batch of a split the retrieval
+        accuracy."""
         self._retrieval.measure(model)
         return super().valid_step(sample, model, criterion)
 
     def reduce_metrics(self, logging_outputs, criterion):
-        """Logs what the criterion does and, in validation, the retrieval accuracy."""
+        """Logs the criterion's values, and in validation the retrieval accuracy."""
         super().reduce_metrics(logging_outputs, criterion)
         if not criterion.training:
             self._retrieval.log()
 
     def _sources(self, dataset: AlignmentDataset, length: int) -> list[CorpusSource]:
-        """The usable examples of each corpus; what is left out is logged once."""
+        """Returns the usable examples of each corpus, and reports the lost text once."""
         dataset.max_length = length
         sources = dataset.sources()
         if dataset not in self._checked:
@@ -244,8 +253,8 @@ class CrossLingualAlignmentTask(PlannedTask):
             if training or not usable:
                 raise UserError(
                     f"no {self._split_of(dataset)} example of {names} can be used: all are empty "
-                    f"or longer than {length} tokens; mend the text, or raise --tokens-per-sample "
-                    "and --max-positions"
+                    f"or longer than {length} tokens; correct the text, or raise "
+                    "--tokens-per-sample and --max-positions"
                 )
         return sources
 
@@ -254,7 +263,7 @@ class CrossLingualAlignmentTask(PlannedTask):
         return names[0] if names else self.cfg.train_subset
 
     def state_dict(self):
-        """What every checkpoint keeps of the task: a fingerprint of the dictionary."""
+        """Returns what every checkpoint keeps of the task: a fingerprint of the dictionary."""
         return {"dictionary": fingerprint(self.dictionary)}
 
     @exit_clearly

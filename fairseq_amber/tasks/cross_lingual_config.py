@@ -18,13 +18,13 @@ SHORTEST_ROW = PAIR_SPECIALS + 2
 
 @dataclass
 class CrossLingualAlignmentConfig(FairseqDataclass):
-    """Where the text is, and how it is sampled and masked."""
+    """Flags of the task: where the text is, and how it is sampled and masked."""
 
     data: str = field(
         default=MISSING,
         metadata={
-            "help": "folder with dict.txt, mono/ and parallel/ (fairseq-amber prepare); of "
-            "several, colon-separated, each epoch trains on the next; the first one validates"
+            "help": "folder with dict.txt, mono/ and parallel/ (fairseq-amber prepare), or several "
+            "folders separated by colons: each epoch trains on the next, the first one validates"
         },
     )
     languages: Optional[str] = field(
@@ -38,14 +38,14 @@ class CrossLingualAlignmentConfig(FairseqDataclass):
     multilang_sampling_alpha: float = field(
         default=0.7,
         metadata={
-            "help": "a corpus with a share p of the examples of its kind is sampled with p^alpha, "
-            "among languages and among pairs; 1 = as they are, 0 = equally often (mBERT: 0.7)"
+            "help": "sample a language with a share p of all sentences in proportion to p^alpha, "
+            "and a pair likewise; 1 keeps the shares, 0 makes them equal (mBERT: 0.7)"
         },
     )
     parallel_share: float = field(
         default=0.5,
         metadata={
-            "help": "share of steps that train on pairs, where there are both kinds of text; the "
+            "help": "share of the steps that train on pairs, if there are both kinds of text; an "
             "epoch is one pass over the pairs (AMBER: not known)"
         },
     )
@@ -53,47 +53,48 @@ class CrossLingualAlignmentConfig(FairseqDataclass):
         default=512,
         metadata={
             "help": "longest row in subwords, special tokens included, at most the model's "
-            "--max-positions; longer sentences are cut, longer pairs left out"
+            "--max-positions; longer sentences are cut, longer pairs are left out"
         },
     )
     mask_prob: float = field(
-        default=0.15, metadata={"help": "share of tokens that are predicted (BERT: 0.15)"}
+        default=0.15, metadata={"help": "share of the tokens that are predicted (BERT: 0.15)"}
     )
     leave_unmasked_prob: float = field(
-        default=0.1, metadata={"help": "share of predicted tokens left as they are (BERT: 0.1)"}
+        default=0.1,
+        metadata={"help": "share of the predicted tokens that stay as they are (BERT: 0.1)"},
     )
     random_token_prob: float = field(
         default=0.1,
-        metadata={"help": "share of predicted tokens replaced by a random one (BERT: 0.1)"},
+        metadata={"help": "share of the predicted tokens that become a random token (BERT: 0.1)"},
     )
     whole_word_masking: bool = field(
         default=False,
         metadata={
             "help": "predict whole words of a SentencePiece or WordPiece vocabulary, in random "
-            "order as long as they fit into the row's --mask-prob of tokens, so a few tokens fewer "
-            "(the loss is divided by the full share); where none fits, single tokens; in scripts "
-            "written without spaces each subword is a word (BERT: off in its first release)"
+            "order, as many as fit into the row's --mask-prob of tokens (the loss is divided by "
+            "the full share); if no word fits, single tokens are predicted; in scripts written "
+            "without spaces each subword is a word (BERT: off in its first release)"
         },
     )
     pair_positions: ChoiceEnum(["continuous", "reset"]) = field(  # type: ignore[valid-type]
         default="continuous",
         metadata={
-            "help": "positions of a pair's second sentence go on from the first's (BERT), or start "
-            "at 0 again (XLM)"
+            "help": "continuous: positions of a pair's second sentence follow those of the first "
+            "(BERT); reset: they start from 0 again (XLM)"
         },
     )
     pair_segments: ChoiceEnum(["auto", "none"]) = field(  # type: ignore[valid-type]
         default="auto",
         metadata={
-            "help": "auto: a model that has token types tells a pair's two sentences apart by them "
-            "(BERT); none: it does not"
+            "help": "auto: a model with token types tells a pair's two sentences apart by them "
+            "(BERT); none: token types are not used"
         },
     )
     validate_retrieval: int = field(
         default=0,
         metadata={
-            "help": "in validation, also log the retrieval accuracy (%) of at most N pairs of each "
-            "corpus, both ways, as retrieval; without N, 1000; 0 = off",
+            "help": "in validation, also log the retrieval accuracy (percent) of at most N pairs "
+            "of each corpus, in both directions, as retrieval; without N, 1000; 0 = off",
             "argparse_const": 1000,
         },
     )
@@ -107,7 +108,11 @@ class CrossLingualAlignmentConfig(FairseqDataclass):
 
 
 def check(cfg: CrossLingualAlignmentConfig) -> None:
-    """Raises UserError where a setting is out of its range."""
+    """Checks the settings.
+
+    Raises:
+        UserError: a setting is out of its range, or two settings exclude each other.
+    """
     for name, low, high in (
         ("parallel_share", 0.0, 1.0),
         ("mask_prob", 0.0, 1.0),
@@ -146,10 +151,10 @@ def check(cfg: CrossLingualAlignmentConfig) -> None:
 
 
 def shards_of(cfg: CrossLingualAlignmentConfig) -> List[Path]:
-    """The data folders, at least one.
+    """Returns the data folders, at least one.
 
     Raises:
-        UserError: none is named.
+        UserError: no folder is given.
     """
     folders = [Path(name) for name in cfg.data.split(os.pathsep) if name]
     if not folders:

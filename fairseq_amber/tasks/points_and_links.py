@@ -1,4 +1,4 @@
-"""What some criterions want of parallel corpora beyond their tokens."""
+"""Points and word links of parallel corpora, which some criterions need."""
 
 from __future__ import annotations
 
@@ -24,10 +24,16 @@ def point_finder(
     specials: Specials,
     idf: Mapping[str, np.ndarray] | None,
 ) -> PointFinder:
-    """Finds the points of sentences of a vocabulary.
+    """Makes the finder of the points of sentences.
+
+    Args:
+        settings: which subwords are points.
+        symbols: the symbols of the dictionary.
+        specials: ids of the special tokens.
+        idf: inverse document frequencies by language, if the settings use them.
 
     Raises:
-        UserError: words are wanted, and the vocabulary does not mark them.
+        UserError: points are words, and the vocabulary does not mark words.
     """
     flag = "words as points (--ot-points, --l2-units)"
     boundaries = word_boundaries(symbols, specials, flag=flag) if settings.words else None
@@ -35,10 +41,15 @@ def point_finder(
 
 
 def linked_words(units: str, symbols: Sequence[str], specials: Specials) -> LinkedWords:
-    """Finds what links number: ``words`` between spaces, or ``subwords``.
+    """Makes the finder of linked words.
+
+    Args:
+        units: what links number: ``words`` between spaces, or ``subwords``.
+        symbols: the symbols of the dictionary.
+        specials: ids of the special tokens.
 
     Raises:
-        UserError: words are wanted, and the vocabulary does not mark them.
+        UserError: links number words, and the vocabulary does not mark words.
     """
     if units == "subwords":
         return LinkedWords(None)
@@ -47,7 +58,8 @@ def linked_words(units: str, symbols: Sequence[str], specials: Specials) -> Link
 
 
 def document_frequencies(corpora: Sequence[Corpus], size: int) -> dict[str, np.ndarray]:
-    """Inverse, (V,) for each language of the pairs; V = ``size`` symbols of the dictionary."""
+    """Returns inverse document frequencies, (V,) for each language of the pairs, where V = ``size``
+    is the number of symbols of the dictionary."""
     files: dict[str, list[TokenFile]] = {}
     for corpus in corpora:
         if isinstance(corpus, ParallelCorpus):
@@ -57,10 +69,10 @@ def document_frequencies(corpora: Sequence[Corpus], size: int) -> dict[str, np.n
 
 
 def attach_links(corpora: Sequence[Corpus], folder: Path, split: str, linked: LinkedWords) -> None:
-    """Reads the word links of each pair, ``<folder>/<split>.<src>-<tgt>.align``.
+    """Reads the word links of each pair from ``<folder>/<split>.<src>-<tgt>.align``.
 
     Raises:
-        UserError: a file is missing, is none, or is not of the corpus; the message names its line.
+        UserError: a file is missing, has an entry that is not a link, or does not fit the corpus.
     """
     for corpus in corpora:
         if isinstance(corpus, ParallelCorpus):
@@ -77,7 +89,8 @@ def attach_links(corpora: Sequence[Corpus], folder: Path, split: str, linked: Li
 
 
 def warn_of_target_language(pairs: Sequence[str], language: str) -> None:
-    """If no pair has it: it may be misspelt, and the second side is the target of all."""
+    """Warns if no pair has the target language, which may be misspelt. Then the second side of each
+    pair is its target."""
     if pairs and not any(language in pair.split("-") for pair in pairs):
         warn(
             f"no pair ({', '.join(pairs)}) has the target language {language}: the second language "

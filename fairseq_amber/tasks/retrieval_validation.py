@@ -1,4 +1,4 @@
-"""Retrieval accuracy on the validation pairs while a model trains (``--validate-retrieval``)."""
+"""Measures retrieval accuracy on validation pairs during training (``--validate-retrieval``)."""
 
 from __future__ import annotations
 
@@ -21,28 +21,33 @@ from fairseq_amber.objectives.sentence_alignment import mean_pool
 _METRIC = "retrieval"
 _PARTS = ("", "_forward", "_backward")
 _METRICS = tuple(_METRIC + part for part in _PARTS)
-_BATCH_TOKENS = 8192  # where validation is not limited by --max-tokens
+_BATCH_TOKENS = 8192  # if --max-tokens does not limit validation
 
 
 class _Limits(NamedTuple):
-    """Longest row, and most tokens in a batch, padding included."""
+    """Limits of what the model encodes together.
+
+    Attributes:
+        row: longest row in tokens.
+        batch: most tokens of a batch, padding included.
+    """
 
     row: int
     batch: int
 
 
 class RetrievalValidation:
-    """Logs, for each validation split, how many sentences find their translation among those of
-    their corpus, as ``fairseq-amber retrieve`` counts it: the nearest by cosine of the mean of the
-    last layer's states, special tokens included.
+    """Logs the retrieval accuracy of each validation split: the percentage of sentences whose
+    translation is their nearest neighbour in the corpus, as in ``fairseq-amber retrieve``. Sentence
+    vectors are means of the last layer's states, special tokens included, compared by cosine.
 
-    ``retrieval`` is the mean over corpora of the mean of both directions, in percent;
-    ``retrieval/<pair>`` is that of one corpus, ``retrieval_forward`` and ``retrieval_backward`` are
-    the directions.
+    ``retrieval`` is the mean over corpora of the mean of both directions; ``retrieval/<pair>`` is
+    the mean of one corpus. ``retrieval_forward`` and ``retrieval_backward`` are the directions.
 
     Args:
         limit: at most so many pairs of each corpus, evenly spread over it; 0 measures nothing.
-        pairs: as ``data.corpora.available`` takes them.
+        pairs: comma-separated names of the corpora; None for all.
+        dictionary: the dictionary of the task.
     """
 
     def __init__(self, limit: int, pairs: str | None, dictionary: Dictionary):
@@ -58,10 +63,12 @@ class RetrievalValidation:
         """Opens the pairs of a split, whatever text the criterion reads.
 
         Args:
-            best_metric: what the best checkpoint is chosen by.
+            data: the data folder.
+            split: the split.
+            best_metric: the metric that the best checkpoint is chosen by.
 
         Raises:
-            UserError: there are none, or not those that `best_metric` is of.
+            UserError: there are no pairs, or not the pair that ``best_metric`` names.
         """
         if not self._limit:
             return
@@ -83,15 +90,24 @@ class RetrievalValidation:
         self._splits[split] = pairs
 
     def begin(self, split: str, row_tokens: int, batch_tokens: int | None) -> None:
-        """Says which split is validated from now on."""
+        """Begins the validation of a split.
+
+        Args:
+            split: the split.
+            row_tokens: longest row in tokens.
+            batch_tokens: fairseq's ``--max-tokens``.
+        """
         self._current = self._splits.get(split, [])
         self._limits = _Limits(row_tokens, batch_tokens or _BATCH_TOKENS)
         self._measured = None
 
     def measure(self, model: Any) -> None:
-        """Measures at the first call since ``begin``: nan, with a warning, where a vector is not
-        finite. All ranks must call it together; each encodes a part, and all have the result, which
-        is that of a single rank to the bit."""
+        """Measures the accuracy at the first call after ``begin``.
+
+        All ranks must call it together. Each encodes a part of the sentences, and all get the same
+        result, which equals that of a single rank to the bit. The accuracy is nan, with a warning,
+        if a vector is not finite.
+        """
         if self._measured is None:
             accuracies = {corpus.name: self._accuracy(model, corpus) for corpus in self._current}
             self._measured = {}
@@ -103,7 +119,7 @@ class RetrievalValidation:
                     self._measured[_METRIC + part] = sum(values.values()) / len(values)
 
     def log(self) -> None:
-        """Logs what ``measure`` has found, in percent."""
+        """Logs the accuracies of ``measure`` in percent."""
         for name, value in (self._measured or {}).items():
             metrics.log_scalar(name, value, weight=0, priority=20, round=2)
 
@@ -115,7 +131,7 @@ class RetrievalValidation:
         chosen = full[evenly_spread(len(full), self._limit)]
         sides = zip(*(corpus[int(index)] for index in chosen))
         sentences = [ids for side in sides for ids in side]
-        # A sentence that occurs twice is encoded once, so that its vectors are equal to the bit.
+        # A repeated sentence is encoded once, so that its vectors are equal to the bit.
         unique, row_of = distinct([tuple(ids.tolist()) for ids in sentences])
         vectors = self._encode(model, list(map(np.array, unique)))
         source, target = vectors[torch.from_numpy(row_of).to(vectors.device)].chunk(2)
@@ -132,7 +148,8 @@ class RetrievalValidation:
 
     @torch.no_grad()
     def _encode(self, model: Any, sentences: Sequence[np.ndarray]) -> torch.Tensor:
-        """(N, D) in fp32 on every rank, of the same batches however many ranks there are."""
+        """Encodes N sentences to (N, D) fp32 on every rank. The batches do not depend on the number
+        of ranks."""
         from fairseq_amber.data.sentence_batches import batches_by_length
 
         model.eval()
@@ -146,7 +163,7 @@ class RetrievalValidation:
         rank = 0 if alone else distributed_utils.get_data_parallel_rank()
         vectors = torch.zeros(0, device=device)
         for number in range(rank, rank + world * (-(-len(batches) // world)), world):
-            # A rank without a batch takes the first: wrappers of a model may communicate.
+            # A rank without a batch runs the first one, because the model may communicate.
             batch = batches[number if number < len(batches) else 0]
             tokens = pad_rows([rows[i] for i in batch], specials.pad).to(device)
             states = model(tokens, features_only=True)[0]
@@ -161,10 +178,15 @@ class RetrievalValidation:
 
 
 def check_best_metric(limit: int, metric: str, maximize: bool) -> None:
-    """Whether ``--best-checkpoint-metric`` can be had, and means what it says.
+    """Checks ``--best-checkpoint-metric`` if it is the retrieval accuracy.
+
+    Args:
+        limit: ``--validate-retrieval``.
+        metric: ``--best-checkpoint-metric``.
+        maximize: ``--maximize-best-checkpoint-metric``.
 
     Raises:
-        UserError: it is the retrieval accuracy, which is not measured or would be minimised.
+        UserError: the accuracy is not measured, or would be minimised.
     """
     if limit < 0:
         raise UserError(f"--validate-retrieval {limit} is not a number of pairs, 0 or more")

@@ -1,4 +1,4 @@
-"""What is checked and said about the text before training begins."""
+"""Checks of the text before training begins, and warnings about it."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ def check_training_corpora(
     cfg: CrossLingualAlignmentConfig,
     needs: Needs,
 ) -> None:
-    """Whether the corpora of a data folder are what was asked for and what the terms read.
+    """Checks that a data folder has the text that the settings ask for and the terms need.
 
     Args:
         data: the folder.
-        corpora: those that have text.
-        languages, pairs: those to train on.
-        cfg: of the task.
-        needs: of the criterion.
+        corpora: the corpora that have text.
+        languages: the languages to train on.
+        pairs: the pairs to train on.
+        cfg: the settings of the task.
+        needs: what the criterion needs of a batch.
 
     Raises:
-        UserError: a language or pair asked for by name has no text, or there is no pair at all.
+        UserError: a language or pair that is named has no text, or no pair has any and the terms
+            need pairs.
     """
     opened = {corpus.name for corpus in corpora}
     for folder, flag, wanted, names in (
@@ -55,7 +57,7 @@ def check_training_corpora(
 
 
 def log_lost_text(dataset: AlignmentDataset, split: str) -> None:
-    """Says how many examples of each corpus are left out or cut, and why."""
+    """Warns of the examples of each corpus that are left out or cut, and says why."""
     for (name, reason), count in dataset.dropped.items():
         warn(f"{split} {name}: {count:,} examples left out: {reason}")
     longest = dataset.max_length - SENTENCE_SPECIALS

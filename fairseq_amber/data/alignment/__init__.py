@@ -1,1 +1,1 @@
-"""Sentences and pairs of many corpora: masking, points, links, and batches of them."""
+"""Sentences and pairs of many corpora: their masking, points, word links and batches."""

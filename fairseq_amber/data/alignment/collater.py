@@ -1,4 +1,4 @@
-"""Sentences or sentence pairs of one corpus -> one batch for one forward pass."""
+"""Makes the batch of a forward pass from sentences or sentence pairs of one corpus."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ from fairseq_amber.data.layout import (
 class PairLayout(NamedTuple):
     """How a model tells the two sentences of a row apart.
 
-    segments: by BERT's token types, where it has them. reset: by XLM's positions, which start
-    again at the second sentence.
+    Attributes:
+        segments: by BERT's token types, if the model has them.
+        reset: by XLM's positions, which start from 0 again at the second sentence.
     """
 
     segments: bool = True
@@ -38,20 +39,22 @@ class PairLayout(NamedTuple):
 
 
 class Collater:
-    """Makes batches. The masking of an example is a function of (seed, epoch, draw), whichever
-    rank or batch it lands in; see ``draws`` of :class:`~fairseq_amber.data.plan.MicroBatch`.
+    """Makes batches.
+
+    The masking of an example is a function of (seed, epoch, draw) and not of its rank or batch; see
+    ``draws`` of ``data.plan.MicroBatch``.
 
     Shapes: B examples; R rows of T tokens; M predicted tokens, at most Q in a row; L tokens of the
-    longest sentence; P of the longest first sentence of a row, its special tokens included.
+    longest sentence; P tokens of the longest first sentence of a row, special tokens included.
 
     Args:
         specials: ids of the special tokens.
         needs: which rows to make.
         masking: how rows are corrupted.
-        layout: of pairs; None for the default.
-        seed: of the masking.
-        points: finds them, where they are needed.
-        linked: finds linked words, likewise.
+        layout: how the sentences of a pair are told apart; None for the default.
+        seed: the seed of the masking.
+        points: finds the points; None if they are not needed.
+        linked: finds linked words; None if they are not needed.
     """
 
     def __init__(
@@ -75,12 +78,17 @@ class Collater:
     def sentences(
         self, sentences: Sequence[np.ndarray], draws: Sequence[int], epoch: int
     ) -> dict[str, Any]:
-        """One batch of masked sentences.
+        """Makes a batch of masked sentences.
+
+        Args:
+            sentences: B sentences.
+            draws: the draw of each.
+            epoch: the epoch that the masking is drawn for.
 
         Returns:
-            ``net_input``: ``src_tokens`` (B, T) and ``predicted``, the positions (B, Q) and slots
-            (M,) of :class:`~fairseq_amber.data.alignment.masking.MaskedRows`. Beside it
-            ``target`` (M,) and ``ntokens``, padding left out.
+            ``net_input``, the arguments of the model: ``src_tokens`` (B, T) and ``predicted``, a
+            pair of positions (B, Q) and slots (M,), see ``masking.MaskedRows``. Beside it
+            ``target`` (M,), the predicted tokens, and ``ntokens`` without padding.
         """
         rows = pad_rows([sentence_row(x, self.specials) for x in sentences], self.specials.pad)
         lengths = np.array([len(x) for x in sentences])
@@ -100,19 +108,29 @@ class Collater:
         corpus: str = "",
         links: Sequence[np.ndarray] = (),
     ) -> dict[str, Any]:
-        """One batch of pairs: masked rows [x;y] first, then [x;y] and [y;x] as they are.
+        """Makes a batch of pairs: first masked rows [x;y], then unmasked rows [x;y] and [y;x].
+
+        Args:
+            sources: B sentences x.
+            targets: B sentences y.
+            draws: the draw of each pair.
+            epoch: the epoch that the masking is drawn for.
+            corpus: the name of the corpus, for its points.
+            links: (m, 2) word links of each pair, if they are needed.
 
         Returns:
-            What :meth:`sentences` returns, of the masked rows; for all R rows ``segments`` and
-            ``positions`` (R, T), as the layout has it. For word alignment in ``net_input``:
-            ``prefix_lengths`` (R,), the whole row of a masked one; ``cross``, the queries and keys
-            of :class:`~fairseq_amber.data.layout.AlignmentRows`; ``sentence_width``, the number P.
-            Beside it: ``source_mask``, ``target_mask`` (B, L) bool, tokens that count in word
-            alignment; ``sentence_mask`` (2B, P) bool, those that count in the means of x and of y;
-            ``source_key``, ``target_key`` (B,) int64, equal for equal sentences. ``sentences``,
-            where they are needed apart: what :meth:`separate` returns. ``points``: what
-            :meth:`PointFinder.batch` returns for the ``corpus``; ``links``: what
-            :meth:`LinkedWords.batch` does for the (m, 2) ``links`` of each pair.
+            What ``sentences`` returns for the masked rows, and as far as it is needed:
+
+            - ``net_input``: ``segments`` and ``positions`` (R, T) of all rows. For word alignment
+              ``prefix_lengths`` (R,), tokens of the first sentence (of a masked row, all its
+              tokens); ``cross``, the queries and keys of ``layout.AlignmentRows``;
+              ``sentence_width``, the number P.
+            - ``source_mask``, ``target_mask``: (B, L) bool, the tokens that are aligned.
+            - ``sentence_mask``: (2B, P) bool, the tokens of x and of y that count in their means.
+            - ``source_key``, ``target_key``: (B,) int64, equal for equal sentences.
+            - ``sentences``: what ``separate`` returns.
+            - ``points``: what ``PointFinder.batch`` returns.
+            - ``links``: what ``LinkedWords.batch`` returns.
         """
         first = np.array([len(x) for x in sources])
         lengths = first + np.array([len(y) for y in targets])  # of pairs, without special tokens
@@ -162,11 +180,11 @@ class Collater:
     def separate(
         self, sources: Sequence[np.ndarray], targets: Sequence[np.ndarray]
     ) -> dict[str, Any]:
-        """The sentences of n pairs each in a row of its own.
+        """Puts each sentence of n pairs in a row of its own.
 
         Returns:
-            ``tokens`` (2n, T): all sources, then all targets. ``mask`` (2n, T) bool: those that
-            count in a sentence's mean. ``source_key``, ``target_key`` (n,) as in :meth:`pairs`.
+            ``tokens`` (2n, T), all sources and then all targets; ``mask`` (2n, T) bool, the tokens
+            that count in a sentence's mean; ``source_key`` and ``target_key`` (n,) as in ``pairs``.
         """
         rows = [sentence_row(x, self.specials) for x in (*sources, *targets)]
         tokens = pad_rows(rows, self.specials.pad)
@@ -189,8 +207,8 @@ class Collater:
     def _means(
         self, tokens: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of sentences at the left of (R, P) tokens: (R, P) bool, those that count in the mean, and
-        (R,) keys."""
+        """Returns (R, P) bool, the tokens that count in a sentence's mean, and (R,) keys of the
+        sentences, which are at the left of (R, P) tokens."""
         whole = prefix_token_mask(lengths, tokens.size(1))
         keys = torch.from_numpy(fingerprints(tokens.numpy(), whole.numpy()))
         if self.needs.include_specials:

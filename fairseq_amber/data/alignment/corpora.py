@@ -1,4 +1,4 @@
-"""Binarised corpora in a data folder: what is there, and memory-mapped reading of it.
+"""Finds the binarised corpora of a data folder, and reads them through memory maps.
 
 Layout (stock ``fairseq-preprocess`` files)::
 
@@ -20,7 +20,7 @@ from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.errors import UserError
 from fairseq_amber.tokenizers.dictionary import check_same_dictionary
 
-_CHECKED = 10_000  # sentences: enough to notice a dictionary that belongs to other data
+_CHECKED = 10_000  # sentences; enough to notice a dictionary of other data
 
 
 class MonolingualCorpus:
@@ -34,12 +34,12 @@ class MonolingualCorpus:
 
     @property
     def lengths(self) -> np.ndarray:
-        """(N,) int32 tokens, made anew at each call."""
+        """(N,) int32 tokens of each sentence; a new array at each call."""
         return self.sentences.sizes - 1
 
     @property
     def empty(self) -> np.ndarray:
-        """(N,) bool: sentences without a token, made anew at each call."""
+        """(N,) bool, True for a sentence without tokens; a new array at each call."""
         return self.sentences.sizes == 1
 
     def __len__(self) -> int:
@@ -50,8 +50,11 @@ class MonolingualCorpus:
 
 
 class ParallelCorpus:
-    """Sentence pairs, without the ``</s>`` that each sentence is stored with, and where they are
-    wanted the ``links`` of their words."""
+    """Sentence pairs, without the ``</s>`` that each sentence is stored with.
+
+    Attributes:
+        links: the word links of the pairs; None if no term needs them.
+    """
 
     parallel = True
 
@@ -69,14 +72,14 @@ class ParallelCorpus:
 
     @property
     def lengths(self) -> np.ndarray:
-        """(N,) int32 tokens of both sides, made anew at each call."""
+        """(N,) int32 tokens of both sides together; a new array at each call."""
         lengths = self.sources.sizes + self.targets.sizes
         lengths -= 2
         return lengths
 
     @property
     def empty(self) -> np.ndarray:
-        """(N,) bool: pairs that lack the source or the target, made anew at each call."""
+        """(N,) bool, True for a pair without a source or a target; a new array at each call."""
         return (self.sources.sizes == 1) | (self.targets.sizes == 1)
 
     def __len__(self) -> int:
@@ -90,10 +93,15 @@ Corpus = Union[MonolingualCorpus, ParallelCorpus]
 
 
 def available(data: Path, kind: str, wanted: str | None) -> list[str]:
-    """Names of the corpora of a kind (``mono`` or ``parallel``), all or those wanted.
+    """Returns the names of the corpora of a kind.
+
+    Args:
+        data: the data folder.
+        kind: ``mono`` or ``parallel``.
+        wanted: comma-separated names; None for all.
 
     Raises:
-        UserError: a wanted name is not there; the message lists those that are.
+        UserError: a wanted corpus does not exist; the message lists those that do.
     """
     folder = data / kind
     found = []
@@ -118,12 +126,12 @@ def available(data: Path, kind: str, wanted: str | None) -> list[str]:
 def load_corpora(
     data: Path, split: str, languages: Sequence[str], pairs: Sequence[str], dictionary: Dictionary
 ) -> list[Corpus]:
-    """Opens a split of the named corpora; those without that split are left out.
+    """Opens a split of the named corpora, without those that do not have it.
 
     Raises:
-        UserError: two corpora of one name, a name that is not a pair, a side of a pair is missing,
-            the sides differ in length, a file is damaged, or a corpus was binarised with another
-            dictionary.
+        UserError: two corpora have one name, a name is not that of a pair, a side of a pair is
+            missing, the sides differ in length, a file is damaged, or a corpus was binarised with
+            another dictionary.
     """
     for name in set(languages) & set(pairs):
         raise UserError(f"{data} has both mono/{name} and parallel/{name}: rename one of them")
@@ -179,6 +187,6 @@ def _open(path: Path, dictionary: Dictionary) -> TokenFile | None:
 
 
 def _check_own_dictionaries(data: Path, folder: Path) -> None:
-    """``fairseq-preprocess`` leaves a copy of the dictionary beside what it writes."""
+    """Checks the copies of the dictionary that ``fairseq-preprocess`` leaves beside a corpus."""
     for path in sorted(folder.glob("dict*.txt")):
         check_same_dictionary(data / "dict.txt", path)

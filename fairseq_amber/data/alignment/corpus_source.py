@@ -8,21 +8,24 @@ from fairseq_amber.data.alignment.corpora import Corpus
 
 
 class CorpusSource:
-    """The usable examples of a corpus, their costs and how many tokens each predicts.
+    """The usable examples of a corpus; see ``data.sampling.Source``.
 
-    These are made anew from the lengths at each call, so that of tens of millions of pairs no more
-    than the arrays of one corpus are held while an epoch is planned.
+    Its arrays are computed from the lengths at each access. So memory holds the arrays of one
+    corpus alone while an epoch of tens of millions of pairs is planned.
 
     Args:
         corpus: the text.
-        offset: index in the dataset of its first example.
-        costs: (K + 1,) by length: tokens over all passes of an example of so many. Examples longer
-            than K are cut if sentences, and left out if pairs.
-        predicted_counts: (K + 1,) by length: how many tokens are predicted.
-        point_and_link_counts: (N, 2) of all examples, see ``data.sampling.Source``.
+        offset: index in the dataset of the corpus's first example.
+        costs: (K + 1,) the tokens over all rows of an example, by its length. Sentences longer than
+            K are cut, and pairs longer than K are left out.
+        predicted_counts: (K + 1,) how many tokens an example predicts, by its length.
+        point_and_link_counts: (N, 2) of all examples, the unusable ones included.
 
     Attributes:
-        size: number of usable examples. empty, too_long: how many others there are.
+        parallel: whether the examples are sentence pairs.
+        size: number of usable examples.
+        empty: number of examples left out because they, or one of their sides, are empty.
+        too_long: number of examples left out because they are too long.
     """
 
     def __init__(
@@ -49,14 +52,14 @@ class CorpusSource:
 
     @property
     def indices(self) -> np.ndarray:
-        """(size,) of the examples in the dataset."""
+        """(size,) indices of the examples in the dataset."""
         end = self._offset + len(self._corpus)
         dtype = np.int32 if end < 2**31 else np.int64
         return self._of_usable(np.arange(self._offset, end, dtype=dtype))
 
     @property
     def costs(self) -> np.ndarray:
-        """(size,) tokens of each over all passes, special tokens included."""
+        """(size,) tokens of each example over all its rows, special tokens included."""
         return self._costs[self._lengths()]
 
     @property

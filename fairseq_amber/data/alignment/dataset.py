@@ -21,13 +21,13 @@ class AlignmentDataset(FairseqDataset):
     """All corpora of a split behind one index.
 
     Args:
-        corpora: monolingual and parallel, in a fixed order.
+        corpora: monolingual and parallel corpora in a fixed order.
         collate: makes the batches.
-        max_length: longest row in tokens, special tokens included. Longer sentences are cut;
+        max_length: longest row in tokens, special tokens included. Longer sentences are cut, and
             longer pairs are left out.
 
     Attributes:
-        dropped: how many examples of a corpus :meth:`sources` left out, by (corpus, reason).
+        dropped: how many examples of a corpus ``sources`` has left out, by (corpus, reason).
     """
 
     def __init__(self, corpora: Sequence[Corpus], collate: Collater, max_length: int):
@@ -48,11 +48,11 @@ class AlignmentDataset(FairseqDataset):
         return False
 
     def set_epoch(self, epoch: int) -> None:
-        """The epoch that the masking is drawn for."""
+        """Sets the epoch, which the random masking depends on."""
         self.epoch = epoch
 
     def sources(self) -> list[CorpusSource]:
-        """What the sampler needs to know of each corpus that has an example, without reading it."""
+        """Returns a source for each corpus that has a usable example, without reading its text."""
         self.dropped = {}
         sources = [self._source(*item) for item in zip(self.corpora, self.offsets)]
         return [source for source in sources if source.size]
@@ -102,22 +102,28 @@ class AlignmentDataset(FairseqDataset):
         return {"index": index, "corpus": corpus, "tokens": tokens, "batch": batch}
 
     def _read(self, index: int):
-        """The corpus of an example, and its tokens: of a sentence, or of both sides of a pair."""
+        """Returns the corpus of an example, and its tokens (of a pair, those of both sides)."""
         which = bisect_right(self.offsets, index) - 1
         corpus = self.corpora[which]
         tokens = corpus[index - self.offsets[which]]
         return corpus, tokens if corpus.parallel else tokens[: self.max_length - SENTENCE_SPECIALS]
 
     def collater(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
-        """One batch of examples of one corpus.
+        """Makes a batch of examples of one corpus.
 
         Returns:
-            The batch of ``Collater``, with the name of its ``corpus``; ``corpora``, all names of
-            this split; ``filler``, whether the batch only keeps a rank busy and adds nothing to the
-            ``normalizers``, the update's counts (None outside a plan: the batch normalises itself).
-            Where the criterion chooses among the pairs of several steps of an update:
-            ``update_step``, and at the first of them ``update_sentences``, for every step the
-            sentences of ``Collater.separate`` and ``filler``.
+            The batch of ``Collater``, and beside it:
+
+            - ``corpus``: the name of the corpus; ``corpora``: all names of the split.
+            - ``parallel``: whether the examples are pairs; ``nsentences``: their number B;
+              ``id``: (B,) int64, their indices.
+            - ``filler``: whether the batch only keeps a rank busy and counts for nothing.
+            - ``normalizers``: the counts of the update, see ``data.plan.Normalizers``; None outside
+              a plan, where each batch is normalised by itself.
+            - ``update_step``: the place of this step among the update's parallel steps, if a
+              criterion contrasts pairs of several steps; at the first of them also
+              ``update_sentences``: for each step what ``Collater.separate`` returns, and its
+              ``filler``.
         """
         if not samples:
             return {}

@@ -1,4 +1,4 @@
-"""Where linked words of a sentence pair lie in a batch."""
+"""Finds the places of linked words in a batch."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from fairseq_amber.data.whole_words import WordBoundaries, last_subwords, word_c
 
 
 class LinkedWords:
-    """A word stands where its last subword does (Cao et al. 2020).
+    """Finds the places of linked words. A word has the place of its last subword (Cao et al. 2020).
 
     Args:
-        boundaries: of the words that links number; None where they number subwords.
+        boundaries: the boundaries of the words that links number; None if they number subwords.
     """
 
     def __init__(self, boundaries: WordBoundaries | None):
@@ -28,15 +28,16 @@ class LinkedWords:
         targets: Sequence[np.ndarray],
         links: Sequence[np.ndarray],
     ) -> dict[str, Any]:
-        """The links of a batch, each sentence in a row ``<s> x </s>`` of T tokens.
+        """Returns the links of a batch, where each sentence has a row ``<s> x </s>`` of T tokens.
 
         Args:
-            sources, targets: B sentences.
-            links: (m, 2) of each pair.
+            sources: B source sentences.
+            targets: B target sentences.
+            links: (m, 2) links of each pair.
 
         Returns:
-            ``first``, ``second`` (M,) int64: places of linked words among the B x T tokens of the
-            rows of the pairs' first sentences, and of their second ones.
+            ``first`` and ``second``, (M,) int64: the places of the linked words among the B x T
+            tokens of the source rows and of the target rows.
         """
         width = max(map(len, (*sources, *targets))) + SENTENCE_SPECIALS
         out = {}
@@ -49,5 +50,5 @@ class LinkedWords:
         return out
 
     def lengths(self, sentences: TokenFile) -> np.ndarray:
-        """(N,) int32: how many words, or subwords, each sentence of a file has."""
+        """Counts the words, or subwords, of each sentence of a file: (N,) int32."""
         return word_counts(sentences, self.boundaries)

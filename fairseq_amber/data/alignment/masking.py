@@ -1,9 +1,10 @@
 """BERT's token corruption (Devlin et al. 2019, arXiv 1810.04805, section 3.1), by token or word.
 
-How many tokens of a row may be predicted, its budget, depends on the row's length alone, so that
-the budget of any set of rows, a whole update over all ranks for one, is known before it is read.
+The budget of a row is the number of tokens that it may predict. It depends on the row's length
+alone, so that the budget of any set of rows (a whole update over all ranks, for example) is known
+before the text is read.
 
-Shapes: B rows, T tokens, Q the most predicted tokens of a row, M all predicted tokens.
+Shapes: B rows of T tokens; at most Q predicted tokens in a row; M predicted tokens in all.
 """
 
 from __future__ import annotations
@@ -20,8 +21,14 @@ _ORDER, _FATE, _REPLACEMENT, _DRAWS = range(4)  # random numbers of each token
 
 
 class MaskingRates(NamedTuple):
-    """probability: share of the tokens predicted; of these, ``leave`` stay as they are and
-    ``random`` become another token of the vocabulary; the others become ``<mask>``."""
+    """Shares of the tokens that are predicted, and of what these become.
+
+    Attributes:
+        probability: share of the tokens that are predicted.
+        leave: share of the predicted tokens that stay as they are.
+        random: share of the predicted tokens that become a random token. The others become
+            ``<mask>``.
+    """
 
     probability: float = 0.15
     leave: float = 0.1
@@ -31,9 +38,12 @@ class MaskingRates(NamedTuple):
 class Masking(NamedTuple):
     """How rows are corrupted.
 
-    rates: how much, and into what. mask: the id of ``<mask>``. ordinary: ids ``low <= id < high``
-    that are not special: the only ones that are predicted or drawn as a random replacement. words:
-    predict whole words; by default single tokens.
+    Attributes:
+        rates: the shares.
+        mask: the id of ``<mask>``.
+        ordinary: the bounds of the ids ``low <= id < high`` that are not special. Only these are
+            predicted, or drawn as a random replacement.
+        words: predict whole words with these boundaries; None for single tokens.
     """
 
     rates: MaskingRates
@@ -59,9 +69,16 @@ class MaskedRows(NamedTuple):
 
 
 def predicted_counts(lengths: np.ndarray, rates: MaskingRates) -> np.ndarray:
-    """The budget of rows with so many tokens, special ones left out, int32: the nearest integer to
-    the share, at least one, as in BERT's own data preparation; 0 where there is no token or no
-    masking."""
+    """Returns the budgets of rows: the integer nearest to the share, at least one, as in BERT's own
+    data preparation; 0 if a row has no token or nothing is masked.
+
+    Args:
+        lengths: tokens of each row without special tokens.
+        rates: the shares.
+
+    Returns:
+        int32 of the shape of ``lengths``.
+    """
     if rates.probability <= 0:
         return np.zeros(np.shape(lengths), dtype=np.int32)
     counts = np.floor(lengths * rates.probability + 0.5).astype(np.int32)
@@ -73,17 +90,17 @@ def mask_rows(
 ) -> MaskedRows:
     """Corrupts rows, each by its own random numbers.
 
-    A row predicts exactly its budget of random tokens, or, with whole words, the words that fit
-    into it (:func:`_choose_words`), so a few tokens fewer. What a token becomes is drawn token by
-    token in either case, as in BERT. ``<unk>`` and the other special tokens are never predicted: a
-    row with fewer ordinary tokens than its budget predicts all of those. In training the loss is
-    divided by the budgets nevertheless: they are the same however an update is cut.
+    A row predicts exactly its budget of random tokens. With whole words it predicts the words that
+    fit into the budget, so a few tokens fewer. In either case the replacement is drawn for each
+    token by itself, as in BERT. ``<unk>`` and the other special tokens are never predicted; a row
+    with fewer ordinary tokens than its budget predicts all of them. The loss is divided by the
+    budgets in any case, because they do not depend on how an update is cut.
 
     Args:
         tokens: (B, T) int64 ids, padded on the right.
-        budgets: (B,) :func:`predicted_counts` of the rows' lengths.
-        masking: how.
-        keys: (B,) uint64 of :func:`~fairseq_amber.data.counter_random.stream_keys`.
+        budgets: (B,) the ``predicted_counts`` of the rows' lengths.
+        masking: how rows are corrupted.
+        keys: (B,) uint64 of ``data.counter_random.stream_keys``.
     """
     low, high = masking.ordinary
     maskable = (tokens >= low) & (tokens < high) & (tokens != masking.mask)
@@ -106,7 +123,7 @@ def mask_rows(
 
     counts = chosen.sum(axis=1)
     width = int(counts.max(initial=0))
-    first = np.cumsum(counts) - counts  # of each row among the M
+    first = np.cumsum(counts) - counts  # the first of each row among the M
     slots = rows * width + np.arange(len(rows)) - first[rows]
     predicted = np.zeros((len(tokens), width), dtype=np.int64)
     predicted.flat[slots] = positions
@@ -114,7 +131,7 @@ def mask_rows(
 
 
 def _choose_tokens(order: np.ndarray, maskable: np.ndarray, budgets: np.ndarray) -> np.ndarray:
-    """(B, T) bool: the first ``budgets`` maskable tokens of each row in the random order."""
+    """Chooses the first ``budgets`` maskable tokens of each row in random order: (B, T) bool."""
     order = np.where(maskable, order, _LAST)
     last = np.maximum(budgets, 1)[:, None] - 1
     threshold = np.take_along_axis(np.sort(order, axis=1), last, axis=1)
@@ -124,16 +141,18 @@ def _choose_tokens(order: np.ndarray, maskable: np.ndarray, budgets: np.ndarray)
 def _choose_words(
     order: np.ndarray, maskable: np.ndarray, budgets: np.ndarray, starts: np.ndarray
 ) -> np.ndarray:
-    """(B, T) bool: whole words in random order, each taken if it still fits into the row's budget,
-    as in BERT's own data preparation.
+    """Chooses whole words in random order: (B, T) bool. As in BERT's own data preparation, a word
+    is chosen if it still fits into the row's budget.
 
-    Where not one word fits, single tokens are taken instead. (BERT predicts nothing there. Its
-    rows are filled with text and hardly ever meet the case; here a row is a sentence, of which a
-    budget of one or two tokens is the rule, and it would be encoded for nothing. The shortest word
-    could be the whole row.)
+    If no word of a row fits, single tokens are chosen instead. BERT predicts nothing there, but its
+    rows are full of text and hardly ever meet the case. Here a row is a sentence with a budget of
+    mostly one or two tokens, and would be encoded for nothing. (Taking the shortest word could mean
+    the whole row.)
     """
     b, t = maskable.shape
-    word = np.cumsum(starts).reshape(b, t) - 1  # words do not cross rows: every row begins one
+    word = (
+        np.cumsum(starts).reshape(b, t) - 1
+    )  # words do not cross rows, since every row begins with a word
     first = np.flatnonzero(starts)  # (number of words,)
     sizes = np.bincount(word[maskable], minlength=len(first))
     candidates = np.flatnonzero(sizes)

@@ -1,7 +1,8 @@
-"""Which subwords of a sentence stand for its words, where losses compare words of two languages.
+"""Finds the points of a sentence: the subwords that stand for its words where a loss compares the
+words of two languages.
 
-Shapes: B pairs; T tokens of the longest sentence of a batch, special tokens included; P problems,
-the B pairs or all of them together, of at most N points of a side.
+Shapes: B pairs; T tokens of the longest sentence of a batch, special tokens included; P problems
+(each of the B pairs, or all of them together) of at most N points on a side.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ class PointFinder:
     """Finds the points of sentences.
 
     Args:
-        settings: which.
-        boundaries: of words; None for subwords.
-        idf: (V,) for each language; see :func:`inverse_document_frequencies`.
+        settings: which subwords are points, and how they share the mass.
+        boundaries: where words begin; None if every subword is a point.
+        idf: (V,) ``inverse_document_frequencies`` by language.
     """
 
     def __init__(
@@ -39,13 +40,23 @@ class PointFinder:
     def batch(
         self, pair: str, sources: Sequence[np.ndarray], targets: Sequence[np.ndarray]
     ) -> dict[str, Any]:
-        """The points of a batch of one corpus, each sentence in a row ``<s> x </s>`` of T tokens.
+        """Returns the points of a batch of one corpus, in which each sentence has a row
+        ``<s> x </s>`` of T tokens.
+
+        Args:
+            pair: the name of the corpus, ``<src>-<tgt>``.
+            sources: B source sentences.
+            targets: B target sentences.
 
         Returns:
-            ``target_side``, see :class:`PointSettings`; for either side, as the settings name them,
-            ``<side>_index`` (P, N) int64, places among the B x T tokens of that side's rows, and
-            ``<side>_weights`` (P, N) fp64, which sum to 1 in each problem, both 0 in the padding;
-            ``<side>_mask`` (P, N) bool; ``targets``, the number of target points.
+            A dict, in which <side> is ``source`` and ``target`` as ``PointSettings`` names them:
+
+            - ``target_side``: 0 or 1, the side of the corpus that is the target.
+            - ``<side>_index``: (P, N) int64, places among the B x T tokens of the side's rows, 0 in
+              the padding.
+            - ``<side>_weights``: (P, N) fp64, 0 in the padding; they sum to 1 in each problem.
+            - ``<side>_mask``: (P, N) bool, False in the padding.
+            - ``targets``: the number of target points.
         """
         target_side = self.settings.target_side(pair)
         width = max(map(len, (*sources, *targets))) + SENTENCE_SPECIALS
@@ -62,14 +73,14 @@ class PointFinder:
         return out
 
     def places(self, sentence: np.ndarray) -> np.ndarray:
-        """Where the points of a sentence are in its row ``<s> x </s>``."""
+        """Returns the positions of a sentence's points in its row ``<s> x </s>``."""
         places = last_subwords(sentence, self.boundaries) + 1
         if self.settings.special_tokens:
             places = np.concatenate(([0], places, [len(sentence) + 1]))
         return places
 
     def counts(self, sentences: TokenFile) -> np.ndarray:
-        """(N,) int32: how many points each sentence of a file has."""
+        """Counts the points of each sentence of a file: (N,) int32."""
         special = np.int32(2 * self.settings.special_tokens)
         return word_counts(sentences, self.boundaries) + special
 
@@ -87,17 +98,19 @@ class PointFinder:
             return np.concatenate(index)[None], weights, np.ones(weights.shape, dtype=bool)
         most = max(map(len, index))
         mask = np.arange(most) < np.array([len(at) for at in index])[:, None]
-        # fairseq halves what is fp32 in a batch, and halves would not sum to 1.
+        # In fp64, because fairseq casts fp32 tensors of a batch to fp16, which would not sum to 1.
         padded, weights = np.zeros(mask.shape, np.int64), np.zeros(mask.shape, np.float64)
         padded[mask], weights[mask] = np.concatenate(index), np.concatenate(masses)
         return padded, weights, mask
 
     def _masses(self, sentence: np.ndarray, places: np.ndarray, language: str) -> np.ndarray:
-        """Of a sentence's points; they sum to 1."""
+        """Returns the masses of a sentence's points, which sum to 1."""
         if not self.settings.idf:
             return np.full(len(places), 1 / len(places))
-        of_tokens = np.full(len(sentence) + SENTENCE_SPECIALS, 1.0)  # <s>, </s>: in every sentence
-        if language in self.idf:  # else it is not in the training text
+        of_tokens = np.full(
+            len(sentence) + SENTENCE_SPECIALS, 1.0
+        )  # <s> and </s> are in every sentence
+        if language in self.idf:  # other languages are not in the training text
             of_tokens[1:-1] = self.idf[language][sentence]
         # A word is as rare as the rarest of its subwords.
         begins = np.concatenate(([0], places[:-1] + 1))
@@ -108,8 +121,17 @@ class PointFinder:
 def inverse_document_frequencies(
     files: Sequence[TokenFile], size: int, sentences: int = 200_000
 ) -> np.ndarray:
-    """``idf_t = ln((1 + n) / (1 + n_t)) + 1`` of V = ``size`` subwords, (V,): n sentences, those at
-    the beginning of each file, n_t of them with the subword t; scikit-learn's smoothed form."""
+    """Returns ``idf_t = ln((1 + n) / (1 + n_t)) + 1``, scikit-learn's smoothed form, where n_t of n
+    sentences have the subword t.
+
+    Args:
+        files: text of one language.
+        size: V, the number of subwords.
+        sentences: so many at the beginning of each file are read.
+
+    Returns:
+        (V,) float64.
+    """
     seen = np.zeros(size, dtype=np.int64)
     total = 0
     for file in files:

@@ -125,8 +125,10 @@ class EpochPlan(Sequence):
         real = ~steps.fillers
         self._heights = np.where(steps.parallel, steps.sizes.max(axis=1, initial=0), 0)
 
-        def per_update(of_step: np.ndarray) -> np.ndarray:
-            return np.add.reduceat(of_step, np.arange(0, count, update_freq)) if count else of_step
+        def per_update(per_step: np.ndarray) -> np.ndarray:
+            return (
+                np.add.reduceat(per_step, np.arange(0, count, update_freq)) if count else per_step
+            )
 
         tokens = (steps.predicted_counts * real).sum(axis=1)
         self._mlm_tokens = per_update(np.where(steps.parallel, 0, tokens))
@@ -171,8 +173,8 @@ class EpochPlan(Sequence):
             return self._examples(step, rank, normalizers)
         siblings = []
         for other in np.flatnonzero(parallel).tolist():
-            of_step: Normalizers = {**normalizers, "step_pairs": int(heights[other])}
-            siblings.append(self._examples(first + other, rank, of_step))
+            at_step: Normalizers = {**normalizers, "step_pairs": int(heights[other])}
+            siblings.append(self._examples(first + other, rank, at_step))
         for place, sibling in enumerate(siblings):
             sibling.update, sibling.update_step = tuple(siblings), place
         return siblings[int(parallel[:position].sum())]

@@ -31,11 +31,11 @@ class PlanIterator(iterators.EpochBatchIterator):
     def __init__(self, plan: EpochPlan, **settings: Any):
         super().__init__(batch_sampler=(), disable_shuffling=True, **settings)
         self.plan = plan
-        of_rank = _UntilExit(plan[self.shard_id :: self.num_shards])
+        own_batches = _UntilExit(plan[self.shard_id :: self.num_shards])
         # The sampler keeps this function. A method would make a reference cycle through this
         # iterator; the garbage collector would close the queues to the workers before torch asks
         # the workers to end, and torch would wait five seconds for each.
-        self.ordered_batches = lambda epoch, fix_batches_to_gpus, shuffle: of_rank
+        self.ordered_batches = lambda epoch, fix_batches_to_gpus, shuffle: own_batches
 
     @property
     def frozen_batches(self) -> EpochPlan:

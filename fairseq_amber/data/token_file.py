@@ -22,7 +22,7 @@ from fairseq_amber.errors import UserError
 SUFFIXES = (".bin", ".idx")
 _MAGIC = b"MMIDIDX\x00\x00"
 _HEADER = struct.Struct("<QBQ")
-_AT_ONCE = 100_000  # sentences that are counted together
+_COUNTED_TOGETHER = 100_000  # sentences
 _VERSION = 1
 _TYPE_CODES = {np.uint16: 8, np.uint32: 9}  # the types that are written
 _TYPES = {4: np.int32, 5: np.int64, 8: np.uint16, 9: np.uint32}  # the types that may hold token ids
@@ -89,8 +89,8 @@ class TokenFile:
             flags: maps the ids of sentences end to end, (n,), to flags, (n,) bool.
         """
         counts = np.empty(len(self), dtype=np.int32)
-        for first in range(0, len(self), _AT_ONCE):
-            starts = self._starts[first : first + _AT_ONCE] // self._tokens.itemsize
+        for first in range(0, len(self), _COUNTED_TOGETHER):
+            starts = self._starts[first : first + _COUNTED_TOGETHER] // self._tokens.itemsize
             end = int(starts[-1]) + int(self.sizes[first + len(starts) - 1])
             flagged = flags(self._tokens[starts[0] : end])
             counts[first : first + len(starts)] = np.add.reduceat(

@@ -109,13 +109,13 @@ def word_boundaries(
     else:
         begins = ~np.array(continued)
         stems = [s[2:] if c else s for s, c in zip(symbols, continued)]
-    fresh = begins.copy()
+    starts_word = begins.copy()
     ends = np.zeros(len(stems), dtype=bool)
     if split_unspaced:
         begins |= np.array([bool(_UNSPACED.match(stem[:1])) for stem in stems])
         ends |= np.array([bool(_UNSPACED.match(stem[-1:])) for stem in stems])
-    for table in (begins, ends, fresh):
+    for table in (begins, ends, starts_word):
         table[list(specials)] = True
-    bare = np.array([begin and not stem for begin, stem in zip(fresh, stems)])
+    bare = np.array([begin and not stem for begin, stem in zip(starts_word, stems)])
     bare[list(specials)] = False
-    return WordBoundaries(begins, ends, bare, fresh)
+    return WordBoundaries(begins, ends, bare, starts_word)

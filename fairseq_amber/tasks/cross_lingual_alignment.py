@@ -20,7 +20,11 @@ from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.whole_words import word_boundaries
 from fairseq_amber.errors import UserError, exit_clearly
-from fairseq_amber.tasks.cross_lingual_config import CrossLingualAlignmentConfig, check, shards_of
+from fairseq_amber.tasks.cross_lingual_config import (
+    CrossLingualAlignmentConfig,
+    check_settings,
+    data_folders,
+)
 from fairseq_amber.tasks.planned_task import PlannedTask
 from fairseq_amber.tasks.points_and_links import (
     attach_links,
@@ -30,7 +34,7 @@ from fairseq_amber.tasks.points_and_links import (
     warn_of_target_language,
 )
 from fairseq_amber.tasks.retrieval_validation import RetrievalValidation
-from fairseq_amber.tasks.text_checks import check_training_corpora, log_lost_text
+from fairseq_amber.tasks.text_checks import check_training_corpora, warn_of_lost_text
 from fairseq_amber.tokenizers.dictionary import (
     check_same_dictionary,
     check_trained_with,
@@ -71,8 +75,8 @@ class CrossLingualAlignmentTask(PlannedTask):
             UserError: a setting is out of its range, a folder has no dictionary, or the folders
                 have different dictionaries.
         """
-        check(cfg)
-        first, *others = shards_of(cfg)
+        check_settings(cfg)
+        first, *others = data_folders(cfg)
         dictionary = load_dictionary(first)
         for other in others:
             load_dictionary(other)
@@ -126,7 +130,7 @@ class CrossLingualAlignmentTask(PlannedTask):
                 there is no text for the criterion's terms, or there are no pairs to measure
                 retrieval on.
         """
-        folders = shards_of(self.cfg)
+        folders = data_folders(self.cfg)
         if split != self.cfg.train_subset:
             # fairseq-train asks for the validation text even if it is disabled.
             training = getattr(self.criterion, "training", False)
@@ -162,7 +166,7 @@ class CrossLingualAlignmentTask(PlannedTask):
             logger.info("%s %s: %s examples", split, corpus.name, f"{len(corpus):,}")
         collater = self._collater()
         if self.needs.links is not None and collater.linked is not None:
-            if len(shards_of(self.cfg)) > 1:
+            if len(data_folders(self.cfg)) > 1:
                 raise UserError("word links go with one data folder, not with several")
             attach_links(corpora, Path(self.needs.links), split, collater.linked)
         return AlignmentDataset(corpora, collater, self.max_length)
@@ -192,7 +196,7 @@ class CrossLingualAlignmentTask(PlannedTask):
         folders and serve every split."""
         if self._idf is None:
             corpora = []
-            for data in shards_of(self.cfg):
+            for data in data_folders(self.cfg):
                 pairs = available(data, "parallel", self.cfg.pairs)
                 corpora += load_corpora(data, self.cfg.train_subset, [], pairs, self.dictionary)
             self._idf = document_frequencies(corpora, len(self.dictionary))
@@ -219,7 +223,7 @@ class CrossLingualAlignmentTask(PlannedTask):
                     if other in self._train_shards:
                         self.check_longest(sources, max_tokens)
         else:
-            self._retrieval.begin(self._split_of(dataset), self.max_length, max_tokens)
+            self._retrieval.begin(self._split_name(dataset), self.max_length, max_tokens)
         dataset.set_epoch(epoch)
         return self._sources(dataset, length)
 
@@ -245,20 +249,20 @@ class CrossLingualAlignmentTask(PlannedTask):
         sources = dataset.sources()
         if dataset not in self._checked:
             self._checked.add(dataset)
-            log_lost_text(dataset, self._split_of(dataset))
+            warn_of_lost_text(dataset, self._split_name(dataset))
         training = dataset in self._train_shards
         usable = {source.parallel for source in sources}
         for parallel in {corpus.parallel for corpus in dataset.corpora} - usable:
             names = ", ".join(c.name for c in dataset.corpora if c.parallel is parallel)
             if training or not usable:
                 raise UserError(
-                    f"no {self._split_of(dataset)} example of {names} can be used: all are empty "
+                    f"no {self._split_name(dataset)} example of {names} can be used: all are empty "
                     f"or longer than {length} tokens; correct the text, or raise "
                     "--tokens-per-sample and --max-positions"
                 )
         return sources
 
-    def _split_of(self, dataset: AlignmentDataset) -> str:
+    def _split_name(self, dataset: AlignmentDataset) -> str:
         names = [name for name, other in self.datasets.items() if other is dataset]
         return names[0] if names else self.cfg.train_subset
 
@@ -276,7 +280,7 @@ class CrossLingualAlignmentTask(PlannedTask):
         check_trained_with(
             self.dictionary,
             state_dict.get("dictionary"),
-            path=shards_of(self.cfg)[0] / "dict.txt",
+            path=data_folders(self.cfg)[0] / "dict.txt",
             checkpoint="the checkpoint",
             remedy="give the data folder of its own run",
         )

@@ -107,7 +107,7 @@ class CrossLingualAlignmentConfig(FairseqDataclass):
     maximize_best_checkpoint_metric: bool = II("checkpoint.maximize_best_checkpoint_metric")
 
 
-def check(cfg: CrossLingualAlignmentConfig) -> None:
+def check_settings(cfg: CrossLingualAlignmentConfig) -> None:
     """Checks the settings.
 
     Raises:
@@ -150,7 +150,7 @@ def check(cfg: CrossLingualAlignmentConfig) -> None:
     )
 
 
-def shards_of(cfg: CrossLingualAlignmentConfig) -> List[Path]:
+def data_folders(cfg: CrossLingualAlignmentConfig) -> List[Path]:
     """Returns the data folders, at least one.
 
     Raises:

@@ -56,7 +56,7 @@ def check_training_corpora(
         warn(f"{data}/mono has no text: the MLM term has nothing to learn from")
 
 
-def log_lost_text(dataset: AlignmentDataset, split: str) -> None:
+def warn_of_lost_text(dataset: AlignmentDataset, split: str) -> None:
     """Warns of the examples of each corpus that are left out or cut, and says why."""
     for (name, reason), count in dataset.dropped.items():
         warn(f"{split} {name}: {count:,} examples left out: {reason}")

@@ -36,7 +36,7 @@ def test_it_reads_what_fairseq_reads(tmp_path, dtype):
 @pytest.mark.parametrize("at_once", [1, 3, 4, 100_000])
 @pytest.mark.parametrize("dtype", [np.uint16, np.int64])
 def test_ids_are_counted_by_sentence(tmp_path, monkeypatch, dtype, at_once):
-    monkeypatch.setattr(token_file, "_AT_ONCE", at_once)
+    monkeypatch.setattr(token_file, "_COUNTED_TOGETHER", at_once)
     sentences = TokenFile(write(tmp_path / "train", dtype, SENTENCES * 3))
     counts = sentences.count(lambda ids: ids > 6)
     assert counts.dtype == np.int32

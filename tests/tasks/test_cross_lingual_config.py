@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.tasks.cross_lingual_config import shards_of
+from fairseq_amber.tasks.cross_lingual_config import data_folders
 
 
 def ends_with(message):
@@ -36,7 +36,7 @@ def test_a_setting_out_of_range(make_task, setting, message):
 
 
 def test_data_folders_are_separated_as_paths_are():
-    folders = shards_of(Namespace(data=os.pathsep.join(["a/b", "", "c"])))
+    folders = data_folders(Namespace(data=os.pathsep.join(["a/b", "", "c"])))
     assert folders == [Path("a/b"), Path("c")]
     with pytest.raises(UserError, match="no data folder is given"):
-        shards_of(Namespace(data=""))
+        data_folders(Namespace(data=""))

@@ -55,7 +55,7 @@ class CorpusSource:
         """(size,) indices of the examples in the dataset."""
         end = self._offset + len(self._corpus)
         dtype = np.int32 if end < 2**31 else np.int64
-        return self._of_usable(np.arange(self._offset, end, dtype=dtype))
+        return self._usable_only(np.arange(self._offset, end, dtype=dtype))
 
     @property
     def costs(self) -> np.ndarray:
@@ -71,10 +71,10 @@ class CorpusSource:
     def point_and_link_counts(self) -> np.ndarray | None:
         """(size, 2) how many points of the target and word links each example has."""
         counts = self._point_and_link_counts
-        return None if counts is None else self._of_usable(counts)
+        return None if counts is None else self._usable_only(counts)
 
     def _lengths(self) -> np.ndarray:
-        return np.minimum(self._of_usable(self._corpus.lengths), self._longest)
+        return np.minimum(self._usable_only(self._corpus.lengths), self._longest)
 
-    def _of_usable(self, values: np.ndarray) -> np.ndarray:
+    def _usable_only(self, values: np.ndarray) -> np.ndarray:
         return values if self._usable is None else values[self._usable]

@@ -107,14 +107,12 @@ class PointFinder:
         """Returns the masses of a sentence's points, which sum to 1."""
         if not self.settings.idf:
             return np.full(len(places), 1 / len(places))
-        of_tokens = np.full(
-            len(sentence) + SENTENCE_SPECIALS, 1.0
-        )  # <s> and </s> are in every sentence
+        rarity = np.ones(len(sentence) + SENTENCE_SPECIALS)  # <s> and </s> are in all sentences
         if language in self.idf:  # other languages are not in the training text
-            of_tokens[1:-1] = self.idf[language][sentence]
+            rarity[1:-1] = self.idf[language][sentence]
         # A word is as rare as the rarest of its subwords.
         begins = np.concatenate(([0], places[:-1] + 1))
-        masses = np.maximum.reduceat(of_tokens[: places[-1] + 1], begins)
+        masses = np.maximum.reduceat(rarity[: places[-1] + 1], begins)
         return masses / masses.sum()
 
 

@@ -15,7 +15,9 @@ from fairseq.distributed import utils as distributed_utils
 
 from fairseq_amber.data.alignment.corpora import ParallelCorpus, available, load_corpora
 from fairseq_amber.data.layout import SENTENCE_SPECIALS, Specials, pad_rows, sentence_row
+from fairseq_amber.data.sentence_batches import batches_by_length, distinct, evenly_spread
 from fairseq_amber.errors import UserError, warn
+from fairseq_amber.metrics.retrieval import retrieval_accuracy
 from fairseq_amber.objectives.sentence_alignment import mean_pool
 
 _METRIC = "retrieval"
@@ -124,9 +126,6 @@ class RetrievalValidation:
             metrics.log_scalar(name, value, weight=0, priority=20, round=2)
 
     def _accuracy(self, model: Any, corpus: ParallelCorpus) -> dict[str, float]:
-        from fairseq_amber.data.sentence_batches import distinct, evenly_spread
-        from fairseq_amber.metrics.retrieval import retrieval_accuracy
-
         full = np.flatnonzero(~corpus.empty)
         chosen = full[evenly_spread(len(full), self._limit)]
         sides = zip(*(corpus[int(index)] for index in chosen))
@@ -150,8 +149,6 @@ class RetrievalValidation:
     def _encode(self, model: Any, sentences: Sequence[np.ndarray]) -> torch.Tensor:
         """Encodes N sentences to (N, D) fp32 on every rank. The batches do not depend on the number
         of ranks."""
-        from fairseq_amber.data.sentence_batches import batches_by_length
-
         model.eval()
         specials = Specials.of(self._dictionary)
         device = next(model.parameters()).device

@@ -71,7 +71,8 @@ import sys
 from fairseq.data import Dictionary
 from fairseq_amber.files.torch_file import read_checkpoint
 from fairseq_amber.data.layout import Specials
-from fairseq_amber.data.finetuning.dataset import RowSettings, task_dataset
+from fairseq_amber.data.finetuning.learning import learning_of
+from fairseq_amber.data.finetuning.settings import RowSettings
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
 
 folder, length, stride, languages, checkpoint = sys.argv[1:]
@@ -81,10 +82,9 @@ weights = read_checkpoint(checkpoint)["model"]
 rows = next(len(v) for k, v in weights.items() if k.endswith("embed_positions.weight"))
 length = min(int(length), rows - dictionary.pad() - 1)
 settings = RowSettings(Specials.of(dictionary), length, doc_stride=int(stride))
-examples = task_dataset(
-    TaskFolder.open(folder), "train", languages.split(","), settings, training=True
-)
-print(len(examples))
+task = TaskFolder.open(folder)
+dataset = learning_of(task.kind).dataset
+print(len(dataset(task, "train", languages.split(","), settings, training=True)))
 PY
 )
 # shellcheck disable=SC2017  # whole updates an epoch

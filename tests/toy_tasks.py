@@ -23,17 +23,17 @@ def write_task():
     [(context's index, question ids, first and last subword of the answer)]), whose subwords are
     words between spaces.
     """
-    from fairseq_amber.data.finetuning.task_folder import ARRAYS, KINDS
+    from fairseq_amber.data.finetuning.kinds import kind_of
 
     arrays_of = {"tagging": _tagging, "classification": _classification, "qa": _questions}
 
     def write(folder: Path, task: str, splits, labels=()) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
-        kind = KINDS[task]
+        kind = kind_of(task).name
         content = {"task": task, "kind": kind, "labels": list(labels), "splits": {}}
         for (split, language), examples in splits.items():
             arrays = arrays_of[kind](*examples) if kind == "qa" else arrays_of[kind](examples)
-            assert set(arrays) == set(ARRAYS[kind])
+            assert set(arrays) == set(kind_of(task).arrays)
             np.savez(folder / f"{split}.{language}.npz", **arrays)
             count = len(examples[1] if kind == "qa" else examples)
             entry = {"examples": count, "sources": ["toy"]}
@@ -140,15 +140,17 @@ def toy_tasks(tmp_path_factory, write_task) -> dict:
 def make_fine_tuning(toy_tasks, make_model):
     """``(kind, seed=0, model=dict(), **settings)``: the task over its toy folder, a model with a
     head, and the criterion, as fairseq-train puts them together."""
-    from fairseq_amber.tasks.xtreme import XtremeClassificationTask, XtremeQaTask, XtremeTaggingTask
+    from fairseq.tasks import TASK_REGISTRY
 
-    tasks = {cls.kind: cls for cls in (XtremeTaggingTask, XtremeClassificationTask, XtremeQaTask)}
+    import fairseq_amber.criterions.xtreme
+    import fairseq_amber.tasks.xtreme  # noqa: F401
+
     rows = dict(max_length=24)
     windows = dict(**rows, doc_stride=8, max_query_length=4)
     of_kind = {"tagging": rows, "classification": rows, "qa": windows}
 
     def build(kind, seed=0, model=None, criterion=None, **settings):
-        cls = tasks[kind]
+        cls = TASK_REGISTRY[f"xtreme_{kind}"]
         values = dict(data=str(toy_tasks[kind]), seed=1, update_freq=[1], train_subset="train")
         values.update(disable_validation=False, finetune_from_model=None, save_dir="nowhere")
         values.update(restore_file="checkpoint_last.pt", **of_kind[kind])

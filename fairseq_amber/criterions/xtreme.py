@@ -1,46 +1,53 @@
-"""The criterions ``xtreme_tagging``, ``xtreme_classification`` and ``xtreme_qa``: the cross-entropy
-of a head's scores, to fine-tune on labels."""
+"""The criterions ``xtreme_<kind>``, one for each registered kind of fine-tuning task."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from fairseq import metrics
 from fairseq.criterions import FairseqCriterion, register_criterion
 from fairseq.dataclass import FairseqDataclass
 
 from fairseq_amber.criterions.layers import unread_parameters, zero_from
+from fairseq_amber.data.finetuning.kinds import KINDS, Kind
+from fairseq_amber.data.finetuning.learning import learning_of
 
 
 class XtremeCriterion(FairseqCriterion):
-    """``loss = sum_i -log softmax(scores_i)[target_i]`` over what is labelled, in nats, in fp32.
+    """The loss of a kind of task, ``Learning.loss``, in nats and in fp32.
 
-    The sample size is how many i there are, by which fairseq divides over ranks and accumulated
-    batches: the gradient does not depend on how a global batch is cut.
+    The sample size is the number of labels, by which fairseq divides over ranks and accumulated
+    batches. So the gradient does not depend on how an update is cut into batches.
+
+    Attributes:
+        kind: the kind of task.
     """
 
-    head: str
+    kind: Kind
+
+    def __init__(self, task):
+        super().__init__(task)
+        self._learning = learning_of(self.kind)
 
     def forward(self, model, sample: dict[str, Any], reduce: bool = True):
-        """One forward pass over a batch of :mod:`~fairseq_amber.data.finetuning.dataset`.
+        """One forward pass over a batch of a ``TaskDataset``.
 
         Returns:
-            The loss, the sample size, and sums over the batch to log.
+            The loss, the sample size, and the sums over the batch that are logged.
         """
         return self.loss(self.scores(model, sample), sample)
 
     def scores(self, model, sample: dict[str, Any]) -> torch.Tensor:
-        """The head's, at least in fp32; their shape is that of ``AmberModel.forward``."""
+        """The scores of the model's head, in fp32 or better; see ``AmberModel.forward``."""
         scores = model(**sample["net_input"])[0]
         return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
     def loss(self, scores: torch.Tensor, sample: dict[str, Any]):
-        """What :meth:`forward` returns, of scores."""
+        """What ``forward`` returns, from the scores of the head."""
         real = int(not sample["filler"])
         target_count = sample["target_count"] * real
-        total = self.cross_entropy(scores, sample) * real
+        total = self._learning.loss(scores, sample, self.padding_idx) * real
         log = {
             "loss": total.detach(),
             "ntokens": sample["ntokens"] * real,
@@ -52,13 +59,9 @@ class XtremeCriterion(FairseqCriterion):
         idle = unread_parameters(model, len(model.encoder.sentence_encoder.layers))
         return total + zero_from(idle), target_count, log
 
-    def cross_entropy(self, scores: torch.Tensor, sample: dict[str, Any]) -> torch.Tensor:
-        """Summed; 0 where nothing is labelled."""
-        return F.cross_entropy(scores, sample["target"], ignore_index=-1, reduction="sum")
-
     @staticmethod
     def reduce_metrics(logging_outputs: list[dict[str, Any]]) -> None:
-        """Logs the mean loss (nats) and the padding share (%)."""
+        """Logs the mean loss (nats) and the padding's share (%)."""
         keys = ("loss", "sample_size", "ntokens", "positions")
         loss, count, tokens, positions = (
             sum(output[key] for output in logging_outputs) for key in keys
@@ -70,36 +73,16 @@ class XtremeCriterion(FairseqCriterion):
 
     @staticmethod
     def logging_outputs_can_be_summed() -> bool:
-        """True: every value is a sum over this rank's examples."""
+        """True, because every value is a sum over the examples of a rank."""
         return True
 
 
-@register_criterion("xtreme_tagging", dataclass=FairseqDataclass)
-class XtremeTaggingCriterion(XtremeCriterion):
-    """i: the words that have a label."""
-
-    head = "tagging"
-
-
-@register_criterion("xtreme_classification", dataclass=FairseqDataclass)
-class XtremeClassificationCriterion(XtremeCriterion):
-    """i: the pairs that have a label."""
-
-    head = "classification"
+def register_xtreme_criterion(kind: Kind) -> None:
+    """Registers ``xtreme_<kind>`` with fairseq."""
+    name = f"xtreme_{kind.name}"
+    criterion = type(f"{name}_criterion", (XtremeCriterion,), {"kind": kind})
+    register_criterion(name, dataclass=FairseqDataclass)(criterion)
 
 
-@register_criterion("xtreme_qa", dataclass=FairseqDataclass)
-class XtremeQaCriterion(XtremeCriterion):
-    """i: the windows whose question has an answer; the loss of each is the mean of those of the
-    answer's first and last token, over all tokens of its row (Devlin et al. 2019, arXiv 1810.04805,
-    section 4.2)."""
-
-    head = "qa"
-
-    def cross_entropy(self, scores: torch.Tensor, sample: dict[str, Any]) -> torch.Tensor:
-        """Summed; 0 where nothing is labelled."""
-        padding = sample["net_input"]["src_tokens"].eq(self.padding_idx)
-        # Otherwise the length of the batch's longest row would count.
-        scores = scores.masked_fill(padding.unsqueeze(2), float("-inf"))
-        ends = F.cross_entropy(scores, sample["target"], ignore_index=-1, reduction="sum")
-        return ends / 2
+for _kind in KINDS.values():
+    register_xtreme_criterion(_kind)

@@ -1,7 +1,7 @@
-"""From the scores of first and last answer tokens to answers: spans of the context, and their text.
+"""The best answers of a model: from scores of first and last tokens to spans and their text.
 
 Shapes: R rows, each one window of a context; T tokens of the longest row; C tokens of the longest
-window; K the longest answer allowed, in tokens.
+window; K tokens of the longest answer allowed.
 """
 
 from __future__ import annotations
@@ -12,9 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fairseq_amber.metrics.question_answering import MAX_ANSWER_TOKENS
+
 
 class Span(NamedTuple):
-    """First and last token of an answer, counted in the context; score: of first plus of last."""
+    """An answer.
+
+    Attributes:
+        first: its first token, counted from the beginning of the context.
+        last: its last token, likewise.
+        score: the sum of the scores of its first and of its last token.
+    """
 
     first: int
     last: int
@@ -26,26 +34,28 @@ def best_answers(
     windows: Mapping[str, Sequence[int]],
     *,
     n_best: int = 20,
-    max_answer_tokens: int = 30,
+    max_answer_tokens: int = MAX_ANSWER_TOKENS,
 ) -> list[list[Span]]:
     """The best spans of each question of a batch, from the scores of its windows.
 
-    A span lies in one window, ends where it begins or later, and is max_answer_tokens long at
-    most. Windows overlap; a first token counts only in the window where it has most context,
-    min(tokens to its left, tokens to its right) + 0.01 * length of the window, of equals in the
-    earlier row (BERT's rule, Devlin et al., 2018, run_squad.py). All such spans are looked at.
+    A span lies in one window, does not end before it begins, and has at most max_answer_tokens
+    tokens. Windows overlap: a span may begin with a token only in the window that has most context
+    around that token, where the context is min(tokens to its left, tokens to its right) + 0.01 *
+    length of the window, and the earlier row wins a tie (BERT's rule, Devlin et al. 2019, arXiv
+    1810.04805, run_squad.py). The search is exhaustive.
 
     Args:
-        scores: (R, T, 2) of the first and of the last answer token.
+        scores: (R, T, 2) of being the first and of being the last token of the answer.
         windows: four lists of R numbers. ``example``: the question of each window, numbered from 0
-            in the batch; ``first``: the window's first token, counted in the context; ``length``:
-            how many tokens it has; ``column``: where it begins in its row.
-        n_best: so many spans of a question at most.
+            in the batch; ``first``: the window's first token, counted from the beginning of the
+            context; ``length``: its number of tokens; ``column``: where it begins in its row.
+        n_best: the number of spans of each question, at most.
+        max_answer_tokens: the longest answer in tokens.
 
     Returns:
-        For each question its spans, best first; of equals the one that begins, then the one that
-        ends first. Never empty: a question without a span of a score above -inf gets its first
-        token, with the score -inf.
+        The spans of each question, the best first. Of equally good ones the span that begins, then
+        the one that ends, first comes first. No list is empty: a question whose spans all have the
+        score -inf gets the context's first token, with that score.
     """
     scores = scores.float()
     first, length, column = (_array(windows[name]) for name in ("first", "length", "column"))
@@ -63,8 +73,7 @@ def best_answers(
     sums = (starts.unsqueeze(2) + ends).flatten(1)  # (R, C * K)
     best = _top(sums, min(n_best, sums.size(1)))
     values = sums.gather(1, best).tolist()
-    questions = 1 + max(windows["example"], default=-1)
-    answers: list[list[Span]] = [[] for _ in range(questions)]
+    answers: list[list[Span]] = [[] for _ in range(1 + max(windows["example"], default=-1))]
     rows = zip(windows["example"], windows["first"], best.tolist(), values)
     for example, start, row, row_values in rows:
         answers[example].extend(
@@ -83,7 +92,9 @@ def answer_text(context: str, offsets: np.ndarray, span: Span) -> str:
     """The characters of the context that a span covers, without white space at the ends.
 
     Args:
-        offsets: (L, 2) characters [begin, end) of each of the context's tokens.
+        context: the text.
+        offsets: (L, 2) the characters [begin, end) of each of the context's tokens.
+        span: the answer.
     """
     covered = offsets[span.first : span.last + 1]
     return context[covered[0, 0] : covered[-1, 1]].strip() if len(covered) else ""
@@ -94,7 +105,7 @@ def _array(numbers: Sequence[int]) -> np.ndarray:
 
 
 def _most_context(windows: Mapping[str, Sequence[int]], inside: np.ndarray) -> np.ndarray:
-    """(R, C) bool: whether a token of a window has more context there than in any other."""
+    """(R, C) bool: whether no other window has more context around a token than this one."""
     first, length, example = (_array(windows[name]) for name in ("first", "length", "example"))
     rows, offsets = np.nonzero(inside)
     context = np.minimum(offsets, length[rows] - 1 - offsets)
@@ -109,9 +120,9 @@ def _most_context(windows: Mapping[str, Sequence[int]], inside: np.ndarray) -> n
 
 
 def _top(values: Tensor, count: int) -> Tensor:
-    """(R, count) indices of each row's highest values (R, N), of equals the first: on all devices
-    alike, which `topk` alone does not promise."""
-    bits = (values + 0.0).view(torch.int32)  # + 0.0: of -0.0
+    """(R, count): the indices of the highest of each row's values (R, N). The first of equal values
+    wins on every device, which ``topk`` alone does not promise."""
+    bits = (values + 0.0).view(torch.int32)  # + 0.0 turns -0.0 into 0.0
     rank = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).long()  # in the order of the values
     index = torch.arange(values.size(1), device=values.device)
     keys = (rank << 32) | (values.size(1) - 1 - index)

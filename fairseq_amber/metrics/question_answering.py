@@ -1,9 +1,10 @@
-"""Exact match and F1 of answers, counted as SQuAD's and as MLQA's own script counts them.
+"""Exact match and F1 of answers, as the scripts of SQuAD and of MLQA compute them.
 
-Both compare bags of words after lower-casing and taking out punctuation and articles. SQuAD's rules
-(Rajpurkar et al., 2016; XQuAD and TyDiQA-GoldP have the same) know English articles and ASCII
-punctuation alone, in all languages; MLQA's (Lewis et al., 2020) know the articles of each of its
-languages and all of Unicode's punctuation, and split Chinese into characters.
+Both scripts lower-case the text, remove punctuation and articles, and compare bags of words.
+SQuAD's rules (Rajpurkar et al. 2016, arXiv 1606.05250), which XQuAD and TyDiQA-GoldP share, know
+only English articles and ASCII punctuation, whatever the language. MLQA's rules (Lewis et al. 2020,
+arXiv 1910.07475) know the articles of each of its languages and all of Unicode's punctuation, and
+split Chinese into characters.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ import unicodedata
 from collections import Counter
 from typing import Callable, NamedTuple, Sequence
 
-from fairseq_amber.errors import UserError
+MAX_ANSWER_TOKENS = 30  # the longest answer in subwords that XTREME allows
 
 _ENGLISH = re.compile(r"\b(a|an|the)\b")
 _ARTICLES = {
-    "ar": re.compile("ال"),  # wherever it stands, as in MLQA's script
+    "ar": re.compile("ال"),  # also inside of a word, as in MLQA's script
     "de": re.compile(r"\b(ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b"),
     "en": _ENGLISH,
     "es": re.compile(r"\b(un|una|unos|unas|el|la|los|las)\b"),
@@ -32,14 +33,19 @@ _ASCII_PUNCTUATION = dict.fromkeys(map(ord, string.punctuation))
 
 
 class AnswerScores(NamedTuple):
-    """Exact match, 0 or 1, and F1 of words, in 0..1; each the best over the gold answers."""
+    """The scores of one prediction, each the highest over the gold answers.
+
+    Attributes:
+        em: exact match, 0 or 1.
+        f1: F1 of the words, in 0..1.
+    """
 
     em: float
     f1: float
 
 
 def squad_scores(prediction: str, answers: Sequence[str]) -> AnswerScores:
-    """Scores of one prediction against its gold answers, by SQuAD v1.1's rules.
+    """The scores of one prediction against its gold answers, by SQuAD v1.1's rules.
 
     Raises:
         ValueError: there are no gold answers.
@@ -48,31 +54,14 @@ def squad_scores(prediction: str, answers: Sequence[str]) -> AnswerScores:
 
 
 def mlqa_scores(prediction: str, answers: Sequence[str], language: str) -> AnswerScores:
-    """Scores of one prediction against its gold answers, by MLQA's rules for their language.
+    """The scores of one prediction against its gold answers, by MLQA's rules for their language.
 
     Raises:
-        ValueError: there are no gold answers, or the language is none of MLQA_LANGUAGES.
+        ValueError: there are no gold answers, or ``MLQA_LANGUAGES`` lacks the language.
     """
     if language not in _ARTICLES:
         raise ValueError(f"MLQA has no rules for {language!r}; it has {', '.join(MLQA_LANGUAGES)}")
     return _best(prediction, answers, lambda text: _mlqa_words(text, language))
-
-
-def check_languages(task: str, languages: Sequence[str], flag: str) -> None:
-    """Checks that the answers of a task can be scored in these languages.
-
-    Args:
-        flag: that chooses them, for the error.
-
-    Raises:
-        UserError: it is MLQA, and one of them none of MLQA_LANGUAGES.
-    """
-    others = ", ".join(name for name in languages if name not in MLQA_LANGUAGES)
-    if task == "mlqa" and others:
-        raise UserError(
-            f"MLQA's script has no rules for {others}; it scores {', '.join(MLQA_LANGUAGES)}: "
-            f"leave {others} out by {flag}, or prepare that text as the task squad"
-        )
 
 
 def _best(
@@ -89,7 +78,7 @@ def _best(
 
 
 def _f1(predicted: list[str], gold: list[str]) -> float:
-    """Of two bags of words; 0 where they share none, even if both are empty."""
+    """F1 of two bags of words; 0 if they share no word, even if both are empty."""
     same = sum((Counter(predicted) & Counter(gold)).values())
     if not same:
         return 0.0

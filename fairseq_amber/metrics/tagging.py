@@ -1,8 +1,13 @@
-"""Scores of tag sequences: F1 of chunks, as XTREME scores UD POS and PAN-X, and word accuracy.
+"""F1 of chunks, as XTREME scores UD POS and PAN-X, and accuracy of words.
 
-Chunks are those of seqeval's default mode, which is conlleval's: a tag's first character says where
-it stands (B, I, E, S; O is outside) and what follows is its type. Part-of-speech tags are read the
-same way, NOUN as an N of type OUN: neighbours of one tag merge into one chunk.
+Chunks are those of seqeval's default mode, which follows conlleval: the first character of a tag
+says where the word stands in the chunk (B, I, E, S; O is outside), and the rest of the tag is the
+chunk's type. Part-of-speech tags are read the same way, NOUN as an N of type OUN, so neighbours
+with equal tags merge into one chunk.
+
+The code is ours, and the tests hold it against seqeval, for two reasons: fairseq-train validates
+with it, which must not need a further package; and its counts add up over batches and ranks, which
+seqeval's scores do not.
 """
 
 from __future__ import annotations
@@ -12,11 +17,11 @@ from typing import NamedTuple, Sequence
 
 import numpy as np
 
-_START = ("O", "")  # before the first tag
+_START = ("O", "")  # stands before the first tag
 
 
 class TagCounts(NamedTuple):
-    """What the scores are made of; counts of several batches are added with `+`."""
+    """The counts that the scores are made of; ``+`` adds the counts of two batches."""
 
     correct_chunks: int = 0
     predicted_chunks: int = 0
@@ -25,18 +30,22 @@ class TagCounts(NamedTuple):
     words: int = 0
 
     def __add__(self, other: TagCounts) -> TagCounts:  # type: ignore[override]
-        return TagCounts(*(ours + theirs for ours, theirs in zip(self, other)))
+        return TagCounts(*(mine + others for mine, others in zip(self, other)))
 
 
 def count_tags(predicted: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]) -> TagCounts:
-    """Counts of N sentences; predicted and gold have a tag for each of their words.
+    """The counts of N sentences.
 
-    Equal to seqeval on the same lists, to its last oddity: a tag of one letter, such as X, that
-    opens a sentence takes over the beginning of the chunk before, though it lies in the sentence
-    before. With such tags the counts of batches do not quite add up to those of the whole.
+    They equal seqeval's on the same lists, even where seqeval is odd: if a tag of one letter, such
+    as X, opens a sentence, its chunk begins where the chunk before it began, which is in another
+    sentence. With such tags the counts of batches do not quite add up to those of the whole.
+
+    Args:
+        predicted: a tag for each word of each sentence.
+        gold: the right tags, likewise.
 
     Raises:
-        ValueError: the two differ in their number of sentences, or of words in one of them.
+        ValueError: predicted and gold differ in the number of sentences, or of words of one.
     """
     lengths = [len(sentence) for sentence in gold]
     if [len(sentence) for sentence in predicted] != lengths:
@@ -45,21 +54,21 @@ def count_tags(predicted: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]
     number_of = {tag: number for number, tag in enumerate(dict.fromkeys(chain(*tags)))}
     numbers = [np.fromiter(map(number_of.__getitem__, side), np.int64, len(side)) for side in tags]
     table = _ChunkTable(list(number_of))
-    ours, golds = (table.chunks(side) for side in numbers)
+    found, right = (table.chunks(side) for side in numbers)
     same_words = np.equal(*numbers).sum() - len(lengths)  # without the O after each sentence
     return TagCounts(
-        correct_chunks=int(((ours == golds) & (ours >= 0)).sum()),
-        predicted_chunks=int((ours >= 0).sum()),
-        gold_chunks=int((golds >= 0).sum()),
+        correct_chunks=int(((found == right) & (found >= 0)).sum()),
+        predicted_chunks=int((found >= 0).sum()),
+        gold_chunks=int((right >= 0).sum()),
         correct_words=int(same_words),
         words=sum(lengths),
     )
 
 
 def tag_scores(counts: TagCounts) -> dict[str, float]:
-    """Micro-averaged f1, precision and recall of chunks, and accuracy of words, in percent.
+    """Micro-averaged F1, precision and recall of chunks, and accuracy of words, in percent.
 
-    A share of nothing, such as the precision where no chunk was predicted, is 0.
+    A share of nothing is 0, such as the precision if no chunk was predicted.
     """
     return {
         "f1": _percent(2 * counts.correct_chunks, counts.predicted_chunks + counts.gold_chunks),
@@ -79,7 +88,7 @@ def _percent(part: float, whole: float) -> float:
 
 
 class _ChunkTable:
-    """Which of K tags after which other one end and begin a chunk."""
+    """For each pair of K tags, whether a chunk ends and whether one begins between them."""
 
     def __init__(self, tags: Sequence[str]):
         parts = [_position_and_type(tag) for tag in tags]
@@ -94,12 +103,15 @@ class _ChunkTable:
         )
 
     def chunks(self, numbers: np.ndarray) -> np.ndarray:
-        """For each of N tags, what chunk ended just before it, -1 for none: equal numbers at one
-        index are chunks of equal type and equal beginning."""
+        """The chunk that ended just before each of N tags; -1 if none did.
+
+        Two sequences whose numbers are equal at some place have there a chunk of equal type, equal
+        beginning and equal end.
+        """
         before = np.concatenate(([len(self._kind) - 1], numbers))[:-1]
         index = np.arange(len(numbers))
         begin = np.maximum.accumulate(np.where(self._begins[before, numbers], index, 0))
-        begin = np.concatenate(([0], begin))[:-1]  # of the chunk that this tag may end
+        begin = np.concatenate(([0], begin))[:-1]  # of the chunk that ends here, if one does
         chunk = begin * len(self._kind) + self._kind[before]
         return np.where(self._ends[before, numbers], chunk, -1)
 

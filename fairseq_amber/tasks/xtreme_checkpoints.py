@@ -1,4 +1,4 @@
-"""Whether a checkpoint goes with the task that a model is fine-tuned on."""
+"""Whether the checkpoint that fine-tuning begins from fits the task."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from typing import Any
 from fairseq import checkpoint_utils
 from fairseq.file_io import PathManager
 
+from fairseq_amber.data.finetuning.settings import XtremeConfig
 from fairseq_amber.errors import UserError
 from fairseq_amber.models.checkpoint_weights import heads_of
-from fairseq_amber.tasks.xtreme_config import XtremeConfig
 
 
-def check_start(cfg: XtremeConfig, ours: dict[str, Any]) -> None:
-    """Checks what fairseq-train will load before the first update: the trainer gives the task no
-    look at it.
+def check_start(cfg: XtremeConfig, state: dict[str, Any], head: str) -> None:
+    """Checks the checkpoint that fairseq-train will load before the first update.
+
+    The trainer loads it without asking the task, so the task looks at it first.
 
     Args:
-        cfg: of the task.
-        ours: what the task keeps in its own checkpoints.
+        cfg: the flags of the task.
+        state: what the task keeps in its own checkpoints.
+        head: the name of the head that the task trains.
 
     Raises:
-        UserError: it is missing, no checkpoint, or see :func:`check_origin`.
+        UserError: the checkpoint is missing or is no checkpoint; or see ``check_origin``.
     """
     path = _starting_checkpoint(cfg)
     if path is None:
@@ -30,36 +32,39 @@ def check_start(cfg: XtremeConfig, ours: dict[str, Any]) -> None:
     if not PathManager.exists(path):
         raise UserError(f"{path}, the checkpoint to begin from, does not exist")
     try:
-        state = checkpoint_utils.load_checkpoint_to_cpu(path)
-        heads = heads_of(state["model"])
+        loaded = checkpoint_utils.load_checkpoint_to_cpu(path)
+        heads = heads_of(loaded["model"])
     except Exception:  # pickle, zip and key errors of all kinds, whose texts name no remedy
-        raise UserError(f"{path}, the checkpoint to begin from, is none of fairseq") from None
-    check_origin(state.get("task_state") or {}, ours, path, cfg.data, ours["kind"] in heads)
+        raise UserError(
+            f"{path}, the checkpoint to begin from, is not a checkpoint of fairseq"
+        ) from None
+    check_origin(loaded.get("task_state") or {}, state, path, cfg.data, head in heads)
 
 
 def check_origin(
-    theirs: dict[str, Any], ours: dict[str, Any], name: str, folder: str, with_head: bool
+    loaded: dict[str, Any], state: dict[str, Any], name: str, folder: str, with_head: bool
 ) -> None:
-    """Compares what the task of a checkpoint has kept in it with what this task would.
+    """Checks that a checkpoint was trained with this task's dictionary and labels.
 
     Args:
-        theirs, ours: of the checkpoint, and of this task.
-        name: of the checkpoint.
-        folder: of the task.
-        with_head: whether the checkpoint has a head of the task's kind.
+        loaded: what the task of the checkpoint has kept in it.
+        state: what this task would keep.
+        name: the checkpoint's name.
+        folder: the folder of this task.
+        with_head: whether the checkpoint has the head that this task trains.
 
     Raises:
-        UserError: the checkpoint is of another dictionary, or its head of other labels.
+        UserError: the checkpoint has another dictionary, or its head has other labels.
     """
-    if theirs.get("dictionary", ours["dictionary"]) != ours["dictionary"]:
+    if loaded.get("dictionary", state["dictionary"]) != state["dictionary"]:
         raise UserError(
             f"{folder}/dict.txt is not the dictionary that {name} was trained with: prepare the "
             "task with --tokenizer and the data folder of that run"
         )
-    if with_head and theirs.get("labels", ours["labels"]) != ours["labels"]:
+    if with_head and loaded.get("labels", state["labels"]) != state["labels"]:
         raise UserError(
-            f"{name} was fine-tuned with the labels {', '.join(theirs['labels'])} but {folder} has "
-            f"{', '.join(ours['labels'])}: give the folder of its own run, or begin from a "
+            f"{name} was fine-tuned with the labels {', '.join(loaded['labels'])} but {folder} has "
+            f"{', '.join(state['labels'])}: give the folder of its own run, or begin from a "
             "checkpoint that was not fine-tuned"
         )
 

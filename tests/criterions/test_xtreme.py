@@ -28,7 +28,7 @@ def one_by_one(task, model, indices):
     total = 0.0
     for index in indices:
         sample = batch(task, [index])
-        if task.kind == "tagging":
+        if task.kind.name == "tagging":
             scores, width = [], sample["net_input"]["src_tokens"].size(1)
             head = model.heads["tagging"].out_proj
             for row in sample["net_input"]["src_tokens"]:
@@ -39,7 +39,7 @@ def one_by_one(task, model, indices):
             scores = torch.cat(scores)[sample["net_input"]["at"]]
             targets = [(row, label) for row, label in zip(scores, sample["target"].tolist())]
             share = 1
-        elif task.kind == "classification":
+        elif task.kind.name == "classification":
             states, _ = model(sample["net_input"]["src_tokens"], features_only=True)
             head = model.heads["classification"]
             inner = torch.tanh(states[0, 0] @ head.dense.weight.T + head.dense.bias)
@@ -130,7 +130,7 @@ def test_what_has_no_label_does_not_count(built):
     scores = criterion.scores(model, sample)
     loss = criterion.loss(scores, dict(sample, target=half))[0]
     rest = dict(sample, target=sample["target"][1::2])
-    if task.kind == "qa":
+    if task.kind.name == "qa":
         tokens = sample["net_input"]["src_tokens"][1::2]
         rest["net_input"] = dict(sample["net_input"], src_tokens=tokens)
     torch.testing.assert_close(loss, criterion.loss(scores[1::2], rest)[0])

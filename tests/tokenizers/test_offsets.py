@@ -12,7 +12,7 @@ import pytest
 
 from fairseq_amber.data.finetuning.squad_file import SquadFile, read_squad
 from fairseq_amber.preparation.task.encoder import Encoded
-from fairseq_amber.preparation.task.examples import covering_tokens
+from fairseq_amber.preparation.task.question_answering import covering_tokens
 from fairseq_amber.tokenizers.offsets import PlacedSubwords
 from fairseq_amber.tokenizers.subwords import SentencePiece, Subwords
 from fairseq_amber.tokenizers.wordpiece import WordPiece

@@ -1,4 +1,9 @@
-"""Pairs of sentences that have a label: entailment, paraphrase."""
+"""Pairs of sentences that have a label: entailment, paraphrase.
+
+The arrays of N pairs: ``first_tokens`` and ``second_tokens`` int32, the subwords of all first and
+of all second sentences; ``first_lengths`` and ``second_lengths`` (N,) int32, the subwords of each;
+``labels`` (N,) int16, the number of each pair's label, -1 where the file has none.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +13,20 @@ import numpy as np
 import torch
 
 from fairseq_amber.data.finetuning.dataset import TaskDataset, joined, offsets, room
+from fairseq_amber.data.finetuning.gold import Gold, label_names
+from fairseq_amber.data.finetuning.learning import Learning, label_texts
+from fairseq_amber.data.finetuning.settings import XtremePairConfig
+from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS, pair_row
+from fairseq_amber.files.digest import digest_of
+from fairseq_amber.metrics.outcomes import accuracy_outcomes
 
 
 class ClassificationDataset(TaskDataset):
-    """One example is one pair, ``<s> x </s> y </s>``; of one longer than a row the longer sentence
-    is cut first, as BERT does.
+    """Pairs in rows ``<s> x </s> y </s>``. If a pair is longer than a row, the longer sentence is
+    cut first, as BERT does.
 
-    A batch also has ``target`` (B,) int64, the labels, -1 where there is none.
+    A batch of B pairs also has ``target`` (B,) int64, their labels, -1 where a pair has none.
     """
 
     head = "classification"
@@ -49,3 +60,58 @@ class ClassificationDataset(TaskDataset):
     def _complete(self, batch: dict[str, Any], samples: list[dict[str, Any]]) -> None:
         self._tell_parts(batch, [sample["prefix"] for sample in samples])
         batch["target"] = torch.tensor([sample["label"] for sample in samples])
+
+
+class ClassificationGold(Gold):
+    """The label of each pair; a pair without one is not scored. A prediction is a label."""
+
+    metric = "accuracy"
+    headings = {"accuracy": "accuracy"}
+    baseline_name = "most frequent label"
+    sum_names = ("correct_pairs", "pairs")
+    logged = ("accuracy",)
+
+    def _read(self, folder: TaskFolder, split: str, language: str) -> list[str | None]:
+        labels = label_names(folder, folder.arrays(split, language)["labels"])
+        return [label or None for label in labels]
+
+    @staticmethod
+    def count(predicted: Sequence[str], answers: Sequence[str]) -> tuple[float, ...]:
+        """The number of right pairs, and of all."""
+        correct = sum(found == gold for found, gold in zip(predicted, answers))
+        return float(correct), float(len(answers))
+
+    @staticmethod
+    def scores(*sums: Any) -> dict[str, float]:
+        """Accuracy."""
+        correct, pairs = sums
+        return {"accuracy": 100 * (correct / pairs) if pairs else 0.0}
+
+    def outcomes(self, predicted: Sequence[str]) -> np.ndarray:
+        """(N, 2): 1 for a right pair and 0 for a wrong one, and 1."""
+        pairs = zip(self._of_scored(predicted), self._answers)
+        return accuracy_outcomes(np.array([found == gold for found, gold in pairs]))
+
+    def digest(self) -> str:
+        """A digest of the labels; the sentences are there as subwords of one model alone."""
+        return digest_of(self._answers)
+
+    def baseline(self) -> dict[str, float]:
+        """The accuracy of giving all pairs the label that most of them have."""
+        most = max(self._answers.count(label) for label in set(self._answers))
+        return {"accuracy": 100 * most / self.scored}
+
+
+class Classification(Learning):
+    """A label for each pair."""
+
+    dataset = ClassificationDataset
+    gold = ClassificationGold
+    config = XtremePairConfig
+    row_settings = ("max_length", "pair_positions", "pair_segments")
+
+    def predictions(
+        self, chosen: torch.Tensor, batch: dict[str, Any], labels: Sequence[str]
+    ) -> list[str]:
+        """The label of each pair."""
+        return label_texts(chosen, labels)

@@ -1,62 +1,53 @@
-"""The examples of a prepared task behind one index, and the batches made of them.
+"""The examples of a prepared task behind one index, and the batches that they make up.
 
-A batch of B examples is a dict: ``id`` (B,) int64, their indices in a ``split``; ``nsentences``, B;
-``ntokens``, without padding; ``filler``, True for a batch that only keeps a rank busy and counts
-for nothing; ``target_count``, how many targets are scored; and ``net_input``, the arguments of the
-model: ``src_tokens`` (R, T) int64, ``head``, the kind of task, and where the layout has them
-``segments`` and ``positions`` (R, T) int64. What else it holds depends on the kind of task: see its
-dataset.
+A batch of B examples is a dict with these entries; a kind's dataset adds its own:
+
+- ``id``: (B,) int64, the index of each example in its split.
+- ``split``: the name of the split.
+- ``nsentences``: B.
+- ``ntokens``: the number of tokens without padding.
+- ``filler``: True if the batch only keeps a rank busy that has no batch of its own.
+- ``target``: the labels, -1 where an example has none.
+- ``target_count``: the number of labels that the loss sums over.
+- ``net_input``: the arguments of the model: ``src_tokens`` (R, T) int64; ``head``, the name of the
+  model's head; and, where the layout has them, ``segments`` and ``positions``, (R, T) int64.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_right
-from typing import Any, NamedTuple, Sequence
+from typing import Any, Sequence
 
 import numpy as np
 import torch
 from fairseq.data import FairseqDataset
 
+from fairseq_amber.data.finetuning.settings import RowSettings
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
-from fairseq_amber.data.layout import Specials, pad_rows, pair_segments, reset_positions
+from fairseq_amber.data.layout import pad_rows, pair_segments, reset_positions
 from fairseq_amber.errors import UserError
 
 
-class RowSettings(NamedTuple):
-    """How examples become rows.
-
-    specials: of the dictionary. max_length: longest row in subwords, special tokens included.
-    segments: tell the two parts of a row by BERT's token types; reset_positions: by XLM's
-    positions. doc_stride: windows over a context begin so many subwords apart. max_query_length:
-    longer questions are cut to so many subwords.
-    """
-
-    specials: Specials
-    max_length: int
-    segments: bool = True
-    reset_positions: bool = False
-    doc_stride: int = 128
-    max_query_length: int = 64
-
-
-class TaskDataset(FairseqDataset):
-    """A split of a task in some languages, one after the other.
+class TaskDataset(FairseqDataset, ABC):
+    """One split of a task in some languages, one language after the other.
 
     Args:
         folder: the prepared task.
         split: train, valid or test.
-        languages: of its files.
-        settings: of the rows.
-        training: cut examples to what a training step takes.
+        languages: the languages to read.
+        settings: how examples become rows.
+        training: whether an example is what one training step takes, such as one window, instead
+            of what one prediction takes, such as all windows of a question.
 
     Attributes:
-        head: the kind of task, which names the model's head.
-        sizes: (N,) tokens that an example takes in a batch: those of its row, or where it has
-            several rows as many times ``max_length``. So B examples of at most K make up a batch of
-            at most B x K tokens, padding included.
+        head: the name of the model's head that scores the rows.
+        sizes: (N,) the tokens that each example takes in a batch: the length of its row, or, if it
+            has several rows, their number times ``max_length``. So B examples of at most K tokens
+            make up a batch of at most B x K tokens, padding included.
 
     Raises:
-        UserError: there are no such examples, or ``max_length`` leaves no room for them.
+        UserError: the folder has no such examples, or ``max_length`` leaves no room for them.
     """
 
     head: str
@@ -79,36 +70,36 @@ class TaskDataset(FairseqDataset):
         counts = self._read(parts, training)
         self._offsets = offsets(counts).tolist()
 
+    @abstractmethod
     def _read(self, parts: Sequence[dict[str, np.ndarray]], training: bool) -> list[int]:
-        """Takes the arrays of each language, sets ``sizes``, and returns how many examples each
-        language has."""
-        raise NotImplementedError
+        """Takes the arrays of each language, sets ``sizes``, and returns the number of examples of
+        each language."""
 
     def __len__(self) -> int:
         return self._offsets[-1]
 
     @property
     def can_reuse_epoch_itr_across_epochs(self) -> bool:
-        """False: every epoch has an order of its own."""
+        """False, because every epoch has an order of its own."""
         return False
 
     def locate(self, index: int) -> tuple[str, int]:
-        """The language of an example, and its index among those of this language."""
+        """The language of an example, and the example's index within that language."""
         which = bisect_right(self._offsets, index) - 1
         return self.languages[which], index - self._offsets[which]
 
     def __getitem__(self, item) -> dict[str, Any]:
-        """An example by its index; also of a :class:`~fairseq_amber.data.plan.MicroBatch`."""
+        """An example by its index, or by what iterating over a ``MicroBatch`` yields."""
         index, batch = item if isinstance(item, tuple) else (item, None)
         filler = batch is not None and batch.filler
         return {"id": index, "filler": filler, **self._example(int(index))}
 
+    @abstractmethod
     def _example(self, index: int) -> dict[str, Any]:
-        """Its ``rows``, and what else :meth:`_complete` takes."""
-        raise NotImplementedError
+        """The ``rows`` of an example, and what else ``_complete`` needs of it."""
 
     def collater(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
-        """A batch of examples, as the module's description has it."""
+        """The batch of some examples, as the module's description has it."""
         if not samples:
             return {}
         rows = [row for sample in samples for row in sample["rows"]]
@@ -127,12 +118,17 @@ class TaskDataset(FairseqDataset):
         batch["target_count"] = _target_count(batch["target"])
         return batch
 
+    @abstractmethod
     def _complete(self, batch: dict[str, Any], samples: list[dict[str, Any]]) -> None:
-        """Adds what is the task's own; ``target`` at least, -1 where it does not count."""
-        raise NotImplementedError
+        """Adds ``target``, and whatever else the kind of task needs, to the batch."""
 
     def _tell_parts(self, batch: dict[str, Any], prefix_lengths: Sequence[int]) -> None:
-        """Adds the segments and positions of rows of two parts, the first of (R,) tokens."""
+        """Adds the segments and positions of rows that have two parts.
+
+        Args:
+            batch: the batch to complete.
+            prefix_lengths: (R,) the tokens of each row's first part.
+        """
         net_input = batch["net_input"]
         prefixes = torch.tensor(prefix_lengths)
         width = net_input["src_tokens"].size(1)
@@ -142,39 +138,27 @@ class TaskDataset(FairseqDataset):
             net_input["positions"] = reset_positions(prefixes, width)
 
 
-def task_dataset(
-    folder: TaskFolder,
-    split: str,
-    languages: Sequence[str],
-    settings: RowSettings,
-    *,
-    training: bool,
-) -> TaskDataset:
-    """The dataset of the folder's kind of task; see :class:`TaskDataset`."""
-    # These modules import this one.
-    from fairseq_amber.data.finetuning.classification import ClassificationDataset
-    from fairseq_amber.data.finetuning.question_answering import QuestionDataset
-    from fairseq_amber.data.finetuning.tagging import TaggingDataset
-
-    kinds = {kind.head: kind for kind in (TaggingDataset, ClassificationDataset, QuestionDataset)}
-    return kinds[folder.kind](folder, split, languages, settings, training=training)
-
-
 def offsets(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
-    """(N,) lengths -> (N + 1,) int64, where each begins and the last ends."""
+    """(N,) lengths -> (N + 1,) int64: where each part begins, and where the last one ends."""
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
 
 
 def joined(parts: Sequence[dict[str, np.ndarray]], name: str) -> np.ndarray:
-    """An array of all languages end to end."""
+    """One array of all languages, end to end."""
     return np.concatenate([part[name] for part in parts])
 
 
 def room(settings: RowSettings, specials: int, needed: int, what: str) -> int:
-    """Subwords of a row beside its special tokens.
+    """The subwords that a row holds beside its special tokens.
+
+    Args:
+        settings: how examples become rows.
+        specials: the number of special tokens of a row.
+        needed: the subwords that a row must hold at least.
+        what: what these subwords are, for the error.
 
     Raises:
-        UserError: it has no room for those needed.
+        UserError: a row cannot hold the subwords needed.
     """
     if settings.max_length < specials + needed:
         raise UserError(

@@ -1,99 +1,229 @@
-"""Questions whose answers are spans of a context, which is read through windows."""
+"""Questions whose answers are spans of a context, which is read through windows.
+
+The arrays of P contexts of T subwords in all and Q questions, all int32:
+
+- ``context_tokens`` (T,), ``context_lengths`` (P,).
+- ``context_offsets`` (T, 2): the characters [begin, end) of its context that each subword covers.
+- ``question_tokens``, ``question_lengths`` (Q,).
+- ``paragraph`` (Q,): the number of each question's context.
+- ``answer_tokens`` (Q, 2): the first and the last subword of that context that cover the
+  question's first answer; -1 -1 where the question has no answer.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, NamedTuple, Sequence
 
 import numpy as np
-import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-from fairseq_amber.data.finetuning.dataset import TaskDataset, joined, offsets, room
-from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS, pair_row
+from fairseq_amber.data.finetuning.gold import Gold
+from fairseq_amber.data.finetuning.learning import Decoding, Learning
+from fairseq_amber.data.finetuning.question_windows import QuestionDataset
+from fairseq_amber.data.finetuning.settings import XtremeQaConfig
+from fairseq_amber.data.finetuning.squad_file import Question, read_squad
+from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.digest import digest_of
+from fairseq_amber.metrics.answers import Span, answer_text, best_answers
+from fairseq_amber.metrics.question_answering import (
+    MAX_ANSWER_TOKENS,
+    MLQA_LANGUAGES,
+    AnswerScores,
+    mlqa_scores,
+    squad_scores,
+)
+
+_GUESSES_SEED = 1
 
 
-class QuestionDataset(TaskDataset):
-    """One example is one question with all its windows; in training, one window.
+class AskedQuestion(NamedTuple):
+    """A question that is scored.
 
-    A row is ``<s> question </s> window </s>``. The question is cut to ``max_query_length``; windows
-    fill the row and begin every ``doc_stride`` subwords (or sooner, where the row holds fewer)
-    until the end of the context is covered, as BERT's do.
-
-    A batch also has, of its R windows: ``target`` (R, 2) int64, the columns of the first and the
-    last subword of the answer, 0 0 (``<s>``) where the window does not hold all of it, -1 -1 where
-    the question has none; and ``windows``, what ``metrics.answers.best_answers`` takes.
+    Attributes:
+        answers: the texts that are right.
+        context: the text that holds the answer.
+        offsets: (L, 2) the characters [begin, end) of each of the context's subwords.
+        mlqa_language: the language whose rules of MLQA score the answer; None for SQuAD's rules.
     """
 
-    head = "qa"
+    answers: list[str]
+    context: str
+    offsets: np.ndarray
+    mlqa_language: str | None
 
-    def _read(self, parts: Sequence[dict[str, np.ndarray]], training: bool) -> list[int]:
-        longest, stride = self.settings.max_query_length, self.settings.doc_stride
-        for flag, value in (("--max-query-length", longest), ("--doc-stride", stride)):
-            if value < 1:
-                raise UserError(f"{flag} {value} is not 1 or more")
-        what = f"a question of {longest} subwords (--max-query-length) and a context"
-        most = room(self.settings, PAIR_SPECIALS, longest + 1, what)
-        self._contexts = joined(parts, "context_tokens")
-        self._context_starts = offsets(joined(parts, "context_lengths"))
-        self._questions = joined(parts, "question_tokens")
-        question_lengths = joined(parts, "question_lengths")
-        self._question_starts = offsets(question_lengths)
-        before = offsets([len(part["context_lengths"]) for part in parts])
-        paragraphs = [part["paragraph"] + shift for part, shift in zip(parts, before)]
-        self._paragraph = np.concatenate(paragraphs)
-        self._answers = joined(parts, "answer_tokens")
-        self._query_lengths = np.minimum(question_lengths, longest)
+    def score(self, spans: Sequence[Span]) -> AnswerScores:
+        """The scores of the first of some spans."""
+        text = answer_text(self.context, self.offsets, spans[0])
+        if self.mlqa_language is None:
+            return squad_scores(text, self.answers)
+        return mlqa_scores(text, self.answers, self.mlqa_language)
 
-        self._room = most - self._query_lengths.astype(np.int64)
-        self._stride = np.minimum(self._room, stride)
-        lengths = np.diff(self._context_starts)[self._paragraph]
-        beyond = np.maximum(lengths - self._room, 0)
-        windows = 1 + -(-beyond // self._stride)
-        # The question of each example, and its only window in training.
-        self._question = np.arange(len(windows))
-        self._windows, self._only = windows, None
-        widths = np.minimum(lengths, self._room) + self._query_lengths + PAIR_SPECIALS
-        self.sizes = np.where(windows > 1, windows * self.settings.max_length, widths)
-        ends = offsets([len(part["paragraph"]) for part in parts])
-        if training:
-            starts = offsets(windows)
-            self._question = np.repeat(self._question, windows)
-            self._only = np.arange(len(self._question)) - starts[self._question]
-            begins = self._only * self._stride[self._question]
-            inside = np.minimum(lengths[self._question] - begins, self._room[self._question])
-            self.sizes = inside + self._query_lengths[self._question] + PAIR_SPECIALS
-            ends = starts[ends]
-        return np.diff(ends).tolist()
 
-    def _example(self, index: int) -> dict[str, Any]:
-        question = int(self._question[index])
-        start = self._question_starts[question]
-        query = self._questions[start : start + self._query_lengths[question]]
-        paragraph = self._paragraph[question]
-        context = self._contexts[slice(*self._context_starts[paragraph : paragraph + 2])]
-        first, last = self._answers[question].tolist()
-        stride, space = int(self._stride[question]), int(self._room[question])
-        column = len(query) + SENTENCE_SPECIALS
-        numbers = range(int(self._windows[question])) if self._only is None else [self._only[index]]
-        rows, windows, targets = [], [], []
-        for number in numbers:
-            begin = int(number) * stride
-            window = context[begin : begin + space]
-            rows.append(pair_row(query, window, self.settings.specials))
-            windows.append((begin, len(window), column))
-            if begin <= first and last < begin + len(window):
-                targets.append((first - begin + column, last - begin + column))
-            else:
-                targets.append((-1, -1) if first < 0 else (0, 0))
-        return {"rows": rows, "windows": windows, "targets": targets}
+class AnswerGold(Gold):
+    """Questions with their answers; a question without an answer is not scored.
 
-    def _complete(self, batch: dict[str, Any], samples: list[dict[str, Any]]) -> None:
-        windows = [
-            (example, *window)
-            for example, sample in enumerate(samples)
-            for window in sample["windows"]
-        ]
-        names = ("example", "first", "length", "column")
-        batch["windows"] = dict(zip(names, map(list, zip(*windows))))
-        self._tell_parts(batch, batch["windows"]["column"])
-        batch["target"] = torch.tensor([pair for sample in samples for pair in sample["targets"]])
+    A prediction is a list of spans of the context's subwords, the best first.
+    """
+
+    metric = "F1"
+    headings = {"f1": "F1", "em": "EM"}
+    baseline_name = "random spans"
+    sum_names = ("em_sum", "f1_sum", "questions")
+    logged = ("em", "f1")
+    by_id = True
+
+    def _read(self, folder: TaskFolder, split: str, language: str) -> list[AskedQuestion | None]:
+        check_languages(folder.task, [language], "--languages")
+        arrays = folder.arrays(split, language)
+        ends = np.cumsum(arrays["context_lengths"])
+        self._offsets = np.split(arrays["context_offsets"], ends[:-1])
+        path = folder.examples_path(split, language)
+        self._contexts, self._questions = read_squad(path, unique_ids=False)
+        self.repeated = len(self._questions) - len({question.id for question in self._questions})
+        rules = language if folder.task == "mlqa" else None
+        return [self._asked(question, rules) for question in self._questions]
+
+    def _asked(self, question: Question, rules: str | None) -> AskedQuestion | None:
+        if not question.answers:
+            return None
+        answers = [answer.text for answer in question.answers]
+        place = question.context
+        return AskedQuestion(answers, self._contexts[place], self._offsets[place], rules)
+
+    @staticmethod
+    def count(
+        predicted: Sequence[Sequence[Span]], answers: Sequence[AskedQuestion]
+    ) -> tuple[float, ...]:
+        """The sums of exact match and of F1, each in 0..1, and the number of questions."""
+        scores = [question.score(spans) for question, spans in zip(answers, predicted)]
+        return sum(s.em for s in scores), sum(s.f1 for s in scores), float(len(scores))
+
+    @staticmethod
+    def scores(*sums: Any) -> dict[str, float]:
+        """F1 and exact match, by MLQA's rules for that task and by SQuAD's for all others."""
+        em, f1, questions = sums
+        if not questions:
+            return {"f1": 0.0, "em": 0.0}
+        return {"f1": 100 * f1 / questions, "em": 100 * em / questions}
+
+    def outcomes(self, predicted: Sequence[Sequence[Span]]) -> np.ndarray:
+        """(N, 2): the F1 of each question, and 1."""
+        pairs = zip(self._answers, self._of_scored(predicted))
+        return np.array([(question.score(spans).f1, 1.0) for question, spans in pairs])
+
+    def digest(self) -> str:
+        """A digest of the questions that are scored, their contexts and their answers."""
+        scored = [question for question in self._questions if question.answers]
+        texts = ((q.id, q.text, self._contexts[q.context]) for q in scored)
+        answers = ([f"{a.start} {a.text}" for a in q.answers] for q in scored)
+        return digest_of(*texts, *answers)
+
+    def baseline(self) -> dict[str, float]:
+        """F1 and exact match of random spans of at most 30 subwords, drawn with a fixed seed."""
+        rng = np.random.default_rng(_GUESSES_SEED)
+        lengths = [len(self._offsets[question.context]) for question in self._questions]
+        first = rng.integers(0, lengths)
+        last = first + rng.integers(0, MAX_ANSWER_TOKENS, len(lengths))
+        last = np.minimum(last, np.array(lengths) - 1)
+        return self.score([[Span(int(i), int(j), 0.0)] for i, j in zip(first, last)])
+
+    def for_submission(self, predicted: Sequence[Sequence[Span]]) -> dict[str, str]:
+        """The text of the best answer to each question, by the question's id."""
+        return {
+            question.id: self._text(question, spans[0])
+            for question, spans in zip(self._questions, predicted)
+        }
+
+    def n_best(self, predicted: Sequence[Sequence[Span]]) -> dict[str, list[dict[str, Any]]]:
+        """The text and the score of every answer to each question, by the question's id."""
+        return {
+            question.id: [
+                {"text": self._text(question, span), "score": span.score} for span in spans
+            ]
+            for question, spans in zip(self._questions, predicted)
+        }
+
+    def _text(self, question: Question, span: Span) -> str:
+        return answer_text(self._contexts[question.context], self._offsets[question.context], span)
+
+    @classmethod
+    def remarks(cls, task: str) -> list[str]:
+        """What XTREME calls the score of question answering."""
+        return ["XTREME's QA score is the mean of F1 and EM"]
+
+
+class QuestionAnswering(Learning):
+    """The first and the last token of the answer to each question."""
+
+    dataset = QuestionDataset
+    gold = AnswerGold
+    config = XtremeQaConfig
+    row_settings = (
+        "max_length",
+        "doc_stride",
+        "max_query_length",
+        "pair_positions",
+        "pair_segments",
+    )
+    decoding_settings = ("max_answer_tokens",)
+    any_task = True
+
+    def outputs(self, labels: Sequence[str]) -> int:
+        """2: the scores of being the first and of being the last token of the answer."""
+        return 2
+
+    def loss(self, scores: Tensor, batch: dict[str, Any], pad: int) -> Tensor:
+        """The loss of each window, summed: the mean of the cross-entropies of the answer's first
+        and last token over all tokens of the row (Devlin et al. 2019, arXiv 1810.04805, section
+        4.2).
+
+        Args:
+            scores: (R, T, 2) of the model's head.
+            batch: the batch, with ``target`` (R, 2), -1 where the question has no answer.
+            pad: the id of the padding.
+        """
+        padding = batch["net_input"]["src_tokens"].eq(pad)
+        # Otherwise the loss of a row would depend on the longest row of its batch.
+        scores = scores.masked_fill(padding.unsqueeze(2), float("-inf"))
+        ends = F.cross_entropy(scores, batch["target"], ignore_index=-1, reduction="sum")
+        return ends / 2
+
+    def choose(self, scores: Tensor, batch: dict[str, Any], decoding: Decoding) -> list[list[Span]]:
+        """The best spans of each question; see ``best_answers``."""
+        return best_answers(
+            scores,
+            batch["windows"],
+            n_best=decoding.n_best,
+            max_answer_tokens=decoding.max_answer_tokens,
+        )
+
+    def predictions(
+        self, chosen: list[list[Span]], batch: dict[str, Any], labels: Sequence[str]
+    ) -> list[list[Span]]:
+        """The best spans of each question, the best first."""
+        return chosen
+
+    def check_languages(self, task: str, languages: Sequence[str], flag: str) -> None:
+        """Checks that MLQA, if it is the task, has rules for these languages."""
+        check_languages(task, languages, flag)
+
+
+def check_languages(task: str, languages: Sequence[str], flag: str) -> None:
+    """Checks that the answers of a task can be scored in these languages.
+
+    Args:
+        task: the task's name.
+        languages: the languages.
+        flag: the flag that chooses them, for the error.
+
+    Raises:
+        UserError: the task is MLQA, and its script has no rules for one of the languages.
+    """
+    others = ", ".join(name for name in languages if name not in MLQA_LANGUAGES)
+    if task == "mlqa" and others:
+        raise UserError(
+            f"MLQA's script has no rules for {others}; it scores {', '.join(MLQA_LANGUAGES)}: "
+            f"leave {others} out by {flag}, or prepare that text as the task squad"
+        )

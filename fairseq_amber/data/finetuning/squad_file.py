@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.json_file import read_bytes
 
 
 class Answer(NamedTuple):
@@ -43,11 +44,7 @@ def read_squad(path: str | Path, *, unique_ids: bool = True) -> SquadFile:
     Raises:
         UserError: the file cannot be read, or its content is wrong.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-    return parse_squad(content, str(path), unique_ids=unique_ids)
+    return parse_squad(read_bytes(Path(path)), str(path), unique_ids=unique_ids)
 
 
 def parse_squad(content: bytes, name: str, *, unique_ids: bool = True) -> SquadFile:

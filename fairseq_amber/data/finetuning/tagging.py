@@ -1,4 +1,15 @@
-"""Sentences whose words have labels: parts of speech, named entities."""
+"""Sentences whose words have labels: parts of speech, named entities.
+
+The arrays of N sentences of W words and T subwords in all, int32 unless another type is named:
+
+- ``tokens`` (T,).
+- ``word_lengths`` (W,): the subwords of each word, at least 1.
+- ``word_heads`` (W,): the number, from 0, of the subword that stands for the word and bears its
+  label. It is the word's first subword, or the second where the first is a bare U+2581, which only
+  says that a word begins (SentencePiece puts one before most Chinese characters that are words).
+- ``sentence_lengths`` (N,): the words of each sentence.
+- ``labels`` (W,) int16: the number of each word's label, -1 where the file has none.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +19,24 @@ import numpy as np
 import torch
 
 from fairseq_amber.data.finetuning.dataset import TaskDataset, joined, offsets, room
+from fairseq_amber.data.finetuning.gold import Gold, label_names
+from fairseq_amber.data.finetuning.learning import Learning, label_texts
+from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.data.layout import SENTENCE_SPECIALS, sentence_row
+from fairseq_amber.files.digest import digest_of
+from fairseq_amber.metrics.tagging import TagCounts, count_tags, tag_scores
 
 
 class TaggingDataset(TaskDataset):
-    """One example is one sentence; one of a word's subwords, mostly the first, stands for it.
+    """Sentences; one subword of each word, mostly its first, stands for the word.
 
-    A sentence longer than a row is cut between words into several, each as long as the words allow;
-    a word longer than a row is cut to its first subwords. So every word is in exactly one row.
+    A sentence that is longer than a row is cut between words into several rows, each as long as
+    the words allow; a word that is longer than a row is cut to its first subwords. So every word is
+    in exactly one row.
 
-    A batch also has, of all M words of its examples in their order: ``net_input["at"]`` (M,) int64,
-    the place ``row * T + column`` of each; ``target`` (M,) int64, their labels, -1 where there is
-    none; and ``words``, how many each example has.
+    A batch whose examples have M words in all, in their order, also has ``net_input["at"]`` (M,)
+    int64, the place ``row * T + column`` of each word; ``target`` (M,) int64, the words' labels, -1
+    where a word has none; and ``words``, a list of the number of words of each example.
     """
 
     head = "tagging"
@@ -41,7 +58,7 @@ class TaggingDataset(TaskDataset):
         return [len(part["sentence_lengths"]) for part in parts]
 
     def _cut(self, index: int, most: int) -> list[int]:
-        """The word that each row of a sentence begins with, and where the last one ends."""
+        """The word that each row of a sentence begins with, and the end of the last row."""
         first, last = self._words[index : index + 2].tolist()
         cuts = [first]
         while self._kept[last] - self._kept[cuts[-1]] > most:
@@ -55,7 +72,7 @@ class TaggingDataset(TaskDataset):
         rows, columns = [], []
         for begin, end in zip(cuts, cuts[1:]):
             start = self._starts[begin]
-            # A cut word has a row of its own, so what is kept of a row's words is contiguous.
+            # A word that is cut has a row of its own, so the kept tokens of a row are contiguous.
             length = self._kept[end] - self._kept[begin]
             rows.append(sentence_row(self._tokens[start : start + length], self.settings.specials))
             columns.append(self._heads[begin:end] - start + 1)  # after <s>
@@ -69,3 +86,75 @@ class TaggingDataset(TaskDataset):
         batch["net_input"]["at"] = torch.from_numpy(np.concatenate(at))
         batch["target"] = torch.from_numpy(np.concatenate(labels).astype(np.int64))
         batch["words"] = [len(label) for label in labels]
+
+
+class TaggingGold(Gold):
+    """The labels of the words of each sentence; a sentence with an unlabelled word is not scored.
+
+    A prediction is the list of the labels of a sentence's words.
+    """
+
+    metric = "F1"
+    headings = {"f1": "F1", "accuracy": "accuracy"}
+    baseline_name = "best constant label"
+    sum_names = TagCounts._fields
+    logged = ("f1", "precision", "recall", "accuracy")
+
+    def _read(self, folder: TaskFolder, split: str, language: str) -> list[list[str] | None]:
+        arrays = folder.arrays(split, language)
+        ends = np.cumsum(arrays["sentence_lengths"])
+        labels = np.split(label_names(folder, arrays["labels"]), ends[:-1]) if len(ends) else []
+        sentences = [part.tolist() for part in labels]
+        return [None if "" in sentence else sentence for sentence in sentences]
+
+    @staticmethod
+    def count(predicted: Sequence[list[str]], answers: Sequence[list[str]]) -> TagCounts:
+        """The sums that F1 of chunks and accuracy of words are made of."""
+        return count_tags(predicted, answers)
+
+    @staticmethod
+    def scores(*sums: Any) -> dict[str, float]:
+        """F1, precision and recall of chunks, and accuracy of words; see ``tag_scores``."""
+        return tag_scores(TagCounts(*sums))
+
+    def outcomes(self, predicted: Sequence[list[str]]) -> np.ndarray:
+        """(N, 2): twice the right chunks of each sentence, and its predicted plus gold chunks."""
+        pairs = zip(self._of_scored(predicted), self._answers)
+        counts = [count_tags([found], [gold]) for found, gold in pairs]
+        return np.array(
+            [(2 * c.correct_chunks, c.predicted_chunks + c.gold_chunks) for c in counts]
+        )
+
+    def digest(self) -> str:
+        """A digest of the labels; the words are there as subwords of one model alone."""
+        return digest_of(*self._answers)
+
+    def baseline(self) -> dict[str, float]:
+        """The highest F1 and the highest accuracy of giving one label to all words."""
+        scores = [
+            tag_scores(count_tags([[label] * len(gold) for gold in self._answers], self._answers))
+            for label in sorted({label for sentence in self._answers for label in sentence})
+        ]
+        return {key: max(score[key] for score in scores) for key in self.headings}
+
+    @classmethod
+    def remarks(cls, task: str) -> list[str]:
+        """What XTREME calls the score of part-of-speech tagging."""
+        if task != "pos":
+            return []
+        return ["XTREME's POS score is the F1: of chunks, where equal neighbours merge"]
+
+
+class Tagging(Learning):
+    """A label for each word."""
+
+    dataset = TaggingDataset
+    gold = TaggingGold
+
+    def predictions(
+        self, chosen: torch.Tensor, batch: dict[str, Any], labels: Sequence[str]
+    ) -> list[list[str]]:
+        """The labels of each sentence's words."""
+        texts = label_texts(chosen, labels)
+        ends = np.cumsum(batch["words"]).tolist()
+        return [texts[end - count : end] for end, count in zip(ends, batch["words"])]

@@ -1,4 +1,4 @@
-"""``fairseq-amber evaluate``: a fine-tuned checkpoint on one of XTREME's tasks, per language."""
+"""``fairseq-amber evaluate``: the scores of a fine-tuned checkpoint in each language of a task."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fairseq_amber.data.finetuning.task_folder import SPLITS, TaskFolder
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.transfer.scorers import KINDS
 from fairseq_amber.files.results import Result
 from fairseq_amber.files.tables import plain_table
 from fairseq_amber.inference.checkpoint import import_fairseq
@@ -17,17 +17,18 @@ from fairseq_amber.inference.prediction.submission import (
     submission_path,
     write_predictions,
 )
+from fairseq_amber.metrics.question_answering import MAX_ANSWER_TOKENS
 from fairseq_amber.number_flags import count
 
 if TYPE_CHECKING:
-    from fairseq_amber.data.finetuning.task_folder import TaskFolder
+    from fairseq_amber.data.finetuning.gold import Gold
 
 SUMMARY = "scores of a fine-tuned checkpoint on tagging, classification or QA, per language"
 EXAMPLE = (
     "fairseq-amber evaluate checkpoints/checkpoint_best.pt tasks/xnli --json xnli.json "
     "--predictions predictions"
 )
-_OF_TRAINING = "; without it, what the checkpoint was fine-tuned with"
+_OF_TRAINING = "; by default what the checkpoint was fine-tuned with"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,16 +37,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "checkpoint",
         metavar="CHECKPOINT",
         type=Path,
-        help="a checkpoint_*.pt of fairseq-train --task xtreme_*",
+        help="a checkpoint_*.pt that fairseq-train --task xtreme_* has written",
     )
     parser.add_argument(
-        "folder", metavar="TASK_FOLDER", type=Path, help="what prepare-task has written"
+        "folder",
+        metavar="TASK_FOLDER",
+        type=Path,
+        help="a folder that prepare-task has written",
     )
+    parser.add_argument("--split", default="test", choices=SPLITS, help="the part to evaluate on")
     parser.add_argument(
-        "--split", default="test", choices=("train", "valid", "test"), help="part of it"
-    )
-    parser.add_argument(
-        "--languages", metavar="LANG,LANG", help="such as de,zh; without it, all of the split"
+        "--languages",
+        metavar="LANG,LANG",
+        help="languages to evaluate on, such as de,zh; by default all of the split",
     )
     parser.add_argument(
         "--predictions",
@@ -56,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", metavar="SYSTEM", help="the system's name in reports")
     parser.add_argument("--json", metavar="OUT", help="also write the result to this file")
     add_device_arguments(parser)
-    parser.add_argument("--fp16", action="store_true", help="half precision; on a GPU alone")
+    parser.add_argument("--fp16", action="store_true", help="half precision; needs a GPU")
     parser.add_argument(
         "--max-length",
         type=count,
@@ -64,10 +68,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="longest row in subwords, special tokens included" + _OF_TRAINING,
     )
     parser.add_argument(
-        "--pair-positions", choices=("continuous", "reset"), help="of pairs and QA" + _OF_TRAINING
+        "--pair-positions",
+        choices=("continuous", "reset"),
+        help="pairs and QA: positions of a row's second part" + _OF_TRAINING,
     )
     parser.add_argument(
-        "--pair-segments", choices=("auto", "none"), help="of pairs and QA" + _OF_TRAINING
+        "--pair-segments",
+        choices=("auto", "none"),
+        help="pairs and QA: token types of a row's second part" + _OF_TRAINING,
     )
     parser.add_argument(
         "--doc-stride",
@@ -84,46 +92,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-answer-tokens",
         type=count,
-        default=30,
+        default=MAX_ANSWER_TOKENS,
         metavar="N",
-        help="QA: longest answer in subwords (XTREME: 30)",
+        help=f"QA: longest answer in subwords (XTREME: {MAX_ANSWER_TOKENS})",
     )
     parser.add_argument(
         "--n-best",
         type=count,
         metavar="N",
-        help="QA: with --predictions, also write so many answers to each question with their "
+        help="QA: with --predictions, also write the N best answers to each question with their "
         "scores, as nbest-test-LANG.json (XTREME: 20)",
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Prints the scores of each language in percent with the settings; writes what is asked for."""
-    from fairseq_amber.data.finetuning.task_folder import TaskFolder
-
+    """Prints the scores of each language in percent, and writes what the flags ask for."""
     folder = TaskFolder.open(args.folder)
     languages = _languages(args, folder)
-    tests = {language: KINDS[folder.kind](folder, args.split, language) for language in languages}
+    import_fairseq()
+    from fairseq_amber.data.finetuning.learning import Decoding, learning_of
+    from fairseq_amber.inference.prediction.predictor import Predictor
+
+    kind = learning_of(folder.kind).gold
+    tests = {language: kind(folder, args.split, language) for language in languages}
     without_gold = [language for language, test in tests.items() if not test.scored]
     if len(without_gold) == len(tests) and not args.predictions:
         raise UserError(
             f"{args.folder} has no gold for {args.split} in {', '.join(languages)}, so there is "
             "nothing to score; write the predictions with --predictions DIR"
         )
-
-    if args.n_best and (folder.kind != "qa" or not args.predictions):
+    if args.n_best and not (kind.by_id and args.predictions):
         raise UserError("--n-best N is for question answering, and goes with --predictions DIR")
-
-    import_fairseq()
-    from fairseq_amber.inference.prediction.predictor import Predictor
 
     predictor = Predictor.load(
         args.checkpoint,
         folder,
         device=args.device,
         fp16=args.fp16,
-        max_answer_tokens=args.max_answer_tokens,
-        n_best=args.n_best or 1,
+        decoding=Decoding(args.max_answer_tokens, args.n_best or 1),
         max_length=args.max_length,
         doc_stride=args.doc_stride,
         max_query_length=args.max_query_length,
@@ -138,12 +144,11 @@ def run(args: argparse.Namespace) -> None:
             per_language[language] = _parts(test, predicted)
             outcomes[language] = {"score": test.outcomes(predicted)}
         if args.predictions:
-            path = submission_path(args.predictions, folder.task, args.split, language)
+            path = _predictions_path(args, folder, kind, language)
             write_predictions(path, test.for_submission(predicted))
             if args.n_best:
                 write_predictions(n_best_path(path), test.n_best(predicted))
 
-    kind = KINDS[folder.kind]
     config = {**predictor.config, "split": args.split, "test": str(args.folder)}
     if per_language:
         result = Result.from_languages(
@@ -157,8 +162,17 @@ def run(args: argparse.Namespace) -> None:
         if args.json:
             result.write(args.json, outcomes)
     print(_legend(kind, folder.task, config))
-    for line in _notes(tests, without_gold, folder, args):
+    for line in _notes(tests, without_gold, args):
         print(line)
+    if args.predictions:
+        path = _predictions_path(args, folder, kind, "LANG")
+        print(f"wrote {path} for {len(tests)} languages")
+
+
+def _predictions_path(
+    args: argparse.Namespace, folder: TaskFolder, kind: type[Gold], language: str
+) -> Path:
+    return submission_path(args.predictions, folder.task, args.split, language, by_id=kind.by_id)
 
 
 def _languages(args: argparse.Namespace, folder: TaskFolder) -> list[str]:
@@ -180,7 +194,8 @@ def _languages(args: argparse.Namespace, folder: TaskFolder) -> list[str]:
     return wanted
 
 
-def _parts(test: Any, predicted: list[Any]) -> dict[str, Any]:
+def _parts(test: Gold, predicted: list[Any]) -> dict[str, Any]:
+    """The entry of a language in the result's JSON."""
     scores = test.score(predicted)
     baseline = {f"baseline_{key}": value for key, value in test.baseline().items()}
     score = scores[next(iter(test.headings))]
@@ -189,11 +204,11 @@ def _parts(test: Any, predicted: list[Any]) -> dict[str, Any]:
 
 
 def _task_name(task: str, split: str) -> str:
-    """XQuAD is the test set of SQuAD."""
+    """The task's name in results: the test set of SQuAD is XQuAD."""
     return "xquad" if (task, split) == ("squad", "test") else task
 
 
-def _table(result: Result, kind: Any) -> str:
+def _table(result: Result, kind: type[Gold]) -> str:
     keys = [*kind.headings, *(f"baseline_{key}" for key in kind.headings)]
     headings = [*kind.headings.values(), *(f"baseline {name}" for name in kind.headings.values())]
     rows = [
@@ -207,21 +222,16 @@ def _table(result: Result, kind: Any) -> str:
     return plain_table(["language", "n", *headings], rows)
 
 
-def _legend(kind: Any, task: str, config: dict[str, Any]) -> str:
-    """What the numbers are, and what they were measured with."""
+def _legend(kind: type[Gold], task: str, config: dict[str, Any]) -> str:
+    """The names of the scores, and the settings they were measured with."""
     names = " and ".join(kind.headings.values())
     settings = "; ".join(f"{key.replace('_', ' ')}: {value}" for key, value in config.items())
     lines = [f"{names} in %; baseline: {kind.baseline_name}; {settings}"]
-    if task == "pos":
-        lines.append("XTREME's POS score is the F1: of chunks, where equal neighbours merge")
-    if kind.metric == "F1" and "em" in kind.headings:
-        lines.append("XTREME's QA score is the mean of F1 and EM")
-    return "\n".join(lines)
+    return "\n".join([*lines, *kind.remarks(task)])
 
 
-def _notes(
-    tests: dict[str, Any], without_gold: list[str], folder: TaskFolder, args: argparse.Namespace
-) -> list[str]:
+def _notes(tests: dict[str, Gold], without_gold: list[str], args: argparse.Namespace) -> list[str]:
+    """What the reader must know of the data to trust the scores."""
     notes = []
     if without_gold:
         notes.append(f"note: no gold in {', '.join(without_gold)}: not scored")
@@ -235,10 +245,7 @@ def _notes(
             )
         if args.predictions and test.repeated:
             notes.append(
-                f"note: {language}: {test.repeated} questions have the id of another; of such the "
-                "predictions hold the last one's answer alone"
+                f"note: {language}: {test.repeated} questions have the id of another; for such an "
+                "id the predictions hold only the answer to the last question"
             )
-    if args.predictions:
-        path = submission_path(args.predictions, folder.task, args.split, "LANG")
-        notes.append(f"wrote {path} for {len(tests)} languages")
     return notes

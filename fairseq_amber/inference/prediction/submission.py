@@ -12,15 +12,24 @@ _FOLDERS = {"pos": "udpos", "ner": "panx", "squad": "xquad"}
 _SPLITS = {"valid": "dev"}
 
 
-def submission_path(folder: str | Path, task: str, split: str, language: str) -> Path:
-    """Such as FOLDER/udpos/test-de.tsv; XTREME's `dev` is our valid."""
-    suffix = "json" if task in ("squad", "mlqa", "tydiqa") else "tsv"
-    name = f"{_SPLITS.get(split, split)}-{language}.{suffix}"
+def submission_path(
+    folder: str | Path, task: str, split: str, language: str, *, by_id: bool
+) -> Path:
+    """The file of one language, such as FOLDER/udpos/test-de.tsv; XTREME calls valid ``dev``.
+
+    Args:
+        folder: the folder of all predictions.
+        task: the task's name.
+        split: train, valid or test.
+        language: the language.
+        by_id: whether the predictions are answers by question id, which make up a JSON file.
+    """
+    name = f"{_SPLITS.get(split, split)}-{language}.{'json' if by_id else 'tsv'}"
     return Path(folder) / _FOLDERS.get(task, task) / name
 
 
 def n_best_path(path: Path) -> Path:
-    """Where the n best answers lie beside the best ones: xquad/nbest-test-de.json."""
+    """The file of the n best answers beside that of the best: xquad/nbest-test-de.json."""
     return path.with_name(f"nbest-{path.name}")
 
 
@@ -28,15 +37,17 @@ def write_predictions(path: Path, predicted: Any) -> None:
     """Writes the predictions of one language.
 
     Args:
-        predicted: the labels of each sentence's words (one a line, an empty line between
-            sentences), a label for each pair (one a line), or answers by question id (JSON).
+        path: the file to write.
+        predicted: the labels of each sentence's words (written one a line, with an empty line
+            between sentences), a label for each pair (one a line), or answers by question id
+            (JSON).
 
     Raises:
         UserError: the file cannot be written.
     """
     with atomic_writer(path) as file:
         if isinstance(predicted, dict):
-            json.dump(predicted, file, indent=1)  # in ASCII: evaluate.py names no encoding
+            json.dump(predicted, file, indent=1)  # in ASCII, because evaluate.py names no encoding
             file.write("\n")
             return
         sentences = (entry if isinstance(entry, str) else "\n".join(entry) for entry in predicted)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fairseq_amber.data.finetuning.task_folder import KINDS, SPLITS
+from fairseq_amber.data.finetuning.kinds import KINDS, task_names
+from fairseq_amber.data.finetuning.task_folder import SPLITS
+from fairseq_amber.errors import warn
 from fairseq_amber.number_flags import count
 
 SUMMARY = "check and encode the files of a task: tagging, sentence pairs, question answering"
@@ -13,33 +15,29 @@ EXAMPLE = (
     "fairseq-amber prepare-task pos data-bin/pos --tokenizer data-bin/de-en "
     "--train en=en_ewt.train.tsv \\\n      --valid en=en_ewt.dev.tsv --test de=de_gsd.test.tsv"
 )
-_FORMS = """
-files, in UTF-8:
-  pos, ner      word<TAB>label, an empty line between sentences (UD's parts of speech, PAN-X)
-  xnli, pawsx   sentence<TAB>sentence<TAB>label, as they are or as Python's csv writer quotes them
-  squad, mlqa, tydiqa   SQuAD's JSON (version 1.1); squad is for XQuAD, too
-Test files may have blank labels or answers, as XTREME distributes them.
-"""
+_ROLES = {"train": "files to train on", "valid": "files to validate on", "test": "files to test on"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = f"{SUMMARY}\n{_FORMS}".rstrip()
-    parser.add_argument("task", choices=KINDS, metavar="TASK", help=", ".join(KINDS))
+    """Declares the flags."""
+    parser.description = f"{SUMMARY}\n\n{_raw_forms()}"
+    tasks = task_names()
+    parser.add_argument("task", choices=tasks, metavar="TASK", help=", ".join(tasks))
     parser.add_argument(
         "out",
         type=Path,
         metavar="OUT",
-        help="folder to write. One that holds the same task, with the same labels and tokenizer, "
-        "gets more splits and languages, in place of those it has",
+        help="folder to write. If it holds the same task with the same labels and tokenizer, the "
+        "splits and languages are added to it, in place of those it has",
     )
     parser.add_argument(
         "--tokenizer",
         type=Path,
         required=True,
         metavar="PATH",
-        help="that of the encoder to be fine-tuned: its data folder (its dict.txt with "
-        "sentencepiece.bpe.model or vocab.txt), which is copied to OUT; OUT itself to add to it; "
-        "or a tokenizer's file alone, whose pieces then make dict.txt",
+        help="the tokenizer of the encoder to fine-tune: its data folder (with dict.txt and "
+        "sentencepiece.bpe.model or vocab.txt), whose files are copied to OUT; OUT itself, to add "
+        "to it; or a tokenizer's file, whose pieces then make up dict.txt",
     )
     for split in SPLITS:
         parser.add_argument(
@@ -48,34 +46,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             action="append",
             default=[],
             metavar="LANG=FILE",
-            help=f"{_ROLES[split]} in a language; may be repeated, also for one language, whose "
-            "files are joined in that order",
+            help=f"{_ROLES[split]} in a language; may be repeated. Several files of a language are "
+            "joined in that order",
         )
     parser.add_argument(
         "--xtreme",
         type=Path,
         metavar="DIR",
-        help="take the files of XTREME's folder download: of train the English one, of dev "
-        "(valid) and test every language's. Validation files of tydiqa have to be given: it has "
-        "none but those it tests on",
+        help="take the files of XTREME's folder download: the English one of train, and those of "
+        "every language of dev (valid) and test. Validation files of tydiqa have to be given, "
+        "because XTREME has only the files it tests on",
     )
     parser.add_argument(
         "--labels",
         type=Path,
         metavar="FILE",
-        help="labels of pos and ner, one a line, in the order of their numbers (default: those of "
-        "the training files, sorted, O first; without training files those of OUT)",
+        help="a file with the labels of pos and ner, one a line, in the order of their numbers "
+        "(default: the labels of the training files, sorted, O first; without training files the "
+        "labels of OUT)",
     )
-    parser.add_argument("--workers", type=count, help="processes; one for each core if not given")
+    parser.add_argument(
+        "--workers", type=count, help="number of processes; by default one for each core"
+    )
 
 
-_ROLES = {"train": "text to train on", "valid": "XTREME's dev", "test": "text to test on"}
+def _raw_forms() -> str:
+    lines = [f"  {', '.join(kind.tasks):11}   {kind.raw_form}" for kind in KINDS.values()]
+    return "\n".join(
+        [
+            "files, in UTF-8:",
+            *lines,
+            "Test files may have blank labels or answers, as XTREME distributes them.",
+        ]
+    )
 
 
 def run(args: argparse.Namespace) -> None:
+    """Prepares the task, and prints its summary."""
+    from fairseq_amber.preparation.task.examples import examples_class
     from fairseq_amber.preparation.task.pipeline import prepare_task
     from fairseq_amber.preparation.task.sources import collect_sources
-    from fairseq_amber.preparation.task.summary import describe
+    from fairseq_amber.preparation.task.summary import describe, warn_of_unknown
 
     given = {split: getattr(args, split) for split in SPLITS}
     result = prepare_task(
@@ -86,11 +97,12 @@ def run(args: argparse.Namespace) -> None:
         labels=args.labels,
         workers=args.workers,
     )
-    print(describe(KINDS[args.task], result.counts))
+    print(describe(examples_class(args.task).unit, result.counts))
+    warn_of_unknown(result.counts)
     if result.vocabulary.unlisted:
-        print(
-            f"warning: {result.vocabulary.unlisted:,} pieces of the tokenizer are not in the "
-            "dictionary: they become <unk>"
+        warn(
+            f"{result.vocabulary.unlisted:,} pieces of the tokenizer are not in the dictionary: "
+            "they become <unk>"
         )
     print(f"{args.out}: {args.task}, {result.vocabulary.size:,} entries in the dictionary")
 

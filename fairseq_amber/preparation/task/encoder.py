@@ -1,4 +1,4 @@
-"""Many texts to token ids in worker processes, each different text once."""
+"""Encoding many texts in worker processes; a text that occurs again is encoded once."""
 
 from __future__ import annotations
 
@@ -14,20 +14,30 @@ from fairseq_amber.tokenizers.fairseq_order import UNKNOWN
 from fairseq_amber.tokenizers.offsets import PlacedSubwords, join
 from fairseq_amber.tokenizers.subwords import MODEL_NAME, SPACE, Subwords
 
-_TEXTS, _CONTEXTS = 2048, 64  # that are encoded together
+_TEXTS, _CONTEXTS = 2048, 64  # texts, or contexts, that a worker encodes in one call
 
 
 class Encoded(NamedTuple):
-    """tokens: (T,) int32 ids of all texts, end to end. lengths: (texts,) int32 ids of each."""
+    """N texts of T tokens in all.
+
+    Attributes:
+        tokens: (T,) int32, the ids of all texts, end to end.
+        lengths: (N,) int32, the number of tokens of each text.
+    """
 
     tokens: np.ndarray
     lengths: np.ndarray
 
 
 class TextEncoder:
-    """Encodes texts in the workers of a pool that was started with `start_worker`.
+    """Encodes texts in the workers of a pool that was started with ``start_worker``.
 
-    what: what it says of itself while it does so.
+    Args:
+        pool: the worker processes.
+        vocabulary: the tokenizer with its dictionary.
+
+    Attributes:
+        what: what the progress bar says.
     """
 
     what = "encoding"
@@ -39,7 +49,7 @@ class TextEncoder:
 
     @cached_property
     def bare_spaces(self) -> list[int]:
-        """Ids of tokens that say that a word begins and nothing of the word itself."""
+        """The ids of tokens that only say that a word begins, such as SentencePiece's U+2581."""
         tokenizer = self._vocabulary.tokenizer
         if MODEL_NAME not in tokenizer.files:
             return []
@@ -60,8 +70,8 @@ class TextEncoder:
         return take(Encoded(self._ids[numbers], lengths.astype(np.int32)), indices)
 
     def encode_with_offsets(self, texts: Sequence[str]) -> tuple[Encoded, np.ndarray]:
-        """The same, and (T, 2) int32 the characters [begin, end) of its text that each token
-        stands for."""
+        """The ids of each text, and (T, 2) int32: the characters [begin, end) of its text that each
+        token stands for."""
         parts = self._in_chunks(_encode_with_offsets, texts, _CONTEXTS)
         numbers, lengths, offsets = join(parts)
         return Encoded(self._ids[numbers], lengths.astype(np.int32)), offsets
@@ -77,7 +87,12 @@ class TextEncoder:
 
 
 def take(encoded: Encoded, indices: np.ndarray) -> Encoded:
-    """Of texts laid end to end those at indices, in that order."""
+    """The texts at some indices, in that order.
+
+    Args:
+        encoded: N texts.
+        indices: which of them to take; an index may occur several times.
+    """
     starts = np.cumsum(encoded.lengths, dtype=np.int64) - encoded.lengths
     lengths = encoded.lengths[indices]
     shifts = starts[indices] - (np.cumsum(lengths, dtype=np.int64) - lengths)
@@ -86,11 +101,11 @@ def take(encoded: Encoded, indices: np.ndarray) -> Encoded:
     return Encoded(encoded.tokens[places], lengths)
 
 
-_subwords: Subwords  # of this worker process
+_subwords: Subwords  # the tokenizer of this worker process
 
 
 def start_worker(vocabulary: Vocabulary) -> None:
-    """Makes this process ready to encode."""
+    """Loads the tokenizer in this worker process."""
     global _subwords
     _subwords = vocabulary.tokenizer.load()
 

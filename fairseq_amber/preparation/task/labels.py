@@ -11,34 +11,32 @@ from fairseq_amber.data.finetuning.task_folder import LABELS_NAME
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.text import read_lines
 
-FIXED = {"xnli": ["contradiction", "entailment", "neutral"], "pawsx": ["0", "1"]}
-
 
 class LabelledFile(Protocol):
-    """A file of labelled things. labels: of each, "" where it has none."""
+    """A file of things that may have labels."""
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """The file's path."""
 
     @property
     def labels(self) -> list[str]:
-        """In the file's order."""
+        """The label of each thing in the file's order, "" where it has none."""
 
     def line(self, index: int) -> int:
         """The line, from 1, of a label."""
 
 
 def ordered(labels: Iterable[str]) -> list[str]:
-    """Each label once, sorted, with ``O`` in front if it is there."""
+    """Each label once, sorted; ``O``, if it occurs, comes first."""
     return sorted(set(labels), key=lambda label: (label != "O", label))
 
 
 def read_labels(path: Path) -> list[str]:
-    """The labels of a file, one a line, in its order.
+    """Reads the labels of a file, one a line, in the file's order.
 
     Raises:
-        UserError: it cannot be read, or a line is empty or there twice.
+        UserError: the file cannot be read, or a line is empty or occurs twice.
     """
     labels = [line.strip() for line in read_lines(path)]
     for number, label in enumerate(labels, 1):
@@ -49,10 +47,10 @@ def read_labels(path: Path) -> list[str]:
 
 
 def check_blanks(file: LabelledFile, required: bool) -> None:
-    """A file has all labels or, if they are not required, none.
+    """Checks that a file has all its labels or, if they are not required, none.
 
     Raises:
-        UserError: naming the first line that lacks one.
+        UserError: some labels are missing (naming the first such line).
     """
     missing = file.labels.count("")
     if missing and (required or missing < len(file.labels)):
@@ -62,10 +60,18 @@ def check_blanks(file: LabelledFile, required: bool) -> None:
 
 
 def number_labels(files: Sequence[LabelledFile], labels: Sequence[str], origin: str) -> np.ndarray:
-    """(n,) int16: the number of each label of all files, -1 for none.
+    """The numbers of the labels of all files.
+
+    Args:
+        files: the files, with n labels in all.
+        labels: all labels in the order of their numbers.
+        origin: where they come from, for the error.
+
+    Returns:
+        (n,) int16: the number of each label, -1 where there is none.
 
     Raises:
-        UserError: a label that is not among ``labels`` (naming its line), which are ``origin``'s.
+        UserError: a file has a label that is not among ``labels`` (naming its line).
     """
     numbers = {label: number for number, label in enumerate(labels)}
     numbers[""] = -1

@@ -1,4 +1,4 @@
-"""The task folder that is written: a new one, complete or absent, or more files for an old one."""
+"""Writing a task folder: a new one, complete or absent, or more files for one that exists."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from fairseq_amber.data.finetuning.task_folder import KINDS, LABELS_NAME, TASK_NAME, TaskFolder
+from fairseq_amber.data.finetuning.kinds import kind_of
+from fairseq_amber.data.finetuning.task_folder import LABELS_NAME, TASK_NAME, TaskFolder
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.writing import atomic_folder
 
 
 def existing_folder(path: Path, task: str) -> TaskFolder | None:
-    """The task folder that is to be added to; None where there is none yet.
+    """The task folder to add to; None if the path does not exist or is an empty folder.
 
     Raises:
-        UserError: what is there is something else.
+        UserError: the path is something else, or another task.
     """
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return None
@@ -35,13 +36,16 @@ def existing_folder(path: Path, task: str) -> TaskFolder | None:
 def check_same(
     folder: TaskFolder, labels: Sequence[str], origin: str, files: Mapping[str, bytes]
 ) -> None:
-    """Only what has the same numbers of labels and subwords can be added to a folder.
+    """Checks that examples to add have the folder's numbers of labels and subwords.
 
     Args:
-        files: of the tokenizer, by name.
+        folder: the task folder to add to.
+        labels: the labels of the examples in the order of their numbers.
+        origin: where the labels come from, for the error.
+        files: the content of the tokenizer's files by their names.
 
     Raises:
-        UserError: the labels, which are ``origin``'s, or the tokenizer are others.
+        UserError: the folder has other labels or another tokenizer.
     """
     if list(labels) != folder.labels:
         raise UserError(
@@ -61,7 +65,11 @@ def check_same(
 
 
 class TaskWriter:
-    """Files of a task folder, made in the folder ``working``."""
+    """Writes the files of a task folder.
+
+    Args:
+        working: the folder to write to.
+    """
 
     def __init__(self, working: Path):
         self._working = working
@@ -88,7 +96,14 @@ class TaskWriter:
     def finish(
         self, task: str, labels: Sequence[str], files: Mapping[str, bytes], old: TaskFolder | None
     ) -> None:
-        """Writes what all examples share, with the entries of the folder that is added to."""
+        """Writes the files that all examples share, and the entries of the folder added to.
+
+        Args:
+            task: the task's name.
+            labels: the labels in the order of their numbers.
+            files: the content of the tokenizer's files by their names.
+            old: the folder that is added to; None for a new one.
+        """
         for name, data in files.items():
             (self._working / name).write_bytes(data)
         if labels:
@@ -99,15 +114,17 @@ class TaskWriter:
         }
         for split, languages in self._splits.items():
             splits.setdefault(split, {}).update(languages)
-        content = {"task": task, "kind": KINDS[task], "labels": list(labels), "splits": splits}
+        kind = kind_of(task).name
+        content = {"task": task, "kind": kind, "labels": list(labels), "splits": splits}
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
         (self._working / TASK_NAME).write_bytes(text.encode("utf-8"))
 
 
 @contextmanager
 def task_writer(path: Path) -> Iterator[TaskWriter]:
-    """What is written appears at ``path`` once the block has ended without an error: as a whole
-    where nothing is there, else file by file, task.json last.
+    """A writer whose files appear at ``path`` once the block has ended without an error.
+
+    They appear all at once if the path does not exist, else file by file, task.json last.
 
     Raises:
         UserError: the folder cannot be written to, or the disk is full.

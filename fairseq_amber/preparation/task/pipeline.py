@@ -1,16 +1,17 @@
-"""Raw files to a task folder: read and check everything, settle the labels, encode, write."""
+"""From raw files to a task folder: read and check all, number the labels, encode, write."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Dict, NamedTuple
 
-from fairseq_amber.data.finetuning.task_folder import KINDS, LABELS_NAME, TaskFolder
+from fairseq_amber.data.finetuning.task_folder import LABELS_NAME, TaskFolder
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.json_file import read_bytes
 from fairseq_amber.preparation.corpus.vocabulary import Vocabulary, load_vocabulary
 from fairseq_amber.preparation.task.encoder import TextEncoder, start_worker
-from fairseq_amber.preparation.task.examples import Examples, read_examples
-from fairseq_amber.preparation.task.labels import FIXED, ordered, read_labels
+from fairseq_amber.preparation.task.examples import Examples, examples_class
+from fairseq_amber.preparation.task.labels import ordered, read_labels
 from fairseq_amber.preparation.task.output import check_same, existing_folder, task_writer
 from fairseq_amber.preparation.task.sources import Sources
 from fairseq_amber.preparation.task.summary import Counts, count
@@ -22,7 +23,13 @@ Read = Dict[str, Dict[str, Examples]]  # by split and language
 
 
 class TaskPreparation(NamedTuple):
-    """The outcome of `prepare_task`. counts: by split and language, of what this run wrote."""
+    """The outcome of ``prepare_task``.
+
+    Attributes:
+        task: the task's name.
+        counts: the counts of what this run wrote, by split and language.
+        vocabulary: the tokenizer with its dictionary.
+    """
 
     task: str
     counts: dict[tuple[str, str], Counts]
@@ -41,25 +48,28 @@ def prepare_task(
     """Writes a task folder, or adds splits and languages to one, in place of those that it has.
 
     Args:
-        task: one of `fairseq_amber.data.finetuning.task_folder.KINDS`.
-        tokenizer: see `find_tokenizer`.
-        sources: see `collect_sources`.
-        labels: a labels.txt for tagging; by default the labels of the training files, or else of
-            the folder that is added to.
-        workers: processes; by default one for each core. They change the speed, not the result.
+        task: the task's name; one of ``kinds.task_names``.
+        out: the folder to write.
+        tokenizer: see ``find_tokenizer``.
+        sources: see ``collect_sources``.
+        labels: a file of labels for tagging; by default the labels of the training files or,
+            without such files, of the folder that is added to.
+        workers: the number of processes; by default one for each core. It does not change the
+            result.
 
     Raises:
-        UserError: anything wrong with the files, before anything is written; a folder of another
-            task, tokenizer or labels; a full disk.
+        UserError: the files have a mistake, which is found before anything is written; the folder
+            holds another task, tokenizer or labels; or the disk is full.
     """
     old = existing_folder(out, task)
     vocabulary = _read_vocabulary(tokenizer)
+    kind = examples_class(task)
     read: Read = {}
     with Progress(total=sum(map(len, sources.values())), unit="texts", what="reading") as progress:
         for split, languages in sources.items():
             read[split] = {}
             for language, paths in sorted(languages.items()):
-                read[split][language] = read_examples(task, split, paths)
+                read[split][language] = kind(paths, split)
                 progress.update()
     names, origin = _labels(task, labels, read, old)
     if old:
@@ -86,18 +96,15 @@ def prepare_task(
 
 def _read_vocabulary(path: Path) -> Vocabulary:
     found = find_tokenizer(path)
-    try:
-        dictionary = found.dictionary.read_bytes() if found.dictionary else None
-    except OSError as error:
-        raise UserError(f"cannot read {error.filename}: {error.strerror}") from None
+    dictionary = read_bytes(found.dictionary) if found.dictionary else None
     return load_vocabulary(found, dictionary, str(found.dictionary))
 
 
 def _labels(
     task: str, path: Path | None, read: Read, old: TaskFolder | None
 ) -> tuple[list[str], str]:
-    """The labels in their order, and where they come from."""
-    fixed = [] if KINDS[task] == "qa" else FIXED.get(task)
+    """The labels in the order of their numbers, and where they come from."""
+    fixed = examples_class(task).fixed_labels(task)
     if fixed is not None:
         if path is not None:
             raise UserError(f"--labels is for tagging alone; {task} has its own labels")

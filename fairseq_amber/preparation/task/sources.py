@@ -1,4 +1,4 @@
-"""Which files a task is prepared from: those given by name, and those of XTREME's folder."""
+"""The files that a task is prepared from: those given by name, and those of XTREME's folder."""
 
 from __future__ import annotations
 
@@ -8,25 +8,11 @@ from typing import Dict, List, Sequence
 
 from fairseq_amber.data.finetuning.task_folder import SPLITS
 from fairseq_amber.errors import UserError
+from fairseq_amber.preparation.task.examples import examples_class
 
 Sources = Dict[str, Dict[str, List[Path]]]  # by split and language
 
 _LANGUAGE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(-[A-Za-z0-9_]+)*")
-
-# Where XTREME's download_data.sh puts the files of train, valid and test below download/. The two
-# languages of MLQA's names are those of context and question.
-_SQUAD = ("squad/train-v1.1.json", "squad/dev-v1.1.json")
-_MLQA = "mlqa/MLQA_V1/{0}/{0}-context-LANG-question-LANG.json"
-_TYDIQA = "tydiqa/tydiqa-goldp-v1.1-{0}/tydiqa.goldp.LANG.{0}.json"
-_XTREME = {
-    "pos": ("udpos/train-LANG.tsv", "udpos/dev-LANG.tsv", "udpos/test-LANG.tsv"),
-    "ner": ("panx/train-LANG.tsv", "panx/dev-LANG.tsv", "panx/test-LANG.tsv"),
-    "xnli": ("xnli/train-LANG.tsv", "xnli/dev-LANG.tsv", "xnli/test-LANG.tsv"),
-    "pawsx": ("pawsx/train-LANG.tsv", "pawsx/dev-LANG.tsv", "pawsx/test-LANG.tsv"),
-    "squad": (*_SQUAD, "xquad/xquad.LANG.json"),
-    "mlqa": (_SQUAD[0], _MLQA.format("dev"), _MLQA.format("test")),
-    "tydiqa": (_TYDIQA.format("train"), None, _TYDIQA.format("dev")),
-}
 
 
 def collect_sources(
@@ -34,15 +20,16 @@ def collect_sources(
 ) -> Sources:
     """The files of each split and language, in the order given.
 
-    What is given for a split and language takes the place of XTREME's.
+    Files given for a split and language take the place of XTREME's.
 
     Args:
-        xtreme: XTREME's folder "download"; None for no files of it.
+        task: the task's name.
+        xtreme: XTREME's folder "download"; None to use no file of it.
         given: by split, pairs of language and file.
 
     Raises:
-        UserError: there are none, one is not there or given twice, or a language's name could not
-            be a part of a file's.
+        UserError: there are no files, a file does not exist or is given twice, or the name of a
+            language cannot be a part of a file's name.
     """
     sources: Sources = {split: {} for split in SPLITS}
     if xtreme is not None:
@@ -73,8 +60,11 @@ def _check(split: str, language: str, path: Path, others: Sequence[Path]) -> Non
 
 def _find(task: str, folder: Path) -> Sources:
     """XTREME's files: English ones to train on, those of every language to validate and test on."""
-    found: Sources = {}
-    for split, name in zip(SPLITS, _XTREME[task]):
+    found: Sources = {split: {} for split in SPLITS}
+    names = examples_class(task).xtreme_files.get(task)
+    if names is None:
+        raise UserError(f"XTREME has no task {task}; name the files by --train en=FILE")
+    for split, name in zip(SPLITS, names):
         languages: dict[str, list[Path]] = {}
         if name is not None:
             pattern = re.escape(name).replace("LANG", "(?P<language>[a-z]+)", 1)
@@ -88,9 +78,9 @@ def _find(task: str, folder: Path) -> Sources:
         language: paths for language, paths in found["train"].items() if language == "en"
     }
     if not any(found.values()):
-        names = ", ".join(name for name in _XTREME[task] if name)
+        wanted = ", ".join(name for name in names if name)
         raise UserError(
-            f"{folder} has none of XTREME's files for {task} ({names}); --xtreme must name the "
+            f"{folder} has none of XTREME's files for {task} ({wanted}); --xtreme must name the "
             'folder "download" that XTREME\'s scripts/download_data.sh fills'
         )
     return found

@@ -1,4 +1,4 @@
-"""What a task was prepared from, as a table for people."""
+"""The summary of a prepared task: a table of its splits and languages."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ from typing import Mapping, NamedTuple, Sequence
 
 import numpy as np
 
+from fairseq_amber.errors import warn
 from fairseq_amber.files.tables import plain_table
-from fairseq_amber.preparation.task.examples import Examples, Questions
+from fairseq_amber.preparation.task.examples import Examples
 from fairseq_amber.tokenizers.fairseq_order import UNKNOWN
 
-_HIGH_UNKNOWN = 0.01
-_TOKENS = ("tokens", "first_tokens", "second_tokens", "context_tokens", "question_tokens")
-_PARTS = {"word_lengths": "words", "context_lengths": "contexts"}
-_EXAMPLES = {"tagging": "sentences", "classification": "pairs", "qa": "questions"}
+_HIGH_UNKNOWN = 0.01  # a share of unknown subwords that deserves a warning
 
 
 class Counts(NamedTuple):
-    """Of a split in a language. examples: sentences, pairs or questions. parts: words or contexts
-    by that name. tokens, unknown: subwords, and those among them that are ``<unk>``. labels: how
-    often each occurs; of answers, how many there are, and how many their subwords give back
-    character for character."""
+    """The counts of a split in a language.
+
+    Attributes:
+        examples: the number of examples.
+        parts: the number of their parts, such as words, by the parts' name.
+        tokens: the number of subwords.
+        unknown: the number of subwords that are ``<unk>``.
+        labels: how often each label occurs; see ``Examples.occurrences``.
+    """
 
     examples: int
     parts: dict[str, int]
@@ -30,40 +33,46 @@ class Counts(NamedTuple):
 
 
 def count(examples: Examples, arrays: Mapping[str, np.ndarray], labels: Sequence[str]) -> Counts:
-    """The counts of what was encoded."""
-    tokens = [arrays[name] for name in arrays if name in _TOKENS]
+    """The counts of examples that were encoded as these arrays."""
+    tokens = [arrays[name] for name in examples.token_arrays]
     total = sum(len(array) for array in tokens)
     unknown = sum(int(np.count_nonzero(array == UNKNOWN)) for array in tokens)
-    parts = {name: len(arrays[array]) for array, name in _PARTS.items() if array in arrays}
-    if isinstance(examples, Questions):
-        answers = int(np.count_nonzero(arrays["answer_tokens"][:, 0] >= 0))
-        found = {"answers": answers, "exact": examples.exact_answers(arrays)}
-    else:
-        every = np.bincount(arrays["labels"] + 1, minlength=len(labels) + 1).tolist()
-        found = dict(zip(labels, every[1:]))
-        if every[0]:
-            found["blank"] = every[0]
-    return Counts(examples.number, parts, total, unknown, found)
+    parts = {name: len(arrays[array]) for name, array in examples.part_arrays.items()}
+    return Counts(examples.number, parts, total, unknown, examples.occurrences(arrays, labels))
 
 
-def describe(kind: str, counts: Mapping[tuple[str, str], Counts]) -> str:
-    """The table of all splits and languages, and what to beware of."""
+def describe(unit: str, counts: Mapping[tuple[str, str], Counts]) -> str:
+    """The table of all splits and languages.
+
+    Args:
+        unit: what one example is, in the plural.
+        counts: the counts by split and language.
+    """
     parts, labels = (
         list(dict.fromkeys(name for each in counts.values() for name in getattr(each, field)))
         for field in ("parts", "labels")
     )
-    rows = [["", _EXAMPLES[kind], *parts, "subwords", "unknown", *labels]]
-    warnings = []
+    rows = [["", unit, *parts, "subwords", "unknown", *labels]]
     for (split, language), each in counts.items():
-        rate = each.unknown / max(each.tokens, 1)
         numbers = [each.examples, *(each.parts[name] for name in parts), each.tokens]
         rows.append(
-            [f"{split} {language}", *(f"{number:,}" for number in numbers), f"{rate:.2%}"]
+            [f"{split} {language}", *(f"{number:,}" for number in numbers)]
+            + [f"{_unknown_rate(each):.2%}"]
             + [f"{each.labels.get(label, 0):,}" for label in labels]
         )
+    return plain_table(rows[0], rows[1:])
+
+
+def warn_of_unknown(counts: Mapping[tuple[str, str], Counts]) -> None:
+    """Warns of each split and language that has many unknown subwords."""
+    for (split, language), each in counts.items():
+        rate = _unknown_rate(each)
         if rate > _HIGH_UNKNOWN:
-            warnings.append(
-                f"warning: {split} {language}: {rate:.1%} of the subwords are <unk>; give a "
-                "--tokenizer that knows this script"
+            warn(
+                f"{split} {language}: {rate:.1%} of the subwords are <unk>; give a --tokenizer "
+                "that knows this script"
             )
-    return "\n".join([plain_table(rows[0], rows[1:]), *warnings])
+
+
+def _unknown_rate(counts: Counts) -> float:
+    return counts.unknown / max(counts.tokens, 1)

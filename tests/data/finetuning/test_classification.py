@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from fairseq_amber.data.finetuning.dataset import RowSettings, task_dataset
+from fairseq_amber.data.finetuning.classification import ClassificationDataset
+from fairseq_amber.data.finetuning.settings import RowSettings
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.errors import UserError
@@ -18,7 +19,7 @@ def build(write_task, tmp_path):
         splits = {("valid", "de"): pairs}
         folder = TaskFolder.open(write_task(tmp_path / "task", "xnli", splits, ["a", "b", "c"]))
         rows = RowSettings(SPECIALS, **settings)
-        return task_dataset(folder, "valid", ["de"], rows, training=False)
+        return ClassificationDataset(folder, "valid", ["de"], rows, training=False)
 
     return make
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from fairseq_amber.data.finetuning.dataset import RowSettings, task_dataset
+from fairseq_amber.data.finetuning.settings import RowSettings
+from fairseq_amber.data.finetuning.tagging import TaggingDataset
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.plan import MicroBatch
@@ -32,7 +33,7 @@ def build(write_task, tmp_path):
         folder = write_task(tmp_path / "task", "pos", splits, LABELS)
         settings = RowSettings(SPECIALS, max_length)
         folder = TaskFolder.open(folder)
-        return task_dataset(folder, "train", list(languages), settings, training=True)
+        return TaggingDataset(folder, "train", list(languages), settings, training=True)
 
     return make
 

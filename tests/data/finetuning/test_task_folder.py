@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fairseq_amber.data.finetuning.task_folder import ARRAYS, TaskFolder
+from fairseq_amber.data.finetuning.kinds import KINDS
+from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.errors import UserError
 
 CONTENT = {
@@ -25,16 +26,16 @@ CONTENT = {
 
 def write(folder: Path, **changes) -> Path:
     (folder / "task.json").write_text(json.dumps({**CONTENT, **changes}))
-    np.savez(folder / "train.en.npz", **{name: np.arange(3) for name in ARRAYS["tagging"]})
+    np.savez(folder / "train.en.npz", **{name: np.arange(3) for name in KINDS["tagging"].arrays})
     return folder
 
 
 def test_what_a_folder_says(tmp_path: Path):
     folder = TaskFolder.open(str(write(tmp_path)))
-    assert (folder.task, folder.kind, folder.labels) == ("pos", "tagging", ["NOUN", "VERB"])
+    assert (folder.task, folder.kind.name, folder.labels) == ("pos", "tagging", ["NOUN", "VERB"])
     assert folder.languages("test") == ["de", "fr"] and folder.languages("valid") == []
     arrays = folder.arrays("train", "en")
-    assert set(arrays) == set(ARRAYS["tagging"]) and arrays["labels"].tolist() == [0, 1, 2]
+    assert set(arrays) == set(KINDS["tagging"].arrays) and arrays["labels"].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(

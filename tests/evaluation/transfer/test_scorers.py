@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fairseq_amber.data.finetuning.classification import ClassificationGold
+from fairseq_amber.data.finetuning.question_answering import AnswerGold
 from fairseq_amber.data.finetuning.squad_file import read_squad
+from fairseq_amber.data.finetuning.tagging import TaggingGold
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.transfer.scorers import Classification, QuestionAnswering, Tagging
 from fairseq_amber.inference.prediction.submission import submission_path, write_predictions
 from fairseq_amber.metrics.answers import Span
 
@@ -30,7 +32,7 @@ def sentence(*labels):
 
 def test_sentences_with_a_blank_word_are_not_scored(folder):
     gold = [sentence(1, 0, 1), sentence(-1, -1), sentence(0, -1), sentence(0)]
-    tagging = Tagging(folder("pos", gold, ["ADJ", "NOUN"]), "test", "de")
+    tagging = TaggingGold(folder("pos", gold, ["ADJ", "NOUN"]), "test", "de")
     assert (tagging.total, tagging.scored) == (4, 2)
     predicted = [["NOUN", "NOUN", "NOUN"], ["ADJ", "ADJ"], ["ADJ", "ADJ"], ["ADJ"]]
     assert tagging.score(predicted)["accuracy"] == 75
@@ -40,7 +42,7 @@ def test_sentences_with_a_blank_word_are_not_scored(folder):
 
 def test_pairs_without_a_label_are_not_scored(folder):
     pairs = [([5], [6], label) for label in (0, 2, 2, -1)]
-    xnli = Classification(folder("xnli", pairs, ["a", "b", "c"]), "test", "de")
+    xnli = ClassificationGold(folder("xnli", pairs, ["a", "b", "c"]), "test", "de")
     assert (xnli.total, xnli.scored) == (4, 3)
     assert xnli.score(["a", "b", "c", "c"])["accuracy"] == pytest.approx(200 / 3)
     assert xnli.baseline()["accuracy"] == pytest.approx(200 / 3)
@@ -49,7 +51,7 @@ def test_pairs_without_a_label_are_not_scored(folder):
 def test_gold_spans_are_exact_matches_and_blank_questions_are_not_scored(folder):
     contexts = [list(range(4, 30)), [40, 41, 42]]
     questions = [(0, [5], (3, 6)), (0, [6], (-1, -1)), (1, [7], (2, 2)), (0, [8], (0, 25))]
-    squad = QuestionAnswering(folder("squad", (contexts, questions)), "test", "de")
+    squad = AnswerGold(folder("squad", (contexts, questions)), "test", "de")
     assert (squad.total, squad.scored) == (4, 3)
     gold = [[Span(*tokens, 0.0)] for tokens in ((3, 6), (1, 1), (2, 2), (0, 25))]
     assert squad.score(gold) == {"f1": 100, "em": 100}
@@ -62,15 +64,15 @@ def test_gold_spans_are_exact_matches_and_blank_questions_are_not_scored(folder)
 def test_the_digest_is_of_the_gold_that_is_scored(folder):
     def of_labels(*labels):
         pairs = [([5], [6], label) for label in labels]
-        return Classification(folder("xnli", pairs, ["a", "b"]), "test", "de").digest()
+        return ClassificationGold(folder("xnli", pairs, ["a", "b"]), "test", "de").digest()
 
     def of_words(*sentences):
         gold = [sentence(*labels) for labels in sentences]
-        return Tagging(folder("pos", gold, ["ADJ", "NOUN"]), "test", "de").digest()
+        return TaggingGold(folder("pos", gold, ["ADJ", "NOUN"]), "test", "de").digest()
 
     def of_answer(*tokens):
         question = (0, [5], tokens)
-        return QuestionAnswering(folder("squad", ([[5, 6, 7]], [question])), "test", "de").digest()
+        return AnswerGold(folder("squad", ([[5, 6, 7]], [question])), "test", "de").digest()
 
     assert of_labels(0, 1, -1) == of_labels(0, -1, 1) != of_labels(1, 0)
     assert of_words((0, 1), (1,)) == of_words((0, 1), (-1,), (1,)) != of_words((0,), (1, 1))
@@ -80,7 +82,7 @@ def test_the_digest_is_of_the_gold_that_is_scored(folder):
 def test_mlqa_has_no_rules_for_other_languages(folder):
     task = folder("mlqa", ([[5, 6]], [(0, [5], (0, 0))]), language="sw")
     with pytest.raises(UserError, match="no rules for sw; it scores ar, de, en, es, hi, vi, zh"):
-        QuestionAnswering(task, "test", "sw")
+        AnswerGold(task, "test", "sw")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,10 @@ def test_mlqa_has_no_rules_for_other_languages(folder):
     ],
 )
 def test_names_of_xtreme(task, split, path):
-    assert submission_path("out", task, split, "de").as_posix() == f"out/{path}"
+    assert (
+        submission_path("out", task, split, "de", by_id=path.endswith("json")).as_posix()
+        == f"out/{path}"
+    )
 
 
 def test_files_of_predictions(tmp_path):
@@ -110,7 +115,7 @@ def test_files_of_predictions(tmp_path):
 def test_random_spans_lie_in_their_contexts(folder):
     contexts = [[4 + i] * length for i, length in enumerate((1, 2, 50))]
     questions = [(i, [5], (0, 0)) for i in range(3)] * 20
-    squad = QuestionAnswering(folder("squad", (contexts, questions)), "test", "de")
+    squad = AnswerGold(folder("squad", (contexts, questions)), "test", "de")
     scores = squad.baseline()
     assert 100 / 3 <= scores["em"] < 100  # of the context of one word every guess is right
     assert np.isfinite(scores["f1"])
@@ -153,7 +158,7 @@ def test_spans_of_real_gold_give_its_text(tmp_path, fairseq_amber_command):
     folder = TaskFolder.open(tmp_path / "squad")
     assert folder.languages("test") == ["ar", "de", "en", "es", "hi", "ro", "ru", "tr", "zh"]
     for language in folder.languages("test"):
-        test = QuestionAnswering(folder, "test", language)
+        test = AnswerGold(folder, "test", language)
         arrays = folder.arrays("test", language)
         gold = [[Span(*map(int, tokens), 0.0)] for tokens in arrays["answer_tokens"]]
         texts = test.for_submission(gold)

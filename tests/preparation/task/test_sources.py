@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.preparation.task.classification import read_pairs
 from fairseq_amber.preparation.task.labels import number_labels, ordered, read_labels
-from fairseq_amber.preparation.task.pair_file import read_pairs
 from fairseq_amber.preparation.task.sources import collect_sources
-from fairseq_amber.preparation.task.tagged_file import read_tagged
+from fairseq_amber.preparation.task.tagging import read_tagged
 
 
 def write(tmp_path: Path, text: str | bytes, name: str = "x.tsv") -> Path:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from fairseq_amber.data.finetuning.dataset import RowSettings, task_dataset
+from fairseq_amber.data.finetuning.question_windows import QuestionDataset
+from fairseq_amber.data.finetuning.settings import RowSettings
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.errors import UserError
@@ -31,7 +32,7 @@ def build(write_task, tmp_path):
         folder = TaskFolder.open(write_task(tmp_path / "task", "squad", splits))
         languages = [language for _, language in splits]
         rows = RowSettings(SPECIALS, **settings)
-        return task_dataset(folder, "train", languages, rows, training=training)
+        return QuestionDataset(folder, "train", languages, rows, training=training)
 
     return make
 

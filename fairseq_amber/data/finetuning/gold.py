@@ -1,0 +1,109 @@
+"""The right answers of one split of a task in one language, and the scores of predictions.
+
+Training validates with these scores, and ``fairseq-amber evaluate`` reports them. All scores are
+percentages. An example without a right answer, such as one that a test file holds back, is not
+scored. A score is made of sums, which add up over batches and over the ranks of training.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Sequence
+
+import numpy as np
+
+from fairseq_amber.data.finetuning.task_folder import TaskFolder
+
+
+class Gold(ABC):
+    """The right answers of a split in a language.
+
+    Args:
+        folder: the prepared task.
+        split: train, valid or test.
+        language: one of the split's languages.
+
+    Attributes:
+        metric: the name of the score in results.
+        headings: the names of the reported scores by their keys; the first is the score.
+        baseline_name: what ``baseline`` guesses.
+        sum_names: the names of the sums that ``count`` returns.
+        logged: the scores that training logs, in this order.
+        by_id: whether the examples have ids, by which a submission names their predictions. Such a
+            kind also has ``n_best``, several predictions for each example by its id.
+        examples: the right answer to each example in the file's order, None if it is not scored.
+        total: the number of examples.
+        scored: the number of examples that are scored.
+        repeated: the number of examples that have the id of an earlier one.
+    """
+
+    metric: str
+    headings: dict[str, str]
+    baseline_name: str
+    sum_names: tuple[str, ...]
+    logged: tuple[str, ...]
+    by_id = False
+    repeated = 0
+
+    def __init__(self, folder: TaskFolder, split: str, language: str):
+        self.examples = self._read(folder, split, language)
+        self._scored = [i for i, answer in enumerate(self.examples) if answer is not None]
+        self._answers = [self.examples[i] for i in self._scored]
+        self.total = len(self.examples)
+        self.scored = len(self._scored)
+
+    @abstractmethod
+    def _read(self, folder: TaskFolder, split: str, language: str) -> list[Any]:
+        """Reads ``examples``."""
+
+    @staticmethod
+    @abstractmethod
+    def count(predicted: Sequence[Any], answers: Sequence[Any]) -> tuple[float, ...]:
+        """The sums over some examples that their scores are made of.
+
+        Args:
+            predicted: the prediction for each example.
+            answers: the right answer to each.
+        """
+
+    @staticmethod
+    @abstractmethod
+    def scores(*sums: Any) -> dict[str, float]:
+        """The scores in percent by their keys; 0 if nothing was scored."""
+
+    def score(self, predicted: Sequence[Any]) -> dict[str, float]:
+        """The scores of the predictions for all examples."""
+        return self.scores(*self.count(self._of_scored(predicted), self._answers))
+
+    @abstractmethod
+    def outcomes(self, predicted: Sequence[Any]) -> np.ndarray:
+        """(N, 2): what each scored example adds to the numerator and denominator of the score."""
+
+    @abstractmethod
+    def digest(self) -> str:
+        """A digest of what is scored: two results with the same digest can be compared."""
+
+    @abstractmethod
+    def baseline(self) -> dict[str, float]:
+        """What guessing scores, by the keys of ``headings``."""
+
+    def for_submission(self, predicted: Sequence[Any]) -> Sequence[Any] | dict[str, Any]:
+        """The predictions as a submission to XTREME holds them."""
+        return predicted
+
+    def n_best(self, predicted: Sequence[Any]) -> dict[str, Any]:
+        """Several predictions for each example, by its id."""
+        raise NotImplementedError
+
+    @classmethod
+    def remarks(cls, task: str) -> list[str]:
+        """What a reader of the scores of a task should know about XTREME's score."""
+        return []
+
+    def _of_scored(self, predicted: Sequence[Any]) -> list[Any]:
+        return [predicted[i] for i in self._scored]
+
+
+def label_names(folder: TaskFolder, numbers: np.ndarray) -> np.ndarray:
+    """The labels of their numbers; "" for -1, which stands for no label."""
+    return np.array([*folder.labels, ""], dtype=object)[numbers]

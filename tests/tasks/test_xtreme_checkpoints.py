@@ -1,0 +1,61 @@
+"""The checkpoint that fine-tuning begins from or goes on with must fit the task."""
+
+import shutil
+
+import pytest
+import torch
+
+
+def ends_with(message):
+    return pytest.raises(SystemExit, match=f"^fairseq-amber: error: (?!.*\n).*{message}")
+
+
+@pytest.fixture
+def start(make_fine_tuning, tmp_path):
+    """``edit(state)`` -> the path of a checkpoint of the tagging task, edited."""
+
+    def build(edit=lambda state: None):
+        task, model, _ = make_fine_tuning("tagging")
+        state = {"model": model.state_dict(), "task_state": task.state_dict()}
+        state.update(args=None, cfg={"model": {}, "task": {}})
+        edit(state)
+        path = tmp_path / "start.pt"
+        torch.save(state, path)
+        return str(path)
+
+    return build
+
+
+@pytest.mark.parametrize("flag", ["finetune_from_model", "restore_file"])
+def test_what_it_begins_from_must_be_of_its_labels_and_dictionary(
+    make_fine_tuning, start, toy_tasks, tmp_path, flag
+):
+    def begin(path, kind="tagging", **settings):
+        return make_fine_tuning(kind, **{flag: path}, **settings)
+
+    begin(start())
+    begin(start(), "qa")  # the head is another one
+    begin(start(lambda state: state.pop("task_state")))
+    with ends_with("with the labels O, B-A, X but .* has O, B-A, I-A: give"):
+        begin(start(lambda state: state["task_state"].update(labels=["O", "B-A", "X"])))
+    with ends_with("dict.txt is not the dictionary that .*start.pt was trained with"):
+        begin(start(lambda state: state["task_state"].update(dictionary="another")), "qa")
+    with ends_with("start.pt, the checkpoint to begin from, is not a checkpoint of fairseq"):
+        begin(start(lambda state: state.pop("model")))
+    with ends_with("missing.pt, the checkpoint to begin from, does not exist"):
+        begin(str(tmp_path / "missing.pt"))
+    # A run that goes on needs no other beginning.
+    shutil.copy(start(), tmp_path / "checkpoint_last.pt")
+    if flag == "finetune_from_model":
+        begin(str(tmp_path / "missing.pt"), save_dir=str(tmp_path))
+
+
+def test_validation_of_a_checkpoint_of_another_task(make_fine_tuning):
+    task, *_ = make_fine_tuning("tagging")
+    kept = task.state_dict()
+    assert kept["task"] == "ner" and kept["kind"] == "tagging"
+    task.load_state_dict(kept)
+    task.load_state_dict({"dictionary": kept["dictionary"]})
+    for change in ({"labels": ["O"]}, {"dictionary": "another"}):
+        with ends_with("the checkpoint was"):
+            task.load_state_dict({**kept, **change})

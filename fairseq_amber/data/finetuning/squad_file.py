@@ -1,6 +1,6 @@
 """Reading questions, their contexts and their answers from SQuAD's JSON format.
 
-That of SQuAD, XQuAD, MLQA and TyDiQA-GoldP: ``{"data": [{"paragraphs": [{"context", "qas": [{"id",
+SQuAD, XQuAD, MLQA and TyDiQA-GoldP share it: ``{"data": [{"paragraphs": [{"context", "qas": [{"id",
 "question", "answers": [{"text", "answer_start"}]}]}]}]}``. ``answer_start`` counts the characters
 (code points) of the context.
 """
@@ -16,14 +16,26 @@ from fairseq_amber.files.json_file import read_bytes
 
 
 class Answer(NamedTuple):
-    """A span of a context. start: of its first character."""
+    """A span of a context.
+
+    Attributes:
+        text: the span's characters.
+        start: the place of its first character in the context.
+    """
 
     text: str
     start: int
 
 
 class Question(NamedTuple):
-    """context: the index of the text that answers it. answers: () where they are held back."""
+    """A question about a context.
+
+    Attributes:
+        id: its id in the file.
+        text: the question.
+        context: the number of the context that holds the answer.
+        answers: the right answers; () if the file holds them back.
+    """
 
     id: str
     text: str
@@ -32,14 +44,19 @@ class Question(NamedTuple):
 
 
 class SquadFile(NamedTuple):
-    """contexts: each once, however many paragraphs hold it. questions: in the file's order."""
+    """The content of a file.
+
+    Attributes:
+        contexts: the different contexts; several paragraphs may have the same.
+        questions: the questions in the file's order.
+    """
 
     contexts: list[str]
     questions: list[Question]
 
 
 def read_squad(path: str | Path, *, unique_ids: bool = True) -> SquadFile:
-    """All questions of a file: see :func:`parse_squad`.
+    """Reads all questions of a file; see ``parse_squad``.
 
     Raises:
         UserError: the file cannot be read, or its content is wrong.
@@ -48,18 +65,20 @@ def read_squad(path: str | Path, *, unique_ids: bool = True) -> SquadFile:
 
 
 def parse_squad(content: bytes, name: str, *, unique_ids: bool = True) -> SquadFile:
-    """All questions of a file's content. Answers without text, as XTREME blanks those of its test
-    files, are none.
+    """Reads all questions of a file's content.
+
+    An answer without text counts as no answer: so XTREME's test files hold their answers back.
 
     Args:
-        name: of the file, for errors.
-        unique_ids: no two questions may have the same id. Most of those in XTREME's training
-            files of TyDiQA repeat, so they are needed of text to test on alone.
+        content: the content of the file.
+        name: the file's name, for errors.
+        unique_ids: whether every question must have an id of its own. Test files need that, but
+            most ids in XTREME's training files of TyDiQA repeat.
 
     Raises:
-        UserError: it is no JSON of this form (naming the line or the place), a context or a
-            question is empty, an id occurs twice, or an answer is not where it is said to be in
-            its context.
+        UserError: the content is no JSON of this form (naming the line or the place), a context or
+            a question is empty, an id occurs twice, or the context does not have an answer at the
+            place given.
     """
     contexts: dict[str, int] = {}
     questions: list[Question] = []
@@ -120,20 +139,20 @@ def _load(content: bytes, name: str) -> Any:
         raise UserError(f"{name}: JSON nested too deep; give a file in SQuAD's format") from None
 
 
-def _get(entry: Any, key: str, kind: type, place: str) -> Any:
-    """The value of a key, which must be of a kind."""
+def _get(entry: Any, key: str, wanted: type, place: str) -> Any:
+    """The value of a key, which must have a type."""
     value = entry.get(key) if isinstance(entry, dict) else None
-    if not isinstance(value, kind) or isinstance(value, bool):
+    if not isinstance(value, wanted) or isinstance(value, bool):
         names = {str: "text", int: "a whole number", list: "a list"}
         raise UserError(
-            f"{place}: {key!r} is missing or not {names[kind]}; give a file in SQuAD's format "
+            f"{place}: {key!r} is missing or not {names[wanted]}; give a file in SQuAD's format "
             "(version 1.1)"
         )
     return value
 
 
 def _text(entry: Any, key: str, place: str) -> str:
-    """The value of a key, which must be text with more than white space."""
+    """The text of a key, which must have more than white space."""
     text = _get(entry, key, str, place)
     if not text.strip():
         raise UserError(f"{place}: its {key} is empty; fill it in, or remove it")

@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
-from fairseq_amber.data.finetuning.classification import ClassificationDataset
+from fairseq_amber.data.finetuning.classification import ClassificationDataset, ClassificationGold
 from fairseq_amber.data.finetuning.settings import RowSettings
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.errors import UserError
 
 BOS, PAD, EOS = 0, 1, 2
+
+
 SPECIALS = Specials(bos=BOS, eos=EOS, pad=PAD, mask=44)
 
 
@@ -70,3 +72,11 @@ def test_the_longer_sentence_is_cut_first(build, max_length, segments, reset):
 def test_rows_that_hold_no_pair_are_refused(build):
     with pytest.raises(UserError, match="rows of 4 tokens .* two sentences: it takes 5"):
         build(random_pairs(0, 2, 3), max_length=4)
+
+
+def test_pairs_without_a_label_are_not_scored(folder):
+    pairs = [([5], [6], label) for label in (0, 2, 2, -1)]
+    xnli = ClassificationGold(folder("xnli", pairs, ["a", "b", "c"]), "test", "de")
+    assert (xnli.total, xnli.scored) == (4, 3)
+    assert xnli.score(["a", "b", "c", "c"])["accuracy"] == pytest.approx(200 / 3)
+    assert xnli.baseline()["accuracy"] == pytest.approx(200 / 3)

@@ -5,14 +5,17 @@ import pytest
 import torch
 
 from fairseq_amber.data.finetuning.settings import RowSettings
-from fairseq_amber.data.finetuning.tagging import TaggingDataset
+from fairseq_amber.data.finetuning.tagging import TaggingDataset, TaggingGold
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.data.layout import Specials
-from fairseq_amber.data.plan import MicroBatch
 from fairseq_amber.errors import UserError
 
 BOS, PAD, EOS = 0, 1, 2
+
+
 SPECIALS = Specials(bos=BOS, eos=EOS, pad=PAD, mask=44)
+
+
 LABELS = ["O", "A", "B"]
 
 
@@ -82,27 +85,23 @@ def test_every_word_has_one_place_and_rows_are_full(build, max_length, longest_w
         assert tokens.numel() <= len(indices) * data.sizes[indices].max()
 
 
-def test_several_languages_are_one_after_the_other(build):
-    splits = {("train", "en"): random_sentences(0, 3), ("train", "de"): random_sentences(1, 4)}
-    data = build(splits, 20, ["en", "de"])
-    assert len(data) == 7
-    assert [data.locate(i) for i in (0, 2, 3, 6)] == [("en", 0), ("en", 2), ("de", 0), ("de", 3)]
-    alone = build({("train", "en"): splits["train", "de"]}, 20)
-    for mine, other in zip(data[5]["rows"], alone[2]["rows"]):
-        assert np.array_equal(mine, other)
-
-
-def test_a_filler_does_not_count(build):
-    data = build({("train", "en"): random_sentences(0, 3)}, 20)
-    batch = MicroBatch(np.array([1, 2]), parallel=False, filler=True)
-    made = data.collater([data[item] for item in batch])
-    assert made["filler"] is True and made["id"].tolist() == [1, 2]
-    assert data.collater([]) == {}
-
-
 def test_rows_that_hold_no_word_and_files_that_are_not_there_are_refused(build):
     splits = {("train", "en"): random_sentences(0, 3)}
     with pytest.raises(UserError, match="rows of 2 tokens .* takes 3 .*--max-length"):
         build(splits, 2)
     with pytest.raises(UserError, match=r"train\.fr\.npz is not there.*prepare-task"):
         build(splits, 20, ["en", "fr"])
+
+
+def sentence(*labels):
+    return [([5], label, 0) for label in labels]
+
+
+def test_sentences_with_a_blank_word_are_not_scored(folder):
+    gold = [sentence(1, 0, 1), sentence(-1, -1), sentence(0, -1), sentence(0)]
+    tagging = TaggingGold(folder("pos", gold, ["ADJ", "NOUN"]), "test", "de")
+    assert (tagging.total, tagging.scored) == (4, 2)
+    predicted = [["NOUN", "NOUN", "NOUN"], ["ADJ", "ADJ"], ["ADJ", "ADJ"], ["ADJ"]]
+    assert tagging.score(predicted)["accuracy"] == 75
+    # All words NOUN: 2 of 4 right, but no chunk; all ADJ: one chunk of 4 is right, of 2 given.
+    assert tagging.baseline() == {"f1": pytest.approx(100 / 3), "accuracy": 50}

@@ -1,112 +1,13 @@
 """`fairseq-amber evaluate` from a checkpoint and a prepared task to scores and predictions."""
 
 import json
-import random
 
 import numpy as np
 import pytest
-import torch
 
 from fairseq_amber.files.outcomes import read_outcomes
 from fairseq_amber.metrics.question_answering import squad_scores
-from fairseq_amber.tokenizers.dictionary import fingerprint
-
-LABELS = {
-    "pos": ["ADJ", "NOUN", "VERB", "X"],
-    "ner": ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"],
-    "xnli": ["contradiction", "entailment", "neutral"],
-    "squad": [],
-    "mlqa": [],
-}
-KINDS = {"pos": "tagging", "ner": "tagging", "xnli": "classification"}
-TRAINING = {"max_length": 24, "doc_stride": 5, "max_query_length": 4, "train_languages": "en"}
-
-
-def subwords(rng, low, high):
-    return [rng.randrange(4, 44) for _ in range(rng.randrange(low, high + 1))]
-
-
-def examples(task, language, count=9, blank=False):
-    rng = random.Random(f"{task} {language}")
-    if task in ("pos", "ner"):
-        return [
-            [
-                (subwords(rng, 1, 3), -1 if blank else rng.randrange(len(LABELS[task])), 0)
-                for _ in range(rng.choice((1, 4, 30)))
-            ]
-            for _ in range(count)
-        ]
-    if task == "xnli":
-        return [
-            (subwords(rng, 1, 20), subwords(rng, 1, 20), -1 if blank else rng.randrange(3))
-            for _ in range(count)
-        ]
-    contexts = [subwords(rng, 1, 60) for _ in range(count)]
-    answers = [sorted(rng.choices(range(len(context)), k=2)) for context in contexts]
-    return contexts, [
-        (number, subwords(rng, 1, 7), (-1, -1) if blank else answer)
-        for number, answer in enumerate(answers)
-    ]
-
-
-@pytest.fixture
-def prepared(tmp_path, write_task):
-    """Writes a task with the test split alone: de and en with gold, tr without."""
-
-    def build(task, **overrides):
-        splits = {
-            ("test", language): examples(task, language, blank=language == "tr")
-            for language in ("de", "en", "tr")
-            if not (task == "mlqa" and language == "tr")
-        }
-        splits.update(overrides.pop("splits", {}))
-        return write_task(tmp_path / task, task, splits, overrides.get("labels", LABELS[task]))
-
-    return build
-
-
-@pytest.fixture
-def fine_tuned(tmp_path, make_model, dictionary, shape):
-    """Writes a checkpoint with a random head, as training on a task writes it.
-
-    changes: of what the task keeps; training: its settings; overrides: of the model's shape.
-    """
-
-    def build(task, seed=0, changes=(), training=TRAINING, **overrides):
-        model = make_model(seed, **overrides)
-        kind = KINDS.get(task, "qa")
-        model.add_head(kind, len(LABELS[task]) or 2)
-        with torch.no_grad():
-            for parameter in model.heads.parameters():
-                parameter.normal_(std=2)
-        state = {"dictionary": fingerprint(dictionary), "task": task, "kind": kind}
-        path = tmp_path / f"{task}.{seed}.pt"
-        torch.save(
-            {
-                "args": None,
-                "cfg": {
-                    "model": {"_name": "amber", **shape, **overrides},
-                    "task": {"data": "where/it/was/trained", **training},
-                },
-                "model": model.state_dict(),
-                "optimizer_history": [{"num_updates": 7}],
-                "task_state": {**state, "labels": LABELS[task], **dict(changes)},
-            },
-            path,
-        )
-        return path
-
-    return build
-
-
-@pytest.fixture
-def evaluate(fairseq_amber_command):
-    def run(*arguments):
-        status, output, error = fairseq_amber_command("evaluate", *arguments, "--device", "cpu")
-        assert status == 0, error
-        return output
-
-    return run
+from fine_tuned_checkpoints import LABELS, examples
 
 
 def read_tags(path):
@@ -241,70 +142,6 @@ def test_the_best_answers_to_each_question(prepared, fine_tuned, evaluate, tmp_p
     assert max(map(len, scores)) == 3
 
 
-@pytest.mark.parametrize("task", ["ner", "xnli", "squad"])
-def test_what_else_is_in_a_batch_changes_nothing(task, prepared, fine_tuned, evaluate, tmp_path):
-    folder, checkpoint = prepared(task), fine_tuned(task)
-    for tokens in (1, 100, 8192):
-        out = tmp_path / str(tokens)
-        evaluate(checkpoint, folder, "--batch-tokens", tokens, "--predictions", out)
-    files = sorted(p.relative_to(out) for p in out.rglob("test-*"))
-    assert len(files) == 3
-    for file in files:
-        texts = {(tmp_path / str(tokens) / file).read_text() for tokens in (1, 100, 8192)}
-        assert len(texts) == 1
-
-
-@pytest.mark.parametrize("types", [0, 2])
-@pytest.mark.parametrize("positions", ["continuous", "reset"])
-def test_predictions_are_those_of_the_model_on_each_example(
-    types, positions, prepared, fine_tuned, evaluate, tmp_path
-):
-    from fairseq_amber.inference.checkpoint import load_model
-
-    training = {**TRAINING, "pair_positions": positions}
-    pairs = examples("xnli", "de", count=60)
-    folder = prepared("xnli", splits={("test", "de"): pairs})
-    checkpoint = fine_tuned("xnli", 5, training=training, token_types=types)
-    evaluate(checkpoint, folder, "--languages", "de", "--predictions", tmp_path)
-    model = load_model(checkpoint, data=folder).model
-    found, plain = [], []
-    for x, y, _ in pairs:
-        while len(x) + len(y) > TRAINING["max_length"] - 3:
-            (x if len(x) > len(y) else y).pop()
-        row = torch.tensor([[0, *x, 2, *y, 2]])
-        first, second = len(x) + 2, len(y) + 1
-        layout = {}
-        if types:
-            layout["segments"] = torch.tensor([[0] * first + [1] * second])
-        if positions == "reset":
-            layout["positions"] = torch.tensor([[*range(first), *range(second)]])
-        for labels, parts in ((found, layout), (plain, {})):
-            scores, _ = model(row, head="classification", **parts)
-            labels.append(LABELS["xnli"][int(scores.argmax())])
-    assert (tmp_path / "xnli" / "test-de.tsv").read_text().splitlines() == found
-    assert layout == {} or found != plain
-
-
-def test_settings_that_the_checkpoint_lacks_are_xtremes(prepared, fine_tuned, evaluate, tmp_path):
-    defaults = {"max_length": 384, "doc_stride": 128, "max_query_length": 64}
-    for task, expected in (("pos", {"max_length": 128}), ("mlqa", defaults)):
-        checkpoint = fine_tuned(task, training={}, max_positions=512)
-        evaluate(checkpoint, prepared(task), "--json", tmp_path / "out.json")
-        config = json.loads((tmp_path / "out.json").read_text())["config"]
-        assert {name: config[name] for name in expected} == expected
-
-
-def test_the_longest_answer(prepared, fine_tuned, evaluate, tmp_path):
-    folder, checkpoint = prepared("squad"), fine_tuned("squad")
-    longest = {}
-    for limit in (1, 2, 30):
-        flags = ("--max-answer-tokens", limit, "--predictions", tmp_path)
-        evaluate(checkpoint, folder, "--languages", "de", *flags)
-        answers = json.loads((tmp_path / "xquad" / "test-de.json").read_text())
-        longest[limit] = max(len(answer.split()) for answer in answers.values())
-    assert longest[1] == 1 and longest[2] == 2 < longest[30]
-
-
 def test_ids_that_repeat_are_scored_question_by_question(prepared, fine_tuned, evaluate, tmp_path):
     folder, checkpoint = prepared("squad"), fine_tuned("squad")
     flags = ("--languages", "de", "--json", tmp_path / "out.json")
@@ -317,28 +154,6 @@ def test_ids_that_repeat_are_scored_question_by_question(prepared, fine_tuned, e
     assert before.pop("test_digest") != after.pop("test_digest")  # of the ids, too
     assert after == before
     assert "de: 2 questions have the id of another" in printed
-
-
-def test_labels_are_those_of_the_checkpoint_in_its_order(prepared, fine_tuned, evaluate, tmp_path):
-    folder, labels = prepared("xnli"), LABELS["xnli"]
-    evaluate(fine_tuned("xnli"), folder, "--predictions", tmp_path / "a")
-    moved = fine_tuned("xnli", changes={"labels": labels[1:] + labels[:1]})
-    evaluate(moved, folder, "--predictions", tmp_path / "b")
-    a, b = ((tmp_path / name / "xnli" / "test-de.tsv").read_text().splitlines() for name in "ab")
-    assert b == [labels[(labels.index(label) + 1) % 3] for label in a]
-
-
-def test_flags_take_the_place_of_the_settings_of_training(prepared, fine_tuned, evaluate, tmp_path):
-    folder, checkpoint = prepared("squad"), fine_tuned("squad")
-    out = tmp_path / "out.json"
-    flags = ["--max-length", 1000, "--doc-stride", 9, "--pair-positions", "reset", "--name", "A"]
-    evaluate(checkpoint, folder, *flags, "--languages", "en", "--json", out)
-    result = json.loads(out.read_text())
-    assert list(result["per_language"]) == ["en"]
-    assert result["system"] == "A"
-    config = result["config"]
-    assert (config["max_length"], config["doc_stride"]) == (64, 9)  # the model has 64 positions
-    assert config["pair_positions"] == "reset"
 
 
 def test_mlqa_has_its_own_rules(prepared, fine_tuned, evaluate, tmp_path):
@@ -357,25 +172,6 @@ def test_a_report_of_several_seeds(prepared, fine_tuned, evaluate, fairseq_amber
     assert status == 0, error
     assert "pos: F1 %" in output and "pos: accuracy %" in output
     assert output.count("±") == 6  # de, en and their mean; F1 and accuracy
-
-
-@pytest.mark.parametrize(
-    ("task", "state", "message"),
-    [
-        ("ner", {"task": "pos"}, "was fine-tuned for pos but"),
-        ("ner", {"labels": ["O", "B-LOC", "I-LOC", "B-PER", "I-ORG"]}, "also has I-PER; prepare"),
-        ("ner", {"kind": None}, "has no head; fine-tune it with fairseq-train"),
-        ("squad", {"dictionary": "another"}, "is not the dictionary that"),
-    ],
-)
-def test_a_checkpoint_of_something_else(
-    task, state, message, prepared, fine_tuned, fairseq_amber_command
-):
-    checkpoint = fine_tuned(task, changes=state)
-    status, output, error = fairseq_amber_command("evaluate", checkpoint, prepared(task))
-    assert status == 2
-    assert message in error and str(checkpoint) in error
-    assert error.count("\n") == 1 and not output
 
 
 def test_no_gold_at_all(prepared, fine_tuned, fairseq_amber_command, evaluate, tmp_path):
@@ -408,12 +204,3 @@ def test_flags_that_do_not_fit(flags, message, prepared, fine_tuned, fairseq_amb
     arguments = ["evaluate", fine_tuned("ner"), prepared("ner"), *flags]
     status, _, error = fairseq_amber_command(*arguments)
     assert status == 2 and message in error
-
-
-def test_scores_that_are_not_finite(prepared, fine_tuned, fairseq_amber_command):
-    checkpoint = fine_tuned("xnli")
-    state = torch.load(checkpoint)
-    state["model"]["heads.classification.out_proj.weight"][0, 0] = float("nan")
-    torch.save(state, checkpoint)
-    status, _, error = fairseq_amber_command("evaluate", checkpoint, prepared("xnli"))
-    assert status == 2 and "NaN" in error

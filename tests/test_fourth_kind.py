@@ -49,7 +49,7 @@ def grading():
         fairseq_criterions.CRITERION_DATACLASS_REGISTRY,
     ):
         registry.pop("xtreme_grading", None)
-    fairseq_tasks.TASK_CLASS_NAMES.discard("xtreme_grading_task")
+    fairseq_tasks.TASK_CLASS_NAMES.discard("XtremeGradingTask")
 
 
 @pytest.fixture

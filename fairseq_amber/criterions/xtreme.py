@@ -80,7 +80,7 @@ class XtremeCriterion(FairseqCriterion):
 def register_xtreme_criterion(kind: Kind) -> None:
     """Registers ``xtreme_<kind>`` with fairseq."""
     name = f"xtreme_{kind.name}"
-    criterion = type(f"{name}_criterion", (XtremeCriterion,), {"kind": kind})
+    criterion = type(f"Xtreme{kind.name.title()}Criterion", (XtremeCriterion,), {"kind": kind})
     register_criterion(name, dataclass=FairseqDataclass)(criterion)
 
 

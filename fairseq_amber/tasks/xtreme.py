@@ -119,7 +119,8 @@ class XtremeTask(PlannedTask):
             UserError: a language has no such split, or has no rules to score it by, or
                 ``--max-length`` is too short.
         """
-        fitting = getattr(self.criterion, "training", False)  # fairseq-validate's is not
+        # The criterion of fairseq-validate is not in training mode.
+        fitting = getattr(self.criterion, "training", False)
         training = split == self.cfg.train_subset and fitting
         # fairseq-train asks for the other splits all the same.
         if self.cfg.disable_validation and fitting and not training:
@@ -231,7 +232,7 @@ def _of_sums(gold: type[Gold], score: str, names: Sequence[str]) -> Callable[[An
 def register_xtreme_task(kind: Kind) -> None:
     """Registers ``xtreme_<kind>`` with fairseq."""
     name = f"xtreme_{kind.name}"
-    task = type(f"{name}_task", (XtremeTask,), {"kind": kind})
+    task = type(f"Xtreme{kind.name.title()}Task", (XtremeTask,), {"kind": kind})
     register_task(name, dataclass=learning_of(kind).config)(task)
 
 

@@ -93,7 +93,7 @@ class ClassificationGold(Gold):
         return accuracy_outcomes(np.array([found == gold for found, gold in pairs]))
 
     def digest(self) -> str:
-        """A digest of the labels; the sentences are there as subwords of one model alone."""
+        """A digest of the labels. The folder has the sentences only as subwords of one model."""
         return digest_of(self._answers)
 
     def baseline(self) -> dict[str, float]:

@@ -126,7 +126,7 @@ class TaggingGold(Gold):
         )
 
     def digest(self) -> str:
-        """A digest of the labels; the words are there as subwords of one model alone."""
+        """A digest of the labels. The folder has the words only as subwords of one model."""
         return digest_of(*self._answers)
 
     def baseline(self) -> dict[str, float]:

@@ -33,7 +33,7 @@ def collect_sources(
     """
     sources: Sources = {split: {} for split in SPLITS}
     if xtreme is not None:
-        sources.update(_find(task, xtreme))
+        sources.update(_xtreme_files(task, xtreme))
     for split, pairs in given.items():
         for language in {language for language, _ in pairs}:
             sources[split][language] = []
@@ -58,7 +58,7 @@ def _check(split: str, language: str, path: Path, others: Sequence[Path]) -> Non
         raise UserError(f"--{split} {language}={path}: given twice")
 
 
-def _find(task: str, folder: Path) -> Sources:
+def _xtreme_files(task: str, folder: Path) -> Sources:
     """XTREME's files: English ones to train on, those of every language to validate and test on."""
     found: Sources = {split: {} for split in SPLITS}
     names = examples_class(task).xtreme_files.get(task)

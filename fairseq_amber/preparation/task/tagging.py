@@ -103,6 +103,7 @@ class TaggedSentences(LabelledExamples):
 
     def encode(self, encoder: TextEncoder) -> dict[str, np.ndarray]:
         tokens, lengths = encoder.encode(self._words)
+        # A word without a token, such as one of white space, becomes <unk>: every word needs one.
         ends = np.cumsum(lengths, dtype=np.int64)
         tokens = np.insert(tokens, ends[lengths == 0], UNKNOWN)
         lengths = np.maximum(lengths, 1)

@@ -67,10 +67,10 @@ class GradingGold(Gold):
         return {"accuracy": 100 * sums[0] / sums[1]}
 
     def outcomes(self, predicted):
-        return np.array([(p == a, 1) for p, a in zip(predicted, self.examples)])
+        return np.array([(p == a, 1) for p, a in zip(predicted, self.answers)])
 
     def digest(self):
-        return digest_of(map(str, self.examples))
+        return digest_of(map(str, self.answers))
 
     def baseline(self):
         return self.score([0] * self.total)

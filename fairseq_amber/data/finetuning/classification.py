@@ -89,16 +89,16 @@ class ClassificationGold(Gold):
 
     def outcomes(self, predicted: Sequence[str]) -> np.ndarray:
         """(N, 2): 1 for a right pair and 0 for a wrong one, and 1."""
-        pairs = zip(self._of_scored(predicted), self._answers)
+        pairs = zip(self._of_scored(predicted), self._scored_answers)
         return accuracy_outcomes(np.array([found == gold for found, gold in pairs]))
 
     def digest(self) -> str:
         """A digest of the labels. The folder has the sentences only as subwords of one model."""
-        return digest_of(self._answers)
+        return digest_of(self._scored_answers)
 
     def baseline(self) -> dict[str, float]:
         """The accuracy of giving all pairs the label that most of them have."""
-        most = max(self._answers.count(label) for label in set(self._answers))
+        most = max(self._scored_answers.count(label) for label in set(self._scored_answers))
         return {"accuracy": 100 * most / self.scored}
 
 

@@ -31,7 +31,7 @@ class Gold(ABC):
         logged: the scores that training logs, in this order.
         by_id: whether the examples have ids, by which a submission names their predictions. Such a
             kind also has ``n_best``, several predictions for each example by its id.
-        examples: the right answer to each example in the file's order, None if it is not scored.
+        answers: the right answer to each example in the file's order, None if it is not scored.
         total: the number of examples.
         scored: the number of examples that are scored.
         repeated: the number of examples that have the id of an earlier one.
@@ -46,15 +46,15 @@ class Gold(ABC):
     repeated = 0
 
     def __init__(self, folder: TaskFolder, split: str, language: str):
-        self.examples = self._read(folder, split, language)
-        self._scored = [i for i, answer in enumerate(self.examples) if answer is not None]
-        self._answers = [self.examples[i] for i in self._scored]
-        self.total = len(self.examples)
+        self.answers = self._read(folder, split, language)
+        self._scored = [i for i, answer in enumerate(self.answers) if answer is not None]
+        self._scored_answers = [self.answers[i] for i in self._scored]
+        self.total = len(self.answers)
         self.scored = len(self._scored)
 
     @abstractmethod
     def _read(self, folder: TaskFolder, split: str, language: str) -> list[Any]:
-        """Reads ``examples``."""
+        """Reads ``answers``."""
 
     @staticmethod
     @abstractmethod
@@ -73,7 +73,7 @@ class Gold(ABC):
 
     def score(self, predicted: Sequence[Any]) -> dict[str, float]:
         """The scores of the predictions for all examples."""
-        return self.scores(*self.count(self._of_scored(predicted), self._answers))
+        return self.scores(*self.count(self._of_scored(predicted), self._scored_answers))
 
     @abstractmethod
     def outcomes(self, predicted: Sequence[Any]) -> np.ndarray:

@@ -110,7 +110,7 @@ class AnswerGold(Gold):
 
     def outcomes(self, predicted: Sequence[Sequence[Span]]) -> np.ndarray:
         """(N, 2): the F1 of each question, and 1."""
-        pairs = zip(self._answers, self._of_scored(predicted))
+        pairs = zip(self._scored_answers, self._of_scored(predicted))
         return np.array([(question.score(spans).f1, 1.0) for question, spans in pairs])
 
     def digest(self) -> str:

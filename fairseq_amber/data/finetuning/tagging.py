@@ -119,7 +119,7 @@ class TaggingGold(Gold):
 
     def outcomes(self, predicted: Sequence[list[str]]) -> np.ndarray:
         """(N, 2): twice the right chunks of each sentence, and its predicted plus gold chunks."""
-        pairs = zip(self._of_scored(predicted), self._answers)
+        pairs = zip(self._of_scored(predicted), self._scored_answers)
         counts = [count_tags([found], [gold]) for found, gold in pairs]
         return np.array(
             [(2 * c.correct_chunks, c.predicted_chunks + c.gold_chunks) for c in counts]
@@ -127,13 +127,17 @@ class TaggingGold(Gold):
 
     def digest(self) -> str:
         """A digest of the labels. The folder has the words only as subwords of one model."""
-        return digest_of(*self._answers)
+        return digest_of(*self._scored_answers)
 
     def baseline(self) -> dict[str, float]:
         """The highest F1 and the highest accuracy of giving one label to all words."""
         scores = [
-            tag_scores(count_tags([[label] * len(gold) for gold in self._answers], self._answers))
-            for label in sorted({label for sentence in self._answers for label in sentence})
+            tag_scores(
+                count_tags(
+                    [[label] * len(gold) for gold in self._scored_answers], self._scored_answers
+                )
+            )
+            for label in sorted({label for sentence in self._scored_answers for label in sentence})
         ]
         return {key: max(score[key] for score in scores) for key in self.headings}
 

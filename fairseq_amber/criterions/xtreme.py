@@ -80,6 +80,7 @@ class XtremeCriterion(FairseqCriterion):
 def register_xtreme_criterion(kind: Kind) -> None:
     """Registers ``xtreme_<kind>`` with fairseq."""
     name = f"xtreme_{kind.name}"
+    # fairseq keeps the name of the class in checkpoints: a run goes on only with the same one.
     criterion = type(f"Xtreme{kind.name.title()}Criterion", (XtremeCriterion,), {"kind": kind})
     register_criterion(name, dataclass=FairseqDataclass)(criterion)
 

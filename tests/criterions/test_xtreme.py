@@ -93,6 +93,15 @@ def test_micro_batches_add_up_to_the_batch(built):
             assert float(value) == pytest.approx(float(sum(part[2][key] for part in parts)))
 
 
+def test_the_names_that_checkpoints_keep(make_fine_tuning):
+    names = {kind: type(make_fine_tuning(kind)[2]).__name__ for kind in KINDS}
+    assert names == {
+        "tagging": "XtremeTaggingCriterion",
+        "classification": "XtremeClassificationCriterion",
+        "qa": "XtremeQaCriterion",
+    }
+
+
 def test_every_parameter_gets_a_gradient(built):
     """c10d wants one of each."""
     task, model, criterion = built

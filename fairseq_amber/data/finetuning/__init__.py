@@ -1,1 +1,1 @@
-"""Datasets of tagging, sentence pair classification and question answering."""
+"""Fine-tuning: kinds of tasks (see ``kinds``), their batches, losses, predictions and scores."""

@@ -25,17 +25,18 @@ KIND=$(sed -n 's/^.*"kind": *"\([a-z]*\)".*$/\1/p' "$FOLDER/task.json" | head -n
 # XTREME's settings for models of BERT's size (google-research/xtreme, scripts/train_*.sh)
 case $KIND in
   tagging)
-    EPOCHS=${EPOCHS:-10} LR=${LR:-2e-5} LENGTH=${LENGTH:-128} WARMUP=${WARMUP:-0} DECAY=${DECAY:-0}
+    EPOCHS=${EPOCHS:-10} LR=${LR:-2e-5} WARMUP=${WARMUP:-0} DECAY=${DECAY:-0}
     METRIC=f1 EVERY=${EVERY:-$([ "$TASK" = ner ] && echo 1000 || echo 500)} ;;
   classification)
-    EPOCHS=${EPOCHS:-5} LR=${LR:-2e-5} LENGTH=${LENGTH:-128} WARMUP=${WARMUP:-0} DECAY=${DECAY:-0}
+    EPOCHS=${EPOCHS:-5} LR=${LR:-2e-5} WARMUP=${WARMUP:-0} DECAY=${DECAY:-0}
     METRIC=accuracy EVERY=${EVERY:-$([ "$TASK" = xnli ] && echo 100 || echo 200)} ;;
   qa)
-    EPOCHS=${EPOCHS:-3} LR=${LR:-3e-5} LENGTH=${LENGTH:-384} WARMUP=${WARMUP:-500} DECAY=${DECAY:-1e-4}
+    EPOCHS=${EPOCHS:-3} LR=${LR:-3e-5} WARMUP=${WARMUP:-500} DECAY=${DECAY:-1e-4}
     METRIC=f1 EVERY=${EVERY:-1000} ;;
   *) echo "finetune_xtreme: $FOLDER/task.json is damaged: run prepare-task again" >&2; exit 2 ;;
 esac
-STRIDE=${STRIDE:-128}                    # of the windows of question answering
+LENGTH=${LENGTH:-}                       # longest row in subwords; default: XTREME's
+STRIDE=${STRIDE:-}                       # between windows of question answering; default: XTREME's
 TRAIN_LANGUAGES=${TRAIN_LANGUAGES:-en}   # comma-separated
 BATCH=${BATCH:-8}                        # examples that a GPU holds at once
 UPDATE_FREQ=${UPDATE_FREQ:-}             # batches in an update; default: 32 examples on all GPUs
@@ -59,8 +60,8 @@ user_dir=$(fairseq-amber user-dir)
 # shellcheck disable=SC2206  # several words
 flags=("$FOLDER" --user-dir "$user_dir" --task "xtreme_$KIND" --criterion "xtreme_$KIND"
   --train-languages "$TRAIN_LANGUAGES"
-  --max-length "$LENGTH" --arch "$ARCH" $MODEL_FLAGS $PRECISION ${device[@]+"${device[@]}"} $FLAGS)
-[ "$KIND" != qa ] || flags+=(--doc-stride "$STRIDE")
+  --arch "$ARCH" ${LENGTH:+--max-length "$LENGTH"} $MODEL_FLAGS $PRECISION ${device[@]+"${device[@]}"} $FLAGS)
+[ "$KIND" != qa ] || [ -z "$STRIDE" ] || flags+=(--doc-stride "$STRIDE")
 
 GPUS=$(python -c 'import torch; print(max(1, torch.cuda.device_count()))')
 UPDATE_FREQ=${UPDATE_FREQ:-$((32 > BATCH * GPUS ? 32 / (BATCH * GPUS) : 1))}
@@ -72,7 +73,7 @@ from fairseq.data import Dictionary
 from fairseq_amber.files.torch_file import read_checkpoint
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.finetuning.learning import learning_of
-from fairseq_amber.data.finetuning.settings import RowSettings
+from fairseq_amber.data.finetuning.settings import DOC_STRIDE, RowSettings
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
 
 folder, length, stride, languages, checkpoint = sys.argv[1:]
@@ -80,11 +81,11 @@ dictionary = Dictionary.load(folder + "/dict.txt")
 dictionary.add_symbol("<mask>")
 weights = read_checkpoint(checkpoint)["model"]
 rows = next(len(v) for k, v in weights.items() if k.endswith("embed_positions.weight"))
-length = min(int(length), rows - dictionary.pad() - 1)
-settings = RowSettings(Specials.of(dictionary), length, doc_stride=int(stride))
 task = TaskFolder.open(folder)
-dataset = learning_of(task.kind).dataset
-print(len(dataset(task, "train", languages.split(","), settings, training=True)))
+learning = learning_of(task.kind)
+length = min(int(length or learning.config().max_length), rows - dictionary.pad() - 1)
+settings = RowSettings(Specials.of(dictionary), length, doc_stride=int(stride or DOC_STRIDE))
+print(len(learning.dataset(task, "train", languages.split(","), settings, training=True)))
 PY
 )
 # shellcheck disable=SC2017  # whole updates an epoch

@@ -94,7 +94,7 @@ class XtremeTask(PlannedTask):
             )
         self.max_length = min(self.cfg.max_length, positions)
         if not from_checkpoint and distributed_utils.get_global_rank() == 0:
-            check_start(self.cfg, self.state_dict(), self.learning.dataset.head)
+            check_start(self.cfg, self.dictionary, self.state_dict(), self.learning.dataset.head)
         return self.model
 
     @exit_clearly
@@ -221,7 +221,14 @@ class XtremeTask(PlannedTask):
             UserError: the checkpoint was trained with another dictionary or other labels.
         """
         with_head = state_dict.get("kind") == self.kind.name
-        check_origin(state_dict, self.state_dict(), "the checkpoint", self.cfg.data, with_head)
+        check_origin(
+            state_dict,
+            self.dictionary,
+            self.state_dict(),
+            "the checkpoint",
+            self.cfg.data,
+            with_head=with_head,
+        )
 
 
 def _of_sums(gold: type[Gold], score: str, names: Sequence[str]) -> Callable[[Any], float]:

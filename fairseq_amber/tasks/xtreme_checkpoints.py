@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from fairseq import checkpoint_utils
+from fairseq.data import Dictionary
 from fairseq.file_io import PathManager
 
 from fairseq_amber.data.finetuning.settings import XtremeConfig
 from fairseq_amber.errors import UserError
 from fairseq_amber.models.checkpoint_weights import heads_of
+from fairseq_amber.tokenizers.dictionary import check_trained_with
 
 
-def check_start(cfg: XtremeConfig, state: dict[str, Any], head: str) -> None:
+def check_start(
+    cfg: XtremeConfig, dictionary: Dictionary, state: dict[str, Any], head: str
+) -> None:
     """Checks the checkpoint that fairseq-train will load before the first update.
 
     The trainer loads it without asking the task, so the task looks at it first.
 
     Args:
         cfg: the flags of the task.
+        dictionary: the dictionary of the task.
         state: what the task keeps in its own checkpoints.
         head: the name of the head that the task trains.
 
@@ -38,16 +44,24 @@ def check_start(cfg: XtremeConfig, state: dict[str, Any], head: str) -> None:
         raise UserError(
             f"{path}, the checkpoint to begin from, is not a checkpoint of fairseq"
         ) from None
-    check_origin(loaded.get("task_state") or {}, state, path, cfg.data, head in heads)
+    task_state = loaded.get("task_state") or {}
+    check_origin(task_state, dictionary, state, path, cfg.data, with_head=head in heads)
 
 
 def check_origin(
-    loaded: dict[str, Any], state: dict[str, Any], name: str, folder: str, with_head: bool
+    loaded: dict[str, Any],
+    dictionary: Dictionary,
+    state: dict[str, Any],
+    name: str,
+    folder: str,
+    *,
+    with_head: bool,
 ) -> None:
     """Checks that a checkpoint was trained with this task's dictionary and labels.
 
     Args:
         loaded: what the task of the checkpoint has kept in it.
+        dictionary: the dictionary of this task.
         state: what this task would keep.
         name: the checkpoint's name.
         folder: the folder of this task.
@@ -56,11 +70,13 @@ def check_origin(
     Raises:
         UserError: the checkpoint has another dictionary, or its head has other labels.
     """
-    if loaded.get("dictionary", state["dictionary"]) != state["dictionary"]:
-        raise UserError(
-            f"{folder}/dict.txt is not the dictionary that {name} was trained with: prepare the "
-            "task with --tokenizer and the data folder of that run"
-        )
+    check_trained_with(
+        dictionary,
+        loaded.get("dictionary"),
+        path=Path(folder) / "dict.txt",
+        checkpoint=name,
+        remedy="prepare the task with --tokenizer and the data folder of that run",
+    )
     if with_head and loaded.get("labels", state["labels"]) != state["labels"]:
         raise UserError(
             f"{name} was fine-tuned with the labels {', '.join(loaded['labels'])} but {folder} has "

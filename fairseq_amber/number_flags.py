@@ -3,45 +3,51 @@
 from __future__ import annotations
 
 import argparse
+from math import isnan
 from typing import Any, Callable
 
 
 def whole(text: str) -> int:
     """Reads a whole number of either sign, such as a seed or a layer counted from the top."""
-    return _number(int, text, lambda number: True, "a whole number")
+    return _number(int, text, lambda x: True, "a whole number")
 
 
 def count(text: str) -> int:
     """Reads a whole number from 1 up."""
-    return _number(int, text, lambda number: number >= 1, "a whole number from 1 up")
+    return _number(int, text, lambda x: x >= 1, "a whole number from 1 up")
+
+
+def number(text: str) -> float:
+    """Reads a number of either sign, such as a threshold."""
+    return _number(float, text, lambda x: not isnan(x), "a number")
 
 
 def positive(text: str) -> float:
     """Reads a number above 0."""
-    return _number(float, text, lambda number: 0 < number < float("inf"), "a number above 0")
+    return _number(float, text, lambda x: 0 < x < float("inf"), "a number above 0")
 
 
 def share(text: str) -> float:
     """Reads a number from 0 to 1."""
-    return _number(float, text, lambda number: 0 <= number <= 1, "a number from 0 to 1")
+    return _number(float, text, lambda x: 0 <= x <= 1, "a number from 0 to 1")
 
 
 def positive_share(text: str) -> float:
     """Reads a number above 0 and up to 1."""
-    return _number(float, text, lambda number: 0 < number <= 1, "a number above 0 and up to 1")
+    return _number(float, text, lambda x: 0 < x <= 1, "a number above 0 and up to 1")
 
 
 def ratio_limit(text: str) -> float:
     """Reads the limit of a ratio of a larger number to a smaller one: from 1 up, or 0 for none."""
     wanted = "a ratio from 1 up, or 0 for no limit"
-    return _number(float, text, lambda number: number == 0 or number >= 1, wanted)
+    return _number(float, text, lambda x: x == 0 or x >= 1, wanted)
 
 
 def _number(kind: Callable, text: str, fits: Callable[[Any], bool], wanted: str) -> Any:
     try:
-        number = kind(text)
+        found = kind(text)
     except ValueError:
-        number = None
-    if number is None or not fits(number):
+        found = None
+    if found is None or not fits(found):
         raise argparse.ArgumentTypeError(f"expected {wanted}, not {text!r}")
-    return number
+    return found

@@ -2,7 +2,15 @@ import argparse
 
 import pytest
 
-from fairseq_amber.number_flags import count, positive, positive_share, ratio_limit, share, whole
+from fairseq_amber.number_flags import (
+    count,
+    number,
+    positive,
+    positive_share,
+    ratio_limit,
+    share,
+    whole,
+)
 
 
 @pytest.mark.parametrize(
@@ -10,6 +18,7 @@ from fairseq_amber.number_flags import count, positive, positive_share, ratio_li
     [
         (whole, {"1": 1, "-12": -12, "0": 0}, ["1.5", "x", ""], "a whole number"),
         (count, {"1": 1, "12": 12}, ["0", "-1", "1.5", "x", ""], "a whole number from 1 up"),
+        (number, {"-0.5": -0.5, "2": 2}, ["nan", "x", ""], "a number"),
         (positive, {"0.1": 0.1, "2": 2}, ["0", "-1", "inf", "nan", "x"], "a number above 0"),
         (share, {"0": 0, "1": 1, "0.5": 0.5}, ["-0.1", "1.1", "nan"], "a number from 0 to 1"),
         (

@@ -13,7 +13,7 @@ from fairseq_amber.files.parallel_text import (
     find_parallel,
     language_pair,
 )
-from fairseq_amber.number_flags import count
+from fairseq_amber.number_flags import count, whole
 
 if TYPE_CHECKING:
     from fairseq_amber.inference.encoder import Encoder
@@ -49,7 +49,7 @@ def add_encoder_arguments(parser: argparse.ArgumentParser, *, optional: bool = F
     )
     parser.add_argument(
         "--reinitialize",
-        type=int,
+        type=whole,
         metavar="SEED",
         help="replace the trained weights by random ones drawn with this seed: the untrained "
         "baseline of the same architecture",
@@ -73,7 +73,7 @@ def add_vector_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the layer and the pooling of sentence vectors."""
     parser.add_argument(
         "--layer",
-        type=int,
+        type=whole,
         default=-1,
         help="layer of the states: 1 is the first, -1 the last, 0 the embeddings",
     )

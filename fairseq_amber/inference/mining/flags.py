@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.inference.flags import add_encoder_arguments, add_vector_arguments
-from fairseq_amber.number_flags import count
+from fairseq_amber.number_flags import count, number
 
 if TYPE_CHECKING:
     from fairseq_amber.inference.mining.pair_miner import Miner
@@ -61,7 +61,7 @@ def add_mining_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--threshold",
-        type=float,
+        type=number,
         metavar="T",
         help="keep the pairs with a score of T or more; by default, the threshold that is best on "
         "--dev-split; with two files, all pairs are kept",

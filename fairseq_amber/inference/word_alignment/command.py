@@ -23,6 +23,7 @@ from fairseq_amber.inference.word_alignment.link_files import format_pharaoh
 from fairseq_amber.inference.word_alignment.provenance import write_settings
 from fairseq_amber.inference.word_alignment.word_splitters import WORDS, Splitter, word_splitter
 from fairseq_amber.metrics.word_alignment import Link
+from fairseq_amber.number_flags import whole
 from fairseq_amber.progress import Progress
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--layer",
-        type=int,
+        type=whole,
         default=-1,
         help="layer of the states for similarity, itermax and transport: 1 is the first, -1 the "
         "last, 0 the embeddings; attention reads the last layer only",

@@ -25,7 +25,7 @@ COMMANDS = {
     "mine": "fairseq_amber.inference.mining.command",
     "align": "fairseq_amber.inference.word_alignment.command",
     "aer": "fairseq_amber.evaluation.aer",
-    "evaluate": "fairseq_amber.evaluation.transfer.command",
+    "evaluate": "fairseq_amber.evaluation.evaluate",
     "report": "fairseq_amber.evaluation.report.command",
     "convert": "fairseq_amber.convert.command",
     "average": "fairseq_amber.convert.average",

@@ -19,7 +19,7 @@ from fairseq_amber.criterions.transport_config import TransportConfig, check_unu
 from fairseq_amber.criterions.update_pairs import Pairs, UpdatePairs
 from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.errors import UserError, exit_clearly
-from fairseq_amber.models.layers import layer_number
+from fairseq_amber.models.layer_number import layer_number
 from fairseq_amber.objectives.masked_lm import masked_lm_loss
 from fairseq_amber.objectives.sentence_alignment import POOLINGS
 from fairseq_amber.objectives.word_alignment import attention_symmetry_loss

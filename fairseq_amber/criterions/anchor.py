@@ -13,8 +13,8 @@ from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.file_io import PathManager
 from omegaconf import II
 
-from fairseq_amber.criterions.layers import cut_above
 from fairseq_amber.criterions.terms import Terms
+from fairseq_amber.criterions.unread_parameters import cut_above
 from fairseq_amber.errors import UserError, warn
 from fairseq_amber.objectives.anchoring import anchoring_loss
 

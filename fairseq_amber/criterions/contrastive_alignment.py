@@ -14,7 +14,6 @@ from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from torch import nn
 
 from fairseq_amber.criterions.contrastive_term import contrastive_term
-from fairseq_amber.criterions.layers import zero_from
 from fairseq_amber.criterions.momentum import (
     MomentumContrast,
     MomentumEncoder,
@@ -22,10 +21,11 @@ from fairseq_amber.criterions.momentum import (
     encode_pairs,
 )
 from fairseq_amber.criterions.terms import Terms, TermsCriterion, log_mean, reduce_terms
+from fairseq_amber.criterions.unread_parameters import zero_from
 from fairseq_amber.criterions.update_pairs import Pairs, UpdatePairs
 from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.errors import UserError, exit_clearly, warn
-from fairseq_amber.models.layers import layer_number
+from fairseq_amber.models.layer_number import layer_number
 from fairseq_amber.objectives.masked_lm import masked_lm_loss
 from fairseq_amber.objectives.sentence_alignment import POOLINGS
 

@@ -12,12 +12,12 @@ from fairseq.criterions import register_criterion
 from fairseq.dataclass import ChoiceEnum
 
 from fairseq_amber.criterions import anchor
-from fairseq_amber.criterions.layers import unread_parameters, zero_from
 from fairseq_amber.criterions.terms import Terms, TermsCriterion
 from fairseq_amber.criterions.transport import take_points
+from fairseq_amber.criterions.unread_parameters import unread_parameters, zero_from
 from fairseq_amber.data.alignment.needs import Needs, PointSettings
 from fairseq_amber.errors import UserError, exit_clearly
-from fairseq_amber.models.layers import layer_number
+from fairseq_amber.models.layer_number import layer_number
 from fairseq_amber.objectives.l2_alignment import linked_distance
 
 

@@ -15,7 +15,7 @@ from typing import Any, Callable
 import torch
 from torch import nn
 
-from fairseq_amber.criterions.layers import cut_above
+from fairseq_amber.criterions.unread_parameters import cut_above
 from fairseq_amber.criterions.update_pairs import Choice, Pairs, gather_pairs, ignored
 
 Pool = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

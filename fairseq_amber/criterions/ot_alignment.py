@@ -11,10 +11,10 @@ from typing import Any
 
 from fairseq.criterions import register_criterion
 
-from fairseq_amber.criterions.layers import unread_parameters, zero_from
 from fairseq_amber.criterions.terms import Terms, TermsCriterion
 from fairseq_amber.criterions.transport import TransportTerms
 from fairseq_amber.criterions.transport_config import TransportConfig
+from fairseq_amber.criterions.unread_parameters import unread_parameters, zero_from
 from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.errors import exit_clearly
 

@@ -12,7 +12,7 @@ import torch
 from fairseq_amber.criterions import anchor
 from fairseq_amber.criterions.terms import Terms
 from fairseq_amber.criterions.transport_config import TransportConfig, check, point_settings
-from fairseq_amber.models.layers import layer_number
+from fairseq_amber.models.layer_number import layer_number
 from fairseq_amber.objectives.optimal_transport import (
     cosine_cost,
     exact_transport,

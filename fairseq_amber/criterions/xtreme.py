@@ -9,7 +9,7 @@ from fairseq import metrics
 from fairseq.criterions import FairseqCriterion, register_criterion
 from fairseq.dataclass import FairseqDataclass
 
-from fairseq_amber.criterions.layers import unread_parameters, zero_from
+from fairseq_amber.criterions.unread_parameters import unread_parameters, zero_from
 from fairseq_amber.data.finetuning.kinds import KINDS, Kind
 from fairseq_amber.data.finetuning.learning import learning_of
 

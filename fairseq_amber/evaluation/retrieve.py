@@ -22,7 +22,7 @@ from fairseq_amber.inference.flags import (
     tested_on,
 )
 from fairseq_amber.metrics.outcomes import accuracy_outcomes
-from fairseq_amber.models.layers import layer_number
+from fairseq_amber.models.layer_number import layer_number
 from fairseq_amber.progress import Progress
 
 if TYPE_CHECKING:

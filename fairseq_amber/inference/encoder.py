@@ -33,8 +33,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fairseq_amber.data.batches_by_length import distinct
 from fairseq_amber.data.layout import SENTENCE_SPECIALS, sentence_row
-from fairseq_amber.data.sentence_batches import distinct
 from fairseq_amber.errors import UserError, warn
 from fairseq_amber.inference.checkpoint import find_device, load_model
 from fairseq_amber.inference.token_encoder import TokenEncoder

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fairseq_amber.data.batches_by_length import batches_by_length
 from fairseq_amber.data.layout import (
     PAIR_SPECIALS,
     SENTENCE_SPECIALS,
@@ -20,9 +21,8 @@ from fairseq_amber.data.layout import (
     pad_rows,
     sentence_row,
 )
-from fairseq_amber.data.sentence_batches import batches_by_length
 from fairseq_amber.inference.pooling import POOLINGS, pool, without_specials
-from fairseq_amber.models.layers import layer_number
+from fairseq_amber.models.layer_number import layer_number
 
 
 class PairStates(NamedTuple):

@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from fairseq_amber.models.attention import CrossBlock, SelfAttention, take_tokens
 from fairseq_amber.models.attention_masks import padding_mask, prefix_mask
-from fairseq_amber.models.layers import layer_number
+from fairseq_amber.models.layer_number import layer_number
 
 
 class EncoderOutput(NamedTuple):

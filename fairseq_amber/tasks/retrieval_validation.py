@@ -14,8 +14,8 @@ from fairseq.data import Dictionary
 from fairseq.distributed import utils as distributed_utils
 
 from fairseq_amber.data.alignment.corpora import ParallelCorpus, available, load_corpora
+from fairseq_amber.data.batches_by_length import batches_by_length, distinct, evenly_spread
 from fairseq_amber.data.layout import SENTENCE_SPECIALS, Specials, pad_rows, sentence_row
-from fairseq_amber.data.sentence_batches import batches_by_length, distinct, evenly_spread
 from fairseq_amber.errors import UserError, warn
 from fairseq_amber.metrics.retrieval import retrieval_accuracy
 from fairseq_amber.objectives.sentence_alignment import mean_pool

@@ -8,3 +8,4 @@ from checkpoint_fixtures import (  # noqa: F401
     encoder,
     fairseq_amber_command,
 )
+from fine_tuned_checkpoints import evaluate, fine_tuned, prepared  # noqa: F401

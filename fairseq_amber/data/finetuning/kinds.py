@@ -2,7 +2,8 @@
 
 1. Here: register its name, its tasks, the arrays of its examples, and the classes of 2 and 3.
 2. ``data/finetuning/<kind>.py``: a ``TaskDataset`` (rows and batches; its ``head`` names one of
-   ``models.heads.HEADS``), a ``Gold`` (scores) and a ``Learning`` (loss, predictions).
+   ``models.heads.HEADS``, where a head of a new shape is a fourth file), a ``Gold`` (scores) and
+   a ``Learning`` (loss, predictions).
 3. ``preparation/task/<kind>.py``: an ``Examples``, which reads the raw files into the arrays.
 
 The fairseq task and criterion ``xtreme_<kind>``, ``prepare-task`` and ``evaluate`` follow from it.

@@ -8,7 +8,7 @@ from typing import Mapping
 
 import numpy as np
 
-from fairseq_amber.data.sentence_batches import evenly_spread
+from fairseq_amber.data.batches_by_length import evenly_spread
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.report.sentence_space import METHODS, Plane, check_languages, project
 from fairseq_amber.files.parallel_text import choose_pairs, find_parallel, read_parallel

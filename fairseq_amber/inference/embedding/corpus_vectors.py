@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Callable, Iterator, NamedTuple
 import numpy as np
 import torch
 
-from fairseq_amber.data.sentence_batches import distinct
+from fairseq_amber.data.batches_by_length import distinct
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.text import decode_line
 from fairseq_amber.inference.embedding.vector_file import VectorFile

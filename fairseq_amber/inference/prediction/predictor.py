@@ -8,12 +8,12 @@ from typing import Any, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from fairseq_amber.data.batches_by_length import batches_by_length
 from fairseq_amber.data.finetuning.dataset import TaskDataset
 from fairseq_amber.data.finetuning.learning import Decoding, learning_of
 from fairseq_amber.data.finetuning.settings import RowSettings, default_values
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.data.layout import Specials
-from fairseq_amber.data.sentence_batches import batches_by_length
 from fairseq_amber.errors import UserError
 from fairseq_amber.inference.checkpoint import LoadedModel, find_device, load_model
 from fairseq_amber.progress import Progress, heartbeat

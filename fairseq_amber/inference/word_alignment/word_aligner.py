@@ -11,8 +11,8 @@ from typing import Callable, Iterator, NamedTuple, Sequence
 import numpy as np
 from torch import Tensor
 
+from fairseq_amber.data.batches_by_length import batches_by_length
 from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS, pad_rows
-from fairseq_amber.data.sentence_batches import batches_by_length
 from fairseq_amber.errors import UserError
 from fairseq_amber.inference.encoder import Encoder
 from fairseq_amber.inference.tokenizer import Tokenizer, WordPieces

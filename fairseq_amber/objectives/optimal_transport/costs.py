@@ -1,4 +1,7 @@
-"""Costs of moving a unit of mass from one state to another.
+"""Costs of moving a unit of mass from one state to another, for ``sinkhorn`` and exact transport.
+
+The divergence, which is the default of training, computes its own costs, ``|x - y|^p / p`` as
+GeomLoss has them, in ``divergence_solver``.
 
 Shapes: B problems of at most S source and T target points, D dimensions. Costs are fp32, or fp64
 where the states are. Padding has to be finite, but its values change nothing.

@@ -1,6 +1,6 @@
 import pytest
 
-from fairseq_amber.data.sentence_batches import batches_by_length, distinct, evenly_spread
+from fairseq_amber.data.batches_by_length import batches_by_length, distinct, evenly_spread
 
 
 @pytest.mark.parametrize("lengths", [[], [7], [3, 9, 2, 9, 100, 1]])

@@ -3,7 +3,7 @@
 import pytest
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.models.layers import layer_number
+from fairseq_amber.models.layer_number import layer_number
 
 
 @pytest.mark.parametrize("given, number", [(1, 1), (4, 4), (-1, 4), (-4, 1)])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fairseq_amber.criterions.layers import cut_above, unread_parameters, zero_from
+from fairseq_amber.criterions.unread_parameters import cut_above, unread_parameters, zero_from
 
 TOKENS = torch.tensor([[0, 5, 6, 7, 2]])
 

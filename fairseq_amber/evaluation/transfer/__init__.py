@@ -1,1 +1,0 @@
-"""``fairseq-amber evaluate``: scores of a fine-tuned checkpoint in every language of a task."""

@@ -6,7 +6,7 @@ optimal transport term (arXiv 2110.02887) and its anchor can be added.
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import torch
 from fairseq.criterions import register_criterion
@@ -186,7 +186,9 @@ class AmberCriterion(TermsCriterion):
         return self.weights["sa"] != 0 or self.transport is not None
 
     @exit_clearly
-    def forward(self, model, sample: Dict[str, Any], reduce: bool = True):
+    def forward(
+        self, model, sample: Dict[str, Any], reduce: bool = True
+    ) -> Tuple[torch.Tensor, int, Dict[str, Any]]:
         """Computes the loss of a batch.
 
         One forward pass encodes all rows. The rows of word alignment also yield the sentence

@@ -166,7 +166,9 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
         )
 
     @exit_clearly
-    def forward(self, model, sample: Dict[str, Any], reduce: bool = True):
+    def forward(
+        self, model, sample: Dict[str, Any], reduce: bool = True
+    ) -> Tuple[torch.Tensor, int, Dict[str, Any]]:
         """Computes the loss of a batch, in one forward pass over its masked rows and one over its
         sentences.
 

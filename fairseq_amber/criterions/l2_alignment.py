@@ -6,8 +6,9 @@ needs no word links.
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
 from dataclasses import dataclass, field
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
+import torch
 from fairseq.criterions import register_criterion
 from fairseq.dataclass import ChoiceEnum
 
@@ -110,7 +111,9 @@ class L2AlignmentCriterion(TermsCriterion):
         )
 
     @exit_clearly
-    def forward(self, model, sample: Dict[str, Any], reduce: bool = True):
+    def forward(
+        self, model, sample: Dict[str, Any], reduce: bool = True
+    ) -> Tuple[torch.Tensor, int, Dict[str, Any]]:
         """Computes the loss of a batch, in one forward pass over its sentences.
 
         Returns:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from fairseq.criterions import register_criterion
 
 from fairseq_amber.criterions.terms import Terms, TermsCriterion
@@ -42,7 +43,9 @@ class OtAlignmentCriterion(TermsCriterion):
         return Needs(mlm=False, tlm=False, alignment=False, sentences=True, points=points)
 
     @exit_clearly
-    def forward(self, model, sample: dict[str, Any], reduce: bool = True):
+    def forward(
+        self, model, sample: dict[str, Any], reduce: bool = True
+    ) -> tuple[torch.Tensor, int, dict[str, Any]]:
         """Computes the loss of a batch, in one forward pass over its sentences.
 
         Returns:

@@ -30,7 +30,9 @@ class XtremeCriterion(FairseqCriterion):
         super().__init__(task)
         self._learning = learning_of(self.kind)
 
-    def forward(self, model, sample: dict[str, Any], reduce: bool = True):
+    def forward(
+        self, model, sample: dict[str, Any], reduce: bool = True
+    ) -> tuple[torch.Tensor, int, dict[str, Any]]:
         """One forward pass over a batch of a ``TaskDataset``.
 
         Returns:

@@ -8,7 +8,7 @@ ids equal those that ``fairseq-preprocess`` stores for the same subwords, withou
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple, Sequence
+from typing import Any, NamedTuple, Sequence
 
 import numpy as np
 
@@ -35,14 +35,14 @@ class WordPieces(NamedTuple):
 class Tokenizer:
     """Encodes text into subwords and looks them up in a dictionary."""
 
-    def __init__(self, subwords: Subwords, dictionary):
+    def __init__(self, subwords: Subwords, dictionary: Any):
         """Looks up the pieces of ``subwords`` in a fairseq ``Dictionary``."""
         self._subwords = subwords
         ids = [dictionary.index(piece or "<unk>") for piece in subwords.pieces]
         self._ids = np.array(ids, dtype=np.int64)
 
     @classmethod
-    def load(cls, data: str | Path, dictionary) -> Tokenizer:
+    def load(cls, data: str | Path, dictionary: Any) -> Tokenizer:
         """Reads the SentencePiece model or the WordPiece vocabulary of a data folder.
 
         Args:

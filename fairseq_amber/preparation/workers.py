@@ -115,7 +115,7 @@ def _result(future: Future, waiting: Callable[[], object]) -> Any:
 
 
 def call_in_process(
-    function: Callable, *arguments, waiting: Callable[[], object] = _nothing
+    function: Callable, *arguments: Any, waiting: Callable[[], object] = _nothing
 ) -> Any:
     """Returns function(*arguments), called in a process of its own.
 

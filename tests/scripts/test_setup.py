@@ -122,7 +122,7 @@ def test_the_newest_of_everything(machine):
         "uv pip install --python .venv-loose/bin/python --no-deps --torch-backend cpu torch"
         in calls
     )
-    assert "pip install -c /dev/null -e .[test,lint]" in calls
+    assert "pip install -c /dev/null -e .[test,lint,docs]" in calls
     assert not machine.venv.exists()
 
 
@@ -138,7 +138,7 @@ def test_the_tests_need_more_than_training(machine):
     machine.run()
     before = len(machine.calls(""))
     machine.run("--test")
-    assert machine.calls("")[before:] == ["pip install -c constraints.txt -e .[test,lint]"]
+    assert machine.calls("")[before:] == ["pip install -c constraints.txt -e .[test,lint,docs]"]
 
 
 def test_an_edited_checkout_is_installed_again(machine):

@@ -51,7 +51,7 @@ def test_a_missing_or_broken_model_is_one_clear_line(tmp_path, dictionary):
     with pytest.raises(UserError, match="holds neither sentencepiece.bpe.model nor vocab.txt"):
         Tokenizer.load(tmp_path, dictionary)
     (tmp_path / "sentencepiece.bpe.model").write_text("nonsense")
-    with pytest.raises(UserError, match="no SentencePiece model"):
+    with pytest.raises(UserError, match="is not a SentencePiece model"):
         Tokenizer.load(tmp_path, dictionary)
 
 

@@ -71,7 +71,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
     """Makes the parser of the program.
 
     Args:
-        command: the command whose flags the parser shall know; None for all commands.
+        command: the command whose flags the parser knows; None for all commands.
 
     Raises:
         UserError: a package is missing that the module of a command imports.
@@ -110,7 +110,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
 
 
 def versions() -> str:
-    """Returns the versions that numbers and bugs depend on, one a line, without imports."""
+    """Returns the versions that numbers and bugs depend on, one per line, without imports."""
     lines = [f"fairseq_amber {__version__}"]
     lines += [f"{name} {package_version(name) or 'not installed'}" for name in ("fairseq", "torch")]
     return "\n".join([*lines, f"Python {platform.python_version()}"])

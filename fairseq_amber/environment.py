@@ -79,7 +79,7 @@ def patch_stock_fairseq() -> None:
     rank 0 sends objects to the other ranks with torch's own ``broadcast_object_list``, because
     fairseq's function reads them under ``weights_only`` too.
 
-    Call it after fairseq is imported.
+    Call this function after fairseq is imported.
     """
     import torch
     from fairseq import checkpoint_utils

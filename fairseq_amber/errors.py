@@ -14,9 +14,10 @@ LOGGER = logging.getLogger("fairseq_amber")
 
 
 class UserError(Exception):
-    """Bad input, or a missing file or package. The message says what, where, and the remedy.
+    """Bad input, or a missing file or package.
 
-    The command line prints it as one line without a traceback and exits with status 2.
+    The message says what is wrong, where, and what the user can do. The command line prints
+    it as one line without a traceback and exits with status 2.
     """
 
 
@@ -44,7 +45,7 @@ def error_line(error: UserError) -> str:
 
 
 def exit_clearly(function: Function) -> Function:
-    """Makes a function that ``fairseq-train`` calls end the process with one line on `UserError`.
+    """Makes a function that ``fairseq-train`` calls end with one line on ``UserError``.
 
     fairseq wraps ordinary exceptions of a hook in its own and prints every traceback, but
     ``SystemExit`` passes through.

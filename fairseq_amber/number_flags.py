@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 
 def whole(text: str) -> int:
-    """Reads a whole number of either sign, such as a seed or a layer counted from the top."""
+    """Reads a whole number of either sign, such as a seed or a layer (-1 is the last layer)."""
     return _number(int, text, lambda x: True, "a whole number")
 
 

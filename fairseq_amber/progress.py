@@ -19,7 +19,7 @@ class Pace:
     """Tells when a line is due: some seconds after the last line, or after the start.
 
     Args:
-        interval: the seconds.
+        interval: seconds between two lines.
         clock: the function that tells the time.
     """
 
@@ -45,7 +45,7 @@ _with_bars: weakref.WeakSet[Progress] = weakref.WeakSet()
 def command_progress(pace: Pace | None = None) -> Iterator[None]:
     """Gives one pace to every ``Progress`` in the block.
 
-    So a command of many short stages shows its progress, and a command of a few seconds shows
+    Thus a command of many short stages shows its progress, and a command of a few seconds shows
     nothing. Outside such a block, as in a program that imports the package, every ``Progress`` has
     its own pace. At the end of the block, bars that an error or Ctrl-C left are closed, so that a
     message starts on a new line.
@@ -106,7 +106,7 @@ class Progress:
         self._pace = pace or _command_pace or Pace()
         self._begin = self._pace.clock()
         self._stream: TextIO | None = sys.stderr if stream is None else stream
-        self._lock = threading.Lock()  # for the thread of `beating`
+        self._lock = threading.Lock()  # for the thread of ``ticking``
         self._bar = self._make_bar(leave) if _shows_bars(self._stream) else None
         self._bar_pace = Pace(0.5)
         if self._bar is not None:
@@ -250,7 +250,7 @@ def _write(text: str, stream: TextIO | None) -> None:
 def _bar_class() -> Any:
     try:
         from tqdm import tqdm
-    except ImportError:  # as in an installation that `fairseq-amber doctor` examines
+    except ImportError:  # as in an installation that ``fairseq-amber doctor`` examines
         return None
 
     class Bar(tqdm):
@@ -266,7 +266,7 @@ def _shows_bars(stream: TextIO | None) -> bool:
     try:
         if stream is None or not stream.isatty() or _bar_class() is None:
             return False
-    except (AttributeError, ValueError):  # the stream is no file, or it is closed
+    except (AttributeError, ValueError):  # the stream is not a file, or it is closed
         return False
     try:
         return os.get_terminal_size(stream.fileno()).columns > 0

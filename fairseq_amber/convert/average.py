@@ -54,8 +54,8 @@ def average(checkpoints: list[Path]) -> dict[str, Any]:
         without the state of the optimizer and of the criterion.
 
     Raises:
-        UserError: there are fewer than two, one cannot be read, or they differ in the names or
-            shapes of their parameters, in the model's settings or in the dictionary.
+        UserError: there are fewer than two checkpoints, one cannot be read, or they differ in the
+            names or shapes of their parameters, in the model's settings or in the dictionary.
     """
     from fairseq_amber.files.torch_file import read_checkpoint
 
@@ -93,7 +93,10 @@ def average(checkpoints: list[Path]) -> dict[str, Any]:
 
 
 def _names_of_tensors(weights: dict[str, Tensor]) -> dict[str, list[str]]:
-    """Returns, for each tensor of floats, all its names by the first; tied weights have several."""
+    """Maps the first name of each floating-point tensor to all its names.
+
+    Tied weights have several names.
+    """
     names: dict[Any, list[str]] = {}
     for name, value in weights.items():
         if value.is_floating_point():

@@ -1,4 +1,4 @@
-"""``fairseq-amber convert``: converts models of Hugging Face and fairseq to ours and back."""
+"""``fairseq-amber convert``: converts models between Hugging Face, fairseq and this package."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pooling",
         choices=("mean", "cls"),
         default="mean",
-        help="how sentence-transformers shall make a sentence vector from the last layer: mean, of "
-        "the states of all tokens, or cls, the state of the first token",
+        help="how sentence-transformers makes a sentence vector from the last layer: mean, the "
+        "mean of the states of all tokens, or cls, the state of the first token",
     )
     parser.add_argument(
         "--extend-vocab",
         type=Path,
         metavar="FILE",
-        help="add the subwords in FILE to the vocabulary; FILE has one a line, as the tokenizer "
+        help="add the subwords in FILE to the vocabulary; FILE has one per line, as the tokenizer "
         "spells them (XLM-R: \u2581word at the start of a word; BERT: ##word inside a word); each "
         "starts as the mean of the subwords that it was cut into before",
     )
@@ -98,7 +98,7 @@ def read_model(source: Path, data: Path | None) -> tuple[Pretrained, bool, list[
         The model, whether it is a checkpoint of this package, and notes for the user.
 
     Raises:
-        UserError: it is of no kind that can be converted.
+        UserError: ``source`` is not a model that can be converted.
     """
     from fairseq_amber.convert.fairseq_checkpoint import CHECKPOINT_NAME, read_fairseq
     from fairseq_amber.convert.hugging_face.import_model import (

@@ -29,7 +29,7 @@ from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME
 
 CHECKPOINT_NAME = "model.pt"
 _LAYERS = "encoder.sentence_encoder.layers."
-# Settings that the model ``amber`` does not have, with the value that it corresponds to, which is
+# Settings that the model ``amber`` does not have, with the only value that it supports, which is
 # also the default of fairseq's roberta.
 _FIXED = {
     "activation_fn": "gelu",
@@ -58,12 +58,12 @@ def read_fairseq(path: Path, data: Path | None = None) -> FairseqModel:
 
     Args:
         path: the checkpoint.
-        data: the folder of its dict.txt and tokenizer; by default the folder of the checkpoint,
-            or else the one that it was trained on.
+        data: the folder of the checkpoint's dict.txt and tokenizer; by default the folder of the
+            checkpoint, or else the folder that it was trained on.
 
     Raises:
         UserError: the checkpoint cannot be read or holds another model, or dict.txt is missing or
-            is not the one that it was trained with.
+            is not the dictionary that the checkpoint was trained with.
     """
     state = read_checkpoint(path)
     architecture, task = settings(state)
@@ -100,10 +100,11 @@ def find_data(checkpoint: Path, trained_on: str) -> Path:
 
     Args:
         checkpoint: the checkpoint.
-        trained_on: the data folder, or several joined by colons, that it was trained on.
+        trained_on: the data folder that it was trained on, or several joined by colons.
 
     Raises:
-        UserError: it is neither beside the checkpoint nor where the checkpoint was trained.
+        UserError: the dictionary is neither beside the checkpoint nor in the folder that the
+            checkpoint was trained on.
     """
     first = Path(str(trained_on or "").split(":")[0] or ".")
     for folder in (checkpoint.parent, first):
@@ -116,7 +117,7 @@ def find_data(checkpoint: Path, trained_on: str) -> Path:
 
 
 def _shape(architecture: Namespace, weights: dict[str, Tensor], path: Path) -> Shape:
-    """Takes the shape from the weights, and from the settings what the weights do not show."""
+    """Reads the shape from the weights, and from the settings where the weights do not show it."""
     dim = weights[EMBEDDING].size(1)
     layers = {name.split(".")[3] for name in weights if name.startswith(_LAYERS)}
     inner = weights.get(f"{_LAYERS}0.fc1.bias")

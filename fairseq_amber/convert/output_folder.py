@@ -1,4 +1,4 @@
-"""The folder that a conversion writes: it is new, and it is complete or absent."""
+"""The folder that a conversion writes: a new folder that appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class OutputFolder:
     """Collects the files of a folder.
 
     Attributes:
-        path: where the folder will be.
-        working: where its files are made.
+        path: the path at which the complete folder will appear.
+        working: the folder in which its files are made.
     """
 
     def __init__(self, path: Path, working: Path):

@@ -1,4 +1,4 @@
-"""A model between reading and writing: its shape, weights under our names, and vocabulary."""
+"""A model that was read: its shape, weights under our names, and vocabulary."""
 
 from __future__ import annotations
 
@@ -24,7 +24,20 @@ PAD = 1
 
 @dataclass(frozen=True)
 class Shape:
-    """The settings of the model ``amber``, under the names of its flags."""
+    """The settings of the model ``amber``, under the names of its flags.
+
+    Attributes:
+        encoder_layers: number of transformer layers.
+        encoder_embed_dim: size of a state.
+        encoder_ffn_embed_dim: size of the hidden layer in a feed-forward network.
+        encoder_attention_heads: number of attention heads of a layer.
+        max_positions: length of the longest row in tokens, special tokens included.
+        token_types: number of token types; 0 if the model has no embedding of them.
+        layer_norm_eps: epsilon of the layer norms.
+        dropout: dropout probability of the states.
+        attention_dropout: dropout probability of the attention probabilities.
+        activation_dropout: dropout probability after the activation in a feed-forward network.
+    """
 
     encoder_layers: int
     encoder_embed_dim: int
@@ -44,7 +57,7 @@ class Pretrained:
 
     Attributes:
         shape: the shape of the model.
-        weights: its parameters under the names that they have in a checkpoint.
+        weights: the model's parameters under the names that they have in a checkpoint.
         vocabulary: its vocabulary.
         source: where the model comes from, for error messages.
     """
@@ -59,7 +72,7 @@ class Pretrained:
 
         Raises:
             UserError: the vocabulary does not fit the embedding, the output weights are not the
-                embedding, or a parameter is missing, is unknown or has another shape.
+                embedding, or a parameter is missing, is unknown or has the wrong shape.
         """
         if EMBEDDING not in self.weights:
             raise UserError(f"{self.source} has no subword embedding: it is not an encoder of text")
@@ -103,7 +116,7 @@ class Pretrained:
 
 
 def empty_parameters(shape: Shape, rows: int) -> dict[str, Tensor]:
-    """Returns a model's parameters by name; only their shapes mean something."""
+    """Returns a model's parameters by name, with arbitrary values: only the shapes may be used."""
     if version_tuple(torch.__version__) < (2, 0):
         return build(shape, rows).state_dict()
     with torch.device("meta"):

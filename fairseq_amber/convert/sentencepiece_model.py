@@ -12,16 +12,16 @@ from fairseq_amber.tokenizers import protobuf
 from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS
 from fairseq_amber.tokenizers.subwords import import_sentencepiece
 
-# Field numbers of sentencepiece_model.proto: in ModelProto,
+# Field numbers of ModelProto in sentencepiece_model.proto.
 _PIECES, _TRAINING, _NORMALIZER = 1, 2, 3
-# in its pieces,
+# Field numbers of a piece, and the kinds of pieces.
 _PIECE, _SCORE, _KIND = 1, 2, 3
 _NORMAL, _UNKNOWN, _CONTROL = 1, 2, 3
-# in TrainerSpec,
+# Field numbers of TrainerSpec, and the types of models.
 _MODEL_TYPE, _VOCAB_SIZE, _WHITESPACE_AS_SUFFIX = 3, 4, 24
 _UNIGRAM, _BPE = 1, 2
-# and in NormalizerSpec. Its flags are true by default: add a space in front, merge spaces, and
-# turn a space into U+2581.
+# Field numbers of NormalizerSpec. Its flags are true by default: add a space in front, merge
+# spaces, and turn a space into U+2581.
 _NAME, _CHARSMAP = 1, 2
 _NORMALIZER_FLAGS = 3, 4, 5
 
@@ -29,7 +29,7 @@ _UNKNOWN_PENALTY = 10.0  # SentencePiece's kUnkPenalty
 
 
 class SentencePieceModel:
-    """A model file.
+    """The content of a SentencePiece model file.
 
     Attributes:
         pieces: the pieces that text can be encoded with, in the model's order.
@@ -47,7 +47,7 @@ class SentencePieceModel:
             name: the name of the file, for error messages.
 
         Raises:
-            UserError: it is not a SentencePiece model.
+            UserError: ``data`` is not a SentencePiece model.
         """
         try:
             message = protobuf.parse(data)
@@ -79,7 +79,8 @@ class SentencePieceModel:
         Returns:
             The pieces; None for a character that no piece has.
         """
-        # for the text up to each end: the score of its best pieces, and where the last one starts
+        # For each end: the score of the best pieces of the text before it, and where the last
+        # of these pieces starts.
         best: list[tuple[float, int]] = [(0.0, 0)]
         for end in range(1, len(text) + 1):
             ways = [(best[end - 1][0] + self._unknown, end - 1)]
@@ -99,11 +100,11 @@ class SentencePieceModel:
     def extended(self, pieces: Sequence[str]) -> bytes:
         """Returns a model file with more pieces at its end.
 
-        Each is a little likelier than the pieces that it was cut into before, so that it takes
-        their place everywhere.
+        Each new piece is a little likelier than the pieces that it was cut into before, so that it
+        takes their place everywhere.
 
         Raises:
-            UserError: it is a BPE model, whose pieces come from merges, or has unusual settings.
+            UserError: this is a BPE model, whose pieces come from merges, or has unusual settings.
         """
         self.check_plain()
         if not self.unigram:
@@ -123,7 +124,7 @@ class SentencePieceModel:
         """Checks that the settings are SentencePiece's defaults, as those of XLM-R are.
 
         Raises:
-            UserError: they are not.
+            UserError: a setting differs from the default.
         """
         flags = [self._normalizer.get(flag, [1])[-1] for flag in _NORMALIZER_FLAGS]
         if (
@@ -139,7 +140,7 @@ class SentencePieceModel:
             )
 
     def normalized(self, text: str) -> str:
-        """Normalises a line of text; it gets U+2581 in front, as every text does."""
+        """Normalises a line of text and adds U+2581 in front, as SentencePiece does."""
         return "".join(self._processor.EncodeAsPieces(text))
 
     @cached_property
@@ -165,7 +166,8 @@ def from_tokenizer_json(content: dict[str, Any], name: str) -> bytes:
         name: the name of the file, for error messages.
 
     Raises:
-        UserError: it was not made from one, or it has other steps than XLM-R's.
+        UserError: tokenizer.json was not made from a SentencePiece model, or its normalisation
+            has other steps than XLM-R's.
     """
     model = content.get("model") or {}
     steps = _steps(content.get("normalizer"))

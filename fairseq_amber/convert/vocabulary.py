@@ -63,7 +63,7 @@ def read_symbols(dictionary: bytes, name: str) -> list[str]:
     """Returns the symbols of a dict.txt in fairseq's order; adds ``<mask>`` if it is not listed.
 
     Raises:
-        UserError: it is not a dictionary of fairseq.
+        UserError: ``dictionary`` is not the content of a fairseq dictionary.
     """
     indices, size = parse_dictionary(dictionary, name)
     if len(indices) != size:

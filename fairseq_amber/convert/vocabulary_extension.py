@@ -24,19 +24,20 @@ _INSIDE = "##"  # begins a piece that does not begin a word
 def extend_vocabulary(model: Pretrained, path: Path) -> tuple[Pretrained, int]:
     """Adds the subwords of a file that the vocabulary of a model lacks.
 
-    A new row of the embedding is the mean of the rows of the subwords that the old tokenizer cuts
-    it into (Hewitt 2021), without ``<unk>`` unless all of them are ``<unk>``; so is its bias.
+    The embedding row of a new subword is the mean of the rows of the subwords that the old
+    tokenizer cuts it into (Hewitt 2021); ``<unk>`` is left out unless all of them are ``<unk>``.
+    The output bias of the new subword is the mean of theirs in the same way.
 
     Args:
         model: the model.
-        path: a file with one subword a line, as the tokenizer spells it. The text after a tab is
+        path: a file with one subword per line, as the tokenizer spells it. The text after a tab is
             ignored, so that a ``.vocab`` file of SentencePiece works.
 
     Returns:
         The larger model, and the number of subwords that were added.
 
     Raises:
-        UserError: the file cannot be read, has nothing new, or a line is not a subword.
+        UserError: the file cannot be read, has no new subword, or a line is not a subword.
     """
     vocabulary = model.vocabulary
     old = set(vocabulary.symbols)
@@ -50,7 +51,7 @@ def extend_vocabulary(model: Pretrained, path: Path) -> tuple[Pretrained, int]:
         known = [indices.get(part, UNKNOWN) for part in parts if part is not None]
         rows.append([index for index in known if index != UNKNOWN] or [UNKNOWN])
 
-    # before <mask>, if it is the last, because fairseq puts it at the end again
+    # before <mask>, if that is the last symbol, because fairseq puts it at the end again
     end = len(vocabulary.symbols) - (vocabulary.symbols[-1] == MASK)
 
     def widened(table: Tensor) -> Tensor:
@@ -78,7 +79,7 @@ def _listed(path: Path) -> list[str]:
             continue
         if not piece or len(piece.split()) != 1 or piece != piece.strip():
             raise UserError(
-                f"{path}:{number}: {piece!r} is not a subword; one a line, without spaces"
+                f"{path}:{number}: {piece!r} is not a subword; one per line, without spaces"
             )
         pieces[piece] = number
     return list(pieces)
@@ -91,7 +92,7 @@ def _sentencepiece(
     wrong = [piece for piece in new if SPACE in piece[1:] or not _is_normal(model, piece)]
     if wrong:
         raise UserError(
-            f"{path} lists what the text never holds once SentencePiece has normalised it: "
+            f"{path} lists pieces that never occur in text that SentencePiece has normalised: "
             f"{shorten(wrong)}; list pieces as a SentencePiece model has them"
         )
     return [model.segment(piece) for piece in new], {MODEL_NAME: model.extended(new)}

@@ -195,7 +195,7 @@ _DIMENSION = {row.adjective: row.dimension or row.adjective for row in _ADJECTIV
 
 
 def same_dimension(first: str, second: str) -> bool:
-    """Whether two adjectives speak of the same property, so that a noun takes only one of them."""
+    """Tells whether two adjectives name the same property, so that a noun takes only one."""
     return _DIMENSION[first] == _DIMENSION[second]
 
 
@@ -205,7 +205,7 @@ _BULKY = frozenset(FURNITURE + VEHICLES + BUILDINGS)
 
 
 def fits(position: str, noun: str) -> bool:
-    """Whether a thing can have this position to a landmark: no house stands under a table."""
+    """Tells whether a thing can have this position to a landmark: no house stands under a table."""
     if position in ("behind", "in_front_of", "next_to"):
         return noun not in BUILDINGS
     return noun not in _BULKY and noun not in PERSONS and noun not in ("horse", "cow", "goat")

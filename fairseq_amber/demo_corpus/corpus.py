@@ -15,7 +15,7 @@ from fairseq_amber.progress import Progress
 
 GRAMMAR = 1  # increase it with every change that changes a written sentence
 SHORTEST, LONGEST = 3, 20  # tokens, in every language
-_PATIENCE = 200_000  # so many meanings in a row may be rejected
+_PATIENCE = 200_000  # largest number of meanings that are rejected one after the other
 
 Realisation = Dict[str, Tokens]  # language -> the tokens of one meaning
 
@@ -47,7 +47,7 @@ class Settings:
         """Checks the settings.
 
         Raises:
-            UserError: there can be no such corpus.
+            UserError: no corpus can have these settings.
         """
         known = ", ".join(LANGUAGES)
         for pair in self.pairs:
@@ -94,7 +94,7 @@ def draw(settings: Settings) -> DemoCorpus:
 
 
 def has_held_out(sentence: Sentence) -> bool:
-    """Whether a sentence has a combination of concepts that is held out for the test split."""
+    """Tells whether a sentence has a combination of concepts that is held out for the test."""
     return not _HELD_OUT.isdisjoint(combinations(sentence))
 
 

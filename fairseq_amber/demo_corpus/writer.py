@@ -1,4 +1,4 @@
-"""Writes the files of a demo corpus: all of them, or none."""
+"""Writes the files of a demo corpus, all of them or none."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _is_there(directory: Path, identity: dict[str, Any]) -> bool:
         True if it holds this very corpus, False if it is missing or empty.
 
     Raises:
-        UserError: it holds anything else.
+        UserError: the folder holds anything else.
     """
     try:
         entries = sorted(os.listdir(directory))

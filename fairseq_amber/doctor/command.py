@@ -1,6 +1,7 @@
-"""``fairseq-amber doctor``: tells what is installed, what is missing, and what to report in a bug.
+"""``fairseq-amber doctor``: tells what is installed, what is missing, and what a bug report needs.
 
-It needs neither torch nor fairseq: ``doctor.probe`` imports in another process what may fail.
+It needs neither torch nor fairseq: ``doctor.probe`` imports packages in another process, since the
+import may fail.
 """
 
 from __future__ import annotations
@@ -77,8 +78,12 @@ def _fairseq_lines(fairseq: dict[str, Any] | None) -> list[str]:
         lines = ["fairseq: a stock one, with the limits that docs/installation.md explains"]
         lines += [f"  {limit}" for limit in fairseq["limits"]]
     for kind, what in (
-        ("stand-in", "slower ones in Python serve; to have them, install g++ and python3-dev, "),
-        ("missing", "what needs them fails; install g++ and python3-dev, "),
+        (
+            "stand-in",
+            "slower Python versions are used instead; to compile them, install g++ and "
+            "python3-dev, ",
+        ),
+        ("missing", "what needs them fails; install g++ and python3-dev,  "),
     ):
         names = [name for name, found in fairseq["cpp"].items() if found == kind]
         if names:

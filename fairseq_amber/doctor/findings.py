@@ -19,7 +19,7 @@ from fairseq_amber.doctor.probe import ask
 from fairseq_amber.environment import apex_of_pypi, package_version, version_tuple
 from fairseq_amber.progress import Progress
 
-# each module, with the names of its distributions if they are called otherwise
+# Each module, with the names of its distributions if they differ from the module's name.
 _PACKAGES: dict[str, tuple[str, ...]] = {
     "torch": (),
     "fairseq": (),
@@ -82,7 +82,7 @@ def _is_there(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError, AttributeError):
-        return True  # it is broken; importing it will tell how
+        return True  # the package is broken; importing it will tell why
 
 
 def _package(module: str, answer: dict[str, Any] | None) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def _fairseq(answers: dict[str, Any], packages: dict[str, Any]) -> dict[str, Any
         "--bf16 means TPU: take --fp16",
         "--ddp-backend c10d fails on CPUs: take legacy_ddp",
         "data-loading workers of stock tasks leave folders pymp-* behind: take --num-workers 0",
-        "a finished run that is started again trains one update more: start it no more",
+        "a finished run that is started again trains one update more: do not start it again",
         "checkpoints of stock architectures carry 27 % unused parameters",
     ]
     if re.match(r"\d+\.\d+", numpy) and version_tuple(numpy) >= (1, 24):

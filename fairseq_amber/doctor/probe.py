@@ -1,4 +1,4 @@
-"""Imports packages for ``fairseq-amber doctor`` in another process, which a crash may end."""
+"""Imports packages for ``fairseq-amber doctor`` in another process, because an import may crash."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _CHILD = (
 def ask(questions: Sequence[str], patience: float = PATIENCE) -> Iterator[tuple[str, dict]]:
     """Asks questions in another process.
 
-    If an import raises an error, ends the process or does not end, the answer has one line
-    ``error``, and the remaining questions go to a new process.
+    If an import raises an error, ends the process or does not end, the answer has an ``error`` of
+    one line, and the remaining questions go to a new process.
 
     Args:
         questions: names of modules to import, or keys of ``_QUESTIONS``.

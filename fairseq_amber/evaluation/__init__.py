@@ -1,1 +1,1 @@
-"""What a checkpoint is worth: scores on test sets, and reports that compare them."""
+"""Evaluates checkpoints: computes scores on test sets, and reports that compare them."""

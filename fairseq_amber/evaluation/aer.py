@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _files(predicted: Path, gold: Path) -> list[tuple[str, Path, Path]]:
-    """The files to score, as (name, predicted, gold).
+    """Returns the files to score, as (name, predicted, gold).
 
     They are two given files, or every prediction of a folder with its gold in the other folder.
     """
@@ -121,13 +121,13 @@ def _files(predicted: Path, gold: Path) -> list[tuple[str, Path, Path]]:
     if not predictions:
         raise UserError(f"{predicted} has no files <name>.align (fairseq-amber align --output)")
     names = [_pair(path) for path in predictions]
-    if len(set(names)) < len(names):  # the files are those of several splits
+    if len(set(names)) < len(names):  # the folder holds several splits of a language pair
         names = [path.stem for path in predictions]
     return [(name, path, _gold_of(path, gold)) for name, path in zip(names, predictions)]
 
 
 def _gold_of(path: Path, folder: Path) -> Path:
-    """The gold file in a folder that belongs to a file of predictions."""
+    """Returns the gold file in a folder that belongs to a file of predictions."""
     candidates = [folder / f"{path.stem}{suffix}" for suffix in (".gold", ".talp", ".naacl")]
     for candidate in candidates:
         if candidate.exists():
@@ -136,12 +136,15 @@ def _gold_of(path: Path, folder: Path) -> Path:
 
 
 def _pair(path: Path) -> str:
-    """The language pair in a file's name: ``de-en`` for test.de-en.align; else the whole name."""
+    """Returns the language pair in a file's name, or else the whole name.
+
+    The name test.de-en.align holds the pair ``de-en``.
+    """
     return next((part for part in path.name.split(".")[1:-1] if "-" in part), path.name)
 
 
 def _settings(predicted: Path) -> dict[str, Any]:
-    """The settings with which alignments were made, as far as they are known."""
+    """Returns the settings with which alignments were made, as far as they are known."""
     settings = read_settings(predicted)
     if settings is None and settings_path(predicted).exists():
         warn(
@@ -178,12 +181,12 @@ def _score(predicted: Path, gold: Path, one_based: bool) -> _Scored:
 
 
 def _swapped(links: Iterable[Iterable[Link]]) -> list[set[Link]]:
-    """The links with source and target exchanged."""
+    """Returns the links with source and target exchanged."""
     return [{(j, i) for i, j in line} for line in links]
 
 
 def _filled(file: AlignmentFile, pairs: int) -> AlignmentFile:
-    """A file with empty pairs added at the end, since NAACL's format omits pairs without links."""
+    """Adds empty pairs at the end of a file, since NAACL's format omits pairs without links."""
     if file.complete or len(file.pairs) >= pairs:
         return file
     nothing = Links(frozenset(), frozenset())
@@ -191,6 +194,10 @@ def _filled(file: AlignmentFile, pairs: int) -> AlignmentFile:
 
 
 def _outcomes(counts: np.ndarray) -> np.ndarray:
-    """(N, 2): numerator and denominator of 1 - AER for each pair, see ``metrics.outcomes``."""
+    """Returns (N, 2): for each pair numerator and denominator of 1 - AER; see ``metrics.outcomes``.
+
+    Args:
+        counts: (N, 4), the links of each sentence pair, counted by ``link_counts``.
+    """
     n_links, n_sure, in_sure, in_possible = counts.T
     return np.stack([in_sure + in_possible, n_links + n_sure], axis=1)

@@ -1,4 +1,4 @@
-"""``fairseq-amber evaluate``: the scores of a fine-tuned checkpoint in each language of a task."""
+"""``fairseq-amber evaluate``: scores a fine-tuned checkpoint in each language of a task."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EXAMPLE = (
     "fairseq-amber evaluate checkpoints/checkpoint_best.pt tasks/xnli --json xnli.json "
     "--predictions predictions"
 )
-_OF_TRAINING = "; by default what the checkpoint was fine-tuned with"
+_OF_TRAINING = "; by default as the checkpoint was fine-tuned"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -195,7 +195,7 @@ def _languages(args: argparse.Namespace, folder: TaskFolder) -> list[str]:
 
 
 def _parts(test: Gold, predicted: list[Any]) -> dict[str, Any]:
-    """The entry of a language in the result's JSON."""
+    """Returns the entry of a language in the result's JSON."""
     scores = test.score(predicted)
     baseline = {f"baseline_{key}": value for key, value in test.baseline().items()}
     score = scores[next(iter(test.headings))]
@@ -204,7 +204,7 @@ def _parts(test: Gold, predicted: list[Any]) -> dict[str, Any]:
 
 
 def _task_name(task: str, split: str) -> str:
-    """The task's name in results: the test set of SQuAD is XQuAD."""
+    """Returns the task's name in results: the test set of SQuAD is XQuAD."""
     return "xquad" if (task, split) == ("squad", "test") else task
 
 
@@ -223,7 +223,7 @@ def _table(result: Result, kind: type[Gold]) -> str:
 
 
 def _legend(kind: type[Gold], task: str, config: dict[str, Any]) -> str:
-    """The names of the scores, and the settings they were measured with."""
+    """Returns the names of the scores, and the settings they were measured with."""
     names = " and ".join(kind.headings.values())
     settings = "; ".join(f"{key.replace('_', ' ')}: {value}" for key, value in config.items())
     lines = [f"{names} in %; baseline: {kind.baseline_name}; {settings}"]
@@ -231,7 +231,7 @@ def _legend(kind: type[Gold], task: str, config: dict[str, Any]) -> str:
 
 
 def _notes(tests: dict[str, Gold], without_gold: list[str], args: argparse.Namespace) -> list[str]:
-    """What the reader must know of the data to trust the scores."""
+    """Returns notes on examples without gold and on repeated ids, which limit the scores."""
     notes = []
     if without_gold:
         notes.append(f"note: no gold in {', '.join(without_gold)}: not scored")

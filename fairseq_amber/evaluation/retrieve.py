@@ -1,4 +1,4 @@
-"""``fairseq-amber retrieve``: accuracy of finding the translation of each sentence, both ways."""
+"""``fairseq-amber retrieve``: measures how often the translation of a sentence is found."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _read(pair: ParallelFiles, gold: Path | None) -> tuple[list[str], list[str]]:
-    """The lines of both sides, with the source in the order of the target."""
+    """Returns the lines of both sides, with the source in the order of the target."""
     source, target = read_parallel(pair.source, pair.target)
     if gold is not None:
         source = [source[number] for number in read_order(gold, len(target))]
@@ -155,7 +155,7 @@ def parse_layers(text: str, num_layers: int) -> list[int]:
 
 
 def _chosen_layers(args: argparse.Namespace, encoder: Encoder) -> tuple[int, list[int]]:
-    """The layer of the result, and all layers to measure."""
+    """Returns the layer of the result, and all layers to measure."""
     if args.layers is None:
         layer = encoder.resolve_layer(-1 if args.layer is None else args.layer)
         return layer, [layer]
@@ -206,7 +206,7 @@ def _measure(
 def _parts(
     by_layer: dict[int, RetrievalAccuracy], layer: int, args: argparse.Namespace
 ) -> dict[str, Any]:
-    """The scores of one language pair for the JSON."""
+    """Returns the scores of one language pair for the JSON."""
     accuracy = by_layer[layer]
     parts: dict[str, Any] = {
         "score": accuracy.mean,
@@ -220,7 +220,7 @@ def _parts(
 
 
 def _outcomes(accuracy: RetrievalAccuracy) -> dict[str, Any]:
-    """The outcome of every sentence, in each direction."""
+    """Returns the outcome of every sentence, in each direction."""
     return {
         "forward": accuracy_outcomes(accuracy.forward_found.numpy()),
         "backward": accuracy_outcomes(accuracy.backward_found.numpy()),
@@ -228,7 +228,7 @@ def _outcomes(accuracy: RetrievalAccuracy) -> dict[str, Any]:
 
 
 def _table(result: Result) -> str:
-    """A table of the accuracy of each language pair in both directions, and their mean."""
+    """Returns a table of the accuracy of each language pair in both directions, and their mean."""
     rows = [
         [name, str(parts["n"])]
         + [f"{parts[column]:.2f}" for column in ("forward", "backward", "score")]
@@ -246,7 +246,7 @@ def _table(result: Result) -> str:
 
 
 def _layer_table(per_language: dict[str, dict[str, Any]]) -> str:
-    """A table with a row for each layer and a column for each pair; * marks the best score."""
+    """Returns a table with a row for each layer and a column for each pair; * marks the best."""
     columns = {name: parts["layers"] for name, parts in per_language.items()}
     if len(columns) > 1:
         scores = list(columns.values())

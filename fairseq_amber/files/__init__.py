@@ -1,2 +1,5 @@
-"""The one reader and the one writer of each kind of file: text, JSON, torch files without code,
-results, tables, pictures. ``writing`` makes a file or a folder appear whole or not at all."""
+"""The readers and writers of files: text, JSON, torch files without code, results, pictures.
+
+Each kind of file has one reader and one writer. ``writing`` makes a file or a folder appear whole
+or not at all.
+"""

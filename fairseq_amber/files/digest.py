@@ -7,11 +7,11 @@ from typing import Iterable
 
 
 def digest_of(*texts: Iterable[str]) -> str:
-    """A digest of texts that does not depend on the names of their files.
+    """Returns a digest of texts that does not depend on the names of their files.
 
     Args:
-        texts: the lines of each text. Another line, another order of the lines and another split
-            into texts all give another digest.
+        texts: the lines of each text. The digest changes if a line, the order of the lines or the
+            division into texts changes.
 
     Returns:
         The first 16 hexadecimal digits of SHA-256.

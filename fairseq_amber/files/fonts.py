@@ -17,7 +17,7 @@ _PREFERRED = ("Noto Sans", "Source Han Sans", "WenQuanYi", "Droid Sans")
 
 
 def font_families(texts: Iterable[str]) -> list[str]:
-    """Installed font families that together can draw every character of some texts.
+    """Finds installed font families that together can draw every character of some texts.
 
     Warns if no installed font has some of the characters.
 

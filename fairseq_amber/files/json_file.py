@@ -11,7 +11,7 @@ from fairseq_amber.files.writing import atomic_writer
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The JSON object that a file holds; None if there is no such file.
+    """Returns the JSON object that a file holds; None if there is no such file.
 
     Raises:
         UserError: the file cannot be read or holds something else.
@@ -19,19 +19,19 @@ def read_json(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     return parse_json(
-        read_bytes(path), f"{path} is damaged: it holds no JSON object; fetch it again"
+        read_bytes(path), f"{path} is damaged: it is not a JSON object; fetch it again"
     )
 
 
 def parse_json(data: bytes, complaint: str) -> dict[str, Any]:
-    """The JSON object that the content of a file stands for.
+    """Returns the JSON object that the content of a file stands for.
 
     Args:
         data: the content of the file.
-        complaint: the message of the error if the content is something else.
+            error_message: the message of the error if the content is something else.
 
-    Raises:
-        UserError: the content is not UTF-8, not JSON, or no object.
+        Raises:
+            UserError: the content is not UTF-8, not JSON, or not an object.
     """
     try:
         content = json.loads(data.decode("utf-8"))
@@ -43,7 +43,7 @@ def parse_json(data: bytes, complaint: str) -> dict[str, Any]:
 
 
 def json_file(content: Any) -> bytes:
-    """The content of a JSON file, indented and with non-ASCII characters as they are."""
+    """Returns the content of a JSON file, indented and with non-ASCII characters as they are."""
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
 
 
@@ -59,7 +59,7 @@ def write_json(path: str | Path, content: Any) -> None:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a file.
+    """Returns the content of a file.
 
     Raises:
         UserError: the file cannot be read.

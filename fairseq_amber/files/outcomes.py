@@ -17,7 +17,7 @@ from fairseq_amber.metrics.outcomes import Outcomes
 
 
 def outcomes_path(result: str | Path) -> Path:
-    """The file of the outcomes that belong to a result: r.items.npz for r.json."""
+    """Returns the file of the outcomes that belong to a result: r.items.npz for r.json."""
     path = Path(result)
     return path.with_name((path.stem if path.suffix == ".json" else path.name) + ".items.npz")
 
@@ -60,5 +60,5 @@ def read_outcomes(path: str | Path) -> Outcomes:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
     except (ValueError, KeyError, zipfile.BadZipFile):
-        raise UserError(f"{path} holds no outcomes; measure again") from None
+        raise UserError(f"{path} is not a file of outcomes; measure again") from None
     return outcomes

@@ -32,7 +32,7 @@ class ParallelFiles(NamedTuple):
 
 
 def read_parallel(source: str | Path, target: str | Path) -> tuple[list[str], list[str]]:
-    """The lines of both sides of a parallel text.
+    """Returns the lines of both sides of a parallel text.
 
     Raises:
         UserError: a file cannot be read as text (see ``read_lines``), or the two files differ in
@@ -52,7 +52,7 @@ def read_order(path: str | Path, count: int) -> list[int]:
 
     Raises:
         UserError: the file cannot be read as text (see ``read_lines``), has more or fewer lines
-            than ``count``, or a line is no line number or repeats another.
+            than ``count``, or a line is not a line number or repeats another.
     """
     lines = read_lines(path)
     if len(lines) != count:
@@ -70,13 +70,13 @@ def read_order(path: str | Path, count: int) -> list[int]:
 
 
 def language_of(path: str | Path) -> str | None:
-    """The language in a file's name: ``de`` for ``x.de-en.de``, None if the name has none."""
+    """Returns the language in a file's name: ``de`` for ``x.de-en.de``, None if there is none."""
     match = _PAIR.fullmatch(Path(path).name)
     return match["language"] if match else None
 
 
 def language_pair(source: str | Path, target: str | Path) -> str:
-    """The language pair in the names of two files; their joined names if they name no pair.
+    """Returns the language pair in the names of two files; their joined names if they name no pair.
 
     ``x.de-en.de`` and ``x.de-en.en`` are ``de-en``; ``a.txt`` and ``b.txt`` are ``a.txt-b.txt``.
     """

@@ -20,21 +20,21 @@ def check_format(path: str | Path) -> None:
     """Checks that a file's name ends in a format in which pictures can be written.
 
     Raises:
-        UserError: it does not.
+        UserError: the name does not end in such a format.
     """
     if Path(path).suffix.lower() not in FORMATS:
         raise UserError(f"{path}: a picture's name ends in {', '.join(FORMATS)}")
 
 
 def both_formats(path: str | Path) -> list[Path]:
-    """The given file and its sibling in the other format: PNG and SVG; a PDF has no sibling."""
+    """Returns the given file and the same name in the other format: PNG or SVG; a PDF has none."""
     path = Path(path)
     other = {".png": ".svg", ".svg": ".png"}.get(path.suffix.lower())
     return [path] if other is None else [path, path.with_suffix(other)]
 
 
 def import_matplotlib() -> tuple[Any, type[Figure]]:
-    """``matplotlib.rc_context`` and ``Figure``, which needs no screen to draw.
+    """Returns ``matplotlib.rc_context`` and ``Figure``, which draw without a screen.
 
     Raises:
         UserError: matplotlib is missing.

@@ -51,7 +51,7 @@ class Result:
         per_language: dict[str, dict[str, Any]],
         config: dict[str, Any],
     ) -> Result:
-        """A result whose score is the mean of its languages' scores and whose n is their sum."""
+        """Makes a result: its score is the mean over the languages, its ``n`` is their sum."""
         scores = [parts["score"] for parts in per_language.values()]
         n = sum(int(parts["n"]) for parts in per_language.values())
         return cls(task, metric, system, sum(scores) / len(scores), per_language, n, config)
@@ -73,9 +73,9 @@ def read_result(path: str | Path) -> Result:
     """Reads what ``Result.write`` wrote.
 
     Raises:
-        UserError: the file cannot be read or is no result.
+        UserError: the file cannot be read or is not a result.
     """
-    complaint = f"{path} is no result; give a JSON that an evaluator's --json has written"
+    complaint = f"{path} is not a result; give a JSON that an evaluator's --json has written"
     content = parse_json(read_bytes(Path(path)), complaint)
     try:
         result = Result(**content)

@@ -7,19 +7,19 @@ from typing import Sequence
 
 
 def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of columns that spaces align: the first to the left, the others to the right."""
+    """Returns a table aligned by spaces: the first column to the left, the others to the right."""
     return "\n".join("  ".join(cells).rstrip() for cells in _padded([header, *rows]))
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns are also aligned in its source text."""
+    """Returns a Markdown table whose columns are also aligned in its source text."""
     first, *others = _padded([header, *rows])
     rule = ["-" * len(first[0])] + ["-" * (_width(cell) - 1) + ":" for cell in first[1:]]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [first, rule, *others])
 
 
 def _padded(rows: Sequence[Sequence[str]]) -> list[list[str]]:
-    """The cells, filled up with spaces to the width of their column."""
+    """Returns the cells, filled up with spaces to the width of their column."""
     widths = [max(map(_width, column)) for column in zip(*rows)]
     return [
         [
@@ -33,7 +33,7 @@ def _padded(rows: Sequence[Sequence[str]]) -> list[list[str]]:
 
 
 def _width(text: str) -> int:
-    """How many columns of a terminal a text takes: a wide character two, a combining mark none."""
+    """Returns the width of a text on a terminal; a wide character counts 2, a combining mark 0."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text

@@ -14,7 +14,7 @@ from typing import Iterator, NamedTuple
 
 from fairseq_amber.errors import UserError
 
-LINES_PER_BLOCK = 4096  # these lines are read, encoded and written together
+LINES_PER_BLOCK = 4096  # number of lines that are read, encoded and written together
 
 
 class TextFile(NamedTuple):
@@ -147,7 +147,7 @@ def _check_text(data: bytes, path: Path, first: int) -> None:
 
 
 def _is_text(data: bytes) -> bool:
-    """Whether some bytes are UTF-8 without NUL."""
+    """Tells whether some bytes are UTF-8 without NUL."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
@@ -156,7 +156,7 @@ def _is_text(data: bytes) -> bool:
 
 
 def _complaint(path: str | Path, number: int, line: bytes) -> str:
-    """The error message for a line that is no text."""
+    """Returns the error message for a line that is not text."""
     remedy = "convert the file with iconv -t UTF-8 -f ITS-ENCODING"
     if number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff")):
         return f"{path}:1: UTF-16, not UTF-8; convert the file with iconv -f UTF-16 -t UTF-8"
@@ -164,16 +164,16 @@ def _complaint(path: str | Path, number: int, line: bytes) -> str:
         line.decode("utf-8")
     except UnicodeDecodeError as error:
         return f"{path}:{number}: not UTF-8 (byte {error.start + 1} of the line); {remedy}"
-    return f"{path}:{number}: a NUL byte, so this is no plain text; remove it or {remedy}"
+    return f"{path}:{number}: a NUL byte, so this is not plain text; remove it or {remedy}"
 
 
 def _empty(path: Path) -> UserError:
-    """The error for an empty file."""
-    return UserError(f"{path} is empty; add text, one sentence a line, or leave the file out")
+    """Returns the error for an empty file."""
+    return UserError(f"{path} is empty; add text, one sentence per line, or leave the file out")
 
 
 def _split(text: str) -> list[str]:
-    """The lines of a text, without their line ends."""
+    """Returns the lines of a text, without their line ends."""
     lines = text.split("\n")
     if not lines[-1]:
         lines.pop()

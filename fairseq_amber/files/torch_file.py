@@ -13,8 +13,8 @@ from fairseq_amber.environment import version_tuple
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.writing import atomic_path
 
-# The names that older versions of torch need to rebuild tensors and containers, and the class that
-# holds the settings of a checkpoint.
+# The names that a pickle may hold: those that older versions of torch need to rebuild tensors and
+# containers, and the class that holds the settings of a checkpoint.
 _HARMLESS = re.compile(
     r"collections\.OrderedDict|argparse\.Namespace|_codecs\.encode|torch\.Size"
     r"|torch\._utils\._rebuild_(tensor|tensor_v2|parameter)"
@@ -55,7 +55,7 @@ def read_torch_file(path: str | Path) -> Any:
                     "settings and could run code; ask its maker for the weights alone"
                 ) from None
     raise UserError(
-        f"{path} is no whole checkpoint: another kind of file, or cut short; fetch it again"
+        f"{path} is not a complete checkpoint: another kind of file, or cut short; fetch it again"
     )
 
 
@@ -71,14 +71,14 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """
     state = read_torch_file(path)
     if not isinstance(state, dict) or not isinstance(state.get("model"), dict):
-        raise UserError(f"{path} is no whole checkpoint of fairseq-train (checkpoint_*.pt)")
+        raise UserError(f"{path} is not a complete checkpoint of fairseq-train (checkpoint_*.pt)")
     if not (state.get("cfg") or state.get("args")):
         raise UserError(f"{path} holds weights but not the settings of their model")
     return state
 
 
 def settings(state: dict[str, Any]) -> tuple[Any, Any]:
-    """The settings of the model and of the task in a checkpoint of fairseq.
+    """Returns the settings of the model and of the task in a checkpoint of fairseq.
 
     fairseq has two formats: one namespace ``args`` for both, or a section for each in ``cfg``.
     """
@@ -104,22 +104,22 @@ def write_torch_file(state: Any, path: Path) -> None:
     try:
         with atomic_path(path) as temporary:
             torch.save(state, temporary)
-    except RuntimeError as error:  # torch's own writer raises it for a full disk
+    except RuntimeError as error:  # torch's own writer raises this error for a full disk
         raise UserError(f"cannot write {path}: {str(error).splitlines()[0]}") from None
 
 
 class _RestrictedUnpickler(pickle.Unpickler):
-    """An unpickler that refuses every class and function but the harmless ones."""
+    """An unpickler that refuses every class and function that ``_ALLOWED_NAMES`` does not match."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Looks up a class or function that the pickle names, if it is harmless."""
+        """Looks up a class or function that the pickle names, if it is allowed."""
         if not _HARMLESS.fullmatch(f"{module}.{name}"):
             raise pickle.UnpicklingError(f"GLOBAL {module}.{name} is not allowed")
         return super().find_class(module, name)
 
 
-# For torch < 2.4: its ``weights_only`` cannot be told to accept Namespace, and torch 1.12 does not
-# have that option.
+# This is for torch < 2.4: its ``weights_only`` cannot be told to accept Namespace, and torch 1.12
+# does not have that option.
 RESTRICTED_PICKLE = SimpleNamespace(
     __name__="pickle",
     Unpickler=_RestrictedUnpickler,

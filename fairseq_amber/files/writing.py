@@ -100,7 +100,7 @@ def atomic_folder(path: str | Path, *, last: str | None = None) -> Iterator[Path
 
 
 def umask() -> int:
-    """The permission bits that this process removes from new files."""
+    """Returns the permission bits that this process removes from new files."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

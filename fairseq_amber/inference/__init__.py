@@ -1,1 +1,1 @@
-"""A checkpoint at work: sentence vectors, word links, mined pairs, predictions."""
+"""Applies a checkpoint: computes sentence vectors, word links, mined pairs and predictions."""

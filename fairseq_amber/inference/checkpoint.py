@@ -23,7 +23,7 @@ _RIGHT_FOLDER = (
 
 
 class LoadedModel(NamedTuple):
-    """What a checkpoint and its data folder hold.
+    """The contents of a checkpoint and of its data folder.
 
     Attributes:
         model: an ``AmberModel`` in evaluation mode.
@@ -31,8 +31,8 @@ class LoadedModel(NamedTuple):
         data: the data folder.
         config: what identifies the model, for the JSON of a result.
         task_settings: flags of the task that the model was trained on.
-        task_state: what that task stored in the checkpoint; for a fine-tuned model its ``task``,
-            ``kind`` and ``labels``.
+        task_state: the state that this task stored in the checkpoint; for a fine-tuned model its
+            ``task``, ``kind`` and ``labels``.
     """
 
     model: Any
@@ -104,7 +104,7 @@ def load_model(
 
 
 def find_device(name: str | None) -> torch.device:
-    """The device of this name; by default a GPU if there is one, else the CPU.
+    """Returns the device of this name; by default a GPU if there is one, else the CPU.
 
     Raises:
         UserError: the device cannot be used.

@@ -51,8 +51,8 @@ class Encoder(TokenEncoder):
         dim: D, the size of a state and of a sentence vector.
         num_layers: L. Layer 0 is the embeddings, layers 1 to L are the transformer layers.
         max_tokens: length of the longest row that the model takes, special tokens included.
-        config: what identifies the model, such as ``checkpoint`` and ``updates``; it belongs into
-            the JSON of a result.
+        config: what identifies the model, such as ``checkpoint`` and ``updates``, for the JSON of a
+            result.
     """
 
     def __init__(self, model: Any, dictionary: Any, data: Path, config: dict[str, Any]):
@@ -77,9 +77,10 @@ class Encoder(TokenEncoder):
             checkpoint: a file that fairseq-train wrote for an architecture of this package.
             data: folder with ``dict.txt`` and the tokenizer; by default the folder that the
                 checkpoint was trained on.
-            device: such as ``cpu`` or ``cuda:0``; by default a GPU if there is one.
-            dtype: of weights and states: ``float32``, ``float16`` or ``bfloat16``. Sentence vectors
-                are pooled in float32 in any case. ``config`` records a dtype other than float32.
+            device: a device such as ``cpu`` or ``cuda:0``; by default a GPU if there is one.
+            dtype: the dtype of weights and states: ``float32``, ``float16`` or ``bfloat16``.
+                Sentence vectors are pooled in float32 in any case. ``config`` records a dtype other
+                than float32.
             reinitialize: a seed. The trained weights are replaced by new random ones, which gives
                 the untrained baseline of the same architecture.
 
@@ -111,10 +112,10 @@ class Encoder(TokenEncoder):
         batch_tokens: int = 8192,
         name: str | None = None,
     ) -> Tensor:
-        """Sentence vectors of strings, with a progress bar.
+        """Computes sentence vectors of strings, with a progress bar.
 
-        A sentence that occurs twice is encoded once, so that its vectors are equal to the bit. What
-        exceeds ``max_tokens`` is cut.
+        A sentence that occurs twice is encoded once, so that its vectors are equal to the bit. A
+        sentence that exceeds ``max_tokens`` is cut.
 
         Args:
             sentences: N strings.
@@ -141,7 +142,7 @@ class Encoder(TokenEncoder):
         batch_tokens: int = 8192,
         name: str | None = None,
     ) -> Tensor:
-        """Sentence vectors of strings at several layers, from one pass of the model.
+        """Computes sentence vectors of strings at several layers, from one pass of the model.
 
         Args:
             sentences: N strings.

@@ -1,4 +1,4 @@
-"""Command-line flags that several commands share, and what they stand for."""
+"""The command-line flags that several commands share, and the functions that read their values."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def add_text_arguments(parser: argparse.ArgumentParser) -> None:
         "--source",
         metavar="FILE",
         type=Path,
-        help="source text, one sentence a line, UTF-8; needs --target",
+        help="source text, one sentence per line, UTF-8; needs --target",
     )
     parser.add_argument(
         "--target",
@@ -140,7 +140,7 @@ def checkpoint_note(args: argparse.Namespace) -> str:
 
 
 def parallel_files(args: argparse.Namespace) -> list[ParallelFiles]:
-    """The files that the flags of ``add_text_arguments`` describe.
+    """Returns the files that the flags of ``add_text_arguments`` describe.
 
     Raises:
         UserError: not exactly one of --folder and --source with --target is given, or --folder
@@ -156,7 +156,7 @@ def parallel_files(args: argparse.Namespace) -> list[ParallelFiles]:
 
 
 def tested_on(args: argparse.Namespace) -> dict[str, str]:
-    """The place of the test data for the JSON of a result: a folder and a split, or files."""
+    """Returns where the test data is, for the JSON of a result: folder and split, or files."""
     if args.folder is not None:
         return {"test": str(args.folder), "split": args.split}
     files = (args.source, args.target, getattr(args, "gold", None))

@@ -1,4 +1,4 @@
-"""Sentence vectors from the states of tokens."""
+"""Computes sentence vectors from the states of tokens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ POOLINGS = ("mean", "mean-no-specials", "cls")
 
 
 def pool(states: Tensor, mask: Tensor, pooling: str) -> Tensor:
-    """One vector for each of B sentences.
+    """Computes one vector for each of B sentences.
 
     Args:
         states: (B, T, D) states of rows ``<s> x </s>``.
@@ -28,7 +28,7 @@ def pool(states: Tensor, mask: Tensor, pooling: str) -> Tensor:
 
 
 def without_specials(mask: Tensor) -> Tensor:
-    """The mask (B, T) of the subwords alone, from the mask of rows ``<s> x </s>``."""
+    """Returns the mask (B, T) of the subwords alone, from the mask of rows ``<s> x </s>``."""
     inner = torch.zeros_like(mask)
     inner[:, 1:-1] = mask[:, 2:]
     return inner

@@ -1,4 +1,4 @@
-"""From token ids to sentence vectors, states and attention maps, in batches.
+"""Computes sentence vectors, states and attention maps from token ids, in batches.
 
 Shapes: B sentences or pairs, T tokens, D dimensions.
 """
@@ -34,7 +34,7 @@ class PairStates(NamedTuple):
         source: (B, S, D) states of the source sentences.
         target: (B, T, D) states of the target sentences.
         source_mask: (B, S) bool, True on subwords, False on padding.
-        target_mask: (B, T) bool, likewise.
+        target_mask: (B, T) bool, True on subwords, False on padding.
     """
 
     source: Tensor
@@ -53,7 +53,7 @@ class PairAttention(NamedTuple):
         source_to_target: (B, H, S, T), from source queries to target keys.
         target_to_source: (B, H, T, S), from target queries to source keys.
         source_mask: (B, S) bool, True on subwords, False on padding.
-        target_mask: (B, T) bool, likewise.
+        target_mask: (B, T) bool, True on subwords, False on padding.
     """
 
     source_to_target: Tensor
@@ -63,7 +63,7 @@ class PairAttention(NamedTuple):
 
 
 class TokenEncoder:
-    """A model in evaluation mode, for sentences that are token ids already.
+    """A model in evaluation mode that encodes sentences given as token ids.
 
     Attributes:
         dictionary: fairseq's ``Dictionary``, with ``<mask>``.
@@ -88,7 +88,7 @@ class TokenEncoder:
         return self._device
 
     def resolve_layer(self, layer: int) -> int:
-        """The number of a layer, 0 to L; a negative one counts from the end, so that -1 is L.
+        """Returns the number of a layer, 0 to L; a negative layer counts from the end: -1 is L.
 
         Raises:
             UserError: the model has no such layer.
@@ -96,13 +96,13 @@ class TokenEncoder:
         return layer_number("--layer", layer, self.num_layers, embeddings=True)
 
     def too_long(self, sentences: Sequence[np.ndarray]) -> np.ndarray:
-        """Which of N sentences are cut, as their rows exceed ``max_tokens``.
+        """Finds which of N sentences are cut because their rows exceed ``max_tokens``.
 
         Args:
             sentences: N arrays of token ids without special tokens.
 
         Returns:
-            (N,) bool.
+            (N,) bool, True where a sentence is cut.
         """
         longest = self.max_tokens - SENTENCE_SPECIALS
         return np.array([len(ids) > longest for ids in sentences], dtype=bool)
@@ -115,13 +115,13 @@ class TokenEncoder:
         pooling: str = "mean",
         batch_tokens: int = 8192,
     ) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """Sentence vectors of token ids, batch by batch.
+        """Computes sentence vectors of token ids, batch by batch.
 
         A batch holds sentences of about equal length, and long sentences come first.
 
         Args:
-            sentences: arrays of token ids without special tokens. What exceeds ``max_tokens`` is
-                cut.
+            sentences: arrays of token ids without special tokens. A sentence that exceeds
+                ``max_tokens`` is cut.
             layer: the layer whose states are pooled; see ``resolve_layer``.
             pooling: ``mean`` over all tokens with ``<s>`` and ``</s>``, ``mean-no-specials`` over
                 the subwords alone, or ``cls`` for the state of ``<s>``.
@@ -145,7 +145,7 @@ class TokenEncoder:
         pooling: str = "mean",
         batch_tokens: int = 8192,
     ) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """Sentence vectors of token ids at several layers, from one pass of the model.
+        """Computes sentence vectors of token ids at several layers, from one pass of the model.
 
         Args:
             sentences: as in ``sentence_vectors``.
@@ -171,12 +171,12 @@ class TokenEncoder:
     def pair_states(
         self, sources: Sequence[np.ndarray], targets: Sequence[np.ndarray], *, layer: int = -1
     ) -> PairStates:
-        """States of one batch of sentence pairs at a layer, each sentence encoded alone.
+        """Computes the states of one batch of pairs at a layer, each sentence encoded alone.
 
         Args:
             sources: B arrays of token ids without special tokens, none longer than ``max_tokens``
                 with them.
-            targets: B arrays likewise.
+            targets: B arrays of token ids, under the same conditions.
             layer: see ``resolve_layer``.
         """
         rows = [sentence_row(ids, self._specials) for ids in (*sources, *targets)]
@@ -189,7 +189,7 @@ class TokenEncoder:
     def pair_attention(
         self, sources: Sequence[np.ndarray], targets: Sequence[np.ndarray]
     ) -> PairAttention:
-        """Attention maps of one batch of sentence pairs, in both directions.
+        """Computes attention maps of one batch of sentence pairs, in both directions.
 
         The attention masks are those of AMBER's word alignment objective: in a row [x;y], x attends
         to x alone, and y to both.
@@ -197,7 +197,7 @@ class TokenEncoder:
         Args:
             sources: B arrays of token ids without special tokens; ``fit_pair`` says how many of
                 them fit.
-            targets: B arrays likewise.
+            targets: B arrays of token ids without special tokens.
         """
         layout = alignment_rows(sources, targets, self._specials)
         _, extra = self._model(
@@ -213,14 +213,14 @@ class TokenEncoder:
         )
 
     def fit_pair(self, source_length: int, target_length: int) -> tuple[int, int]:
-        """How many subwords of each side fit into one row, if the longer side is cut first.
+        """Computes how many subwords of each side fit into one row; the longer side is cut first.
 
         Args:
-            source_length: subwords of the source sentence.
-            target_length: subwords of the target sentence.
+                source_length: number of subwords of the source sentence.
+                target_length: number of subwords of the target sentence.
 
-        Returns:
-            The subwords to keep of the source and of the target.
+            Returns:
+                The numbers of subwords to keep of the source and of the target.
         """
         room = self.max_tokens - PAIR_SPECIALS
         half = room // 2
@@ -233,7 +233,7 @@ class TokenEncoder:
     def _states(
         self, rows: Sequence[np.ndarray], layers: Sequence[int]
     ) -> tuple[list[Tensor], Tensor]:
-        """States (B, T, D) at each of the layers, and the mask (B, T), True on real tokens."""
+        """Returns states (B, T, D) at each layer, and the mask (B, T), True on real tokens."""
         tokens = pad_rows(rows, self._specials.pad).to(self._device)
         last = max(1, *layers)  # the layers above it are not computed
         top, extra = self._model(

@@ -55,9 +55,15 @@ class Tokenizer:
         return cls(find_tokenizer(Path(data)).load(), dictionary)
 
     def encode(self, sentences: Sequence[str]) -> list[np.ndarray]:
-        """The token ids of each sentence, without special tokens.
+        """Returns the token ids of each sentence, without special tokens.
 
         A progress bar is shown if there are many sentences.
+
+        Args:
+            sentences: N strings.
+
+        Returns:
+            N arrays (L,) int64, where L is the number of subwords of a sentence.
         """
         if len(sentences) > _CHUNK:
             ids: list[np.ndarray] = []
@@ -71,7 +77,7 @@ class Tokenizer:
         return np.split(self._ids[numbers], np.cumsum(lengths)[:-1]) if len(lengths) else []
 
     def encode_words(self, sentences: Sequence[Sequence[str]]) -> list[WordPieces]:
-        """The token ids of sentences that are split into words, and the word of each id.
+        """Returns the token ids of sentences that are split into words, and the word of each id.
 
         A subword never spans two words that white space separates, so the ids are those of
         ``encode`` for the words joined by spaces. A word that the tokenizer drops, such as a

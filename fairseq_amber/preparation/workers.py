@@ -16,7 +16,7 @@ from typing import Any, Callable, Iterable, Iterator
 
 from fairseq_amber.errors import UserError
 
-_INTERVAL = 1.0  # seconds between two calls of `waiting`
+_INTERVAL = 1.0  # seconds between two calls of ``waiting``
 
 
 def _nothing() -> None:

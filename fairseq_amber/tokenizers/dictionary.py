@@ -32,9 +32,7 @@ def load_dictionary(data: Path) -> Dictionary:
         raise UserError(f"{data} is a file: give the data folder that holds dict.txt")
     path = data / "dict.txt"
     if not path.is_file():
-        raise UserError(
-            f"{path} is missing: make the folder with `fairseq-amber prepare RAW {data}`"
-        )
+        raise UserError(f"{path} is missing: make the folder with fairseq-amber prepare RAW {data}")
     dictionary = _read_dictionary(path)
     if len(dictionary) == dictionary.nspecial:
         raise UserError(f"{path} is empty: prepare the folder again")
@@ -54,13 +52,13 @@ def check_trained_with(
 
     Args:
         dictionary: the dictionary.
-        recorded: the fingerprint that the checkpoint keeps; None if it keeps none, which passes.
+        recorded: the fingerprint that the checkpoint keeps; None is accepted without a check.
         path: the file of the dictionary.
         checkpoint: the name of the checkpoint.
         remedy: what the user can do; the end of the message.
 
     Raises:
-        UserError: it is another dictionary.
+        UserError: the model was trained with another dictionary.
     """
     if recorded is not None and recorded != fingerprint(dictionary):
         raise UserError(

@@ -80,7 +80,7 @@ def parse_dictionary(data: bytes, name: str) -> tuple[dict[str, int], int]:
         The index of each symbol, and the size of the dictionary.
 
     Raises:
-        UserError: it is not a dictionary.
+        UserError: ``data`` is not a fairseq dictionary.
     """
     indices = {symbol: i for i, symbol in enumerate(SPECIALS)}
     size = len(SPECIALS)

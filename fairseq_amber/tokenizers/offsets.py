@@ -1,9 +1,10 @@
-"""Where subwords stand in a text, in characters of the text before its normalisation.
+"""Finds where subwords stand in a text, in characters of the text before its normalisation.
 
 SentencePiece's own offsets are not used as they are. They count UTF-8 bytes in every version, and
 the ways to have characters changed: ``immutable_proto`` is gone since 0.2.3 and ``offset_mapping``
-exists only since then. They also begin with the space before a word, and give a character that the
-normalisation made several of to one of its pieces alone; an answer in a text needs neither.
+exists only since then. They also include the space before a word, and where normalisation turns one
+character into several, only one of the resulting pieces covers it. The offsets here do neither, as
+an answer in a text requires.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ def join(parts: Sequence[PlacedSubwords]) -> PlacedSubwords:
 def from_bytes(text: str, begins: np.ndarray, ends: np.ndarray, has_text: np.ndarray) -> np.ndarray:
     """Converts the spans that SentencePiece gives for a text.
 
-    Its spans count UTF-8 bytes, include the space before a word, and give a character that becomes
-    several pieces to the last of them; here the space is left out and each of these pieces has the
-    character.
+    SentencePiece's spans count UTF-8 bytes and include the space before a word, and where one
+    character becomes several pieces, only the last of them covers it. The spans that are returned
+    leave the space out, and each of these pieces covers the character.
 
     Args:
         text: the text before normalisation.
@@ -63,7 +64,8 @@ def from_bytes(text: str, begins: np.ndarray, ends: np.ndarray, has_text: np.nda
     starts = np.cumsum(widths) - widths
     places = np.searchsorted(starts, np.stack([begins, ends], axis=1))
     spaces = _SPACES[np.minimum(codes, 0xFFFF)]
-    # following: the next character that is no space; ended: the end of the last one before
+    # next_begins: the next character that is not a space; previous_ends: the end of the last
+    # such character before
     size = len(codes)
     indices = np.arange(size)
     following = np.minimum.accumulate(np.append(np.where(spaces, size, indices), size)[::-1])[::-1]

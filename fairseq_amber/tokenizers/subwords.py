@@ -62,7 +62,7 @@ class SentencePiece:
         name: the name of the file in error messages.
 
     Raises:
-        UserError: it is not a SentencePiece model, or the package is missing.
+        UserError: ``model`` is not a SentencePiece model, or the package is missing.
     """
 
     def __init__(self, model: bytes, name: str = MODEL_NAME):
@@ -143,7 +143,7 @@ def find_tokenizer(path: Path) -> TokenizerFiles:
             folder that holds one of them and may hold its dict.txt.
 
     Raises:
-        UserError: there is none, a folder holds both, or a file cannot be read.
+        UserError: there is no tokenizer, a folder holds two of them, or a file cannot be read.
     """
     dictionary = None
     if path.is_dir():
@@ -163,7 +163,7 @@ def _tokenizer_of(folder: Path) -> Path:
     found = [name for name in (MODEL_NAME, VOCAB_NAME) if (folder / name).is_file()]
     if len(found) > 1:
         raise UserError(f"{folder} holds both {MODEL_NAME} and {VOCAB_NAME}; remove one")
-    if not found and (folder / JSON_NAME).is_file():  # newer copies of BERT have no other file
+    if not found and (folder / JSON_NAME).is_file():  # newer copies of BERT have only this file
         found = [JSON_NAME]
     if not found:
         raise UserError(

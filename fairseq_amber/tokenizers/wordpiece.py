@@ -19,7 +19,7 @@ from fairseq_amber.tokenizers.offsets import PlacedSubwords, join, with_marks
 from fairseq_amber.tokenizers.wordpiece_files import WordPieceFiles
 
 _MAX_WORD = 100  # characters; longer words are [UNK], as in BERT
-# the most common characters that BERT makes words of their own, in text without spaces
+# The most common characters, in text without spaces, each of which is a word for BERT.
 _IDEOGRAPH = "\u3001\u3002\u300c\u300d\u3400-\u4dbf\u4e00-\u9fff"
 _IDEOGRAPHS = re.compile(f"[{_IDEOGRAPH}]|[^{_IDEOGRAPH}]+")
 _CACHED_CHARACTERS = 32  # longer strings hardly occur twice

@@ -15,7 +15,7 @@ CONFIG_NAME = "tokenizer_config.json"
 JSON_NAME = "tokenizer.json"
 
 _CAPITAL = re.compile("[A-Z]")
-_NAME = re.compile(r"\[.+\]|<.+>")  # a special token such as [UNK], which is no text
+_NAME = re.compile(r"\[.+\]|<.+>")  # a special token such as [UNK], which is not text
 
 # settings of BertTokenizer, with their usual values, in the order of fairseq's special tokens
 _SPECIALS = {
@@ -71,7 +71,7 @@ class WordPieceFiles(NamedTuple):
         """The order of the tokens in fairseq.
 
         Raises:
-            UserError: they have none; see ``fairseq_order``.
+            UserError: the tokens have no such order; see ``fairseq_order``.
         """
         return fairseq_order(self.tokens, self.settings.specials, self.rows, self.source)
 
@@ -180,7 +180,7 @@ def _check(settings: WordPieceSettings, source: str) -> None:
 
 
 def _json_object(data: bytes, source: str) -> dict[str, Any]:
-    content = parse_json(data, f"{source} is damaged: it holds no JSON object; fetch it again")
+    content = parse_json(data, f"{source} is damaged: it is not a JSON object; fetch it again")
     if content.get("tokenizer_class") == "BertJapaneseTokenizer":
         raise UserError(f"{source}: BertJapaneseTokenizer splits words in another way than BERT")
     return content

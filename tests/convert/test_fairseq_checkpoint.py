@@ -28,7 +28,7 @@ def test_a_checkpoint_that_holds_code(fairseq_xlmr, edited, refused):
 def test_a_file_that_is_no_checkpoint(content, fairseq_xlmr, edited, refused):
     folder = edited(fairseq_xlmr)
     (folder / "model.pt").write_bytes(content)
-    assert "model.pt is no whole checkpoint" in refused(folder)
+    assert "model.pt is not a complete checkpoint" in refused(folder)
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -38,7 +38,7 @@ def test_a_truncated_checkpoint(zipped, fairseq_xlmr, edited, refused):
         change_checkpoint(folder, lambda state: None)
     content = (folder / "model.pt").read_bytes()
     (folder / "model.pt").write_bytes(content[: len(content) * 2 // 3])
-    assert "model.pt is no whole checkpoint" in refused(folder)
+    assert "model.pt is not a complete checkpoint" in refused(folder)
 
 
 def test_another_dictionary_of_the_same_size(fairseq_xlmr, tmp_path, convert, refused):

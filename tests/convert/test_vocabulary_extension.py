@@ -92,8 +92,8 @@ def test_the_extended_model_goes_to_hugging_face(fairseq_xlmr, extend, convert, 
     "line, message",
     [
         ("two words", "new:1: 'two words' is not a subword"),
-        ("ﬁ", "lists what the text never holds once SentencePiece has normalised it: 'ﬁ'"),
-        ("a▁b", "lists what the text never holds"),
+        ("ﬁ", "lists pieces that never occur in text that SentencePiece has normalised: 'ﬁ'"),
+        ("a▁b", "lists pieces that never occur"),
         ("", "lists no subword that"),
     ],
 )

@@ -87,7 +87,7 @@ def test_what_limits_an_unedited_fairseq():
     edited = {"fairseq": {"cpp": {"fairseq.data.data_utils_fast": "stand-in"}}}
     lines = command._fairseq_lines(findings._fairseq(edited, packages))
     assert lines[0] == "fairseq: of third_party/fairseq, with nothing known to limit it"
-    assert "slower ones in Python serve" in lines[1] and len(lines) == 2
+    assert "slower Python versions are used instead" in lines[1] and len(lines) == 2
 
 
 def test_extras_that_lack_something_come_with_a_command(requires):

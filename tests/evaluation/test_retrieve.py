@@ -199,7 +199,7 @@ def test_layers_are_numbers_and_ranges(text, layers):
 
 def test_another_file_than_a_checkpoint_is_refused(fairseq_amber_command, corpus):
     status, _, err = fairseq_amber_command("retrieve", corpus / "test.de-en.de", "--folder", corpus)
-    assert status == 2 and "no whole checkpoint" in err and err.count("\n") == 1
+    assert status == 2 and "not a complete checkpoint" in err and err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_a_missing_file_is_none_and_another_kind_is_refused(tmp_path):
     assert read_json(path) is None
     for content in (b"", b"[]", b"{", b'"text"', b'{"a": "\xff"}'):
         path.write_bytes(content)
-        with pytest.raises(UserError, match=r"x\.json is damaged: it holds no JSON object"):
+        with pytest.raises(UserError, match=r"x\.json is damaged: it is not a JSON object"):
             read_json(path)
         with pytest.raises(UserError, match="^what to do$"):
             parse_json(content, "what to do")

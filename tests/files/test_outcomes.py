@@ -31,8 +31,8 @@ def test_what_holds_no_outcomes_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"r\.items\.npz is missing"):
         read_outcomes(path)
     path.write_text("text")
-    with pytest.raises(UserError, match="holds no outcomes"):
+    with pytest.raises(UserError, match="is not a file of outcomes"):
         read_outcomes(path)
     np.savez(path, **{"de/score": np.zeros(3)})
-    with pytest.raises(UserError, match="holds no outcomes"):
+    with pytest.raises(UserError, match="is not a file of outcomes"):
         read_outcomes(path)

@@ -22,7 +22,7 @@ def test_the_score_is_the_plain_mean_over_languages(tmp_path):
 def test_another_json_is_refused(content, tmp_path):
     path = tmp_path / "x.json"
     path.write_bytes(content.encode("latin-1"))
-    with pytest.raises(UserError, match=r"x\.json is no result"):
+    with pytest.raises(UserError, match=r"x\.json is not a result"):
         read_result(path)
     with pytest.raises(UserError, match="cannot read"):
         read_result(tmp_path / "missing.json")

@@ -48,7 +48,7 @@ def test_tensors_containers_and_settings_come_back(state, tmp_path, zipped):
     torch.save(state, path, _use_new_zipfile_serialization=zipped)
     assert_same(read_torch_file(path), state)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
-    with pytest.raises(UserError, match=r"model\.pt is no whole checkpoint"):
+    with pytest.raises(UserError, match=r"model\.pt is not a complete checkpoint"):
         read_torch_file(path)
     torch.save({**state, "extra": RunsCode()}, path, _use_new_zipfile_serialization=zipped)
     with pytest.raises(UserError, match=r"model\.pt is refused: it holds \S*eval, which is "):
@@ -84,7 +84,7 @@ def test_a_checkpoint_has_weights_and_settings(state, tmp_path):
         read_checkpoint(path)
     for other in ([state], {"args": state["args"]}):
         write_torch_file(other, path)
-        with pytest.raises(UserError, match="no whole checkpoint of fairseq-train"):
+        with pytest.raises(UserError, match="not a complete checkpoint of fairseq-train"):
             read_checkpoint(path)
 
 

@@ -70,7 +70,7 @@ def test_another_architecture_is_refused(edited_checkpoint):
 def test_a_file_that_is_no_checkpoint_is_refused(content, tmp_path):
     path = tmp_path / "x.pt"
     path.write_bytes(content)
-    with pytest.raises(UserError, match="no whole checkpoint"):
+    with pytest.raises(UserError, match="not a complete checkpoint"):
         load_model(path)
 
 
@@ -89,7 +89,7 @@ def test_a_truncated_checkpoint_is_refused(checkpoint, tmp_path):
     path = tmp_path / "half.pt"
     content = checkpoint.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(UserError, match="no whole checkpoint"):
+    with pytest.raises(UserError, match="not a complete checkpoint"):
         load_model(path)
 
 

@@ -39,12 +39,13 @@ WEIGHT_NAMES = (SAFETENSORS_NAME, "pytorch_model.bin")
 
 
 class Imported(NamedTuple):
-    """A model that was read.
+    """A model that was read from a Hugging Face folder.
 
     Attributes:
         model: the model.
-        left_out: names of parameters in its files that it has no place for.
-        new_head: whether it came without a language model head, so that it has a random one.
+        left_out: names of parameters in the files that the model ``amber`` does not have.
+        new_head: whether the files have no language model head, so that the model has a random
+            one.
     """
 
     model: Pretrained
@@ -55,9 +56,10 @@ class Imported(NamedTuple):
 def read_hugging_face(folder: Path) -> Imported:
     """Reads a model of type ``bert`` or ``xlm-roberta``, with the tokenizer of either.
 
-    A single token type is added to the positions, which gives the same states; several are kept.
-    The pooler is left out, and so are heads for other tasks than masked language modelling. BERT
-    counts positions from the first row of its table, XLM-R from the row after that of padding.
+    If there is a single token type, its embedding is added to the position embeddings, which gives
+    the same states; several token types are kept. The pooler is left out, and so are
+    heads for other tasks than masked language modelling. BERT counts positions from the first row
+    of its table, XLM-R from the row after that of padding.
 
     Raises:
         UserError: a file is missing, damaged or belongs to another model, or the model has a
@@ -71,7 +73,9 @@ def read_hugging_face(folder: Path) -> Imported:
     shape, rows = _shape(config, model_type, folder / CONFIG_NAME)
     name = hugging_face_name(EMBEDDING, model_type)
     if name not in weights:
-        raise UserError(f"the weights in {folder} have no {name}: they are of no {model_type}")
+        raise UserError(
+            f"the weights in {folder} have no {name}: they are not those of a {model_type} model"
+        )
     if len(weights[name]) != rows:
         raise UserError(
             f"{folder / CONFIG_NAME} says vocab_size {rows} but the embedding of the weights has "
@@ -145,7 +149,9 @@ def _shape(config: dict[str, Any], model_type: str, path: Path) -> tuple[Shape, 
     except KeyError as error:
         raise UserError(f"{path} has no {error.args[0]}; fetch it again") from None
     except (TypeError, ValueError) as error:
-        raise UserError(f"{path} has a setting of another kind ({error}); fetch it again") from None
+        raise UserError(
+            f"{path} has a setting of the wrong type ({error}); fetch it again"
+        ) from None
 
 
 def _renamed(
@@ -159,14 +165,14 @@ def _renamed(
         model_type: the ``model_type`` of Hugging Face.
 
     Returns:
-        The names of Hugging Face that have one of ours, and the weights under our names.
+        The Hugging Face names for which this package has a name, and the weights under our names.
     """
     renamed = {name: hugging_face_name(name, model_type) for name in (*names, TOKEN_TYPES)}
     second = OUTPUT_BIASES[model_type]
     if renamed[OUTPUT_BIAS] not in weights and second in weights:
         weights[renamed[OUTPUT_BIAS]] = weights[second]
     if OUTPUT_WEIGHT in renamed and renamed[OUTPUT_BIAS] not in weights:
-        weights.pop(renamed[OUTPUT_WEIGHT], None)  # a tied copy of the embedding is no head
+        weights.pop(renamed[OUTPUT_WEIGHT], None)  # a tied copy of the embedding is not a head
     found = {name: weights[other] for name, other in renamed.items() if other in weights}
     return {*renamed.values(), second}, found
 
@@ -201,7 +207,7 @@ def _read_weight_file(path: Path) -> dict[str, Tensor]:
     if path.suffix != ".safetensors":
         weights = read_torch_file(path)
         if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
-            raise UserError(f"{path} holds other things than weights by name")
+            raise UserError(f"{path} is not a dictionary of named tensors")
         return dict(weights)
     safetensors = import_safetensors()
     try:

@@ -13,7 +13,8 @@ from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS, fairseq_order
 from fairseq_amber.tokenizers.subwords import MODEL_NAME
 from fairseq_amber.tokenizers.wordpiece_files import JSON_NAME, VOCAB_NAME, read_wordpiece
 
-# Embeddings are padded, for speed, to a multiple of this number at most.
+# Embeddings are padded, for speed, to a multiple of this number at most: a vocabulary that leaves
+# as many rows unused belongs to another model.
 _MOST_UNUSED = 128
 
 

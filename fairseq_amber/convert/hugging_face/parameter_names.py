@@ -18,7 +18,7 @@ _ENCODER = {
     "fc2": "output.dense",
     "final_layer_norm": "output.LayerNorm",
 }
-# The parts of the language model head in each ``model_type``.
+# The names of the parameters of the language model head in each ``model_type``.
 _HEADS = {
     "bert": {
         "dense": "cls.predictions.transform.dense",

@@ -123,7 +123,7 @@ def run(args: argparse.Namespace) -> None:
         systems = list(dict.fromkeys(result.system for result in shown))
         tables.append(score_tables.markdown(sections, systems))
     comparisons = _comparisons(args, results, tables)
-    drawings = [  # everything is read before anything is written
+    drawings = [  # all input is read before any file is written
         *_loss_drawings(runs),
         *_layer_drawings(results),
         *_space_drawings(args, checkpoints),
@@ -185,7 +185,7 @@ def _comparisons(
 
 
 def _loss_drawings(runs: dict[str, Path]) -> list[Drawing]:
-    """The picture of losses, if any run is given."""
+    """Returns the picture of losses, if any run is given."""
     if not runs:
         return []
     from fairseq_amber.evaluation.report.loss_curves import plot_curves, read_curves
@@ -199,7 +199,7 @@ def _loss_drawings(runs: dict[str, Path]) -> list[Drawing]:
 
 
 def _layer_drawings(results: Sequence[Result]) -> list[Drawing]:
-    """A picture of scores by layer for each task whose results hold them."""
+    """Returns a picture of scores by layer for each task whose results hold them."""
     from fairseq_amber.evaluation.report.layer_curves import layer_curves, plot_layers
 
     drawings = []
@@ -213,7 +213,7 @@ def _layer_drawings(results: Sequence[Result]) -> list[Drawing]:
 
 
 def _space_drawings(args: argparse.Namespace, checkpoints: dict[str, Path]) -> list[Drawing]:
-    """The picture of sentence vectors, if any checkpoint is given."""
+    """Returns the picture of sentence vectors, if any checkpoint is given."""
     if not checkpoints:
         return []
     from fairseq_amber.evaluation.report.sentence_space import plot_space
@@ -238,13 +238,13 @@ def _copy(heatmap: Heatmap, number: int, output: Path) -> Picture:
 
 
 def _content(sections: list[Section], results: list[Result]) -> dict[str, Any]:
-    """The sections and settings for report.json."""
+    """Returns the sections and settings for report.json."""
     settings = [{"system": r.system, "task": r.task, "n": r.n, "config": r.config} for r in results]
     return {"sections": score_tables.as_json(sections), "results": settings}
 
 
 def _document(tables: Sequence[str], results: Sequence[Result], pictures: Sequence[Picture]) -> str:
-    """The text of report.md."""
+    """Returns the text of report.md."""
     parts = ["# Report", *tables]
     parts += [f"![{caption}]({name})\n\n{caption}." for caption, name in pictures]
     if results:
@@ -253,7 +253,7 @@ def _document(tables: Sequence[str], results: Sequence[Result], pictures: Sequen
 
 
 def _settings(result: Result) -> str:
-    """One line that says how a result was measured."""
+    """Returns one line that says how a result was measured."""
     config = "; ".join(f"{key}: {value}" for key, value in result.config.items())
     task = result.task.replace("_", " ")
     return f"- **{result.system}**, {task} ({result.metric}, n = {result.n}): {config}"

@@ -23,7 +23,7 @@ Curves = Dict[str, Dict[str, Dict[int, float]]]
 
 
 def layer_curves(results: Sequence[Result]) -> Curves:
-    """The curves of those results that hold ``layers``.
+    """Returns the curves of those results that hold ``layers``.
 
     Several results of one system on one language pair are averaged.
 
@@ -48,7 +48,7 @@ def layer_curves(results: Sequence[Result]) -> Curves:
 
 
 def _scores_by_layer(parts: dict[str, Any], system: str) -> dict[int, float]:
-    """The score of each layer in one language of a result; empty if it holds no ``layers``."""
+    """Returns the score of each layer in one language of a result, which may have no ``layers``."""
     try:
         return {int(layer): float(score) for layer, score in parts.get("layers", {}).items()}
     except (TypeError, ValueError, AttributeError):
@@ -58,9 +58,9 @@ def _scores_by_layer(parts: dict[str, Any], system: str) -> dict[int, float]:
 
 
 def _mean(curves: Curves) -> dict[str, dict[int, float]]:
-    """The mean over the language pairs, for each system that has all pairs.
+    """Returns the mean over the language pairs, for each system that has all pairs.
 
-    It is taken at the layers that the system has in every pair.
+    The mean is taken at the layers that the system has in every pair.
     """
     means: dict[str, dict[int, float]] = {}
     for system in dict.fromkeys(s for systems in curves.values() for s in systems):

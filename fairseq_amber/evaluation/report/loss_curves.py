@@ -66,7 +66,7 @@ def read_curves(logdir: str | Path) -> RunCurves:
 
 
 def _read_terms(folder: Path) -> dict[str, Curve]:
-    """The curves in one folder of event files; none if there is no such folder."""
+    """Returns the curves in one folder of event files; none if there is no such folder."""
     if not folder.is_dir():
         return {}
     try:
@@ -85,7 +85,7 @@ def _read_terms(folder: Path) -> dict[str, Curve]:
 
 
 def _is_shown(tag: str) -> bool:
-    """Whether a tag of TensorBoard is a term to draw."""
+    """Tells whether a tag of TensorBoard is a term to draw."""
     return tag in ("loss", "retrieval") or (tag.endswith("_loss") and not tag.startswith("best_"))
 
 
@@ -134,7 +134,7 @@ def _draw(panel: Any, run: RunCurves, term: str, hue: str) -> None:
 
 
 def _dot() -> Any:
-    """The dot of validation in the legend."""
+    """Returns the dot of validation in the legend."""
     from matplotlib.lines import Line2D
 
     return Line2D(

@@ -36,12 +36,12 @@ def panels(count: int, *, columns: int = 3, size: tuple[float, float]) -> Iterat
 
 
 def colour(number: int) -> str:
-    """The colour of a curve by its number, which is the same in every picture."""
+    """Returns the colour of a curve by its number, which is the same in every picture."""
     return COLOURS[number % len(COLOURS)]
 
 
 def line(number: int, label: str) -> Any:
-    """The entry of a curve in a legend, by the number of the curve."""
+    """Returns the entry of a curve in a legend, by the number of the curve."""
     from matplotlib.lines import Line2D
 
     return Line2D([], [], color=colour(number), linewidth=2, label=label)

@@ -11,11 +11,11 @@ from fairseq_amber.files.results import Result
 def check_same_test_data(results: Sequence[Result], remedy: str) -> None:
     """Refuses results of one task whose test data differ in a language.
 
-    The ``test_digest`` of each language tells. Results without a digest pass.
+    It compares the ``test_digest`` of each language; results without a digest are accepted.
 
     Args:
         results: results of one task.
-        remedy: how the user can mend it; the error message ends with this text.
+        remedy: what the user can do; the error message ends with this text.
 
     Raises:
         UserError: two results were measured on different test data.
@@ -36,5 +36,5 @@ def check_same_test_data(results: Sequence[Result], remedy: str) -> None:
 
 
 def _place(result: Result) -> str:
-    """Where the test data of a result was, as far as the result says."""
+    """Returns the folder or file of the test data of a result, as far as the result says."""
     return result.config.get("gold") or result.config.get("test") or "an unknown place"

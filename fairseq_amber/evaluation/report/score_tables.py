@@ -14,12 +14,12 @@ from fairseq_amber.files.results import Result
 from fairseq_amber.files.tables import markdown_table
 from fairseq_amber.metrics.outcomes import LOWER_IS_BETTER
 
-# Settings that may differ between the runs of one system: seeds, and the paths of files. That the
-# test data is the same is checked by its digest, not by its path.
+# Settings that may differ between the runs of one system: seeds, and the paths of files. Digests,
+# not paths, tell whether the test data is the same.
 _RUN_SETTINGS = frozenset(
     {"checkpoint", "updates", "reinitialized_with_seed", "predicted", "gold", "test"}
 )
-# Settings that must be equal only if both runs have them: a result of two files has no split.
+# Settings that must be equal only if both runs have them; a result of two files has no split.
 _OPTIONAL_SETTINGS = frozenset({"split", "dev_split"})
 
 # Parts of a score that a table shows as a second metric, in a section of their own.
@@ -59,7 +59,7 @@ class Row:
 
     Attributes:
         label: what the row shows: a language, a direction of retrieval, or ``mean``.
-        cells: the scores of each system that has some, by its name.
+        cells: the scores of each system that has a score in this row, by the system's name.
     """
 
     label: str
@@ -73,8 +73,8 @@ class Section:
     Attributes:
         task: the task.
         metric: the metric.
-        rows: for each language a row, or one row for each direction. Last row, if there are
-            several: mean over the languages, for the systems that have all of them.
+        rows: for each language one row, or one row for each direction of retrieval. If there are
+            several, the last row is the mean over the languages, for the systems that have all.
     """
 
     task: str
@@ -149,7 +149,7 @@ def as_csv(sections: Sequence[Section]) -> str:
 
 
 def as_json(sections: Sequence[Section]) -> list[dict[str, Any]]:
-    """The sections for JSON: mean, std (null for a single run) and the values of all runs."""
+    """Returns the sections for JSON, with mean, std (null for a single run) and all values."""
     return [
         {
             "task": section.task,
@@ -171,7 +171,7 @@ def as_json(sections: Sequence[Section]) -> list[dict[str, Any]]:
 
 
 def with_baselines(results: Sequence[Result]) -> list[Result]:
-    """Puts results of the system ``BASELINE`` before the others: what guessing scores.
+    """Puts results of the system ``BASELINE``, the scores of guessing, before the other results.
 
     A task has a baseline if its evaluator stored one beside each part of the score, under the name
     ``baseline_<part>``. Each task gets one result.
@@ -196,7 +196,7 @@ def with_baselines(results: Sequence[Result]) -> list[Result]:
 
 
 def _by_metric(result: Result) -> list[Result]:
-    """The result, followed by its result by a second metric if all languages have that one."""
+    """Returns the result and, if all languages have a second metric, its result by that metric."""
     shown = [result]
     for key, metric in _SECOND_METRICS.items():
         values = {
@@ -229,7 +229,7 @@ def _by_system(results: Sequence[Result]) -> dict[str, list[Result]]:
 
 
 def _rows(systems: dict[str, list[Result]]) -> list[Row]:
-    """The rows of one section."""
+    """Returns the rows of one section."""
     cells: dict[tuple[str, str], dict[str, list[float]]] = {}
     for system, runs in systems.items():
         for run in runs:
@@ -254,12 +254,12 @@ def _rows(systems: dict[str, list[Result]]) -> list[Row]:
 
 
 def _shown_parts(parts: dict[str, float]) -> tuple[str, ...]:
-    """Both directions of a score that has them, else the score."""
+    """Returns both directions of a score that has them, else the score."""
     return ("forward", "backward") if {"forward", "backward"} <= parts.keys() else ("score",)
 
 
 def _label(language: str, part: str) -> str:
-    """The label of a row: the language, or the direction of a language pair."""
+    """Returns the label of a row: the language, or the direction of a language pair."""
     source, _, target = language.partition("-")
     return {"forward": f"{source} → {target}", "backward": f"{target} → {source}"}.get(
         part, language
@@ -267,7 +267,11 @@ def _label(language: str, part: str) -> str:
 
 
 def _mean(runs: Sequence[Result]) -> Cell:
-    """The mean over languages of each run; of all runs together if they split up the languages."""
+    """Returns the mean over languages of each run.
+
+    If the runs cover different languages, it averages the runs of each language, and returns one
+    mean over all languages.
+    """
     if len({frozenset(run.per_language) for run in runs}) == 1:
         return Cell(tuple(run.score for run in runs))
     by_language: dict[str, list[float]] = {}
@@ -278,7 +282,7 @@ def _mean(runs: Sequence[Result]) -> Cell:
 
 
 def _best(row: Row, lower_is_better: bool) -> set[str]:
-    """The systems with the best score, of scores rounded as in the table."""
+    """Returns the systems with the best score, of scores rounded as in the table."""
     shown = {name: round(cell.mean, 1) for name, cell in row.cells.items()}
     best = (min if lower_is_better else max)(shown.values())
     return {name for name, value in shown.items() if value == best}

@@ -24,8 +24,8 @@ class Plane(NamedTuple):
     """N sentences of several language pairs in the plane.
 
     Attributes:
-        places: (N, 2), where each sentence lies.
-        method: how the vectors were projected, in words.
+        places: (N, 2), the coordinates of each sentence.
+        method: the name and the settings of the projection, in words.
         languages: the language of each sentence.
         pairs: (M, 2), the indices of sentences that translate each other.
     """
@@ -114,7 +114,7 @@ def plot_space(spaces: Mapping[str, Plane], paths: Sequence[str | Path]) -> None
 
 
 def _joined(plane: Plane) -> bool:
-    """Whether lines join translations."""
+    """Tells whether lines join translations."""
     return len(plane.pairs) <= _MOST_LINES
 
 
@@ -139,7 +139,7 @@ def _draw(panel: Any, plane: Plane, languages: Sequence[str]) -> None:
 
 
 def _handles(languages: Sequence[str], joined: bool) -> list[Any]:
-    """The entries of the legend."""
+    """Returns the entries of the legend."""
     from matplotlib.lines import Line2D
 
     dots = [

@@ -82,7 +82,7 @@ def compare_systems(first: str, second: str, results: Sequence[tuple[Path, Resul
 
 
 def _compare_runs(metric: str, runs: Sequence[Sequence[tuple[Path, Result]]]) -> list[Difference]:
-    """The differences of two systems on one task, from the runs of each."""
+    """Returns the differences of two systems on one task, from the runs of each."""
     results = [result for side in runs for _, result in side]
     check_same_test_data(results, "measure both systems on the same to --compare them")
     sides = [[_outcomes_of(*run) for run in side] for side in runs]
@@ -90,7 +90,7 @@ def _compare_runs(metric: str, runs: Sequence[Sequence[tuple[Path, Result]]]) ->
 
 
 def _outcomes_of(path: Path, result: Result) -> Outcomes:
-    """The outcomes beside a result, checked against its scores."""
+    """Returns the outcomes beside a result, checked against its scores."""
     outcomes = read_outcomes(outcomes_path(path))
     scores = scores_of(outcomes, error_rate=result.metric in LOWER_IS_BETTER)
     stated = {language: parts["score"] for language, parts in result.per_language.items()}
@@ -121,7 +121,7 @@ def markdown(comparison: Comparison) -> str:
 
 
 def _row(found: Difference) -> list[str]:
-    """The cells of one difference."""
+    """Returns the cells of one difference."""
     difference = f"{found.difference:+.1f}"
     return [
         found.label,
@@ -135,7 +135,7 @@ def _row(found: Difference) -> list[str]:
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """The comparison for JSON, with numbers that are not rounded."""
+    """Returns the comparison for JSON, with numbers that are not rounded."""
     return {
         "first": comparison.first,
         "second": comparison.second,

@@ -101,7 +101,7 @@ def sentence_planes(args: argparse.Namespace, checkpoints: Mapping[str, Path]) -
 
 
 def _sides(args: argparse.Namespace) -> list[tuple[str, list[str]]]:
-    """The language and the chosen lines of each side of each pair, source before target."""
+    """Returns the language and the chosen lines of each side of each pair, source before target."""
     if args.space_folder is None:
         raise UserError("--space needs --space-folder DIR, which holds the sentences")
     if args.space_sentences < 2:

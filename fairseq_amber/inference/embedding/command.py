@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the flags."""
     add_encoder_arguments(parser)
     parser.add_argument(
-        "input", metavar="TEXT", help="text, one sentence a line, UTF-8; - is the standard input"
+        "input", metavar="TEXT", help="text, one sentence per line, UTF-8; - is the standard input"
     )
     parser.add_argument(
         "output",
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _identity(encoder: Encoder, args: argparse.Namespace) -> dict[str, Any]:
-    """What the vectors depend on besides the text and ``VectorSettings``."""
+    """Returns what the vectors depend on besides the text and ``VectorSettings``."""
     import torch
 
     from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME, find_tokenizer

@@ -30,7 +30,7 @@ CHUNK_BYTES = 1 << 24
 
 @dataclass(frozen=True)
 class VectorSettings:
-    """How the vector of a sentence is computed and stored.
+    """The settings that decide how the vector of a sentence is computed and stored.
 
     Attributes:
         layer: see ``Encoder.sentence_vectors``.
@@ -48,12 +48,12 @@ class VectorSettings:
 
 
 class Embedded(NamedTuple):
-    """What a run has done.
+    """The outcome of ``embed_text``.
 
     Attributes:
-        rows: rows of the file.
-        encoded: rows that this run has added.
-        cut: lines that were longer than the model takes, and were cut.
+        rows: number of rows of the file.
+        encoded: number of rows that this run has added.
+        cut: number of lines that were longer than the model takes, so that they were cut.
     """
 
     rows: int
@@ -79,17 +79,17 @@ def embed_text(
 
     Args:
         encoder: the encoder.
-        text: one sentence a line, UTF-8; read once, from the start.
+        text: one sentence per line, UTF-8; it is read once, from the start.
         name: name of the text for errors.
         output: the .npy file, which appears whole once everything is encoded; see ``VectorFile``.
         settings: how to compute and store the vectors.
-        identity: what else the vectors depend on, such as the model. A run refuses to continue what
-            a run with another identity began.
+        identity: what else the vectors depend on, such as the model. A run refuses to continue a
+            file that a run with another identity began.
         total: number of lines of the text, if it is known.
 
     Raises:
         UserError: the text is empty, is not UTF-8, or differs from the text that an interrupted run
-            began with; a vector overflows its dtype; or ``VectorFile`` raises one.
+            began with; a vector overflows its dtype; or see ``VectorFile``.
     """
     layer = encoder.resolve_layer(settings.layer)
     made_with = {
@@ -123,7 +123,7 @@ def embed_text(
                 }
                 file.append(vectors, notes)
         if not file.rows:
-            raise UserError(f"{name} is empty; give text with one sentence a line")
+            raise UserError(f"{name} is empty; give text with one sentence per line")
         if total is not None and file.rows != total:
             raise UserError(f"{name} changed while it was being read; delete {file.folder}")
         file.finish()
@@ -145,7 +145,11 @@ def _chunks(text: BinaryIO) -> Iterator[list[bytes]]:
 
 
 def _read_again(text: BinaryIO, name: str, file: VectorFile, notes: dict[str, Any]) -> Any:
-    """Reads the text that was encoded before, and returns its digest, to be continued."""
+    """Reads again the lines that an interrupted run has encoded.
+
+    Returns:
+        The hash object of these lines, which later chunks update.
+    """
     digest = hashlib.blake2b(digest_size=16)
     left = notes["bytes"]
     while left:
@@ -168,7 +172,7 @@ def _encode(
     settings: VectorSettings,
     progress: Callable[[int], Any],
 ) -> tuple[np.ndarray, int]:
-    """The vectors (n, D) of n lines, and how many of these lines were cut."""
+    """Returns the vectors (n, D) of n lines, and how many of these lines were cut."""
     unique, row_of = distinct(lines)
     ids = encoder.tokenizer.encode(unique)
     vectors = torch.empty(len(unique), encoder.dim, device=encoder.device)
@@ -185,7 +189,10 @@ def _encode(
 
 
 def _check_finite(vectors: np.ndarray, name: str, before: int, settings: VectorSettings) -> None:
-    """Refuses vectors that are NaN or infinite; the first of them is that of line before + 1."""
+    """Raises UserError if one of the vectors (n, D) is NaN or infinite.
+
+    The first vector belongs to line ``before + 1``.
+    """
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
         raise UserError(

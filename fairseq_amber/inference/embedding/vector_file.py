@@ -25,7 +25,7 @@ _REMEDY = "mend that, and the same command continues"
 
 
 def npy_header(rows: int, dim: int, dtype: np.dtype) -> bytes:
-    """The header of a (rows, dim) array in NPY format 1.0; its size does not depend on ``rows``."""
+    """Returns the header of a (rows, dim) array in NPY format 1.0, of ``HEADER_BYTES`` bytes."""
     text = f"{{'descr': '{dtype.str}', 'fortran_order': False, 'shape': ({rows}, {dim}), }}"
     magic = b"\x93NUMPY\x01\x00"
     size = HEADER_BYTES - len(magic) - 2
@@ -36,8 +36,8 @@ class VectorFile:
     """A file of vectors that is being written.
 
     Attributes:
-        path: where the complete file will be.
-        folder: where the rows are until then.
+        path: the path at which the complete file will appear.
+        folder: the folder that holds the rows until then.
         rows: number of complete rows.
         notes: what the last ``append`` stored beside the rows; empty at the start.
     """
@@ -46,14 +46,14 @@ class VectorFile:
         """Starts a file, or continues where a run with the same settings stopped.
 
         Args:
-            path: where the complete file will be.
+            path: the path at which the complete file will appear.
             dim: D, the size of a vector.
             dtype: dtype of the file.
-            settings: what the rows depend on, by names that the user knows; JSON values.
+            settings: JSON values on which the rows depend, by names that the user knows.
 
         Raises:
-            UserError: a run with other settings has begun this file, what it left is damaged, or
-                ``path`` cannot be written to.
+            UserError: a run with other settings has begun this file, the files that a run left are
+                damaged, or ``path`` cannot be written to.
         """
         self.path = path
         self.folder = path.with_name(path.name + ".partial")

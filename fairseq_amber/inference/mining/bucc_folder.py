@@ -49,10 +49,10 @@ class Splits(NamedTuple):
 
 
 def find_mining_files(folder: Path, split: str) -> dict[str, MiningFiles]:
-    """The files of all language pairs in a folder that have texts of a split, by pair.
+    """Returns the files of all language pairs in a folder that have texts of a split, by pair.
 
     Raises:
-        UserError: this is not a folder, or one text of a pair is missing.
+        UserError: ``folder`` is not a folder, or one text of a pair is missing.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder")
@@ -75,7 +75,7 @@ def find_mining_files(folder: Path, split: str) -> dict[str, MiningFiles]:
 def choose_files(
     folder: Path, pairs: str | None, *, dev_split: str, split: str, tune: bool
 ) -> Splits:
-    """The files to mine, and the files to tune the threshold on.
+    """Returns the files to mine, and the files to tune the threshold on.
 
     Args:
         folder: a folder in BUCC's layout.

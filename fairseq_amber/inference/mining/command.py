@@ -151,7 +151,13 @@ def _embed_and_mine(encoder: Encoder, texts: MiningSet, args: argparse.Namespace
 def _vectors(
     arrays: list[np.ndarray], texts: MiningSet, args: argparse.Namespace
 ) -> list[UnitVectors]:
-    """The vectors of the distinct sentences of both texts, from the vectors of all lines."""
+    """Returns the vectors of the distinct sentences of both texts.
+
+    Args:
+        arrays: for each text, (lines, D) the vectors of all lines.
+        texts: the two texts.
+        args: the parsed flags.
+    """
     from fairseq_amber.inference.checkpoint import find_device
     from fairseq_amber.inference.mining.unit_vectors import UnitVectors
 
@@ -229,7 +235,7 @@ def _report(
 
 
 def _table(result: Result, args: argparse.Namespace) -> str:
-    """A row for each language pair, and their mean; scores on dev, if any, have own columns."""
+    """Returns a table of all language pairs and their mean; scores on dev have own columns."""
     parts = list(result.per_language.values())
     tested = "" if result.metric == "F1" else f"{args.dev_split} "
     columns = {"precision": f"{tested}P", "recall": f"{tested}R", "score": f"{tested}F1"}

@@ -44,7 +44,7 @@ def add_mining_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=("plain", "bucc"),
         default="plain",
-        help="plain: one sentence a line, whose id is the line's number, counted from 1; bucc: "
+        help="plain: one sentence per line, whose id is the line's number, counted from 1; bucc: "
         "lines id<TAB>sentence",
     )
     files.add_argument(
@@ -167,7 +167,7 @@ def check_flags(args: argparse.Namespace) -> None:
 
 
 def miner_of(args: argparse.Namespace) -> Miner:
-    """The miner that the flags describe."""
+    """Returns the miner that the flags describe."""
     from fairseq_amber.inference.mining.pair_miner import Miner
 
     probes = (args.nprobe or _PROBES) if args.search == "approximate" else None
@@ -175,7 +175,7 @@ def miner_of(args: argparse.Namespace) -> Miner:
 
 
 def mining_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The flags that a score depends on, for the JSON of a result."""
+    """Returns the flags that a score depends on, for the JSON of a result."""
     settings = {
         "margin": args.margin,
         "neighbours": args.neighbours,

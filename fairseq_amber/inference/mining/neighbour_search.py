@@ -1,4 +1,4 @@
-"""Searches the k nearest neighbours of two sets of sentence vectors in each other.
+"""Finds the k nearest neighbours of two sets of sentence vectors in each other.
 
 The search is exact, or approximate with faiss; its memory is bounded.
 """
@@ -32,7 +32,7 @@ class Neighbours(NamedTuple):
 
     @classmethod
     def on_cpu(cls, found: TopK) -> Neighbours:
-        """The neighbours that an exact search has found, as arrays."""
+        """Returns the neighbours that an exact search has found, as arrays."""
         return cls(found.values.cpu().numpy(), found.columns.cpu().numpy())
 
 
@@ -43,7 +43,7 @@ def exact_neighbours(
     *,
     tile: int | None = None,
 ) -> tuple[Neighbours, Neighbours]:
-    """The k nearest targets of each source and the k nearest sources of each target.
+    """Returns the k nearest targets of each source and the k nearest sources of each target.
 
     Cosines are computed in float32, with a progress bar. Of equal cosines any may be chosen.
 
@@ -67,7 +67,7 @@ def exact_neighbours(
 
 
 def _scan(queries: Tensor, items: UnitVectors, k: int) -> Neighbours:
-    """The k nearest items of a few queries (Q, D), by exact search."""
+    """Returns the k nearest items of a few queries (Q, D), by exact search."""
     nearest = TopK(len(queries), min(k, len(items)), queries.device)
     what = f"exact search for {len(queries):,} sentences"
     with Progress(total=len(items), unit="sentences", what=what) as progress:
@@ -78,7 +78,7 @@ def _scan(queries: Tensor, items: UnitVectors, k: int) -> Neighbours:
 
 
 def default_lists(items: int) -> int:
-    """Number of lists for an index of N items: 4 sqrt(N), but at least 39 items in a list."""
+    """Returns the number of lists for N items: 4 sqrt(N), but at least 39 items in a list."""
     return max(1, min(int(4 * items**0.5), items // 39))
 
 
@@ -156,15 +156,15 @@ def sampled_recall(
     sample: int = 500,
     seed: int = 1,
 ) -> float:
-    """Recall of a search: the share of the true nearest neighbours that it has found.
+    """Measures the recall of a search: the share of the true nearest neighbours that it has found.
 
-    It is measured on a random sample of each side, which is searched exactly.
+    The recall is measured on a random sample of each side, which is searched exactly.
 
     Args:
         source: N vectors of dimension D.
         target: M vectors of dimension D.
         found: neighbours of the sources and of the targets, from ``approximate_neighbours``.
-        sample: sentences to sample on each side.
+        sample: number of sentences to sample on each side.
         seed: seed of the sample.
 
     Returns:
@@ -187,7 +187,8 @@ def import_faiss() -> Any:
     Raises:
         UserError: faiss is not installed.
     """
-    logging.getLogger("faiss.loader").setLevel(logging.WARNING)  # it logs which build it loads
+    # the loader logs which build it loads
+    logging.getLogger("faiss.loader").setLevel(logging.WARNING)
     try:
         import faiss
     except ImportError:

@@ -26,7 +26,7 @@ class Mined(NamedTuple):
 
     Attributes:
         texts: the two texts.
-        pairs: the candidate pairs, as indices of sentences of the texts.
+        pairs: the candidate pairs, as indices of the texts' sentences.
         search_recall: share of the true nearest neighbours that the search found, in percent,
             measured on a sample; None for an exact search.
     """
@@ -36,7 +36,7 @@ class Mined(NamedTuple):
     search_recall: float | None
 
     def best_threshold(self) -> float:
-        """The threshold with the highest F1 against the gold of these texts.
+        """Returns the threshold with the highest F1 against the gold of these texts.
 
         Raises:
             UserError: there are no candidates.
@@ -50,7 +50,7 @@ class Mined(NamedTuple):
         return best_threshold(self.pairs.score, self.pairs.are_gold(gold), len(gold))
 
     def scores(self, threshold: float) -> dict[str, Any]:
-        """The scores of the pairs at or above a threshold, for the JSON of a result.
+        """Returns the scores of the pairs at or above a threshold, for the JSON of a result.
 
         Returns:
             ``score`` (F1), ``precision`` and ``recall`` in percent; the numbers of pairs ``mined``
@@ -72,11 +72,11 @@ class Mined(NamedTuple):
         return scores
 
     def outcomes(self, threshold: float) -> np.ndarray:
-        """The part of each of N source sentences in F1, which is a ratio of two sums over them.
+        """Returns what each of N source sentences adds to the numerator and denominator of F1.
 
         Returns:
-            (N, 2): twice the number of its correct pairs, and the number of its mined pairs plus
-            that of its gold pairs.
+            (N, 2): for each sentence the numerator, twice the number of its correct pairs, and
+            the denominator, the number of its mined pairs plus that of its gold pairs.
         """
         kept, gold = self.pairs.above(threshold), self.texts.known_gold
         sides = kept.source[kept.are_gold(gold)], kept.source, gold[:, 0]
@@ -110,7 +110,7 @@ class Miner:
         Args:
             texts: the texts.
             source: the vectors of the source sentences, row i of the i-th distinct sentence.
-            target: the vectors of the target sentences, likewise.
+            target: the vectors of the target sentences, row i of the i-th distinct sentence.
 
         Raises:
             UserError: the two sides have vectors of different dimensions, or faiss is missing.
@@ -127,7 +127,12 @@ class Miner:
     def candidates(
         self, source: UnitVectors, target: UnitVectors
     ) -> tuple[MinedPairs, tuple[Neighbours, Neighbours]]:
-        """The candidate pairs of two sets of vectors, and the neighbours that they come from."""
+        """Finds the candidate pairs of two sets of vectors.
+
+        Returns:
+            The candidate pairs, and the neighbours of the sources and of the targets from which
+            the pairs were selected.
+        """
         if self.probes is None:
             found = exact_neighbours(source, target, self.neighbours)
         else:

@@ -32,12 +32,12 @@ class MinedPairs(NamedTuple):
     target: np.ndarray
 
     def above(self, threshold: float) -> MinedPairs:
-        """The pairs with a score of ``threshold`` or more."""
+        """Returns the pairs with a score of ``threshold`` or more."""
         count = int(np.count_nonzero(self.score >= threshold))
         return MinedPairs(self.score[:count], self.source[:count], self.target[:count])
 
     def are_gold(self, gold: np.ndarray) -> np.ndarray:
-        """Which of the pairs are among the gold pairs (G, 2): (C,) bool."""
+        """Returns (C,) bool, True where a pair is among the gold pairs (G, 2)."""
         return is_gold(self.source, self.target, gold)
 
 
@@ -87,7 +87,7 @@ def mine_pairs(
 def _best(
     neighbours: Neighbours, mean_own: np.ndarray, mean_other: np.ndarray, margin: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The highest score of each of N sentences (N,), and the neighbour that has it (N,)."""
+    """Returns the highest score of each of N sentences (N,), and the neighbour that has it (N,)."""
     cosine, own, other = (
         torch.from_numpy(array.astype(np.float64))
         for array in (neighbours.cosine, mean_own[:, None], mean_other[neighbours.rows])
@@ -98,7 +98,7 @@ def _best(
 
 
 def _ranked(score: np.ndarray, source: np.ndarray, target: np.ndarray) -> MinedPairs:
-    """Sorts pairs by falling score, then by rows, and leaves out those whose score is -inf."""
+    """Sorts C pairs by falling score, then by rows, and leaves out those whose score is -inf."""
     order = np.lexsort((target, source, -score))
     order = order[: np.count_nonzero(score > -np.inf)]
     return MinedPairs(score[order], source[order], target[order])

@@ -32,7 +32,7 @@ class MiningText(NamedTuple):
     sentence_of: np.ndarray
 
     def first_ids(self) -> list[str]:
-        """The id of each sentence: that of the first line that holds it."""
+        """Returns the id of each sentence: that of the first line that holds it."""
         _, first = np.unique(self.sentence_of, return_index=True)
         return [self.ids[i] for i in first]
 
@@ -56,20 +56,20 @@ class MiningSet(NamedTuple):
         """The gold pairs.
 
         Raises:
-            ValueError: they are not known.
+            ValueError: the gold pairs are not known.
         """
         if self.gold is None:
             raise ValueError(f"{self.source.path} has no gold")
         return self.gold
 
     def digest(self) -> str:
-        """Digest of the sentences and the gold; the order of the gold pairs does not matter."""
+        """Returns a digest of the sentences and the gold pairs, whose order does not matter."""
         pairs = (f"{i} {j}" for i, j in sorted(self.known_gold.tolist()))
         return digest_of(self.source.sentences, self.target.sentences, pairs)
 
 
 def read_plain(path: Path) -> MiningText:
-    """Reads text with one sentence a line. The id of a line is its number, counted from 1.
+    """Reads text with one sentence per line. The id of a line is its number, counted from 1.
 
     Blank lines are skipped.
 
@@ -79,7 +79,7 @@ def read_plain(path: Path) -> MiningText:
     lines = read_lines(path)
     filled = [number for number, line in enumerate(lines) if line.strip()]
     if not filled:
-        raise UserError(f"{path} is blank; give a file with one sentence a line")
+        raise UserError(f"{path} is blank; give a file with one sentence per line")
     return _distinct(path, lines, [str(row + 1) for row in filled], filled)
 
 
@@ -111,7 +111,7 @@ def read_text(path: Path, format_name: str) -> MiningText:
 
 
 def numbered(path: Path, lines: int) -> MiningText:
-    """A text whose vectors alone are known: its sentences and their ids are 1, 2, ..."""
+    """Makes a text of which only the vectors are known; its sentences and ids are 1, 2, ..."""
     names, rows = [str(number) for number in range(1, lines + 1)], np.arange(lines)
     return MiningText(path, names, rows, lines, names, rows)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fairseq_amber.errors import UserError
 
-PIECE = 16384  # rows that are read and computed with at once
+PIECE = 16384  # number of rows that are read at once
 
 
 def open_vectors(path: Path) -> np.ndarray:
@@ -28,7 +28,7 @@ def open_vectors(path: Path) -> np.ndarray:
         array = None
     if array is None or array.ndim != 2 or array.dtype.kind != "f" or array.size == 0:
         raise UserError(
-            f"{path} is no .npy of floats (N, D), or is not whole; make it with fairseq-amber embed"
+            f"{path} is not a complete .npy of floats (N, D); make it with fairseq-amber embed"
         )
     return array
 
@@ -40,7 +40,7 @@ class UnitVectors:
 
     Attributes:
         dim: D.
-        device: where the rows are after reading.
+        device: the device that holds the rows after reading.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class UnitVectors:
             vectors: (N, D) array or tensor.
             rows: ascending indices of the rows to take; by default all.
             device: where to put the rows; by default the device of ``vectors``.
-            name: what errors call the vectors.
+            name: the name of the vectors in error messages.
 
         Raises:
             UserError: a vector is NaN or infinite.
@@ -80,17 +80,17 @@ class UnitVectors:
             self._scale[start : start + PIECE] = 1 / norms.clamp(min=1e-12)
 
     def __len__(self) -> int:
-        """Number of rows."""
+        """Returns the number of rows."""
         return len(self._scale)
 
     def __getitem__(self, which: slice | np.ndarray) -> Tensor:
-        """Rows of length one: (n, D) float32 on the device."""
+        """Returns rows of length one: (n, D) float32 on the device."""
         piece = self._vectors[which if self._rows is None else self._rows[which]]
         if not isinstance(piece, Tensor):
             piece = torch.from_numpy(np.array(piece))
         return piece.to(self.device).float() * self._scale[which]
 
     def pieces(self, size: int) -> Iterator[tuple[int, Tensor]]:
-        """Yields pieces of up to ``size`` rows, each with the index of its first row."""
+        """Yields pieces (n, D) of up to ``size`` rows, each after the index of its first row."""
         for start in range(0, len(self), size):
             yield start, self[start : start + size]

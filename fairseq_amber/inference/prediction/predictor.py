@@ -33,7 +33,7 @@ class Predictor:
         decoding: how answers are chosen.
 
     Attributes:
-        config: see above.
+        config: what identifies the model and decides on its rows, for the JSON of a result.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Predictor:
         return cls(model.to(where), folder, settings, state["labels"], config, decoding)
 
     def predict(self, split: str, language: str, *, batch_tokens: int = 8192) -> list[Any]:
-        """Predictions for all examples of a split in a language, in the order of its file.
+        """Returns predictions for all examples of a split in a language, in the order of its file.
 
         A prediction does not depend on what else is in its batch.
 
@@ -132,7 +132,8 @@ class Predictor:
         """
         learning = self._learning
         dataset = learning.dataset(self._folder, split, [language], self._settings, training=False)
-        # What is chosen may stay on the device: so there is one wait for it, at the end.
+        # The chosen labels or spans may stay on the device until the end, so that the host waits
+        # only once.
         chosen = [
             (learning.choose(scores, batch, self._decoding), batch)
             for batch, scores in self._scores(dataset, batch_tokens)
@@ -147,7 +148,7 @@ class Predictor:
     def _scores(
         self, dataset: TaskDataset, batch_tokens: int
     ) -> Iterator[tuple[dict[str, Any], Tensor]]:
-        """Batches of falling length without ``net_input``, and the head's scores of each."""
+        """Yields batches of falling length without ``net_input``, and the head's scores of each."""
         broken = torch.zeros((), dtype=torch.bool, device=self._device)
         sizes, what = dataset.sizes.tolist(), f"predicting {dataset.languages[0]}"
         with Progress(total=len(dataset), unit="examples", what=what, work=sum(sizes)) as progress:
@@ -169,7 +170,7 @@ class Predictor:
 
 
 def _check_task(loaded: LoadedModel, folder: TaskFolder, checkpoint: str | Path) -> dict[str, Any]:
-    """What the task of a checkpoint has kept in it, if that is the folder's task.
+    """Returns the task state of a checkpoint, after checking that it belongs to the folder's task.
 
     Raises:
         UserError: the checkpoint is not fine-tuned for the folder's task and labels.

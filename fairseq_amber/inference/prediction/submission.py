@@ -1,4 +1,4 @@
-"""Predictions as XTREME's evaluate.py reads them: one folder a task, one file a language."""
+"""Writes predictions for XTREME's evaluate.py: one folder per task, one file per language."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SPLITS = {"valid": "dev"}
 def submission_path(
     folder: str | Path, task: str, split: str, language: str, *, by_id: bool
 ) -> Path:
-    """The file of one language, such as FOLDER/udpos/test-de.tsv; XTREME calls valid ``dev``.
+    """Returns the file of one language, such as FOLDER/udpos/test-de.tsv; valid is named ``dev``.
 
     Args:
         folder: the folder of all predictions.
@@ -29,7 +29,7 @@ def submission_path(
 
 
 def n_best_path(path: Path) -> Path:
-    """The file of the n best answers beside that of the best: xquad/nbest-test-de.json."""
+    """Returns the file of the n best answers beside that of the best: xquad/nbest-test-de.json."""
     return path.with_name(f"nbest-{path.name}")
 
 
@@ -38,8 +38,8 @@ def write_predictions(path: Path, predicted: Any) -> None:
 
     Args:
         path: the file to write.
-        predicted: the labels of each sentence's words (written one a line, with an empty line
-            between sentences), a label for each pair (one a line), or answers by question id
+        predicted: the labels of each sentence's words (written one per line, with an empty line
+            between sentences), a label for each pair (one per line), or answers by question id
             (JSON).
 
     Raises:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fairseq_amber.inference.tokenizer import Tokenizer, WordPieces
     from fairseq_amber.inference.word_alignment.word_aligner import Aligner
 
-SUMMARY = "write word alignments of sentence pairs in Pharaoh format (0-0 1-2), one pair a line"
+SUMMARY = "write word alignments of sentence pairs in Pharaoh format (0-0 1-2), one pair per line"
 EXAMPLE = (
     "fairseq-amber align checkpoint_best.pt --source test.de-en.de --target test.de-en.en "
     "--output de-en.align"
@@ -229,7 +229,7 @@ def _output(args: argparse.Namespace, name: str, aligner: Aligner) -> Iterator[T
 
 
 def _line_number(text: str, lines: int) -> int:
-    """The index of a line, counted from 0, from its number, counted from 1."""
+    """Returns the index of a line, counted from 0, from its number, counted from 1."""
     if not text.isdecimal() or not 1 <= int(text) <= lines:
         raise UserError(f"--plot {text}: expected the number of a sentence pair, 1 to {lines}")
     return int(text) - 1

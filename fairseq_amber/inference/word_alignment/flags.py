@@ -52,7 +52,7 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def method_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The flags that are given, as arguments of ``Aligner``.
+    """Returns the flags that are given, as arguments of ``Aligner``.
 
     Raises:
         UserError: a flag is not for the chosen method.

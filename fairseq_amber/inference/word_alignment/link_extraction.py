@@ -1,4 +1,4 @@
-"""Word links from attention maps or states of a batch of sentence pairs.
+"""Extracts word links from attention maps or states of a batch of sentence pairs.
 
 All functions are batched; their results equal those of a loop over single pairs. Masks are True on
 the tokens that count: special tokens and padding do not.
@@ -36,7 +36,7 @@ def mutual_attention(source_to_target: Tensor, target_to_source: Tensor) -> Tens
 
 
 def cosine_similarity(source: Tensor, target: Tensor) -> Tensor:
-    """Cosine of every source state with every target state.
+    """Computes the cosine of every source state with every target state.
 
     Args:
         source: (B, S, D) states.
@@ -60,7 +60,7 @@ def transport_plan(
     iterations: int,
     reach: float | None = None,
 ) -> Tensor:
-    """The entropic transport plan between the states of two sentences (Cuturi, 2013).
+    """Returns the entropic transport plan between the states of two sentences (Cuturi, 2013).
 
     Each sentence has a mass of 1, and all its states hold equal shares of it. Moving mass from one
     state to another costs 1 - cosine.
@@ -150,13 +150,13 @@ def iterated_argmax(
 def word_links(
     aligned: Tensor, source_words: Tensor, target_words: Tensor
 ) -> list[list[tuple[int, int]]]:
-    """Word links from token links: two words are linked if any two of their tokens are.
+    """Turns token links into word links: two words are linked if any two of their tokens are.
 
     Args:
         aligned: (B, S, T) bool, True on token links.
         source_words: (B, S) int64, index of the word that each token belongs to; ``NO_WORD`` for
             special tokens and padding, whose links are dropped.
-        target_words: (B, T) int64, likewise.
+        target_words: (B, T) int64, the same for the target tokens.
 
     Returns:
         B sorted lists of distinct links (source word, target word).

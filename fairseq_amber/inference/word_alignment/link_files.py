@@ -57,7 +57,7 @@ def parse_pharaoh(line: str, *, one_based: bool = False) -> Links:
     for entry in line.split():
         match = _LINK.fullmatch(entry)
         if match is None:
-            raise UserError(f"'{entry}' is no link; expected i-j (sure) or ipj (possible)")
+            raise UserError(f"'{entry}' is not a link; expected i-j (sure) or ipj (possible)")
         link = _link(match[1], match[3], one_based, entry)
         if link is not None:
             possible.add(link)
@@ -67,7 +67,7 @@ def parse_pharaoh(line: str, *, one_based: bool = False) -> Links:
 
 
 def format_pharaoh(links: Iterable[Link]) -> str:
-    """One line in Pharaoh's format, such as ``0-0 1-2``: sorted links, without the newline."""
+    """Returns one line in Pharaoh's format, such as ``0-0 1-2``: sorted links, without newline."""
     return " ".join(f"{i}-{j}" for i, j in sorted(links))
 
 
@@ -100,7 +100,7 @@ def _read_naacl(path: str | Path, lines: list[str]) -> list[Links]:
             return
         match = _NAACL.fullmatch(line)
         if match is None:
-            raise UserError(f"'{line.strip()}' is no link; expected PAIR SOURCE TARGET [S|P]")
+            raise UserError(f"'{line.strip()}' is not a link; expected PAIR SOURCE TARGET [S|P]")
         pair = int(match[1])
         if pair == 0:
             raise UserError(f"'{line.strip()}': NAACL's format counts sentence pairs from 1")
@@ -123,7 +123,7 @@ def _numbered(path: str | Path, lines: list[str]) -> Iterator[tuple[int, str]]:
 
 
 def _link(source: str, target: str, one_based: bool, entry: str) -> Link | None:
-    """A link counted from 0; None for a link to no word."""
+    """Returns a link counted from 0; None for a link to no word."""
     link = int(source) - one_based, int(target) - one_based
     if max(link) < 0:
         raise UserError(f"'{entry}' counts from 0, but the file should count from 1")

@@ -16,7 +16,7 @@ from fairseq_amber.files.json_file import parse_json, read_bytes, write_json
 
 
 def settings_path(alignments: Path) -> Path:
-    """The path of the record, X.align.settings for X.align."""
+    """Returns the path of the record, X.align.settings for X.align."""
     return alignments.with_name(alignments.name + ".settings")
 
 
@@ -30,7 +30,7 @@ def read_settings(alignments: Path) -> dict[str, Any] | None:
     """Reads the settings that ``write_settings`` has recorded.
 
     Returns:
-        The settings; None if there is no record, or the alignments are not those it was made for.
+        The settings; None if there is no record, or the alignments have changed since it was made.
 
     Raises:
         UserError: the record cannot be read, or is damaged.
@@ -65,7 +65,7 @@ def merged(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _digest(path: Path) -> str:
-    """The first 16 hexadecimal digits of SHA-256 of a file."""
+    """Returns the first 16 hexadecimal digits of SHA-256 of a file."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):

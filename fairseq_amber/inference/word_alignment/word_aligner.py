@@ -58,7 +58,7 @@ class _TokenScores(NamedTuple):
     Attributes:
         scores: (B, S, T), a higher score is a better match.
         source_mask: (B, S) bool, True on subwords, False on padding.
-        target_mask: (B, T) bool, likewise.
+        target_mask: (B, T) bool, True on subwords, False on padding.
     """
 
     scores: Tensor
@@ -75,8 +75,8 @@ class Aligner:
       alignment objective makes agree, averaged over the attention heads.
     - ``similarity``: by the cosine of their states at a layer, each sentence encoded alone (Jalili
       Sabet et al., 2020: Argmax).
-    - ``itermax``: as ``similarity``, and then links are added among what has none (the same paper:
-      Itermax).
+    - ``itermax``: as ``similarity``, and then links are added among units that have none (the
+      same paper: Itermax).
     - ``transport``: by the mass that moves from one to the other in the optimal transport plan
       between their states.
 
@@ -84,7 +84,7 @@ class Aligner:
         method: the method.
         layer: the layer of the states, 0 to L.
         max_tokens: length of the longest row that the model takes, special tokens included.
-        config: what the links depend on, for the JSON of a result.
+        config: the settings on which the links depend, for the JSON of a result.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class Aligner:
             yield i, []
 
     def cut_words(self, source: WordPieces, target: WordPieces) -> int:
-        """How many units of a pair lie beyond the longest row, so that they get no links."""
+        """Returns how many units of a pair do not fit into the longest row and get no links."""
         cut = 0
         for whole, fitted in zip((source, target), self._fit(source, target)):
             if len(fitted.words) < len(whole.words):
@@ -180,7 +180,7 @@ class Aligner:
         return cut
 
     def word_scores(self, source: WordPieces, target: WordPieces, shape: tuple[int, int]):
-        """The score of every two words of one pair, for a picture.
+        """Returns the score of every two words of one pair, for a picture.
 
         Args:
             source: the source sentence.
@@ -188,8 +188,9 @@ class Aligner:
             shape: the numbers of words of the two sentences.
 
         Returns:
-            float32 array of that shape: the highest score of any two of their subwords; for
-            ``transport`` the mass that moves between the two words, as a share of the smaller mass.
+            float32 array of that shape: for every two words the highest score of any two of their
+            subwords; for ``transport`` the mass that moves between the two words, as a share of the
+            smaller mass.
         """
         result = np.zeros(shape, dtype=np.float32)
         x, y = self._fit(source, target)
@@ -209,7 +210,7 @@ class Aligner:
         return np.divide(result, smaller, out=result, where=smaller > 0)
 
     def _fit(self, source: WordPieces, target: WordPieces) -> tuple[WordPieces, WordPieces]:
-        """Cuts the sentences of a pair to what fits into a row."""
+        """Cuts the sentences of a pair so that they fit into a row."""
         if self.method == "attention":
             lengths = self._encoder.fit_pair(len(source.ids), len(target.ids))
         else:
@@ -221,14 +222,14 @@ class Aligner:
         return x, y
 
     def _tokens(self, source: WordPieces, target: WordPieces) -> int:
-        """Tokens of a pair in a batch of equally long pairs, special tokens included."""
+        """Returns tokens of a pair in a batch of equally long pairs, special tokens included."""
         lengths = len(source.ids), len(target.ids)
         if self.method == "attention":  # rows [x;y] and [y;x]
             return 2 * (sum(lengths) + PAIR_SPECIALS)
         return 2 * (max(lengths) + SENTENCE_SPECIALS)
 
     def _score(self, pairs: Sequence[tuple[WordPieces, WordPieces]]) -> _TokenScores:
-        """The scores of one batch of pairs."""
+        """Returns the scores of one batch of pairs."""
         sources, targets = ([side.ids for side in sides] for sides in zip(*pairs))
         if self.method == "attention":
             maps = self._encoder.pair_attention(sources, targets)
@@ -242,18 +243,18 @@ class Aligner:
         return _TokenScores(scores, states.source_mask, states.target_mask)
 
     def _extract(self, found: _TokenScores) -> Tensor:
-        """The links of subwords: (B, S, T) bool."""
+        """Returns the links of subwords: (B, S, T) bool."""
         if self.method == "itermax":
             similarity = (1 + found.scores) / 2
             return self._itermax(similarity, found.source_mask, found.target_mask)
         aligned = mutual_argmax(*found)
         if self.method == "transport":
-            aligned &= found.scores > 0  # where no mass goes there is no link
+            aligned &= found.scores > 0  # subwords between which no mass moves are not linked
         return aligned
 
 
 def _check_finite(found: _TokenScores) -> None:
-    """Refuses scores that are NaN or infinite."""
+    """Raises UserError if a score is NaN or infinite."""
     padding = ~(found.source_mask[:, :, None] & found.target_mask[:, None, :])
     # A comparison with NaN is always false, so that such words would be linked to the first word.
     if not found.scores.masked_fill(padding, 0).isfinite().all():

@@ -20,7 +20,7 @@ from fairseq_amber.tokenizers.fairseq_order import UNKNOWN
 
 @dataclass
 class Counts:
-    """What became of the lines of a corpus.
+    """How many lines of a corpus were read, kept and dropped.
 
     Attributes:
         lines: number of lines read, where a pair is one line.

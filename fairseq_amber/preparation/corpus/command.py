@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="RAW",
         help="folder with {train,valid,test}.<src>-<tgt>.<lang> (aligned lines) and "
-        "{train,valid}.<lang> (one sentence a line); dev is another name of valid, and other "
+        "{train,valid}.<lang> (one sentence per line); dev is another name of valid, and other "
         "files are ignored",
     )
     parser.add_argument("data_bin", type=Path, metavar="DATA_BIN", help="folder to write")

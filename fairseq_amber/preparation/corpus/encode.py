@@ -46,7 +46,8 @@ class Encoder:
         """Encodes lines, without special tokens.
 
         Returns:
-            The token ids of all lines end to end, and (lines,) int64 the number of each line's.
+            The token ids of all lines end to end, and (lines,) int64 the number of ids of each
+            line.
         """
         pieces, lengths = self._subwords.encode(lines)
         return self._ids[pieces], lengths
@@ -68,7 +69,7 @@ class Encoder:
         return EncodedBlock(ids, sizes, dropped, line_digests(closed) if wanted else [])
 
 
-_encoder: Encoder  # the one of this worker process
+_encoder: Encoder  # the encoder of this worker process
 
 
 def start_encoder(vocabulary: Vocabulary, filters: FilterSettings) -> None:
@@ -137,7 +138,12 @@ def append_eos(ids: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def line_digests(sides: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[bytes]:
-    """Returns 64 bits for each line, which are equal if two lines are equal on all sides."""
+    """Returns 64 bits for each line, which are equal if two lines are equal on all sides.
+
+    Args:
+        sides: for each side, the token ids of all lines end to end, and (lines,) number of ids of
+            each line.
+    """
     if not len(sides[0][1]):
         return []
     lines = zip(*(np.split(ids, np.cumsum(sizes)[:-1]) for ids, sizes in sides))

@@ -53,7 +53,7 @@ class Manifest:
             wanted: what the run is asked for.
 
         Returns:
-            What the folder was prepared with and the run is not; None if both agree.
+            What the folder was prepared with, where that differs from the run; None if both agree.
         """
         if wanted.digests:
             if wanted.digests != self.digests:

@@ -61,10 +61,10 @@ def prepare(
     Args:
         raw: the folder of raw text, see ``find_corpora``.
         data_bin: the folder to write.
-        vocabulary: how to learn a vocabulary, unless a tokenizer is given.
+        vocabulary: the settings for learning a vocabulary, unless a tokenizer is given.
         tokenizer: the path of a tokenizer, see ``find_tokenizer``.
         dictionary: the tokenizer's fairseq dictionary.
-        filters: which lines are dropped.
+        filters: the limits that decide which lines are dropped.
         languages: see ``find_corpora``.
         pairs: see ``find_corpora``.
         mono_from_parallel: see ``find_corpora``.
@@ -233,7 +233,7 @@ def _binarize_all(
     filters: FilterSettings,
     workers: int,
 ) -> tuple[int, float]:
-    """Binarises what is not finished; returns the number of sentences and of seconds."""
+    """Binarises the corpora that are not finished; returns how many sentences, and the seconds."""
     todo = [corpus for corpus in corpora if not manifest.is_finished(corpus.name, folder.path)]
     if not todo:
         return 0, 0.0
@@ -278,8 +278,8 @@ def check_alignment(corpora: Sequence[Corpus], texts: dict[Path, TextFile]) -> N
     """Checks that aligned files have the same number of lines.
 
     Raises:
-        UserError: they have not; the message names both files, their numbers of lines, and the
-            first line without a partner.
+        UserError: the numbers of lines differ; the message names both files, their numbers of
+            lines, and the first line without a partner.
     """
     for corpus in corpora:
         for files in corpus.sources:

@@ -66,7 +66,7 @@ def load_vocabulary(
         dictionary_name: the name of the dictionary in error messages.
 
     Raises:
-        UserError: a file is not what its name says, or the two do not belong together.
+        UserError: a file is not what its name says, or the dictionary does not fit the tokenizer.
     """
     subwords = tokenizer.load()
     pieces = subwords.pieces
@@ -93,7 +93,7 @@ def sampling_plan(lines: dict[str, int], alpha: float, most: int) -> dict[str, i
     Args:
         lines: number of lines of each language.
         alpha: the exponent.
-        most: limit of all lines together; below it there are as many as the text has.
+        most: limit of all lines together; a smaller text gives as many lines as it has.
     """
     total = min(sum(lines.values()), most)
     weights = {language: count**alpha for language, count in lines.items()}

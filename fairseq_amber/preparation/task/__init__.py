@@ -1,1 +1,1 @@
-"""``fairseq-amber prepare-task``: the raw files of one of XTREME's tasks to a task folder."""
+"""``fairseq-amber prepare-task``: turns raw files of a task of XTREME into a task folder."""

@@ -1,9 +1,9 @@
-"""Reading labelled sentence pairs: ``sentence<TAB>sentence<TAB>label``.
+"""Reads labelled sentence pairs: ``sentence<TAB>sentence<TAB>label``.
 
-XTREME's files come from Python's csv writer, which puts a sentence that has quotation marks between
-two further ones and doubles those inside. Other files have quotation marks as they are. A sentence
-counts as quoted only if the csv writer would have written it exactly so; every other sentence is
-taken as it stands.
+XTREME's files come from Python's csv writer: it puts a sentence that has quotation marks between
+two further ones, and doubles those inside. Other files have their quotation marks unchanged. A
+sentence counts as quoted only if the csv writer would have written it exactly so; every other
+sentence is taken as it stands.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class PairFile(NamedTuple):
     labels: list[str]
 
     def line(self, index: int) -> int:
-        """The line, from 1, of a pair."""
+        """Returns the line of a pair, counted from 1."""
         return index + 1
 
 
@@ -52,8 +52,8 @@ def read_pairs(path: Path, *, labelled: bool) -> PairFile:
             be empty or absent.
 
     Raises:
-        UserError: the file cannot be read, a line has another number of columns, or a sentence or
-            a label is missing (naming the line).
+        UserError: the file cannot be read, a line has the wrong number of columns, or a sentence or
+            a label is missing; the message names the line.
     """
     file = PairFile(path, [], [], [])
     for number, line in enumerate(read_lines(path), 1):

@@ -1,4 +1,4 @@
-"""``fairseq-amber prepare-task``: the raw files of one of XTREME's tasks to a task folder."""
+"""``fairseq-amber prepare-task``: turns raw files of a task of XTREME into a task folder."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--labels",
         type=Path,
         metavar="FILE",
-        help="a file with the labels of pos and ner, one a line, in the order of their numbers "
+        help="a file with the labels of pos and ner, one per line, in the order of their numbers "
         "(default: the labels of the training files, sorted, O first; without training files the "
         "labels of OUT)",
     )

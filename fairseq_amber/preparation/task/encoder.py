@@ -1,4 +1,4 @@
-"""Encoding many texts in worker processes; a text that occurs again is encoded once."""
+"""Encodes many texts in worker processes; a text that occurs again is encoded once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TextEncoder:
         vocabulary: the tokenizer with its dictionary.
 
     Attributes:
-        what: what the progress bar says.
+        what: the text that the progress bar shows.
     """
 
     what = "encoding"
@@ -58,7 +58,7 @@ class TextEncoder:
         return [number for number in self._ids[bare].tolist() if number != UNKNOWN]
 
     def encode(self, texts: Sequence[str]) -> Encoded:
-        """The ids of each text, without special tokens."""
+        """Returns the ids of each text, without special tokens."""
         places: dict[str, int] = {}
         indices = np.fromiter(
             (places.setdefault(text, len(places)) for text in texts), np.int64, len(texts)
@@ -70,8 +70,12 @@ class TextEncoder:
         return take(Encoded(self._ids[numbers], lengths.astype(np.int32)), indices)
 
     def encode_with_offsets(self, texts: Sequence[str]) -> tuple[Encoded, np.ndarray]:
-        """The ids of each text, and (T, 2) int32: the characters [begin, end) of its text that each
-        token stands for."""
+        """Encodes texts, and finds the characters that each token stands for.
+
+        Returns:
+            The ids of each text, and (T, 2) int32: the characters [begin, end) of its text that
+            each token stands for.
+        """
         parts = self._in_chunks(_encode_with_offsets, texts, _CONTEXTS)
         numbers, lengths, offsets = join(parts)
         return Encoded(self._ids[numbers], lengths.astype(np.int32)), offsets
@@ -87,11 +91,11 @@ class TextEncoder:
 
 
 def take(encoded: Encoded, indices: np.ndarray) -> Encoded:
-    """The texts at some indices, in that order.
+    """Returns the texts at some indices, in that order.
 
     Args:
         encoded: N texts.
-        indices: which of them to take; an index may occur several times.
+        indices: (n,) the indices of the texts to take; an index may occur several times.
     """
     starts = np.cumsum(encoded.lengths, dtype=np.int64) - encoded.lengths
     lengths = encoded.lengths[indices]

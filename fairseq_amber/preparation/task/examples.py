@@ -49,7 +49,7 @@ class Examples(ABC):
 
     @classmethod
     def fixed_labels(cls, task: str) -> list[str] | None:
-        """The labels that a task has whatever its files hold; None if the training files decide."""
+        """Returns the labels that a task always has; None if the training files decide."""
         return []
 
     @property
@@ -71,14 +71,14 @@ class Examples(ABC):
 
     @abstractmethod
     def encode(self, encoder: TextEncoder) -> dict[str, np.ndarray]:
-        """The arrays of the examples; called after ``settle_labels``."""
+        """Returns the arrays of the examples; called after ``settle_labels``."""
 
     @abstractmethod
     def occurrences(self, arrays: Arrays, labels: Sequence[str]) -> dict[str, int]:
-        """How often each label occurs, for the summary.
+        """Counts how often each label occurs, for the summary.
 
         Args:
-            arrays: what ``encode`` has returned.
+            arrays: the arrays that ``encode`` has returned.
             labels: all labels in the order of their numbers.
         """
 
@@ -107,5 +107,5 @@ class LabelledExamples(Examples):
 
 
 def examples_class(task: str) -> type[Examples]:
-    """The class that reads the raw files of a task."""
+    """Returns the class that reads the raw files of a task."""
     return load_class(kind_of(task).examples)

@@ -13,7 +13,7 @@ from fairseq_amber.files.text import read_lines
 
 
 class LabelledFile(Protocol):
-    """A file of things that may have labels."""
+    """A file of words or sentence pairs that may have labels."""
 
     @property
     def path(self) -> Path:
@@ -21,19 +21,19 @@ class LabelledFile(Protocol):
 
     @property
     def labels(self) -> list[str]:
-        """The label of each thing in the file's order, "" where it has none."""
+        """The labels in the file's order, "" where a word or a pair has none."""
 
     def line(self, index: int) -> int:
-        """The line, from 1, of a label."""
+        """Returns the line of a label, counted from 1."""
 
 
 def ordered(labels: Iterable[str]) -> list[str]:
-    """Each label once, sorted; ``O``, if it occurs, comes first."""
+    """Returns each label once, sorted; ``O``, if it occurs, comes first."""
     return sorted(set(labels), key=lambda label: (label != "O", label))
 
 
 def read_labels(path: Path) -> list[str]:
-    """Reads the labels of a file, one a line, in the file's order.
+    """Reads the labels of a file, one per line, in the file's order.
 
     Raises:
         UserError: the file cannot be read, or a line is empty or occurs twice.
@@ -50,7 +50,7 @@ def check_blanks(file: LabelledFile, required: bool) -> None:
     """Checks that a file has all its labels or, if they are not required, none.
 
     Raises:
-        UserError: some labels are missing (naming the first such line).
+        UserError: some labels are missing; the message names the first such line.
     """
     missing = file.labels.count("")
     if missing and (required or missing < len(file.labels)):
@@ -60,7 +60,7 @@ def check_blanks(file: LabelledFile, required: bool) -> None:
 
 
 def number_labels(files: Sequence[LabelledFile], labels: Sequence[str], origin: str) -> np.ndarray:
-    """The numbers of the labels of all files.
+    """Returns the numbers of the labels of all files.
 
     Args:
         files: the files, with n labels in all.
@@ -71,7 +71,7 @@ def number_labels(files: Sequence[LabelledFile], labels: Sequence[str], origin: 
         (n,) int16: the number of each label, -1 where there is none.
 
     Raises:
-        UserError: a file has a label that is not among ``labels`` (naming its line).
+        UserError: a file has a label that is not among ``labels``; the message names its line.
     """
     numbers = {label: number for number, label in enumerate(labels)}
     numbers[""] = -1

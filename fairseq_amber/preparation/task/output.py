@@ -1,4 +1,4 @@
-"""Writing a task folder: a new one, complete or absent, or more files for one that exists."""
+"""Writes a new task folder, complete or not at all, or adds files to one that exists."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fairseq_amber.files.writing import atomic_folder
 
 
 def existing_folder(path: Path, task: str) -> TaskFolder | None:
-    """The task folder to add to; None if the path does not exist or is an empty folder.
+    """Returns the task folder to add to; None if the path does not exist or is an empty folder.
 
     Raises:
         UserError: the path is something else, or another task.
@@ -24,7 +24,9 @@ def existing_folder(path: Path, task: str) -> TaskFolder | None:
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return None
     if not (path / TASK_NAME).is_file():
-        raise UserError(f"{path} exists and is no prepared task; name another folder, or remove it")
+        raise UserError(
+            f"{path} exists and is not a prepared task; name another folder, or remove it"
+        )
     folder = TaskFolder.open(path)
     if folder.task != task:
         raise UserError(
@@ -84,7 +86,16 @@ class TaskWriter:
         sources: Sequence[Path],
         text: bytes | None,
     ) -> None:
-        """Writes the examples of a split in a language."""
+        """Writes the examples of a split in a language.
+
+        Args:
+            split: train, valid or test.
+            language: the language.
+            arrays: the arrays of ``Examples.encode``.
+            examples: the number of examples.
+            sources: the raw files.
+            text: ``Examples.text``.
+        """
         stem = self._working / f"{split}.{language}"
         with open(f"{stem}.npz", "wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -122,7 +133,7 @@ class TaskWriter:
 
 @contextmanager
 def task_writer(path: Path) -> Iterator[TaskWriter]:
-    """A writer whose files appear at ``path`` once the block has ended without an error.
+    """Gives a writer whose files appear at ``path`` once the block has ended without an error.
 
     They appear all at once if the path does not exist, else file by file, task.json last.
 

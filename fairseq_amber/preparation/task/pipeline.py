@@ -1,4 +1,4 @@
-"""From raw files to a task folder: read and check all, number the labels, encode, write."""
+"""Makes a task folder: reads and checks raw files, numbers the labels, encodes and writes."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _read_vocabulary(path: Path) -> Vocabulary:
 def _labels(
     task: str, path: Path | None, read: Read, old: TaskFolder | None
 ) -> tuple[list[str], str]:
-    """The labels in the order of their numbers, and where they come from."""
+    """Returns the labels in the order of their numbers, and where they come from."""
     fixed = examples_class(task).fixed_labels(task)
     if fixed is not None:
         if path is not None:
@@ -120,5 +120,5 @@ def _labels(
         return old.labels, str(old.path / LABELS_NAME)
     raise UserError(
         "the labels come from the training text; add it with --train en=FILE, or name a file "
-        "with one label a line by --labels"
+        "with one label per line by --labels"
     )

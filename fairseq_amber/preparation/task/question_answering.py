@@ -1,4 +1,4 @@
-"""Reading questions, their contexts and their answers, in SQuAD's format."""
+"""Reads questions, their contexts and their answers, in SQuAD's format."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ class Questions(Examples):
         }
 
     def occurrences(self, arrays: Arrays, labels: Sequence[str]) -> dict[str, int]:
-        """The number of answers, and of those that their subwords give back exactly."""
+        """Returns the number of answers, and of those that their subwords give back exactly."""
         answers = int(np.count_nonzero(arrays["answer_tokens"][:, 0] >= 0))
         return {"answers": answers, "exact": self._exact_answers(arrays)}
 
     def _exact_answers(self, arrays: Arrays) -> int:
-        """The number of first answers that their tokens give back character for character."""
+        """Counts the first answers that their tokens give back character for character."""
         starts = np.cumsum(arrays["context_lengths"]) - arrays["context_lengths"]
         exact = 0
         for question, (first, last) in zip(self._squad.questions, arrays["answer_tokens"].tolist()):
@@ -96,7 +96,7 @@ class Questions(Examples):
 def covering_tokens(
     contexts: Encoded, offsets: np.ndarray, paragraph: np.ndarray, spans: np.ndarray
 ) -> np.ndarray:
-    """The shortest runs of tokens that cover some spans of characters.
+    """Returns the shortest runs of tokens that cover some spans of characters.
 
     Args:
         contexts: the tokens of all contexts.
@@ -116,13 +116,13 @@ def covering_tokens(
         first = np.searchsorted(own[:, 1], begin, side="right")
         last = np.searchsorted(own[:, 0], end, side="left") - 1
         while first < last and own[first, 0] == own[first, 1]:
-            first += 1  # it is a bare U+2581, which stands for white space at the beginning
+            first += 1  # the token is a bare U+2581, which stands for white space at the beginning
         found[i] = (first, last) if first <= last else (-1, -1)
     return found
 
 
 def _joined(contents: Sequence[bytes]) -> bytes:
-    """The content of one SQuAD file with the articles of several."""
+    """Returns the content of one SQuAD file with the articles of several."""
     articles = [json.loads(content.decode("utf-8-sig"))["data"] for content in contents]
     joined = {"version": "joined", "data": list(chain.from_iterable(articles))}
     return json.dumps(joined, ensure_ascii=False).encode("utf-8")

@@ -18,7 +18,7 @@ _LANGUAGE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(-[A-Za-z0-9_]+)*")
 def collect_sources(
     task: str, xtreme: Path | None, given: dict[str, Sequence[tuple[str, Path]]]
 ) -> Sources:
-    """The files of each split and language, in the order given.
+    """Returns the files of each split and language, in the order given.
 
     Files given for a split and language take the place of XTREME's.
 
@@ -51,7 +51,7 @@ def collect_sources(
 
 def _check(split: str, language: str, path: Path, others: Sequence[Path]) -> None:
     if not _LANGUAGE.fullmatch(language):
-        raise UserError(f"--{split} {language}={path}: {language!r} is no language such as en")
+        raise UserError(f"--{split} {language}={path}: {language!r} is not a language such as en")
     if not path.is_file():
         raise UserError(f"--{split} {language}={path}: there is no such file")
     if path in others:
@@ -59,7 +59,7 @@ def _check(split: str, language: str, path: Path, others: Sequence[Path]) -> Non
 
 
 def _xtreme_files(task: str, folder: Path) -> Sources:
-    """XTREME's files: English ones to train on, those of every language to validate and test on."""
+    """Returns XTREME's files: the English training files, and all files to validate and test on."""
     found: Sources = {split: {} for split in SPLITS}
     names = examples_class(task).xtreme_files.get(task)
     if names is None:

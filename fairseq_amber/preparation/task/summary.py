@@ -33,7 +33,7 @@ class Counts(NamedTuple):
 
 
 def count(examples: Examples, arrays: Mapping[str, np.ndarray], labels: Sequence[str]) -> Counts:
-    """The counts of examples that were encoded as these arrays."""
+    """Counts the examples that were encoded as these arrays, and their tokens and labels."""
     tokens = [arrays[name] for name in examples.token_arrays]
     total = sum(len(array) for array in tokens)
     unknown = sum(int(np.count_nonzero(array == UNKNOWN)) for array in tokens)
@@ -42,7 +42,7 @@ def count(examples: Examples, arrays: Mapping[str, np.ndarray], labels: Sequence
 
 
 def describe(unit: str, counts: Mapping[tuple[str, str], Counts]) -> str:
-    """The table of all splits and languages.
+    """Returns the table of all splits and languages.
 
     Args:
         unit: what one example is, in the plural.

@@ -1,4 +1,4 @@
-"""Reading tagged sentences: ``word<TAB>label``, with an empty line between sentences."""
+"""Reads tagged sentences: ``word<TAB>label``, with an empty line between sentences."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TaggedFile(NamedTuple):
     sentence_lengths: list[int]
 
     def line(self, index: int) -> int:
-        """The line, from 1, of a word. An empty line precedes every sentence but the first."""
+        """Returns the line of a word, counted from 1; empty lines separate the sentences."""
         ends = np.cumsum(self.sentence_lengths)
         return index + 1 + int(np.searchsorted(ends, index, side="right"))
 

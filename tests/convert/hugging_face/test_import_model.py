@@ -177,7 +177,7 @@ def change_config(folder, **settings):
         ("num_attention_heads", 5, "a model of dimension 16 cannot have 5 attention heads"),
         ("intermediate_size", 41, "its files do not belong together"),
         ("max_position_embeddings", 70, "its files do not belong together"),
-        ("hidden_size", "many", "has a setting of another kind"),
+        ("hidden_size", "many", "has a setting of the wrong type"),
     ],
 )
 def test_a_config_that_does_not_fit(setting, value, message, hf_mbert, edited, refused):
@@ -206,4 +206,4 @@ def test_weights_that_are_missing_or_broken(hf_mbert, edited, refused):
     torch.save({"a": RunsCode()}, folder / "pytorch_model.bin")
     assert "is refused: it holds" in refused(folder)
     torch.save(argparse.Namespace(), folder / "pytorch_model.bin")
-    assert "holds other things than weights" in refused(folder)
+    assert "is not a dictionary of named tensors" in refused(folder)

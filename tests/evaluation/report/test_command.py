@@ -102,7 +102,7 @@ def test_draws_layers_and_sentence_spaces(fairseq_amber_command, checkpoint, cor
     "arguments, message",
     [
         ([], "nothing to report"),
-        (["{x}"], "is no result"),
+        (["{x}"], "is not a result"),
         (["{r}", "--curves", "tb"], "NAME=DIR"),
         (["{r}", "--heatmap", "a=none.png"], "none.png is missing"),
         (["{r}", "--heatmap", "a={x}"], "neither a .png nor an .svg"),
@@ -112,7 +112,7 @@ def test_draws_layers_and_sentence_spaces(fairseq_amber_command, checkpoint, cor
             ["--space", "A={ck}", "--space-folder", "{dir}", "--space-pairs", "de-fr"],
             "no pair 'de-fr'; it has de-en, en-de",
         ),
-        (["{r}", "--space", "A={r}", "--space-folder", "{dir}"], "no whole checkpoint"),
+        (["{r}", "--space", "A={r}", "--space-folder", "{dir}"], "not a complete checkpoint"),
     ],
 )
 def test_a_mistake_is_one_clear_line_and_writes_nothing(

@@ -105,7 +105,7 @@ def test_a_bad_pipe_is_one_clear_line_and_leaves_nothing(
         (["{ck}", "{text}", "{folder}"], "is a folder"),
         (["{ck}", "{text}", "{text}/x/out.npy"], "Not a directory"),
         (["{ck}", "{text}", "out.npy", "--layer", "4"], "layers 1 to 3"),
-        (["{text}", "{text}", "out.npy"], "no whole checkpoint"),
+        (["{text}", "{text}", "out.npy"], "not a complete checkpoint"),
     ],
 )
 def test_a_mistake_is_one_clear_line_and_writes_nothing(

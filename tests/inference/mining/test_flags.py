@@ -23,7 +23,7 @@ import pytest
         ("{ck} --source {x} --target {x} --threshold 1 --gold {bad}", "bad:1: {x} has no id a"),
         ("--vectors {x}.npy {short} ", "have 16 dimensions but those of {short} 2"),
         ("--vectors {x}.npy {short} --source {x} --target {x}", "3 vectors but {x} has 12 lines"),
-        ("--vectors {x}.npy {x}", "x is no .npy of floats"),
+        ("--vectors {x}.npy {x}", "x is not a complete .npy of floats"),
         ("--vectors {x}.npy {x}.npy --device warp", "--device warp"),
     ],
 )

@@ -31,10 +31,10 @@ def test_a_vector_that_is_not_finite_is_named():
     "content, message",
     [
         (None, "cannot read"),
-        (b"no numpy", "no .npy of floats"),
-        (np.ones(3), "no .npy of floats"),
-        (np.ones((3, 2), dtype=int), "no .npy of floats"),
-        (np.ones((0, 2)), "no .npy of floats"),
+        (b"no numpy", "not a complete .npy of floats"),
+        (np.ones(3), "not a complete .npy of floats"),
+        (np.ones((3, 2), dtype=int), "not a complete .npy of floats"),
+        (np.ones((0, 2)), "not a complete .npy of floats"),
     ],
 )
 def test_a_file_that_holds_no_vectors_is_named(content, message, tmp_path):
@@ -52,5 +52,5 @@ def test_a_file_that_was_cut_off_is_named(tmp_path):
     path = tmp_path / "x.npy"
     np.save(path, np.ones((100, 8)))
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(UserError, match="not whole"):
+    with pytest.raises(UserError, match="not a complete .npy"):
         open_vectors(path)

@@ -32,7 +32,7 @@ def test_formats_what_it_parses():
 def test_an_entry_that_is_no_link_is_refused_with_file_and_line(entry, tmp_path):
     path = tmp_path / "x.align"
     path.write_text(f"0-0\n\n0-1 {entry}\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"x\.align:3: .*no link"):
+    with pytest.raises(UserError, match=r"x\.align:3: .*not a link"):
         read_alignments(path)
 
 

@@ -58,7 +58,7 @@ def test_a_folder_of_somebody_else(prepare):
     Path("out").mkdir()
     Path("out/thesis.tex").write_text("all of it")
     status, _, error = prepare("pos", "--train", "en=train.tsv")
-    assert status == 2 and "out exists and is no prepared task; name another folder" in error
+    assert status == 2 and "out exists and is not a prepared task; name another folder" in error
     assert [path.name for path in Path("out").iterdir()] == ["thesis.tex"]
 
 

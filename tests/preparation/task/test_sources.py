@@ -72,5 +72,5 @@ def test_files_that_are_not_there(tmp_path: Path):
     with pytest.raises(UserError, match="given twice"):
         collect_sources("pos", None, {"test": [("de", path), ("de", path)]})
     for name in ("../de", "de.x", "", "d e"):
-        with pytest.raises(UserError, match="is no language such as en"):
+        with pytest.raises(UserError, match="is not a language such as en"):
             collect_sources("pos", None, {"test": [(name, path)]})

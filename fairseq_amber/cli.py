@@ -14,7 +14,7 @@ from typing import Iterator, Sequence
 from fairseq_amber import __version__
 from fairseq_amber.environment import package_version
 from fairseq_amber.errors import LOGGER, PROGRAM, UserError, error_line, warning_line
-from fairseq_amber.progress import command_progress, say
+from fairseq_amber.progress import command_progress, print_status
 
 COMMANDS = {
     "demo-corpus": "fairseq_amber.demo_corpus.command",
@@ -48,7 +48,7 @@ class _WarningsOnStderr(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.WARNING:
-            say(warning_line(record.getMessage()))
+            print_status(warning_line(record.getMessage()))
         else:
             logging.getLogger().callHandlers(record)
 

@@ -7,12 +7,12 @@ from math import isnan
 from typing import Any, Callable
 
 
-def whole(text: str) -> int:
+def whole_number(text: str) -> int:
     """Reads a whole number of either sign, such as a seed or a layer (-1 is the last layer)."""
     return _number(int, text, lambda x: True, "a whole number")
 
 
-def count(text: str) -> int:
+def positive_whole_number(text: str) -> int:
     """Reads a whole number from 1 up."""
     return _number(int, text, lambda x: x >= 1, "a whole number from 1 up")
 

@@ -198,7 +198,7 @@ class Progress:
 
 
 @contextmanager
-def beating(progress: Progress, every: float = 1.0) -> Iterator[None]:
+def ticking(progress: Progress, every: float = 1.0) -> Iterator[None]:
     """Shows that a stage continues while one long call delays its updates.
 
     It starts a thread, so that no process may be forked inside the block: the child could inherit
@@ -225,13 +225,13 @@ def beating(progress: Progress, every: float = 1.0) -> Iterator[None]:
 
 @contextmanager
 def heartbeat(what: str) -> Iterator[None]:
-    """Shows how long a call that cannot be divided has taken so far; see ``beating``."""
+    """Shows how long a call that cannot be divided has taken so far; see ``ticking``."""
     progress = Progress(what=what)
-    with progress, beating(progress):
+    with progress, ticking(progress):
         yield
 
 
-def say(message: str) -> None:
+def print_status(message: str) -> None:
     """Writes a line on stderr, above the bars of a terminal."""
     if _shows_bars(sys.stderr):
         _bar_class().write(message, file=sys.stderr)

@@ -3,21 +3,26 @@ import argparse
 import pytest
 
 from fairseq_amber.number_flags import (
-    count,
     number,
     positive,
     positive_share,
+    positive_whole_number,
     ratio_limit,
     share,
-    whole,
+    whole_number,
 )
 
 
 @pytest.mark.parametrize(
     "kind, good, bad, wanted",
     [
-        (whole, {"1": 1, "-12": -12, "0": 0}, ["1.5", "x", ""], "a whole number"),
-        (count, {"1": 1, "12": 12}, ["0", "-1", "1.5", "x", ""], "a whole number from 1 up"),
+        (whole_number, {"1": 1, "-12": -12, "0": 0}, ["1.5", "x", ""], "a whole number"),
+        (
+            positive_whole_number,
+            {"1": 1, "12": 12},
+            ["0", "-1", "1.5", "x", ""],
+            "a whole number from 1 up",
+        ),
         (number, {"-0.5": -0.5, "2": 2}, ["nan", "x", ""], "a number"),
         (positive, {"0.1": 0.1, "2": 2}, ["0", "-1", "inf", "nan", "x"], "a number above 0"),
         (share, {"0": 0, "1": 1, "0.5": 0.5}, ["-0.1", "1.1", "nan"], "a number from 0 to 1"),

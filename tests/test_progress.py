@@ -11,7 +11,7 @@ import pytest
 
 import fairseq_amber
 from fairseq_amber import cli, progress
-from fairseq_amber.progress import Pace, Progress, beating, command_progress
+from fairseq_amber.progress import Pace, Progress, command_progress, ticking
 
 
 class Clock:
@@ -197,7 +197,7 @@ def test_an_unusual_stderr_stops_no_work(make, monkeypatch):
     monkeypatch.setattr(sys, "stderr", stream)
     with Progress(total=2, unit="files", pace=Pace(0)) as stage:
         stage.update()
-    progress.say("de-en: 3 lines")
+    progress.print_status("de-en: 3 lines")
     if isinstance(stream, WithoutIsatty):
         assert stream.text.startswith("fairseq-amber: 1 of 2 files (50 %), ")
         assert stream.text.endswith(" left\nde-en: 3 lines\n")
@@ -243,7 +243,7 @@ def test_a_stage_that_beats_tells_the_time_during_one_long_call(clock):
 
     stream = Stream()
     with Progress(what="learning", pace=Pace(30, clock), stream=stream) as stage:
-        with beating(stage, every=0.001):
+        with ticking(stage, every=0.001):
             clock.now += 45
             assert told.wait(60)
         clock.now += 45
@@ -257,7 +257,7 @@ def test_the_counts_of_an_iteration_come_after_each_item(clock):
 
 
 def test_messages_are_lines_on_stderr(capsys):
-    progress.say("de-en: 3 of 4 lines")
+    progress.print_status("de-en: 3 of 4 lines")
     assert capsys.readouterr() == ("", "de-en: 3 of 4 lines\n")
 
 

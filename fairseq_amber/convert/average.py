@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.progress import Progress, beating, heartbeat
+from fairseq_amber.progress import Progress, heartbeat, ticking
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,7 +62,7 @@ def average(checkpoints: list[Path]) -> dict[str, Any]:
     if len(checkpoints) < 2:
         raise UserError("an average takes two checkpoints or more")
     progress = Progress(total=len(checkpoints), unit="checkpoints", what="averaging")
-    with progress, beating(progress):
+    with progress, ticking(progress):
         first = read_checkpoint(checkpoints[0])
         common = _common_properties(first)
         names = _names_of_tensors(first["model"])
@@ -100,8 +100,8 @@ def _names_of_tensors(weights: dict[str, Tensor]) -> dict[str, list[str]]:
     names: dict[Any, list[str]] = {}
     for name, value in weights.items():
         if value.is_floating_point():
-            place = value.data_ptr(), value.shape, value.stride()
-            names.setdefault(place if value.numel() else name, []).append(name)
+            memory = value.data_ptr(), value.shape, value.stride()
+            names.setdefault(memory if value.numel() else name, []).append(name)
     return {group[0]: group for group in names.values()}
 
 
@@ -121,18 +121,20 @@ def _common_properties(state: dict[str, Any]) -> dict[str, Any]:
 def _check_same_model(
     expected: dict[str, Any], given: dict[str, Any], first: Path, path: Path
 ) -> None:
-    a, b = expected["shapes"], given["shapes"]
-    for name in (*a, *b):
-        if a.get(name) != b.get(name):
+    expected_shapes, given_shapes = expected["shapes"], given["shapes"]
+    for name in (*expected_shapes, *given_shapes):
+        expected_shape = expected_shapes.get(name, "missing")
+        given_shape = given_shapes.get(name, "missing")
+        if expected_shape != given_shape:
             raise UserError(
-                f"{path} is of another architecture or dictionary than {first}: {name} is "
-                f"{b.get(name, 'missing')} there, {a.get(name, 'missing')} here; only checkpoints "
-                "of one model can be averaged"
+                f"{path} is of another architecture or dictionary than {first}: {name} has "
+                f"the shape {given_shape}, not {expected_shape}; only checkpoints of one model can "
+                "be averaged"
             )
-    for what, flag in (("heads", "attention heads"), ("epsilon", "layer norm epsilon")):
-        if expected[what] != given[what]:
+    for key, flag in (("heads", "attention heads"), ("epsilon", "layer norm epsilon")):
+        if expected[key] != given[key]:
             raise UserError(
-                f"{path} has {given[what]} as its {flag}, {first} has {expected[what]}; only "
+                f"{path} has {given[key]} as its {flag}, {first} has {expected[key]}; only "
                 "checkpoints of one model can be averaged"
             )
     dictionaries = {expected["dictionary"], given["dictionary"]} - {None}

@@ -126,7 +126,7 @@ def read_model(source: Path, data: Path | None) -> tuple[Pretrained, bool, list[
             )
         source = source / CHECKPOINT_NAME
     checkpoint = read_fairseq(source, data)
-    return checkpoint.model, checkpoint.ours, []
+    return checkpoint.model, checkpoint.is_amber, []
 
 
 def _advice(model: Pretrained, output: Path) -> str:

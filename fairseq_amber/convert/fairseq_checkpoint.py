@@ -1,4 +1,4 @@
-"""Reads fairseq's checkpoints of RoBERTa, of XLM-R and of this package, and writes ours."""
+"""Reads checkpoints of fairseq's RoBERTa and XLM-R and of this package, and writes the latter."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class FairseqModel(NamedTuple):
 
     Attributes:
         model: the model.
-        ours: whether this package wrote the checkpoint.
+        is_amber: whether this package wrote the checkpoint.
     """
 
     model: Pretrained
-    ours: bool
+    is_amber: bool
 
 
 def read_fairseq(path: Path, data: Path | None = None) -> FairseqModel:

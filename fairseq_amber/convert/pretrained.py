@@ -97,7 +97,7 @@ class Pretrained:
             )
         given[OUTPUT_WEIGHT] = given[EMBEDDING]
         wanted = empty_parameters(self.shape, rows)
-        for what, names in (
+        for problem, names in (
             ("lacks", [name for name in wanted if name not in given]),
             (
                 "has parameters that this model has no place for:",
@@ -105,7 +105,9 @@ class Pretrained:
             ),
         ):
             if names:
-                raise UserError(f"{self.source} {what} {names[0]} ({len(names)} such parameters)")
+                raise UserError(
+                    f"{self.source} {problem} {names[0]} ({len(names)} such parameters)"
+                )
         for name, value in wanted.items():
             if value.shape != given[name].shape:
                 raise UserError(

@@ -72,7 +72,11 @@ def read_symbols(dictionary: bytes, name: str) -> list[str]:
     return symbols if MASK in indices else [*symbols, MASK]
 
 
-def shorten(names: Sequence[str], most: int = 3) -> str:
+def shorten(names: Sequence[str], max_names: int = 3) -> str:
     """Returns the first few names, and how many more there are, for a message."""
-    some = ", ".join(repr(name) for name in names[:most])
-    return some if len(names) <= most else f"{some} and {len(names) - most} more"
+    listed_names = ", ".join(repr(name) for name in names[:max_names])
+    return (
+        listed_names
+        if len(names) <= max_names
+        else f"{listed_names} and {len(names) - max_names} more"
+    )

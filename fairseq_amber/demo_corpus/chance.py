@@ -14,7 +14,7 @@ class Chance:
     def __init__(self, seed: str):
         self._random = random.Random(seed).random
 
-    def of(self, probability: float) -> bool:
+    def is_true(self, probability: float) -> bool:
         """Returns True with this probability."""
         return self._random() < probability
 

@@ -67,13 +67,13 @@ class ClauseSampler:
             return clause
 
     def _unchecked_action(self, is_question: bool, may_front: bool) -> Clause:
-        if self._chance.of(0.1):
+        if self._chance.is_true(0.1):
             verb = self._chance.pick(concepts.ANIMAL_ACTIONS)
             subject = self._phrases.phrase(self._chance.pick(concepts.ANIMALS))
         else:
             verb = self._chance.pick(self._chance.weighted(_VERBS))
             subject = self._phrases.person()
-        negated = not is_question and self._chance.of(0.17)
+        negated = not is_question and self._chance.is_true(0.17)
         modal, tense, time = self._time(verb, negated, is_question, subject)
         if time in concepts.FREQUENCY or modal == "must":
             negated = False
@@ -88,15 +88,17 @@ class ClauseSampler:
         if verb in concepts.MOTION:
             direction = "to" if verb == "go" else "from"
             place = self._phrases.place()
-        elif (is_alone or verb in concepts.PLACED) and self._chance.of(0.45 if is_alone else 0.2):
+        elif (is_alone or verb in concepts.PLACED) and self._chance.is_true(
+            0.45 if is_alone else 0.2
+        ):
             place = self._phrases.place()
         companion = None
         is_shared = is_alone or verb in concepts.SHARED
-        if is_shared and subject.noun not in concepts.ANIMALS and self._chance.of(0.25):
+        if is_shared and subject.noun not in concepts.ANIMALS and self._chance.is_true(0.25):
             companion = self._phrases.person(is_plain=True, pronouns=0)
         manners = concepts.MANNERS[verb]
         manner = ""
-        if manners and not negated and not companion and self._chance.of(0.25):
+        if manners and not negated and not companion and self._chance.is_true(0.25):
             manner = self._chance.pick(manners)
         may_front = may_front and bool(time) and time not in concepts.NEVER_FIRST
         return Clause(
@@ -110,7 +112,7 @@ class ClauseSampler:
             direction=direction,
             companion=companion,
             time=time,
-            fronted=may_front and self._chance.of(0.4),
+            fronted=may_front and self._chance.is_true(0.4),
             manner=manner,
             modal=modal,
             negated=negated,
@@ -123,42 +125,42 @@ class ClauseSampler:
         if verb in concepts.PRESENT_ONLY:
             return "", "present", ""
         if verb in concepts.PAST_ONLY:
-            time = self._chance.pick(concepts.TIMES["past"]) if self._chance.of(0.5) else ""
+            time = self._chance.pick(concepts.TIMES["past"]) if self._chance.is_true(0.5) else ""
             return "", "past", time
         is_free = verb not in concepts.STATIVE and subject.noun not in concepts.ANIMALS
-        if is_free and self._chance.of(0.16):
-            if not is_question and self._chance.of(0.4):
+        if is_free and self._chance.is_true(0.16):
+            if not is_question and self._chance.is_true(0.4):
                 return "must", "present", self._some(("today", "tomorrow", "now", "every_day"))
-            if self._chance.of(0.3):
+            if self._chance.is_true(0.3):
                 return "want", "past", self._some(("yesterday",))
             return "want", "present", self._some(("today", "tomorrow"))
         tense = self._chance.weighted([("present", 36), ("past", 42), ("future", 22)])
         if verb in concepts.NEVER_PRESENT and tense == "present":
             tense = "past"
-        if not negated and self._chance.of({"present": 0.35, "past": 0.12}.get(tense, 0)):
+        if not negated and self._chance.is_true({"present": 0.35, "past": 0.12}.get(tense, 0)):
             return "", tense, self._chance.pick(concepts.FREQUENT)
         if tense == "present" and verb in concepts.STATIVE:
             return "", tense, ""
         return "", tense, self._some(concepts.TIMES[tense])
 
     def _some(self, times: Sequence[str]) -> str:
-        return self._chance.pick(times) if self._chance.of(0.45) else ""
+        return self._chance.pick(times) if self._chance.is_true(0.45) else ""
 
     def _quality(self, is_question: bool = False, may_front: bool = True) -> Clause:
         nouns = self._chance.pick(_PREDICATED)
-        negated = not is_question and self._chance.of(0.2)
+        negated = not is_question and self._chance.is_true(0.2)
         is_living = nouns in (concepts.PERSONS, concepts.ANIMALS)
-        if is_living and self._chance.of(0.5):
+        if is_living and self._chance.is_true(0.5):
             states: tuple[str, ...] = concepts.STATES
             if nouns is concepts.PERSONS:
                 subject = self._phrases.person(is_plain=True, pronouns=0 if is_question else 0.2)
             else:
                 subject = self._phrases.phrase(self._chance.pick(nouns), is_plain=True)
                 states = concepts.ANIMAL_STATES
-            tense = "past" if self._chance.of(0.4) else "present"
+            tense = "past" if self._chance.is_true(0.4) else "present"
             times = ("yesterday", "last_week") if tense == "past" else ("today", "now")
             time = self._some(times)
-            fronted = may_front and bool(time) and self._chance.of(0.4)
+            fronted = may_front and bool(time) and self._chance.is_true(0.4)
             return Clause(
                 "quality",
                 self._chance.pick(states),
@@ -193,15 +195,15 @@ class ClauseSampler:
             "comparison",
             self._chance.pick(shared),
             self._phrases.phrase(first, is_plain=True, adjectives=0),
-            tense="past" if self._chance.of(0.25) else "present",
+            tense="past" if self._chance.is_true(0.25) else "present",
             object=self._phrases.phrase(second, is_plain=True, adjectives=0),
-            negated=not is_question and self._chance.of(0.2),
+            negated=not is_question and self._chance.is_true(0.2),
         )
 
     def _position(self, is_question: bool = False, may_front: bool = True) -> Clause:
-        negated = not is_question and self._chance.of(0.15)
-        tense = "past" if not negated and self._chance.of(0.35) else "present"
-        if self._chance.of(0.4):
+        negated = not is_question and self._chance.is_true(0.15)
+        tense = "past" if not negated and self._chance.is_true(0.35) else "present"
+        if self._chance.is_true(0.4):
             subject = self._phrases.person(is_plain=True)
             if is_question and subject.noun in ("I", "we"):
                 subject = self._phrases.name()
@@ -213,7 +215,7 @@ class ClauseSampler:
                 tense=tense,
                 place=self._phrases.place(),
                 time=time,
-                fronted=may_front and bool(time) and self._chance.of(0.4),
+                fronted=may_front and bool(time) and self._chance.is_true(0.4),
                 negated=negated,
             )
         while True:

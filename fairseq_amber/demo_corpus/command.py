@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fairseq_amber.number_flags import whole
+from fairseq_amber.number_flags import whole_number
 
 SUMMARY = "write a synthetic corpus in German, English, Russian and Turkish, with gold alignments"
 EXAMPLE = "fairseq-amber demo-corpus demo-raw --pairs de-en de-ru --seed 1"
@@ -42,9 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "monolingual training sentences for each language; 0 writes no monolingual text",
         ),
     ):
-        parser.add_argument(flag, type=whole, default=default, metavar="N", help=text)
+        parser.add_argument(flag, type=whole_number, default=default, metavar="N", help=text)
     parser.add_argument(
-        "--seed", type=whole, default=1, metavar="S", help="seed of the random choices"
+        "--seed", type=whole_number, default=1, metavar="S", help="seed of the random choices"
     )
     parser.add_argument(
         "--train-gold", action="store_true", help="write gold alignments for the train split too"

@@ -34,9 +34,9 @@ class PhraseSampler:
 
     def person(self, is_plain: bool = False, pronouns: float = 0.2) -> NounPhrase:
         """Draws a person: a pronoun (with this probability), a name or a noun."""
-        if self._chance.of(pronouns):
+        if self._chance.is_true(pronouns):
             return self._pronoun()
-        if self._chance.of(0.14):
+        if self._chance.is_true(0.14):
             return self.name()
         return self.phrase(self._chance.pick(concepts.PERSONS), is_plain)
 
@@ -46,7 +46,7 @@ class PhraseSampler:
 
     def _pronoun(self) -> NounPhrase:
         noun = self._chance.pick(PRONOUNS)
-        return NounPhrase(noun, "", feminine=noun in ("I", "you") and self._chance.of(0.5))
+        return NounPhrase(noun, "", feminine=noun in ("I", "you") and self._chance.is_true(0.5))
 
     def phrase(
         self, noun: str, is_plain: bool = False, adjectives: float = 0.3, is_object: bool = False
@@ -65,14 +65,14 @@ class PhraseSampler:
         if determiner == "numeral":
             determiner = chance.pick(NUMERALS)
         if noun in concepts.KIN:
-            plural = noun in ("sister", "brother") and chance.of(0.2)
+            plural = noun in ("sister", "brother") and chance.is_true(0.2)
             adjectives = 0
         elif noun in concepts.MASS:
             plural = False
         elif determiner in NUMERALS or not determiner:
             plural = True
         else:
-            plural = determiner != "indefinite" and chance.of(0.22)
+            plural = determiner != "indefinite" and chance.is_true(0.22)
         possessor = chance.pick(concepts.PERSONS) if determiner == "of" else ""
         phrase = NounPhrase(noun, determiner, plural, possessor=possessor)
         return self.with_adjective(phrase, adjectives)
@@ -87,7 +87,7 @@ class PhraseSampler:
             probability: the probability of an adjective.
             besides: another adjective said of the noun; the new one never names the same property.
         """
-        if not self._chance.of(probability):
+        if not self._chance.is_true(probability):
             return phrase
         adjective = self._chance.pick(concepts.ADJECTIVES[phrase.noun])
         if besides and concepts.same_dimension(adjective, besides):
@@ -98,9 +98,9 @@ class PhraseSampler:
         """Draws a place to be at, to go to or to come from."""
         noun = self._chance.pick(concepts.PLACES)
         determiner = "definite"
-        if self._chance.of(0.1):
+        if self._chance.is_true(0.1):
             determiner = "this"
-        elif noun not in concepts.UNOWNED and self._chance.of(0.3):
+        elif noun not in concepts.UNOWNED and self._chance.is_true(0.3):
             determiner = self._chance.pick(("my", "our", "your"))
         return self.with_adjective(NounPhrase(noun, determiner), 0.25)
 
@@ -108,9 +108,9 @@ class PhraseSampler:
         """Draws the object of a verb."""
         noun = self._chance.pick(concepts.OBJECTS[verb])
         if noun in concepts.PERSONS:
-            if self._chance.of(0.18):
+            if self._chance.is_true(0.18):
                 return self._pronoun()
-            if self._chance.of(0.18):
+            if self._chance.is_true(0.18):
                 return self.name()
         phrase = self.phrase(noun, verb in concepts.PRESENT_ONLY, is_object=True)
         if phrase.is_numbered and (is_negated or verb in concepts.INDIRECT):

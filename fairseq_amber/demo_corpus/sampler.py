@@ -31,7 +31,7 @@ class Sampler:
         while True:
             sentence = self.sentence()
             yield sentence
-            for _ in range(self._chance.below(4) if self._chance.of(0.5) else 0):
+            for _ in range(self._chance.below(4) if self._chance.is_true(0.5) else 0):
                 variant = vary(sentence, self._chance, self._phrases)
                 if variant is not None:
                     yield variant
@@ -58,20 +58,20 @@ class Sampler:
                 # Turkish drops these pronouns, and the first subject would seem to go on
                 if second.subject.noun not in ("he", "she", "they"):
                     return Sentence(self._clauses.simple(), join=join, second=second)
-        if self._chance.of(0.13):
+        if self._chance.is_true(0.13):
             clause = self._clauses.simple(is_question=True, may_front=False)
             return Sentence(clause, question=True)
         return Sentence(self._clauses.simple())
 
     def _reported(self) -> Sentence:
         verb = self._chance.pick(concepts.REPORTING)
-        tense = "past" if verb == "hear" or self._chance.of(0.3) else "present"
+        tense = "past" if verb == "hear" or self._chance.is_true(0.3) else "present"
         matrix = Clause(
             "action",
             verb,
             self._phrases.person(),
             tense=tense,
-            negated=verb == "know_that" and tense == "present" and self._chance.of(0.2),
+            negated=verb == "know_that" and tense == "present" and self._chance.is_true(0.2),
         )
         while True:
             clause = self._clauses.simple(may_front=False)
@@ -92,7 +92,7 @@ class Sampler:
             self._chance.pick(concepts.STATES),
             pronoun,
             tense="past" if clause.tense == "past" else "present",
-            negated=self._chance.of(0.2),
+            negated=self._chance.is_true(0.2),
         )
         return Sentence(clause, join="because", second=state)
 

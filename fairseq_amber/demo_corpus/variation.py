@@ -36,10 +36,10 @@ def vary(sentence: Sentence, chance: Chance, sampler: PhraseSampler) -> Sentence
     elif slot == "subject" and sentence.join == "because":
         return None  # the pronoun of the second clause would have to change too
     else:
-        phrase = _other(getattr(clause, slot), clause, slot, chance, sampler)
+        phrase = _replaced_phrase(getattr(clause, slot), clause, slot, chance, sampler)
         if phrase is None:
             return None
-        varied = _with(clause, slot, phrase)
+        varied = _with_role(clause, slot, phrase)
     if varied == clause:
         return None
     if is_second:
@@ -49,7 +49,7 @@ def vary(sentence: Sentence, chance: Chance, sampler: PhraseSampler) -> Sentence
     return changed if len(set(nouns(changed))) == len(nouns(changed)) else None
 
 
-def _with(clause: Clause, role: str, phrase: NounPhrase) -> Clause:
+def _with_role(clause: Clause, role: str, phrase: NounPhrase) -> Clause:
     if role == "subject":
         return clause._replace(subject=phrase)
     if role == "object":
@@ -61,7 +61,7 @@ def _with(clause: Clause, role: str, phrase: NounPhrase) -> Clause:
     return clause._replace(companion=phrase)
 
 
-def _other(
+def _replaced_phrase(
     phrase: NounPhrase, clause: Clause, role: str, chance: Chance, sampler: PhraseSampler
 ) -> NounPhrase | None:
     """Replaces the adjective or the noun of a phrase by another that fits; None if it does not."""
@@ -70,7 +70,7 @@ def _other(
     if phrase.is_name:
         return phrase._replace(noun=chance.pick(NAMES))
     is_described = role == "subject" and clause.kind == "quality"
-    if phrase.adjective and chance.of(0.5):
+    if phrase.adjective and chance.is_true(0.5):
         besides = clause.predicate if is_described else ""
         return sampler.with_adjective(phrase._replace(adjective=""), 1.0, besides)
     choice: Sequence[str] = ()

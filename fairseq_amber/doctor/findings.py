@@ -51,11 +51,15 @@ _VARIABLES = (
 
 def examine() -> dict[str, Any]:
     """Returns all findings, ready for JSON; paths in the home directory begin with ``~``."""
-    there = [name for name in _PACKAGES if _is_there(name)]
+    installed_modules = [name for name in _PACKAGES if _is_there(name)]
     if apex_of_pypi() is not None:
-        there.remove("apex")
+        installed_modules.remove("apex")
     answers = {}
-    questions = [*there, "training", *(["devices"] if "torch" in there else [])]
+    questions = [
+        *installed_modules,
+        "training",
+        *(["devices"] if "torch" in installed_modules else []),
+    ]
     with Progress(total=len(questions), unit="packages", what="importing") as progress:
         for question, found in ask(questions):
             answers[question] = found

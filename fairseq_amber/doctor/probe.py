@@ -38,9 +38,9 @@ def ask(questions: Sequence[str], patience: float = PATIENCE) -> Iterator[tuple[
     Yields:
         Each question with its answer.
     """
-    left = list(questions)
-    while left:
-        command = [sys.executable, "-c", _CHILD, json.dumps(sys.path), *left]
+    remaining = list(questions)
+    while remaining:
+        command = [sys.executable, "-c", _CHILD, json.dumps(sys.path), *remaining]
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
@@ -49,7 +49,7 @@ def ask(questions: Sequence[str], patience: float = PATIENCE) -> Iterator[tuple[
         reader.start()
         cause = ""
         try:
-            while left and not cause:
+            while remaining and not cause:
                 try:
                     line = lines.get(timeout=patience)
                 except queue.Empty:
@@ -58,13 +58,13 @@ def ask(questions: Sequence[str], patience: float = PATIENCE) -> Iterator[tuple[
                 if not line:
                     cause = _ending(child.wait())
                 else:
-                    yield left.pop(0), json.loads(line)
+                    yield remaining.pop(0), json.loads(line)
         finally:
             child.kill()
             child.wait()
             reader.join()
         if cause:
-            yield left.pop(0), {"error": cause}
+            yield remaining.pop(0), {"error": cause}
 
 
 def _read(stream: Any, lines: queue.Queue) -> None:

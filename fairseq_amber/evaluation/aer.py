@@ -116,11 +116,11 @@ def _files(predicted: Path, gold: Path) -> list[tuple[str, Path, Path]]:
     if predicted.is_dir() != gold.is_dir():
         raise UserError(f"{predicted} and {gold} must be two files or two folders")
     if not gold.is_dir():
-        return [(_pair(gold), predicted, gold)]
+        return [(_pair_name(gold), predicted, gold)]
     predictions = sorted(predicted.glob("*.align"))
     if not predictions:
         raise UserError(f"{predicted} has no files <name>.align (fairseq-amber align --output)")
-    names = [_pair(path) for path in predictions]
+    names = [_pair_name(path) for path in predictions]
     if len(set(names)) < len(names):  # the folder holds several splits of a language pair
         names = [path.stem for path in predictions]
     return [(name, path, _gold_of(path, gold)) for name, path in zip(names, predictions)]
@@ -135,7 +135,7 @@ def _gold_of(path: Path, folder: Path) -> Path:
     raise UserError(f"{candidates[0]} is missing: there is no gold for {path}")
 
 
-def _pair(path: Path) -> str:
+def _pair_name(path: Path) -> str:
     """Returns the language pair in a file's name, or else the whole name.
 
     The name test.de-en.align holds the pair ``de-en``.
@@ -189,8 +189,8 @@ def _filled(file: AlignmentFile, pairs: int) -> AlignmentFile:
     """Adds empty pairs at the end of a file, since NAACL's format omits pairs without links."""
     if file.complete or len(file.pairs) >= pairs:
         return file
-    nothing = Links(frozenset(), frozenset())
-    return file._replace(pairs=file.pairs + [nothing] * (pairs - len(file.pairs)))
+    no_links = Links(frozenset(), frozenset())
+    return file._replace(pairs=file.pairs + [no_links] * (pairs - len(file.pairs)))
 
 
 def _outcomes(counts: np.ndarray) -> np.ndarray:

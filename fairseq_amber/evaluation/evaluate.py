@@ -18,7 +18,7 @@ from fairseq_amber.inference.prediction.submission import (
     write_predictions,
 )
 from fairseq_amber.metrics.question_answering import MAX_ANSWER_TOKENS
-from fairseq_amber.number_flags import count
+from fairseq_amber.number_flags import positive_whole_number
 
 if TYPE_CHECKING:
     from fairseq_amber.data.finetuning.gold import Gold
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fp16", action="store_true", help="half precision; needs a GPU")
     parser.add_argument(
         "--max-length",
-        type=count,
+        type=positive_whole_number,
         metavar="N",
         help="longest row in subwords, special tokens included" + _OF_TRAINING,
     )
@@ -79,26 +79,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--doc-stride",
-        type=count,
+        type=positive_whole_number,
         metavar="N",
         help="QA: subwords between the beginnings of windows" + _OF_TRAINING,
     )
     parser.add_argument(
         "--max-query-length",
-        type=count,
+        type=positive_whole_number,
         metavar="N",
         help="QA: longest question in subwords" + _OF_TRAINING,
     )
     parser.add_argument(
         "--max-answer-tokens",
-        type=count,
+        type=positive_whole_number,
         default=MAX_ANSWER_TOKENS,
         metavar="N",
         help=f"QA: longest answer in subwords (XTREME: {MAX_ANSWER_TOKENS})",
     )
     parser.add_argument(
         "--n-best",
-        type=count,
+        type=positive_whole_number,
         metavar="N",
         help="QA: with --predictions, also write the N best answers to each question with their "
         "scores, as nbest-test-LANG.json (XTREME: 20)",
@@ -113,15 +113,15 @@ def run(args: argparse.Namespace) -> None:
     from fairseq_amber.data.finetuning.learning import Decoding, learning_of
     from fairseq_amber.inference.prediction.predictor import Predictor
 
-    kind = learning_of(folder.kind).gold
-    tests = {language: kind(folder, args.split, language) for language in languages}
+    gold_class = learning_of(folder.kind).gold
+    tests = {language: gold_class(folder, args.split, language) for language in languages}
     without_gold = [language for language, test in tests.items() if not test.scored]
     if len(without_gold) == len(tests) and not args.predictions:
         raise UserError(
             f"{args.folder} has no gold for {args.split} in {', '.join(languages)}, so there is "
             "nothing to score; write the predictions with --predictions DIR"
         )
-    if args.n_best and not (kind.by_id and args.predictions):
+    if args.n_best and not (gold_class.by_id and args.predictions):
         raise UserError("--n-best N is for question answering, and goes with --predictions DIR")
 
     predictor = Predictor.load(
@@ -144,7 +144,7 @@ def run(args: argparse.Namespace) -> None:
             per_language[language] = _parts(test, predicted)
             outcomes[language] = {"score": test.outcomes(predicted)}
         if args.predictions:
-            path = _predictions_path(args, folder, kind, language)
+            path = _predictions_path(args, folder, gold_class, language)
             write_predictions(path, test.for_submission(predicted))
             if args.n_best:
                 write_predictions(n_best_path(path), test.n_best(predicted))
@@ -153,43 +153,45 @@ def run(args: argparse.Namespace) -> None:
     if per_language:
         result = Result.from_languages(
             task=_task_name(folder.task, args.split),
-            metric=kind.metric,
+            metric=gold_class.metric,
             system=args.name or str(args.checkpoint),
             per_language=per_language,
             config=config,
         )
-        print(_table(result, kind))
+        print(_table(result, gold_class))
         if args.json:
             result.write(args.json, outcomes)
-    print(_legend(kind, folder.task, config))
+    print(_legend(gold_class, folder.task, config))
     for line in _notes(tests, without_gold, args):
         print(line)
     if args.predictions:
-        path = _predictions_path(args, folder, kind, "LANG")
+        path = _predictions_path(args, folder, gold_class, "LANG")
         print(f"wrote {path} for {len(tests)} languages")
 
 
 def _predictions_path(
-    args: argparse.Namespace, folder: TaskFolder, kind: type[Gold], language: str
+    args: argparse.Namespace, folder: TaskFolder, gold_class: type[Gold], language: str
 ) -> Path:
-    return submission_path(args.predictions, folder.task, args.split, language, by_id=kind.by_id)
+    return submission_path(
+        args.predictions, folder.task, args.split, language, by_id=gold_class.by_id
+    )
 
 
 def _languages(args: argparse.Namespace, folder: TaskFolder) -> list[str]:
-    there = folder.languages(args.split)
-    if not there:
+    available_languages = folder.languages(args.split)
+    if not available_languages:
         raise UserError(
             f"{args.folder} has no {args.split}; add it with fairseq-amber prepare-task "
             f"{folder.task} {args.folder} --{args.split} LANG=FILE"
         )
     if args.languages is None:
-        return there
+        return available_languages
     wanted = list(dict.fromkeys(name.strip() for name in args.languages.split(",")))
     for language in wanted:
-        if language not in there:
+        if language not in available_languages:
             raise UserError(
                 f"--languages: {args.folder} has no {args.split} in {language!r}; it has "
-                f"{', '.join(there)}"
+                f"{', '.join(available_languages)}"
             )
     return wanted
 
@@ -208,9 +210,12 @@ def _task_name(task: str, split: str) -> str:
     return "xquad" if (task, split) == ("squad", "test") else task
 
 
-def _table(result: Result, kind: type[Gold]) -> str:
-    keys = [*kind.headings, *(f"baseline_{key}" for key in kind.headings)]
-    headings = [*kind.headings.values(), *(f"baseline {name}" for name in kind.headings.values())]
+def _table(result: Result, gold_class: type[Gold]) -> str:
+    keys = [*gold_class.headings, *(f"baseline_{key}" for key in gold_class.headings)]
+    headings = [
+        *gold_class.headings.values(),
+        *(f"baseline {name}" for name in gold_class.headings.values()),
+    ]
     rows = [
         [language, str(parts["n"])] + [f"{parts[key]:.2f}" for key in keys]
         for language, parts in result.per_language.items()
@@ -222,12 +227,12 @@ def _table(result: Result, kind: type[Gold]) -> str:
     return plain_table(["language", "n", *headings], rows)
 
 
-def _legend(kind: type[Gold], task: str, config: dict[str, Any]) -> str:
+def _legend(gold_class: type[Gold], task: str, config: dict[str, Any]) -> str:
     """Returns the names of the scores, and the settings they were measured with."""
-    names = " and ".join(kind.headings.values())
+    names = " and ".join(gold_class.headings.values())
     settings = "; ".join(f"{key.replace('_', ' ')}: {value}" for key, value in config.items())
-    lines = [f"{names} in %; baseline: {kind.baseline_name}; {settings}"]
-    return "\n".join([*lines, *kind.remarks(task)])
+    lines = [f"{names} in %; baseline: {gold_class.baseline_name}; {settings}"]
+    return "\n".join([*lines, *gold_class.remarks(task)])
 
 
 def _notes(tests: dict[str, Gold], without_gold: list[str], args: argparse.Namespace) -> list[str]:

@@ -23,26 +23,26 @@ def read_json(path: Path) -> dict[str, Any] | None:
     )
 
 
-def parse_json(data: bytes, complaint: str) -> dict[str, Any]:
+def parse_json(data: bytes, error_message: str) -> dict[str, Any]:
     """Returns the JSON object that the content of a file stands for.
 
     Args:
         data: the content of the file.
-            error_message: the message of the error if the content is something else.
+        error_message: the message of the error if the content is something else.
 
-        Raises:
-            UserError: the content is not UTF-8, not JSON, or not an object.
+    Raises:
+        UserError: the content is not UTF-8, not JSON, or not an object.
     """
     try:
         content = json.loads(data.decode("utf-8"))
     except ValueError:
         content = None
     if not isinstance(content, dict):
-        raise UserError(complaint)
+        raise UserError(error_message)
     return content
 
 
-def json_file(content: Any) -> bytes:
+def encode_json(content: Any) -> bytes:
     """Returns the content of a JSON file, indented and with non-ASCII characters as they are."""
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
 
@@ -53,7 +53,7 @@ def write_json(path: str | Path, content: Any) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    data = json_file(content)
+    data = encode_json(content)
     with atomic_writer(path, binary=True) as file:
         file.write(data)
 

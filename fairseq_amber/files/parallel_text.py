@@ -109,8 +109,8 @@ def find_parallel(folder: str | Path, split: str) -> list[ParallelFiles]:
                 sides.setdefault(pair, {})[match["language"]] = path
     if not sides:
         found = {m["split"] for m in map(_PAIR.fullmatch, sorted(os.listdir(folder))) if m}
-        there = f"; --split may be {', '.join(sorted(found))}" if found else ""
-        raise UserError(f"{folder} has no files {split}.<src>-<tgt>.<lang>{there}")
+        split_hint = f"; --split may be {', '.join(sorted(found))}" if found else ""
+        raise UserError(f"{folder} has no files {split}.<src>-<tgt>.<lang>{split_hint}")
     for pair, files in sides.items():
         for language in pair:
             if language not in files:

@@ -75,12 +75,12 @@ def read_result(path: str | Path) -> Result:
     Raises:
         UserError: the file cannot be read or is not a result.
     """
-    complaint = f"{path} is not a result; give a JSON that an evaluator's --json has written"
-    content = parse_json(read_bytes(Path(path)), complaint)
+    error_message = f"{path} is not a result; give a JSON that an evaluator's --json has written"
+    content = parse_json(read_bytes(Path(path)), error_message)
     try:
         result = Result(**content)
         for parts in result.per_language.values():
             float(parts["score"])
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise UserError(complaint) from None
+        raise UserError(error_message) from None
     return result

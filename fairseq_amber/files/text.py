@@ -130,7 +130,7 @@ def decode_line(line: bytes, name: str | Path, number: int) -> str:
         UserError: the line is not UTF-8 or holds a NUL byte.
     """
     if not _is_text(line):
-        raise UserError(_complaint(name, number, line))
+        raise UserError(_error_message(name, number, line))
     return line.decode("utf-8" if number > 1 else "utf-8-sig").rstrip("\r\n")
 
 
@@ -142,8 +142,8 @@ def _check_text(data: bytes, path: Path, first: int) -> None:
     """
     if not _is_text(data):
         lines = data.split(b"\n")
-        offender = next(i for i, line in enumerate(lines) if not _is_text(line))
-        raise UserError(_complaint(path, first + offender, lines[offender]))
+        bad_line = next(i for i, line in enumerate(lines) if not _is_text(line))
+        raise UserError(_error_message(path, first + bad_line, lines[bad_line]))
 
 
 def _is_text(data: bytes) -> bool:
@@ -155,7 +155,7 @@ def _is_text(data: bytes) -> bool:
     return b"\0" not in data
 
 
-def _complaint(path: str | Path, number: int, line: bytes) -> str:
+def _error_message(path: str | Path, number: int, line: bytes) -> str:
     """Returns the error message for a line that is not text."""
     remedy = "convert the file with iconv -t UTF-8 -f ITS-ENCODING"
     if number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -15,7 +15,7 @@ from fairseq_amber.files.writing import atomic_path
 
 # The names that a pickle may hold: those that older versions of torch need to rebuild tensors and
 # containers, and the class that holds the settings of a checkpoint.
-_HARMLESS = re.compile(
+_ALLOWED_NAMES = re.compile(
     r"collections\.OrderedDict|argparse\.Namespace|_codecs\.encode|torch\.Size"
     r"|torch\._utils\._rebuild_(tensor|tensor_v2|parameter)"
     r"|torch\.(storage\.)?(\w+Storage|_?[Tt]ypedStorage|UntypedStorage)"
@@ -48,10 +48,10 @@ def read_torch_file(path: str | Path) -> Any:
         try:
             return torch.load(file, map_location="cpu", **options)
         except Exception as error:  # unpickling another kind of file may raise any exception
-            culprit = re.search(r"GLOBAL (\S+)", str(error))
-            if culprit and isinstance(error, pickle.UnpicklingError):
+            refused_name = re.search(r"GLOBAL (\S+)", str(error))
+            if refused_name and isinstance(error, pickle.UnpicklingError):
                 raise UserError(
-                    f"{path} is refused: it holds {culprit[1]}, which is neither weights nor "
+                    f"{path} is refused: it holds {refused_name[1]}, which is neither weights nor "
                     "settings and could run code; ask its maker for the weights alone"
                 ) from None
     raise UserError(
@@ -113,7 +113,7 @@ class _RestrictedUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """Looks up a class or function that the pickle names, if it is allowed."""
-        if not _HARMLESS.fullmatch(f"{module}.{name}"):
+        if not _ALLOWED_NAMES.fullmatch(f"{module}.{name}"):
             raise pickle.UnpicklingError(f"GLOBAL {module}.{name} is not allowed")
         return super().find_class(module, name)
 

@@ -83,13 +83,13 @@ def load_model(
     dictionary = load_dictionary(folder)
     rows = next((len(v) for k, v in state["model"].items() if k.endswith(_EMBEDDING)), 0)
     task_state = state.get("task_state") or {}
-    names: dict[str, Any] = {
+    error_context: dict[str, Any] = {
         "path": folder / DICTIONARY_NAME,
         "checkpoint": checkpoint,
         "remedy": _RIGHT_FOLDER,
     }
-    check_rows(rows, len(dictionary), **names)
-    check_trained_with(dictionary, task_state.get("dictionary"), **names)
+    check_rows(rows, len(dictionary), **error_context)
+    check_trained_with(dictionary, task_state.get("dictionary"), **error_context)
 
     torch.manual_seed(0 if reinitialize is None else reinitialize)
     model = AmberModel.build_model(architecture, argparse.Namespace(source_dictionary=dictionary))

@@ -13,7 +13,7 @@ from fairseq_amber.files.parallel_text import (
     find_parallel,
     language_pair,
 )
-from fairseq_amber.number_flags import count, whole
+from fairseq_amber.number_flags import positive_whole_number, whole_number
 
 if TYPE_CHECKING:
     from fairseq_amber.inference.encoder import Encoder
@@ -49,7 +49,7 @@ def add_encoder_arguments(parser: argparse.ArgumentParser, *, optional: bool = F
     )
     parser.add_argument(
         "--reinitialize",
-        type=whole,
+        type=whole_number,
         metavar="SEED",
         help="replace the trained weights by random ones drawn with this seed: the untrained "
         "baseline of the same architecture",
@@ -61,7 +61,7 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ...; by default a GPU if there is one")
     parser.add_argument(
         "--batch-tokens",
-        type=count,
+        type=positive_whole_number,
         default=8192,
         metavar="N",
         help="subwords in a batch, padding included; fewer need less memory, and results are the "
@@ -73,7 +73,7 @@ def add_vector_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the layer and the pooling of sentence vectors."""
     parser.add_argument(
         "--layer",
-        type=whole,
+        type=whole_number,
         default=-1,
         help="layer of the states: 1 is the first, -1 the last, 0 the embeddings",
     )

@@ -216,11 +216,11 @@ class TokenEncoder:
         """Computes how many subwords of each side fit into one row; the longer side is cut first.
 
         Args:
-                source_length: number of subwords of the source sentence.
-                target_length: number of subwords of the target sentence.
+            source_length: number of subwords of the source sentence.
+            target_length: number of subwords of the target sentence.
 
-            Returns:
-                The numbers of subwords to keep of the source and of the target.
+        Returns:
+            The numbers of subwords to keep of the source and of the target.
         """
         room = self.max_tokens - PAIR_SPECIALS
         half = room // 2

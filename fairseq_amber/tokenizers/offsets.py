@@ -64,14 +64,14 @@ def from_bytes(text: str, begins: np.ndarray, ends: np.ndarray, has_text: np.nda
     starts = np.cumsum(widths) - widths
     places = np.searchsorted(starts, np.stack([begins, ends], axis=1))
     spaces = _SPACES[np.minimum(codes, 0xFFFF)]
-    # next_begins: the next character that is not a space; previous_ends: the end of the last
-    # such character before
+    # At each character: the next one that is not a space, and the end of the last one before it.
     size = len(codes)
     indices = np.arange(size)
-    following = np.minimum.accumulate(np.append(np.where(spaces, size, indices), size)[::-1])[::-1]
-    ended = np.maximum.accumulate(np.append(0, np.where(spaces, 0, indices + 1)))
-    begin = np.minimum(following[places[:, 0]], places[:, 1])
-    end = np.maximum(ended[places[:, 1]], begin)
+    begins_from_end = np.append(np.where(spaces, size, indices), size)[::-1]
+    next_begins = np.minimum.accumulate(begins_from_end)[::-1]
+    previous_ends = np.maximum.accumulate(np.append(0, np.where(spaces, 0, indices + 1)))
+    begin = np.minimum(next_begins[places[:, 0]], places[:, 1])
+    end = np.maximum(previous_ends[places[:, 1]], begin)
     end = np.where(has_text & (end == begin), np.minimum(begin + 1, size), end)
     return np.stack([begin, end], axis=1).astype(np.int32)
 
@@ -86,10 +86,10 @@ def with_marks(text: str, offsets: np.ndarray) -> np.ndarray:
     Returns:
         The same offsets.
     """
-    nexts = np.append(offsets[1:, 0], len(text))
-    for i in np.flatnonzero(offsets[:, 1] < nexts):
+    next_begins = np.append(offsets[1:, 0], len(text))
+    for i in np.flatnonzero(offsets[:, 1] < next_begins):
         end = offsets[i, 1]
-        while end < nexts[i] and unicodedata.category(text[end])[0] == "M":
+        while end < next_begins[i] and unicodedata.category(text[end])[0] == "M":
             end += 1
         offsets[i, 1] = end
     return offsets

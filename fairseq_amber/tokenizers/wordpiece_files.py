@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Iterable, Mapping, NamedTuple
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.json_file import json_file, parse_json
+from fairseq_amber.files.json_file import encode_json, parse_json
 from fairseq_amber.tokenizers.fairseq_order import FairseqOrder, fairseq_order
 
 VOCAB_NAME = "vocab.txt"
@@ -46,7 +46,7 @@ class WordPieceSettings(NamedTuple):
         """Returns the content of a tokenizer_config.json, which transformers can read too."""
         values = {"tokenizer_class": "BertTokenizer", **self._asdict()}
         values.update(zip(_SPECIALS, values.pop("specials")))
-        return json_file(values)
+        return encode_json(values)
 
 
 class WordPieceFiles(NamedTuple):

@@ -81,7 +81,7 @@ def widen(state):
     "edit, message",
     [
         (drop_a_layer, "is of another architecture or dictionary"),
-        (widen, r"embed_positions.weight is (67, 16) there, (66, 16) here"),
+        (widen, r"embed_positions.weight has the shape (67, 16), not (66, 16)"),
         (lambda s: s["cfg"]["model"].update(encoder_attention_heads=8), "8 as its attention heads"),
         (lambda s: s["cfg"]["model"].update(layer_norm_eps=1e-12), "1e-12 as its layer norm eps"),
         (lambda s: s.update(task_state={"dictionary": "x"}), "with another dict.txt than"),

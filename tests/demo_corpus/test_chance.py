@@ -15,7 +15,7 @@ def test_a_seed_decides_the_choices():
 
 def test_probabilities():
     chance = Chance("probabilities")
-    assert 0.27 < sum(chance.of(0.3) for _ in range(5000)) / 5000 < 0.33
+    assert 0.27 < sum(chance.is_true(0.3) for _ in range(5000)) / 5000 < 0.33
     counts = Counter(chance.weighted([("a", 1), ("b", 0), ("c", 3)]) for _ in range(5000))
     assert counts["b"] == 0 and 0.22 < counts["a"] / 5000 < 0.28
     assert set(Counter(chance.pick("abc") for _ in range(100))) == set("abc")

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.json_file import json_file, parse_json, read_bytes, read_json, write_json
+from fairseq_amber.files.json_file import encode_json, parse_json, read_bytes, read_json, write_json
 
 
 def test_content_comes_back_and_people_can_read_it(tmp_path):
@@ -11,7 +11,7 @@ def test_content_comes_back_and_people_can_read_it(tmp_path):
     path = tmp_path / "new" / "x.json"
     write_json(path, content)
     assert read_json(path) == content
-    assert path.read_bytes() == json_file(content)
+    assert path.read_bytes() == encode_json(content)
     lines = path.read_text(encoding="utf-8").split("\n")
     assert lines[1] == '  "system": "Größe 红",' and lines[-2:] == ["}", ""]
 

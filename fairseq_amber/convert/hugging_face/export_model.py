@@ -26,7 +26,7 @@ from fairseq_amber.convert.pretrained import (
     Shape,
 )
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.json_file import json_file
+from fairseq_amber.files.json_file import encode_json
 
 POOLINGS = ("mean", "cls")
 _ARCHITECTURES = {"bert": "BertForMaskedLM", "xlm-roberta": "XLMRobertaForMaskedLM"}
@@ -84,7 +84,7 @@ def write_hugging_face(model: Pretrained, folder: OutputFolder) -> str:
         "torch_dtype": "float32",
         **special,
     }
-    folder.put(CONFIG_NAME, json_file(config))
+    folder.put(CONFIG_NAME, encode_json(config))
     for name, data in files.items():
         folder.put(name, data)
     path = folder.working / SAFETENSORS_NAME
@@ -118,14 +118,14 @@ def write_pooling(folder: OutputFolder, shape: Shape, pooling: str) -> None:
         }
         for number, (kind, path) in enumerate(parts)
     ]
-    folder.put("modules.json", json_file(modules))
+    folder.put("modules.json", encode_json(modules))
     folder.put(
         "sentence_bert_config.json",
-        json_file({"max_seq_length": shape.max_positions, "do_lower_case": False}),
+        encode_json({"max_seq_length": shape.max_positions, "do_lower_case": False}),
     )
     folder.put(
         "1_Pooling/config.json",
-        json_file(
+        encode_json(
             {
                 "word_embedding_dimension": shape.encoder_embed_dim,
                 "pooling_mode_cls_token": pooling == "cls",

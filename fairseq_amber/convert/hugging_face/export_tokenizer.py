@@ -8,7 +8,7 @@ from typing import Any, Sequence
 from fairseq_amber.convert.sentencepiece_model import SentencePieceModel
 from fairseq_amber.convert.vocabulary import Vocabulary, shorten
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.json_file import json_file
+from fairseq_amber.files.json_file import encode_json
 from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS, UNKNOWN, fairseq_order
 from fairseq_amber.tokenizers.subwords import MODEL_NAME, SPACE
 from fairseq_amber.tokenizers.wordpiece_files import (
@@ -59,7 +59,7 @@ def tokenizer_files(
     files = {
         MODEL_NAME: data,
         JSON_NAME: tokenizer.to_str(pretty=True).encode("utf-8"),
-        CONFIG_NAME: json_file(settings),
+        CONFIG_NAME: encode_json(settings),
     }
     ids = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2}
     return files, list(range(len(vocabulary.symbols))), ids
@@ -91,8 +91,8 @@ def sentencepiece_tokenizer(model: SentencePieceModel, symbols: Sequence[str]) -
         )
     if model.unigram:
         specials = dict.fromkeys((*SPECIALS, MASK), 0.0)
-        least = min(model.scores.values())
-        known = [(s, specials.get(s, model.scores.get(s, least))) for s in symbols]
+        lowest_score = min(model.scores.values())
+        known = [(s, specials.get(s, model.scores.get(s, lowest_score))) for s in symbols]
         inner = tokenizers.models.Unigram(known, unk_id=UNKNOWN)
     else:
         inner = tokenizers.models.BPE(indices, model.merges(), unk_token="<unk>", fuse_unk=True)
@@ -145,5 +145,5 @@ def _wordpiece(
     order = [place for _, place in sorted(zip(lines, map(places.__getitem__, symbols)))]
     settings = json.loads(wordpieces.settings.encode())
     settings["model_max_length"] = max_length
-    listed = {VOCAB_NAME: files[VOCAB_NAME], CONFIG_NAME: json_file(settings)}
+    listed = {VOCAB_NAME: files[VOCAB_NAME], CONFIG_NAME: encode_json(settings)}
     return listed, order, {"pad_token_id": order.index(SPECIALS.index("<pad>"))}

@@ -168,13 +168,13 @@ def _renamed(
         The Hugging Face names for which this package has a name, and the weights under our names.
     """
     renamed = {name: hugging_face_name(name, model_type) for name in (*names, TOKEN_TYPES)}
-    second = OUTPUT_BIASES[model_type]
-    if renamed[OUTPUT_BIAS] not in weights and second in weights:
-        weights[renamed[OUTPUT_BIAS]] = weights[second]
+    second_bias_name = OUTPUT_BIASES[model_type]
+    if renamed[OUTPUT_BIAS] not in weights and second_bias_name in weights:
+        weights[renamed[OUTPUT_BIAS]] = weights[second_bias_name]
     if OUTPUT_WEIGHT in renamed and renamed[OUTPUT_BIAS] not in weights:
         weights.pop(renamed[OUTPUT_WEIGHT], None)  # a tied copy of the embedding is not a head
     found = {name: weights[other] for name, other in renamed.items() if other in weights}
-    return {*renamed.values(), second}, found
+    return {*renamed.values(), second_bias_name}, found
 
 
 def _is_encoder(name: str, model_type: str) -> bool:
@@ -183,11 +183,11 @@ def _is_encoder(name: str, model_type: str) -> bool:
     return name.startswith((f"{prefix}embeddings.", f"{prefix}encoder.")) and not harmless
 
 
-def _shifted(table: Tensor, by: int) -> Tensor:
-    """Adds rows of zeros at the top of a table, or removes rows if ``by`` is negative."""
-    if by < 0:
-        return table[-by:]
-    return torch.cat([table.new_zeros(by, table.size(1)), table])
+def _shifted(table: Tensor, row_offset: int) -> Tensor:
+    """Adds rows of zeros at the top of a table, or removes rows if ``row_offset`` is negative."""
+    if row_offset < 0:
+        return table[-row_offset:]
+    return torch.cat([table.new_zeros(row_offset, table.size(1)), table])
 
 
 def _read_weights(folder: Path) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from fairseq_amber.tokenizers.wordpiece_files import JSON_NAME, VOCAB_NAME, read
 
 # Embeddings are padded, for speed, to a multiple of this number at most: a vocabulary that leaves
 # as many rows unused belongs to another model.
-_MOST_UNUSED = 128
+_MAX_UNUSED_ROWS = 128
 
 
 def read_vocabulary(folder: Path, rows: int) -> tuple[Vocabulary, list[int]]:
@@ -61,7 +61,7 @@ def _check_size(tokens: Mapping[str, int], rows: int, source: str) -> None:
             f"{source} numbers its tokens up to {largest} but the embedding has {rows} rows: the "
             "vocabulary is larger; give the files this model was trained with"
         )
-    if rows - len(tokens) >= _MOST_UNUSED:
+    if rows - len(tokens) >= _MAX_UNUSED_ROWS:
         raise UserError(
             f"{source} has {len(tokens)} tokens but the embedding has {rows} rows: the vocabulary "
             "is smaller; give the files this model was trained with"

@@ -12,7 +12,7 @@ from fairseq_amber.data.batches_by_length import evenly_spread
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.report.sentence_space import METHODS, Plane, check_languages, project
 from fairseq_amber.files.parallel_text import choose_pairs, find_parallel, read_parallel
-from fairseq_amber.number_flags import count, whole
+from fairseq_amber.number_flags import positive_whole_number, whole_number
 
 
 def add_space_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def add_space_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--space-sentences",
-        type=count,
+        type=positive_whole_number,
         default=50,
         metavar="N",
         help="draw N sentences of each language pair, taken at even distances from the files; "
@@ -55,7 +55,7 @@ def add_space_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--space-layer",
-        type=whole,
+        type=whole_number,
         default=-1,
         help="layer whose states are averaged to a sentence vector; -1 is the last",
     )

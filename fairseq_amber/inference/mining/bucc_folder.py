@@ -92,13 +92,13 @@ def choose_files(
             f"--split {split} is what the threshold is tuned on, as --dev-split; name another split"
         )
     dev, test = (find_mining_files(folder, name) for name in (dev_split, split))
-    there = sorted({**dev, **test})
-    if not there:
+    available_pairs = sorted({**dev, **test})
+    if not available_pairs:
         raise UserError(
             f"{folder} has no files <src>-<tgt>.{dev_split}.<lang> or <src>-<tgt>.{split}.<lang>; "
             "--dev-split and --split may name others"
         )
-    names = choose_pairs(pairs, there, folder)
+    names = choose_pairs(pairs, available_pairs, folder)
     for name in names:
         if tune and (name not in dev or dev[name].gold is None):
             missing = "gold" if name in dev else name.partition("-")[0]
@@ -112,10 +112,10 @@ def choose_files(
             )
     mined = [name for name in names if name in test]
     scored = [name for name in mined if test[name].gold is not None]
-    for kind, having in (("texts", mined), ("gold", scored)):
-        if len(having) not in (0, len(names)):
+    for kind, pairs_with_files in (("texts", mined), ("gold", scored)):
+        if len(pairs_with_files) not in (0, len(names)):
             raise UserError(
-                f"{folder} has {split} {kind} for {', '.join(having)} but not for all of "
+                f"{folder} has {split} {kind} for {', '.join(pairs_with_files)} but not for all of "
                 f"{', '.join(names)}; choose with --pairs"
             )
     return Splits(

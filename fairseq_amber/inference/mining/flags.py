@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.inference.flags import add_encoder_arguments, add_vector_arguments
-from fairseq_amber.number_flags import count, number
+from fairseq_amber.number_flags import number, positive_whole_number
 
 if TYPE_CHECKING:
     from fairseq_amber.inference.mining.pair_miner import Miner
@@ -77,7 +77,7 @@ def add_mining_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--neighbours",
-        type=count,
+        type=positive_whole_number,
         default=4,
         metavar="K",
         help="number of nearest neighbours of a sentence in the other text; the default is the "
@@ -119,14 +119,14 @@ def _add_search_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--nlist",
-        type=count,
+        type=positive_whole_number,
         metavar="N",
         help="approximate search: number of lists that each text is divided into (default: "
         "4 sqrt(sentences), but at least 39 sentences in a list)",
     )
     group.add_argument(
         "--nprobe",
-        type=count,
+        type=positive_whole_number,
         metavar="N",
         help="approximate search: number of lists that a sentence is compared with; more lists "
         f"find more neighbours but take more time (default: {_PROBES})",

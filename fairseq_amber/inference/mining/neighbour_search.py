@@ -141,9 +141,9 @@ def _search_lists(
             here = slice(start, start + len(piece))
             found.cosine[here], found.rows[here] = index.search(piece.cpu().numpy(), k)
             progress.update(len(piece))
-    [short] = np.nonzero(found.rows[:, -1] < 0)
-    for start in range(0, len(short), PIECE):
-        rows = short[start : start + PIECE]
+    [incomplete_rows] = np.nonzero(found.rows[:, -1] < 0)
+    for start in range(0, len(incomplete_rows), PIECE):
+        rows = incomplete_rows[start : start + PIECE]
         found.cosine[rows], found.rows[rows] = _scan(queries[rows], items, k)
     return found
 

@@ -80,10 +80,10 @@ class Mined(NamedTuple):
         """
         kept, gold = self.pairs.above(threshold), self.texts.known_gold
         sides = kept.source[kept.are_gold(gold)], kept.source, gold[:, 0]
-        right, mined, there = (
+        correct_count, mined_count, gold_count = (
             np.bincount(rows, minlength=len(self.texts.source.sentences)) for rows in sides
         )
-        return np.stack([2 * right, mined + there], axis=1)
+        return np.stack([2 * correct_count, mined_count + gold_count], axis=1)
 
 
 @dataclass(frozen=True)

@@ -65,8 +65,8 @@ class UnitVectors:
         self._vectors = vectors
         self._rows = None if rows is None or len(rows) == len(vectors) else rows
         self.dim = vectors.shape[1]
-        at = vectors.device if isinstance(vectors, Tensor) else torch.device("cpu")
-        self.device = device or at
+        source_device = vectors.device if isinstance(vectors, Tensor) else torch.device("cpu")
+        self.device = device or source_device
         self._scale = torch.ones(len(vectors if rows is None else rows), 1, device=self.device)
         for start, piece in self.pieces(PIECE):
             norms = piece.norm(dim=1, keepdim=True)
@@ -83,12 +83,12 @@ class UnitVectors:
         """Returns the number of rows."""
         return len(self._scale)
 
-    def __getitem__(self, which: slice | np.ndarray) -> Tensor:
+    def __getitem__(self, rows: slice | np.ndarray) -> Tensor:
         """Returns rows of length one: (n, D) float32 on the device."""
-        piece = self._vectors[which if self._rows is None else self._rows[which]]
+        piece = self._vectors[rows if self._rows is None else self._rows[rows]]
         if not isinstance(piece, Tensor):
             piece = torch.from_numpy(np.array(piece))
-        return piece.to(self.device).float() * self._scale[which]
+        return piece.to(self.device).float() * self._scale[rows]
 
     def pieces(self, size: int) -> Iterator[tuple[int, Tensor]]:
         """Yields pieces (n, D) of up to ``size`` rows, each after the index of its first row."""

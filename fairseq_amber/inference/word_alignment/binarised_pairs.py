@@ -51,8 +51,10 @@ def open_pairs(
     if not pairs or (wanted is not None and lacking):
         files = (path for name in lacking for path in (data / "parallel" / name).glob("*.idx"))
         found = sorted({path.name.split(".")[0] for path in files})
-        there = f"; --split may be {', '.join(found)}" if found else ""
-        raise UserError(f"{data} has no {split} text of {', '.join(lacking) or 'any pair'}{there}")
+        split_hint = f"; --split may be {', '.join(found)}" if found else ""
+        raise UserError(
+            f"{data} has no {split} text of {', '.join(lacking) or 'any pair'}{split_hint}"
+        )
     return pairs
 
 

@@ -23,7 +23,7 @@ from fairseq_amber.inference.word_alignment.link_files import format_pharaoh
 from fairseq_amber.inference.word_alignment.provenance import write_settings
 from fairseq_amber.inference.word_alignment.word_splitters import WORDS, Splitter, word_splitter
 from fairseq_amber.metrics.word_alignment import Link
-from fairseq_amber.number_flags import whole
+from fairseq_amber.number_flags import whole_number
 from fairseq_amber.progress import Progress
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--layer",
-        type=whole,
+        type=whole_number,
         default=-1,
         help="layer of the states for similarity, itermax and transport: 1 is the first, -1 the "
         "last, 0 the embeddings; attention reads the last layer only",
@@ -220,8 +220,8 @@ def _output(args: argparse.Namespace, name: str, aligner: Aligner) -> Iterator[T
     if args.output is None:
         yield sys.stdout
         return
-    one = args.folder is None and args.corpus is None
-    path = args.output if one else args.output / f"{args.split}.{name}.align"
+    is_single_file = args.folder is None and args.corpus is None
+    path = args.output if is_single_file else args.output / f"{args.split}.{name}.align"
     with atomic_writer(path) as file:
         yield file
     words = {"words": args.words} if args.units == "words" and args.corpus is None else {}

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.number_flags import count, positive, share
+from fairseq_amber.number_flags import positive, positive_whole_number, share
 
 _METHODS = {
     "alpha": ("itermax",),
@@ -21,7 +21,7 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("settings of --method itermax and transport")
     group.add_argument(
         "--iterations",
-        type=count,
+        type=positive_whole_number,
         metavar="N",
         help="itermax: number of rounds that add best matches; 1 equals similarity (default: 2, as "
         "in SimAlign); transport: iterations of Sinkhorn's algorithm; a lower --epsilon needs more "

@@ -133,10 +133,10 @@ def _link(source: str, target: str, one_based: bool, entry: str) -> Link | None:
 def _located(path: str | Path, parse: Callable) -> Callable:
     """Makes the errors of ``parse`` name the file and the line."""
 
-    def at(number: int, line: str):
+    def parse_numbered(number: int, line: str):
         try:
             return parse(line)
         except UserError as error:
             raise UserError(f"{path}:{number}: {error}") from None
 
-    return at
+    return parse_numbered

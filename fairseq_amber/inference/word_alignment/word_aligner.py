@@ -157,18 +157,20 @@ class Aligner:
         Raises:
             UserError: the scores of a pair are NaN or infinite.
         """
-        full = [i for i, (x, y) in enumerate(zip(sources, targets)) if len(x.ids) and len(y.ids)]
-        fitted = {i: self._fit(sources[i], targets[i]) for i in full}
-        lengths = [self._tokens(*fitted[i]) for i in full]
+        non_empty_pairs = [
+            i for i, (x, y) in enumerate(zip(sources, targets)) if len(x.ids) and len(y.ids)
+        ]
+        fitted = {i: self._fit(sources[i], targets[i]) for i in non_empty_pairs}
+        lengths = [self._tokens(*fitted[i]) for i in non_empty_pairs]
         for batch in batches_by_length(lengths, batch_tokens):
-            indices = [full[position] for position in batch]
+            indices = [non_empty_pairs[position] for position in batch]
             pairs = [fitted[i] for i in indices]
             scores = self._score(pairs)
             _check_finite(scores)
             aligned = self._extract(scores)
             words = pad_rows([side.words for sides in zip(*pairs) for side in sides], NO_WORD)
             yield from zip(indices, word_links(aligned.cpu(), *words.chunk(2)))
-        for i in sorted(set(range(len(sources))).difference(full)):
+        for i in sorted(set(range(len(sources))).difference(non_empty_pairs)):
             yield i, []
 
     def cut_words(self, source: WordPieces, target: WordPieces) -> int:
@@ -222,7 +224,7 @@ class Aligner:
         return x, y
 
     def _tokens(self, source: WordPieces, target: WordPieces) -> int:
-        """Returns tokens of a pair in a batch of equally long pairs, special tokens included."""
+        """Counts the tokens of a pair in a batch of equally long pairs, special tokens included."""
         lengths = len(source.ids), len(target.ids)
         if self.method == "attention":  # rows [x;y] and [y;x]
             return 2 * (sum(lengths) + PAIR_SPECIALS)

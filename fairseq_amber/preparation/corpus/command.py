@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from fairseq_amber.errors import warn
-from fairseq_amber.number_flags import count, positive_share, ratio_limit, whole
+from fairseq_amber.number_flags import (
+    positive_share,
+    positive_whole_number,
+    ratio_limit,
+    whole_number,
+)
 from fairseq_amber.preparation.corpus.settings import FilterSettings, VocabularySettings
 
 SUMMARY = "learn or take a vocabulary, then check, filter and binarise text for fairseq"
@@ -45,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "a language that has no monolingual file of that split",
     )
     parser.add_argument(
-        "--workers", type=count, help="number of processes (default: one for each core)"
+        "--workers",
+        type=positive_whole_number,
+        help="number of processes (default: one for each core)",
     )
     parser.add_argument(
         "--overwrite",
@@ -65,7 +72,7 @@ def _add_vocabulary_arguments(group) -> None:
     size_or_path = group.add_mutually_exclusive_group()
     size_or_path.add_argument(
         "--vocab-size",
-        type=count,
+        type=positive_whole_number,
         default=defaults.vocab_size,
         help="largest number of SentencePiece pieces to learn; 32000 is usual for a few languages, "
         "and XLM-R has 250000 for a hundred",
@@ -109,12 +116,12 @@ def _add_vocabulary_arguments(group) -> None:
     )
     group.add_argument(
         "--vocab-sentences",
-        type=count,
+        type=positive_whole_number,
         default=defaults.vocab_sentences,
         help="largest number of lines to learn from; memory grows with them",
     )
     group.add_argument(
-        "--seed", type=whole, default=defaults.seed, help="seed of the sample of lines"
+        "--seed", type=whole_number, default=defaults.seed, help="seed of the sample of lines"
     )
 
 
@@ -122,13 +129,13 @@ def _add_filter_arguments(group) -> None:
     defaults = FilterSettings()
     group.add_argument(
         "--max-length",
-        type=count,
+        type=positive_whole_number,
         default=defaults.max_length,
         help="largest number of subwords on each side of a pair; 254 fits twice into 512 positions",
     )
     group.add_argument(
         "--max-mono-length",
-        type=count,
+        type=positive_whole_number,
         default=defaults.max_mono_length,
         help="largest number of subwords in a monolingual line; 510 fits into 512 positions",
     )

@@ -1,9 +1,9 @@
 """The folder that a preparation writes: one run at a time, and no file is ever half-written.
 
 Files are made in the sub-folder ``.partial`` and renamed when they are complete. ``files.writing``
-does this for single files, but a preparation needs more: it continues the work of a killed
-run, so that its temporary files lie in one place that the next run can empty, and a file must be on
-the disk before the manifest says that it is finished.
+does this for single files, but a preparation needs more: a run continues the
+work of one that was killed, so that temporary files lie in one place that the next run can empty,
+and a file must be on the disk before the manifest says that it is finished.
 """
 
 from __future__ import annotations

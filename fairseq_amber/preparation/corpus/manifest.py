@@ -102,13 +102,13 @@ def read_manifest(folder: Path) -> Manifest | None:
                 f"{MANIFEST_NAME}); name a new or an empty folder"
             )
         return None
-    complaint = f"{path} is damaged or of another version; remove {folder} and run again"
+    error_message = f"{path} is damaged or of another version; remove {folder} and run again"
     try:
-        manifest = Manifest(**parse_json(read_bytes(path), complaint))
+        manifest = Manifest(**parse_json(read_bytes(path), error_message))
     except TypeError:
-        raise UserError(complaint) from None
+        raise UserError(error_message) from None
     if manifest.format != _FORMAT:
-        raise UserError(complaint)
+        raise UserError(error_message)
     return manifest
 
 

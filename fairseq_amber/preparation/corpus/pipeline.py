@@ -22,7 +22,7 @@ from fairseq_amber.preparation.corpus.raw_files import Corpus, find_corpora
 from fairseq_amber.preparation.corpus.settings import FilterSettings, VocabularySettings
 from fairseq_amber.preparation.corpus.vocabulary import Vocabulary, learn_model, load_vocabulary
 from fairseq_amber.preparation.workers import WorkerPool, available_cores, call_in_process
-from fairseq_amber.progress import Progress, say
+from fairseq_amber.progress import Progress, print_status
 from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME, TokenizerFiles, find_tokenizer
 
 
@@ -203,7 +203,7 @@ def _saved_vocabulary(data_bin: Path, manifest: Manifest) -> Vocabulary | None:
 
 def _learn(training_text: dict[str, list[TextFile]], settings: VocabularySettings) -> Vocabulary:
     lines = sum(text.lines for files in training_text.values() for text in files)
-    say(
+    print_status(
         f"learning a vocabulary of {settings.vocab_size:,} pieces from "
         f"{min(lines, settings.vocab_sentences):,} lines in {', '.join(sorted(training_text))}"
     )
@@ -211,7 +211,7 @@ def _learn(training_text: dict[str, list[TextFile]], settings: VocabularySetting
         files = call_in_process(learn_model, training_text, settings, waiting=bar.tick)
     vocabulary = load_vocabulary(files)
     if len(vocabulary.ids) < settings.vocab_size:
-        say(f"the text yields no more than {len(vocabulary.ids):,} pieces")
+        print_status(f"the text yields no more than {len(vocabulary.ids):,} pieces")
     return vocabulary
 
 
@@ -255,7 +255,7 @@ def _binarize_all(
                 "counts": asdict(counts),
             }
             folder.save(manifest)
-            say(f"{corpus.name}: {counts.kept:,} of {counts.lines:,} lines")
+            print_status(f"{corpus.name}: {counts.kept:,} of {counts.lines:,} lines")
     sentences = sum(len(corpus.languages) * lines[corpus] for corpus in todo)
     return sentences, time.perf_counter() - start
 

@@ -150,13 +150,13 @@ def _parse(name: str) -> tuple[_Key | None, str]:
 def _require(raw: Path, flag: str, wanted: Sequence[str] | None, found: Container[str]) -> None:
     for name in wanted or ():
         if name not in found:
-            there = ", ".join(sorted(found)) if found else "none"  # type: ignore[call-overload]
-            raise UserError(f"{flag}: {raw} holds no text for {name}; it holds {there}")
+            available = ", ".join(sorted(found)) if found else "none"  # type: ignore[call-overload]
+            raise UserError(f"{flag}: {raw} holds no text for {name}; it holds {available}")
 
 
 def _either_order(pair: str, found: Container[str]) -> str:
-    turned = "-".join(reversed(pair.split("-")))
-    return turned if pair not in found and turned in found else pair
+    reversed_pair = "-".join(reversed(pair.split("-")))
+    return reversed_pair if pair not in found and reversed_pair in found else pair
 
 
 def _monolingual_sides(

@@ -83,5 +83,5 @@ def number_labels(files: Sequence[LabelledFile], labels: Sequence[str], origin: 
                 f"{file.path}:{file.line(index)}: unknown label {file.labels[index]!r}; "
                 f"{origin} has {', '.join(labels)}"
             )
-    every = (numbers[label] for file in files for label in file.labels)
-    return np.fromiter(every, np.int16, sum(len(file.labels) for file in files))
+    label_numbers = (numbers[label] for file in files for label in file.labels)
+    return np.fromiter(label_numbers, np.int16, sum(len(file.labels) for file in files))

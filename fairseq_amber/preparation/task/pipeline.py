@@ -16,10 +16,10 @@ from fairseq_amber.preparation.task.output import check_same, existing_folder, t
 from fairseq_amber.preparation.task.sources import Sources
 from fairseq_amber.preparation.task.summary import Counts, count
 from fairseq_amber.preparation.workers import WorkerPool, available_cores
-from fairseq_amber.progress import Progress, say
+from fairseq_amber.progress import Progress, print_status
 from fairseq_amber.tokenizers.subwords import find_tokenizer
 
-Read = Dict[str, Dict[str, Examples]]  # by split and language
+ExamplesBySplit = Dict[str, Dict[str, Examples]]  # by split and language
 
 
 class TaskPreparation(NamedTuple):
@@ -63,13 +63,13 @@ def prepare_task(
     """
     old = existing_folder(out, task)
     vocabulary = _read_vocabulary(tokenizer)
-    kind = examples_class(task)
-    read: Read = {}
+    examples_type = examples_class(task)
+    read: ExamplesBySplit = {}
     with Progress(total=sum(map(len, sources.values())), unit="texts", what="reading") as progress:
         for split, languages in sources.items():
             read[split] = {}
             for language, paths in sorted(languages.items()):
-                read[split][language] = kind(paths, split)
+                read[split][language] = examples_type(paths, split)
                 progress.update()
     names, origin = _labels(task, labels, read, old)
     if old:
@@ -86,7 +86,7 @@ def prepare_task(
         for split, texts in read.items():
             for language, examples in texts.items():
                 encoder.what = f"encoding {split} {language}"
-                say(f"{encoder.what} ({examples.number:,})")
+                print_status(f"{encoder.what} ({examples.number:,})")
                 arrays = examples.encode(encoder)
                 writer.add(split, language, arrays, examples.number, examples.paths, examples.text)
                 counts[split, language] = count(examples, arrays, names)
@@ -101,7 +101,7 @@ def _read_vocabulary(path: Path) -> Vocabulary:
 
 
 def _labels(
-    task: str, path: Path | None, read: Read, old: TaskFolder | None
+    task: str, path: Path | None, read: ExamplesBySplit, old: TaskFolder | None
 ) -> tuple[list[str], str]:
     """Returns the labels in the order of their numbers, and where they come from."""
     fixed = examples_class(task).fixed_labels(task)

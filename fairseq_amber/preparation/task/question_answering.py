@@ -58,8 +58,10 @@ class Questions(Examples):
         asked = encoder.encode([question.text for question in questions])
         paragraph = np.array([question.context for question in questions], np.int32)
         answers = [question.answers[:1] for question in questions]
-        spans = [(a.start, a.start + len(a.text)) for some in answers for a in some]
-        answered = np.array([bool(some) for some in answers])
+        spans = [
+            (a.start, a.start + len(a.text)) for first_answers in answers for a in first_answers
+        ]
+        answered = np.array([bool(first_answers) for first_answers in answers])
         answer_tokens = np.full((len(questions), 2), -1, np.int32)
         answer_tokens[answered] = covering_tokens(
             encoded, offsets, paragraph[answered], np.array(spans).reshape(-1, 2)

@@ -49,16 +49,24 @@ def describe(unit: str, counts: Mapping[tuple[str, str], Counts]) -> str:
         counts: the counts by split and language.
     """
     parts, labels = (
-        list(dict.fromkeys(name for each in counts.values() for name in getattr(each, field)))
+        list(
+            dict.fromkeys(
+                name for split_counts in counts.values() for name in getattr(split_counts, field)
+            )
+        )
         for field in ("parts", "labels")
     )
     rows = [["", unit, *parts, "subwords", "unknown", *labels]]
-    for (split, language), each in counts.items():
-        numbers = [each.examples, *(each.parts[name] for name in parts), each.tokens]
+    for (split, language), split_counts in counts.items():
+        numbers = [
+            split_counts.examples,
+            *(split_counts.parts[name] for name in parts),
+            split_counts.tokens,
+        ]
         rows.append(
             [f"{split} {language}", *(f"{number:,}" for number in numbers)]
-            + [f"{_unknown_rate(each):.2%}"]
-            + [f"{each.labels.get(label, 0):,}" for label in labels]
+            + [f"{_unknown_rate(split_counts):.2%}"]
+            + [f"{split_counts.labels.get(label, 0):,}" for label in labels]
         )
     return plain_table(rows[0], rows[1:])
 

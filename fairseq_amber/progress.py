@@ -69,15 +69,15 @@ class Progress:
     A terminal shows a bar of tqdm. Otherwise, or without tqdm, there are lines with the count, the
     total, the rate and the time left, at most one every 30 seconds, and the first after 30 seconds.
     If the stream is closed or full, nothing is shown and the work continues. ``Progress`` is a
-    context manager and an iterator over the given items, each of which counts one.
+    context manager and an iterator over the given items, each of which counts as one.
 
     Args:
         items: the items to iterate over.
-        total: how many there are; by default the number of the items, if it is known.
-        unit: what is counted, in the plural; without it, only the time is shown.
+        total: number of items; by default ``len(items)``, if ``items`` has a length.
+        unit: the name of the items in the plural; without it, only the time is shown.
         what: the name of the stage, such as "encoding test.de-en.de".
-        done: how many were done before.
-        work: the whole work, in any unit, if the things counted differ in their work; the time
+        done: number of items that were finished before.
+        work: the work of all items, in any unit, if some items are more work than others; the time
             left is then computed from the work that ``update`` is given.
         leave: whether a terminal keeps the bar when the stage has ended.
         pace: when lines are due; by default the pace of the command.
@@ -127,11 +127,11 @@ class Progress:
         )
 
     def update(self, count: int = 1, work: float | None = None) -> None:
-        """Adds what was done.
+        """Adds finished items.
 
         Args:
-            count: how many more are done.
-            work: the work that they took, by default the same number.
+            count: number of items that were finished.
+            work: the work of these items, by default ``count``.
         """
         self._done += count
         self._work += count if work is None else work

@@ -104,7 +104,7 @@ class SentencePieceModel:
         takes their place everywhere.
 
         Raises:
-            UserError: this is a BPE model, whose pieces come from merges, or has unusual settings.
+            UserError: this BPE model cannot be extended, or the model has unusual settings.
         """
         self.check_plain()
         if not self.unigram:

@@ -1,4 +1,4 @@
-"""Which concepts go together: what one can eat, what can be red, what happens when.
+"""Says which concepts go together: what one can eat, what can be red, what happens when.
 
 The concepts stand in tables beside this file: ``nouns.tsv``, ``verbs.tsv``, ``adjectives.tsv``,
 ``times.tsv`` and ``positions.tsv``. The order of the rows, and of the words in a cell, decides what

@@ -76,7 +76,7 @@ def read_table(
 
 
 class _Column(NamedTuple):
-    """What the cells of a column may hold.
+    """A column of a table, with the values that its cells may hold.
 
     Attributes:
         name: the field.

@@ -83,7 +83,7 @@ def _fairseq_lines(fairseq: dict[str, Any] | None) -> list[str]:
             "slower Python versions are used instead; to compile them, install g++ and "
             "python3-dev, ",
         ),
-        ("missing", "what needs them fails; install g++ and python3-dev,  "),
+        ("missing", "commands that need them fail; install g++ and python3-dev, "),
     ):
         names = [name for name, found in fairseq["cpp"].items() if found == kind]
         if names:
@@ -115,7 +115,7 @@ def _device_lines(devices: dict[str, Any]) -> list[str]:
         cores += f", {_gigabytes(devices['memory'])} of memory"
     driver = f"NVIDIA driver {devices['driver']}" if devices["driver"] else "no NVIDIA driver"
     if devices.get("error"):
-        return [cores, driver, f"torch tells of no device: {devices['error']}"]
+        return [cores, driver, f"torch reports no device: {devices['error']}"]
     if "cuda" not in devices:
         return [cores, driver]
     built = "the CPU alone"

@@ -82,7 +82,7 @@ def _ending(status: int) -> str:
 def answer(questions: Sequence[str]) -> None:
     """Answers questions, in the other process: a line of JSON for each on standard output."""
     out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # so that what packages print when they are imported goes to stderr
+    os.dup2(2, 1)  # packages may print when they are imported; their output goes to stderr
     logging.disable(logging.INFO)
     for question in questions:
         try:

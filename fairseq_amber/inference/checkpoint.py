@@ -63,7 +63,7 @@ def load_model(
     import_fairseq()
     from fairseq.models import ARCH_MODEL_REGISTRY
 
-    # Both register names with fairseq; the architectures need the model first.
+    # Both modules register names with fairseq; the architectures need the registered model.
     from fairseq_amber.models import amber, architectures  # noqa: F401
     from fairseq_amber.models.checkpoint_weights import heads_of
     from fairseq_amber.tokenizers.dictionary import check_rows, check_trained_with, load_dictionary

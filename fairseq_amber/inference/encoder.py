@@ -13,7 +13,7 @@ A program loads one and gives it text:
     True
 
 ``embed`` and ``embed_layers`` take strings. All other methods take token ids without special
-tokens, which ``encoder.tokenizer.encode`` makes of strings:
+tokens, which ``encoder.tokenizer.encode`` makes from strings:
 
     >>> ids = encoder.tokenizer.encode(sentences)
     >>> states = encoder.pair_states([ids[0]], [ids[1]], layer=2)

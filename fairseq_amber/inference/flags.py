@@ -45,7 +45,7 @@ def add_encoder_arguments(parser: argparse.ArgumentParser, *, optional: bool = F
         "--dtype",
         choices=("float32", "float16", "bfloat16"),
         default="float32",
-        help="dtype of weights and states; what is computed from the states is in float32",
+        help="dtype of weights and states; values computed from the states are in float32",
     )
     parser.add_argument(
         "--reinitialize",

@@ -1,4 +1,4 @@
-"""Turns text into numbers of subwords, with a SentencePiece model or a WordPiece vocabulary."""
+"""Cuts text into numbered subwords, with a SentencePiece model or a WordPiece vocabulary."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def _tokenizer_of(folder: Path) -> Path:
     if not found:
         raise UserError(
             f"{folder} holds neither {MODEL_NAME} nor {VOCAB_NAME}; --data or --tokenizer must "
-            "name what holds one"
+            "name a folder or file with one"
         )
     return folder / found[0]
 

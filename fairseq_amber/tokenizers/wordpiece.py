@@ -29,8 +29,8 @@ _CACHED_STRINGS = 1 << 18  # they take about 50 MB
 class WordPiece:
     """A tokenizer with a WordPiece vocabulary.
 
-    It encodes text as BertTokenizer does with ``split_special_tokens``: what looks like a special
-    token in a text, such as ``[SEP]``, is text.
+    It encodes text as BertTokenizer does with ``split_special_tokens``: a string in a text that
+    looks like a special token, such as ``[SEP]``, is text.
 
     Attributes:
         pieces: (V,) the token of each line of vocab.txt; None for special tokens and for lines

@@ -28,7 +28,7 @@ _SPECIALS = {
 
 
 class WordPieceSettings(NamedTuple):
-    """How text is cleaned, under the names of tokenizer_config.json.
+    """The settings that clean text, under their names in tokenizer_config.json.
 
     Attributes:
         do_lower_case: whether text becomes lower case.

@@ -74,7 +74,7 @@ def test_what_limits_an_unedited_fairseq():
     packages = {"fairseq": {"version": "0.12.2"}, "numpy": {"version": "1.26.4"}}
     text = "\n".join(command._fairseq_lines(findings._fairseq(answers, packages)))
     assert "a stock one" in text and "pip install 'numpy<1.24'" in text
-    assert "C++ parts not compiled (fairseq.libbleu): what needs them fails" in text
+    assert "C++ parts not compiled (fairseq.libbleu): commands that need them fail" in text
     # all that the docs say of it
     docs = (ROOT / "docs" / "installation.md").read_text(encoding="utf-8")
     table = docs.split("| limit of an unedited 0.12.2 | do |")[1].split("\n\n")[0]
@@ -159,7 +159,7 @@ DEVICES = {"cores": 8, "usable_cores": 4, "memory": 64_000_000_000, "driver": "5
         ),
         (
             {"error": "RuntimeError: no kernel"},
-            ["NVIDIA driver 580.1", "torch tells of no device: RuntimeError: no kernel"],
+            ["NVIDIA driver 580.1", "torch reports no device: RuntimeError: no kernel"],
         ),
     ],
 )

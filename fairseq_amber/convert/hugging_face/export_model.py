@@ -60,7 +60,8 @@ def write_hugging_face(model: Pretrained, folder: OutputFolder) -> str:
         if name != OUTPUT_WEIGHT  # tied
     }
     types = shape.token_types
-    if not types:  # BERT's tokenizer numbers two sentences differently, which changes nothing here
+    if not types:
+        # BERT's tokenizer has two token types; their embeddings are zeros, which change no state
         types = 2 if model_type == "bert" else 1
         zeros = torch.zeros(types, shape.encoder_embed_dim)
         weights[hugging_face_name(TOKEN_TYPES, model_type)] = zeros

@@ -111,7 +111,7 @@ def _check_kind(config: dict[str, Any], path: Path) -> str:
     model_type = config.get("model_type")
     if model_type not in PREFIXES:
         raise UserError(
-            f"{path} is of a model of the type {model_type}; {' and '.join(PREFIXES)} can be "
+            f"{path} describes a model of the type {model_type}; {' and '.join(PREFIXES)} can be "
             "converted"
         )
     for setting, wanted in (

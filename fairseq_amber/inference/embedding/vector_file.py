@@ -1,8 +1,8 @@
 """A .npy file that grows by chunks of rows, and that a run can continue after an interruption.
 
 Until the file is complete, the folder ``<name>.npy.partial`` holds vectors.npy with the rows so
-far, and state.json, which is replaced after each chunk. It says how many rows are complete, with
-which settings they were computed, and what the writer wants to remember.
+far, and state.json, which is replaced after each chunk. state.json holds the number of complete
+rows, the settings with which they were computed, and the notes of the writer.
 """
 
 from __future__ import annotations
@@ -130,12 +130,12 @@ class VectorFile:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Turns the errors of writing into one clear line with the remedy."""
+        """Turns errors of writing into one clear line with the remedy."""
         try:
             yield
         except OSError as error:
             raise UserError(
                 f"cannot write {self.path}: {error.strerror or error}; {_REMEDY}"
             ) from None
-        except UserError as error:  # of the state
+        except UserError as error:  # raised while writing state.json
             raise UserError(f"{error}; {_REMEDY}") from None

@@ -89,7 +89,7 @@ def choose_files(
     """
     if split == dev_split:
         raise UserError(
-            f"--split {split} is what the threshold is tuned on, as --dev-split; name another split"
+            f"--split {split} is also --dev-split, which tunes the threshold; name another split"
         )
     dev, test = (find_mining_files(folder, name) for name in (dev_split, split))
     available_pairs = sorted({**dev, **test})

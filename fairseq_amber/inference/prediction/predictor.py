@@ -148,7 +148,11 @@ class Predictor:
     def _scores(
         self, dataset: TaskDataset, batch_tokens: int
     ) -> Iterator[tuple[dict[str, Any], Tensor]]:
-        """Yields batches of falling length without ``net_input``, and the head's scores of each."""
+        """Yields batches of falling length without ``net_input``, and the head's scores of each.
+
+        The scores have the shape (M, labels) for M words or sentence pairs, and (R, T, 2) for R
+        windows of T tokens, whose first and last tokens of an answer are scored.
+        """
         broken = torch.zeros((), dtype=torch.bool, device=self._device)
         sizes, what = dataset.sizes.tolist(), f"predicting {dataset.languages[0]}"
         with Progress(total=len(dataset), unit="examples", what=what, work=sum(sizes)) as progress:

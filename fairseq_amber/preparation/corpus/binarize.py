@@ -20,7 +20,7 @@ from fairseq_amber.tokenizers.fairseq_order import UNKNOWN
 
 @dataclass
 class Counts:
-    """How many lines of a corpus were read, kept and dropped.
+    """The numbers of lines and subwords of a corpus.
 
     Attributes:
         lines: number of lines read, where a pair is one line.

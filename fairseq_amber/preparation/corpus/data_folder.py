@@ -110,7 +110,7 @@ def _lock(lock, path: Path) -> None:
 
 
 def _remove_leftovers(partial: Path) -> None:
-    """Removes what a killed run has left."""
+    """Removes the temporary files that a killed run has left."""
     for path in partial.iterdir():
         if path.name != "lock":
             path.unlink()

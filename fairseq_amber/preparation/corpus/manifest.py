@@ -21,7 +21,7 @@ class Manifest:
     """The state of a data folder, or the state that a run is asked for.
 
     Attributes:
-        vocabulary: how it was learnt, as {"settings", "text"}; empty if it was given.
+        vocabulary: {"settings", "text"} with which it was learnt; empty if it was given.
         digests: the digest of each of the vocabulary's files, by name.
         filters: the settings of the filters.
         corpora: for each corpus by name: ``sources`` (digests by file name), ``outputs`` (sizes
@@ -50,7 +50,7 @@ class Manifest:
         """Tells why a run cannot add to this folder.
 
         Args:
-            wanted: what the run is asked for.
+            wanted: the state that the run is asked for.
 
         Returns:
             What the folder was prepared with, where that differs from the run; None if both agree.
@@ -75,7 +75,7 @@ class Manifest:
         return None
 
     def changed_corpora(self, wanted: Manifest) -> list[str]:
-        """Returns the names of the corpora that both have and whose text differs."""
+        """Returns the names of the corpora that both manifests have and whose text differs."""
         return [
             name
             for name, corpus in wanted.corpora.items()

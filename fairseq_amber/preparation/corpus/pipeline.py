@@ -155,7 +155,7 @@ def _training_text(
 def _learning_record(
     settings: VocabularySettings, training_text: dict[str, list[TextFile]]
 ) -> dict[str, Any]:
-    """Returns all that decides a learnt vocabulary: the settings and the digests of the text."""
+    """Returns what decides a learnt vocabulary: the settings and the digests of the text."""
     text = {file.path.name: file.digest for files in training_text.values() for file in files}
     return {"settings": asdict(settings), "text": text}
 
@@ -167,7 +167,7 @@ def _digests(corpus: Corpus, texts: dict[Path, TextFile]) -> dict[str, str]:
 def _continued(folder: DataFolder, wanted: Manifest, overwrite: bool) -> Manifest | None:
     """Returns the manifest that this run continues, or None for a fresh start.
 
-    It removes what the run is going to overwrite.
+    It removes the files that the run is going to overwrite.
     """
     manifest = read_manifest(folder.path)
     if manifest is None:

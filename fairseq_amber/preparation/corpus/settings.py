@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class VocabularySettings:
-    """How a SentencePiece model is learnt.
+    """The settings with which a SentencePiece model is learnt.
 
     Attributes:
         vocab_size: number of pieces, including SentencePiece's ``<unk>``, ``<s>`` and ``</s>``.
@@ -28,7 +28,7 @@ class VocabularySettings:
 
 @dataclass(frozen=True)
 class FilterSettings:
-    """Which lines of the training and validation text are dropped.
+    """The limits that decide which lines of the training and validation text are dropped.
 
     Lengths are in subwords, without special tokens.
 

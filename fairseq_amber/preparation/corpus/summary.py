@@ -50,7 +50,7 @@ def unknown_rates(counts: Counts) -> list[float]:
 
 
 def warnings(result: Preparation) -> list[str]:
-    """Returns what the user should know before training.
+    """Returns the warnings that the user should read before training.
 
     There is a message for each corpus whose text the vocabulary hardly covers, one for languages
     that have no validation text, and one for pieces that the dictionary lacks.

@@ -1,4 +1,4 @@
-"""Raw files of a split in a language, read and checked, and the arrays that they become."""
+"""Reads and checks the raw files of a split in a language, and turns them into arrays."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Examples(ABC):
             origin: where they come from, for the error.
 
         Raises:
-            UserError: a file has another label (naming its line).
+            UserError: a file has another label; the message names its line.
         """
 
     @abstractmethod

@@ -77,7 +77,7 @@ class Questions(Examples):
         }
 
     def occurrences(self, arrays: Arrays, labels: Sequence[str]) -> dict[str, int]:
-        """Returns the number of answers, and of those that their subwords give back exactly."""
+        """Returns the number of answers, and how many of them their subwords give back exactly."""
         answers = int(np.count_nonzero(arrays["answer_tokens"][:, 0] >= 0))
         return {"answers": answers, "exact": self._exact_answers(arrays)}
 

@@ -48,7 +48,7 @@ def read_tagged(path: Path, *, labelled: bool) -> TaggedFile:
 
     Raises:
         UserError: the file cannot be read, a sentence has no words, a word is empty, a line has
-            more columns, or a label is missing (naming the line).
+            more columns, or a label is missing; the message names the line.
     """
     words: list[str] = []
     labels: list[str] = []
@@ -103,7 +103,7 @@ class TaggedSentences(LabelledExamples):
 
     def encode(self, encoder: TextEncoder) -> dict[str, np.ndarray]:
         tokens, lengths = encoder.encode(self._words)
-        # A word without a token, such as one of white space, becomes <unk>: every word needs one.
+        # Every word needs a token: a word without tokens, such as white space, becomes <unk>.
         ends = np.cumsum(lengths, dtype=np.int64)
         tokens = np.insert(tokens, ends[lengths == 0], UNKNOWN)
         lengths = np.maximum(lengths, 1)

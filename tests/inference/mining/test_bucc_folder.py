@@ -53,7 +53,7 @@ def test_test_texts_and_their_gold_may_lack_for_all(tmp_path):
         ("de-en.test.de de-en.test.en", {"tune": False}, "lacks de-en.test.de, which --threshold"),
         ("", {"pairs": "de-en,ru-en"}, "no pair 'ru-en'; it has de-en, fr-en"),
         ("", {"dev_split": "sample", "split": "training"}, "<src>-<tgt>.training.<lang>"),
-        ("", {"split": "dev"}, "--split dev is what the threshold is tuned on"),
+        ("", {"split": "dev"}, "--split dev is also --dev-split"),
     ],
 )
 def test_what_a_folder_lacks_is_named(missing, flags, message, tmp_path):

@@ -232,12 +232,12 @@ class AmberCriterion(TermsCriterion):
         """Adds the terms that compare sentences.
 
         Args:
-            model: The model.
+            model: the model.
             states: (2B, P, D) states of the first sentence of each row of word alignment, of the
                 rows [x;y] and then [y;x]. This sentence attends to itself alone, so that it is
                 encoded as if it were alone. None where there are no such rows.
-            sample: The batch.
-            terms: The terms to add to.
+            sample: the batch.
+            terms: the terms to add to.
         """
 
         def encode(tokens: torch.Tensor) -> torch.Tensor:

@@ -59,12 +59,12 @@ class FrozenEncoder:
     the trained model, so that without dropout both are equal to the bit before the first update.
 
     Args:
-        model: The model to train.
-        cfg: Where the initial encoder comes from.
-        layer: The number of the layer that is read, from 1.
+        model: the model to train.
+        cfg: where the initial encoder comes from.
+        layer: the number of the layer that is read, from 1.
 
     Raises:
-        UserError: The checkpoint cannot be read or is of another architecture.
+        UserError: the checkpoint cannot be read or is of another architecture.
     """
 
     def __init__(self, model: Any, cfg: AnchorConfig, layer: int):
@@ -95,11 +95,11 @@ def add_anchor(
     """Adds the term ``anchor``, over the target points of a batch.
 
     Args:
-        terms: The terms to add to.
-        cfg: How the distances are reduced.
+        terms: the terms to add to.
+        cfg: how the distances are reduced.
         states: (P, N, D) states of the target points in the trained encoder.
         initial: (P, N, D) their states in the initial encoder.
-        sample: The batch, with its ``points``.
+        sample: the batch, with its ``points``.
     """
     points = sample["points"]
     losses = anchoring_loss(states, initial).masked_fill(~points["target_mask"], 0.0)

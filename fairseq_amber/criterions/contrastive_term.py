@@ -21,9 +21,9 @@ class ContrastiveTerm(NamedTuple):
     """Sums over the anchors that count.
 
     Attributes:
-        total: The losses of all anchors, for the gradient.
-        own: The losses of this step's anchors, for the log.
-        correct: How many of this step's sources score their own target highest, for the log.
+        total: the losses of all anchors, for the gradient.
+        own: the losses of this step's anchors, for the log.
+        correct: how many of this step's sources score their own target highest, for the log.
     """
 
     total: torch.Tensor
@@ -39,10 +39,10 @@ def contrastive_term(
     ``objectives.sentence_alignment.contrastive_loss`` has the equation of an anchor's loss.
 
     Args:
-        choice: The anchors and the candidates that they choose among.
-        temperature: Divides the similarities.
-        normalize: Take the cosine instead of the dot product.
-        symmetric: Let targets choose their sources too; the loss is the mean of both directions.
+        choice: the anchors and the candidates that they choose among.
+        temperature: divides the similarities.
+        normalize: take the cosine instead of the dot product.
+        symmetric: let targets choose their sources too; the loss is the mean of both directions.
 
     Returns:
         The sums of the losses and the number of correct choices.

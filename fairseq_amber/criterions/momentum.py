@@ -39,10 +39,10 @@ class MomentumEncoder(FullPrecision):
     trained nor reduced over ranks. Dropout is off.
 
     Args:
-        model: The model to train.
-        projection: The trained projection of its sentence vectors, or None.
-        layer: The layer of the sentence vectors, from 1; the layers above are left out.
-        pool: Turns states (n, T, D) and a mask (n, T) into sentence vectors (n, D).
+        model: the model to train.
+        projection: the trained projection of its sentence vectors, or None.
+        layer: the layer of the sentence vectors, from 1; the layers above are left out.
+        pool: turns states (n, T, D) and a mask (n, T) into sentence vectors (n, D).
     """
 
     def __init__(self, model: Any, projection: nn.Module | None, layer: int, pool: Pool):
@@ -87,7 +87,7 @@ class MomentumEncoder(FullPrecision):
         Args:
             tokens: (n, T) int64.
             mask: (n, T) bool, the tokens that count in the mean of a sentence.
-            dtype: The data type of the trained model, in which the states are computed.
+            dtype: the data type of the trained model, in which the states are computed.
 
         Returns:
             (n, D) sentence vectors in fp32.
@@ -113,9 +113,9 @@ class PairQueue(FullPrecision):
     An empty place holds a pair that does not count.
 
     Args:
-        size: The number K of places.
-        source_dim: The dimension D of the sources; 0 if they are not kept.
-        target_dim: The dimension D of the targets.
+        size: the number K of places.
+        source_dim: the dimension D of the sources; 0 if they are not kept.
+        target_dim: the dimension D of the targets.
     """
 
     sources: torch.Tensor
@@ -140,8 +140,8 @@ class PairQueue(FullPrecision):
         """Appends the pairs that count, in order.
 
         Args:
-            pairs: Pairs of an update; pairs that do not count are left out.
-            count: How many pairs count; it may be more than K.
+            pairs: pairs of an update; pairs that do not count are left out.
+            count: how many pairs count; it may be more than K.
         """
         if not self.size:
             return
@@ -171,9 +171,9 @@ class MomentumContrast(nn.Module):
     candidates do not depend on how the update is cut into ranks and micro-batches.
 
     Args:
-        encoder: The momentum encoder.
-        queue: The pairs of past updates.
-        symmetric: Encode sources too; otherwise only targets.
+        encoder: the momentum encoder.
+        queue: the pairs of past updates.
+        symmetric: encode sources too; otherwise only targets.
     """
 
     def __init__(self, encoder: MomentumEncoder, queue: PairQueue, symmetric: bool):
@@ -197,9 +197,9 @@ class MomentumContrast(nn.Module):
         """Finds the candidates of this step's pairs.
 
         Args:
-            pairs: The pairs of this step and rank, with gradient.
-            sample: The batch, with ``sentences``.
-            dtype: The data type of the trained model.
+            pairs: the pairs of this step and rank, with gradient.
+            sample: the batch, with ``sentences``.
+            dtype: the data type of the trained model.
 
         Returns:
             The anchors and the candidates that they choose among.
@@ -254,10 +254,10 @@ def encode_pairs(
     """Encodes one side of the pairs of a batch, or both.
 
     Args:
-        encode: Turns ``tokens`` and ``mask`` into sentence vectors.
-        sentences: Sources, then targets; their keys, and whether they count.
-        sources: Encode the sources.
-        targets: Encode the targets.
+        encode: turns ``tokens`` and ``mask`` into sentence vectors.
+        sentences: sources, then targets; their keys, and whether they count.
+        sources: encode the sources.
+        targets: encode the targets.
 
     Returns:
         The pairs; a side that is not encoded has dimension 0.

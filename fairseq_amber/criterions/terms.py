@@ -24,9 +24,9 @@ class Terms:
     before the forward pass.
 
     Args:
-        weights: The weights of all terms of the criterion, in the order of the log.
-        sample: The batch.
-        normalized_by: The count of ``data.plan.Normalizers`` that a term is divided by, for terms
+        weights: the weights of all terms of the criterion, in the order of the log.
+        sample: the batch.
+        normalized_by: the count of ``data.plan.Normalizers`` that a term is divided by, for terms
             that are not divided by their usual count.
     """
 
@@ -47,9 +47,9 @@ class Terms:
         """Adds a term by its losses on this micro-batch. The losses of a filler count for nothing.
 
         Args:
-            term: The name of the term.
-            losses: The losses, of any shape; the term is their sum, normalised.
-            count: How many things the sum is over; by default the number of losses.
+            term: the name of the term.
+            losses: the losses, of any shape; the term is their sum, normalised.
+            count: how many things the sum is over; by default the number of losses.
         """
         count = losses.numel() if count is None else count
         scale = self._scale(term, count) if self._real else 0.0
@@ -62,8 +62,8 @@ class Terms:
         its sentences remain the candidates of other ranks, which need a gradient.
 
         Args:
-            term: The name of the term.
-            result: The contrastive loss and the number of correct choices.
+            term: the name of the term.
+            result: the contrastive loss and the number of correct choices.
         """
         count = self.sample["nsentences"]
         total = result.own.detach() + (result.total - result.total.detach())
@@ -92,8 +92,8 @@ class Terms:
         over batches of different kinds.
 
         Args:
-            extra: Names given to ``log``, which some batches lack.
-            per_corpus: Add the sums and counts of each corpus of the split, as
+            extra: names given to ``log``, which some batches lack.
+            per_corpus: add the sums and counts of each corpus of the split, as
                 ``<name>/<corpus>``.
         """
         sample = self.sample
@@ -132,10 +132,10 @@ class TermsCriterion(FairseqCriterion):
     """Base class of criterions whose loss is a weighted sum of named terms.
 
     Attributes:
-        term_names: The names of the terms, in the order of the log. Each has a field
+        term_names: the names of the terms, in the order of the log. Each has a field
             ``<name>_weight`` in the config.
-        cfg: The criterion's config.
-        weights: The weight of each term.
+        cfg: the criterion's config.
+        weights: the weight of each term.
     """
 
     term_names: Sequence[str]
@@ -222,12 +222,12 @@ def log_mean(
     """Logs ``scale * sum / count``, over all corpora and for each corpus with its own count.
 
     Args:
-        name: The name in the log.
-        total: The sums over the logging outputs.
-        sum_key: The key of the sum.
-        count_key: The key of the count.
-        scale: A factor, such as 100 for %.
-        digits: How many decimals the log has.
+        name: the name in the log.
+        total: the sums over the logging outputs.
+        sum_key: the key of the sum.
+        count_key: the key of the count.
+        scale: a factor, such as 100 for %.
+        digits: how many decimals the log has.
     """
     corpora = sorted(key[len(count_key) :] for key in total if key.startswith(f"{count_key}/"))
     for corpus in ("", *corpora):

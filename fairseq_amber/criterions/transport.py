@@ -28,14 +28,14 @@ class TransportTerms:
     """The terms ``ot`` and ``anchor`` of a criterion.
 
     Args:
-        cfg: The settings of the terms.
-        model: The model to train, before training.
+        cfg: the settings of the terms.
+        model: the model to train, before training.
 
     Attributes:
-        layer: The number of the layer whose states are transported, from 1.
-        points: The points that a batch has to hold.
-        normalized_by: The count that the anchor is divided by, as ``Terms`` takes it.
-        frozen: The initial encoder, where a term reads it.
+        layer: the number of the layer whose states are transported, from 1.
+        points: the points that a batch has to hold.
+        normalized_by: the count that the anchor is divided by, as ``Terms`` takes it.
+        frozen: the initial encoder, where a term reads it.
     """
 
     def __init__(self, cfg: TransportConfig, model: Any):
@@ -55,10 +55,10 @@ class TransportTerms:
         """Adds the terms of a batch whose weight is not 0.
 
         Args:
-            terms: The terms to add to.
+            terms: the terms to add to.
             states: (2B, T, D) states of all first sentences, then of all second sentences.
             tokens: (2B, T) the tokens of these sentences.
-            sample: The batch, with its ``points``.
+            sample: the batch, with its ``points``.
         """
         points = sample["points"]
         side = points["target_side"]
@@ -89,10 +89,10 @@ def transport_losses(
     """Solves the problems of a batch.
 
     Args:
-        cfg: The solver, its settings, and the marginals.
+        cfg: the solver, its settings, and the marginals.
         source: (P, N, D) states of the source points; half precision is computed in fp32 or more.
         target: (P, M, D) states of the target points.
-        points: Their weights and masks; see ``data.alignment.points.PointFinder``.
+        points: their weights and masks; see ``data.alignment.points.PointFinder``.
 
     Returns:
         (P,) costs of moving the source points to the target points.

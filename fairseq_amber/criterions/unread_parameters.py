@@ -11,8 +11,8 @@ def unread_parameters(model: Any, layer: int) -> list[torch.Tensor]:
     """The parameters that the states of a layer do not depend on.
 
     Args:
-        model: An ``amber`` model.
-        layer: The number of the layer, from 1.
+        model: an ``amber`` model.
+        layer: the number of the layer, from 1.
 
     Returns:
         The parameters of the layers above and of the language model head. The embedding, which the

@@ -55,12 +55,12 @@ class Choice(NamedTuple):
     """The candidates that each anchor chooses among.
 
     Attributes:
-        anchors: The A pairs of this rank.
-        candidates: The N pairs to choose among.
+        anchors: the A pairs of this rank.
+        candidates: the N pairs to choose among.
         positives: (A,) int64, the place of each anchor among the candidates.
         ignore: (A, N) bool, True where a candidate is no negative of an anchor: it has the same
             source or the same target, or it does not count.
-        own: The range of this step's pairs among the anchors.
+        own: the range of this step's pairs among the anchors.
     """
 
     anchors: Pairs
@@ -79,9 +79,9 @@ class Step(NamedTuple):
     """The pairs of one step.
 
     Attributes:
-        mine: The pairs of this rank.
-        everyone: The pairs of all ranks.
-        offset: Where the pairs of this rank begin among those of all ranks.
+        mine: the pairs of this rank.
+        everyone: the pairs of all ranks.
+        offset: where the pairs of this rank begin among those of all ranks.
     """
 
     mine: Pairs
@@ -102,8 +102,8 @@ def choice_over(steps: Sequence[Step], place: int = 0) -> Choice:
     """Lets the anchors of several steps choose among the pairs of all of them.
 
     Args:
-        steps: The steps, in order.
-        place: The index of the present step.
+        steps: the steps, in order.
+        place: the index of the present step.
 
     Returns:
         The anchors and the candidates that they choose among.
@@ -154,9 +154,9 @@ class UpdatePairs:
         """Finds the candidates of this step's pairs.
 
         Args:
-            pairs: The pairs of this step and rank, with gradient.
-            sample: The batch; its ``normalizers`` say how many pairs other ranks hold.
-            encode: Turns sentences of ``update_sentences`` into (2n, D) vectors.
+            pairs: the pairs of this step and rank, with gradient.
+            sample: the batch; its ``normalizers`` say how many pairs other ranks hold.
+            encode: turns sentences of ``update_sentences`` into (2n, D) vectors.
             scope: ``rank``, ``step`` (all ranks) or ``update`` (all ranks and steps).
 
         Returns:
@@ -191,8 +191,8 @@ def gather_pairs(pairs: Pairs, height: int) -> tuple[Pairs, int]:
     """Gathers the pairs of all ranks, with gradients.
 
     Args:
-        pairs: The pairs of this rank.
-        height: The largest number of pairs on any rank; the pairs of other ranks are filled up with
+        pairs: the pairs of this rank.
+        height: the largest number of pairs on any rank; the pairs of other ranks are filled up with
             pairs that do not count.
 
     Returns:
@@ -227,7 +227,7 @@ def gather_rows(rows: torch.Tensor, height: int) -> tuple[torch.Tensor, int]:
 
     Args:
         rows: (B, ...) on this rank; B may differ between ranks.
-        height: The largest B of any rank, which all ranks know; shorter blocks are filled up with
+        height: the largest B of any rank, which all ranks know; shorter blocks are filled up with
             zeros.
 
     Returns:

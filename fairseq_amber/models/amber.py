@@ -101,7 +101,7 @@ class AmberModel(BaseFairseqModel):
     A stock ``roberta`` of the same shape loads its checkpoints, and it loads those of ``roberta``.
 
     Attributes:
-        heads: The heads of fine-tuning tasks, by name; empty before ``add_head``.
+        heads: the heads of fine-tuning tasks, by name; empty before ``add_head``.
     """
 
     def __init__(self, encoder: AmberEncoder):
@@ -123,7 +123,7 @@ class AmberModel(BaseFairseqModel):
         Args:
             name: ``tagging`` or ``classification``, which use the dropout of the encoder, or
                 ``qa``, which has none.
-            outputs: The number of outputs.
+            outputs: the number of outputs.
         """
         encoder = self.encoder.sentence_encoder
         self.heads[name] = HEADS[name](encoder.embed_tokens.embedding_dim, outputs, encoder.dropout)
@@ -155,15 +155,15 @@ class AmberModel(BaseFairseqModel):
 
         Args:
             src_tokens: (B, T) int64, padded on the right.
-            src_lengths: Unused; the batches of stock fairseq have it.
-            predicted: The tokens to score, by default all: (B', Q) int64 positions in the first B'
+            src_lengths: unused; the batches of stock fairseq have it.
+            predicted: the tokens to score, by default all: (B', Q) int64 positions in the first B'
                 rows, padded, and (M,) int64 indices of the real ones in the flattened positions.
-            masked_tokens: The tokens to score, as stock criterions give them: (B, T) bool.
-            features_only: Return the states of ``sentence_layer`` instead of scores.
-            return_all_hiddens: Also return the embeddings and the states of every layer.
-            head: The head whose scores, with L outputs, are returned; by default the language
+            masked_tokens: the tokens to score, as stock criterions give them: (B, T) bool.
+            features_only: return the states of ``sentence_layer`` instead of scores.
+            return_all_hiddens: also return the embeddings and the states of every layer.
+            head: the head whose scores, with L outputs, are returned; by default the language
                 model's.
-            at: For ``tagging``: (M,) int64 flat places ``row * T + column`` of the tokens to score.
+            at: for ``tagging``: (M,) int64 flat places ``row * T + column`` of the tokens to score.
 
         Returns:
             Scores (M, V) or (B, T, V), or states (B, T, D), or scores of a head: ``tagging``
@@ -253,7 +253,7 @@ class AmberModel(BaseFairseqModel):
         this way. Heads that the model lacks are left out.
 
         Raises:
-            UserError: The checkpoint has another architecture, another dictionary, or another
+            UserError: the checkpoint has another architecture, another dictionary, or another
                 number of labels.
         """
         prefix = name + "." if name else ""

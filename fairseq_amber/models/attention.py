@@ -78,7 +78,7 @@ class SelfAttention(nn.Module):
         Args:
             x: (R, T, D) input of the layer.
             mask: (R, 1, T, T) bool.
-            cross: The chosen queries and keys.
+            cross: the chosen queries and keys.
 
         Returns:
             (R, H, Q, K) probabilities in fp32.

@@ -28,9 +28,9 @@ def prefix_mask(
 
     Args:
         tokens: (B, T) token ids, padded on the right.
-        pad: The id of the padding token.
+        pad: the id of the padding token.
         prefix_lengths: (B,) int64 length ``p`` of each row's prefix, at least 1.
-        include_diagonal: Let a token ``t >= p`` also attend to itself.
+        include_diagonal: let a token ``t >= p`` also attend to itself.
 
     Returns:
         (B, 1, T, T) bool, query by key. Every query has at least one key.

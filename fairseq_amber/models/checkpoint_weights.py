@@ -29,8 +29,8 @@ def under_current_names(key: str, value: torch.Tensor) -> list[tuple[str, torch.
     """Gives a weight of any fairseq RoBERTa or XLM-R the name that it has in this package.
 
     Args:
-        key: The name of the parameter in the checkpoint.
-        value: The weight.
+        key: the name of the parameter in the checkpoint.
+        value: the weight.
 
     Returns:
         Pairs of a name and a weight: one, three for a packed projection of queries, keys and
@@ -68,11 +68,11 @@ def match_heads(weights: dict[str, torch.Tensor], own: Mapping[str, torch.Tensor
     weights: this is how fine-tuning begins.
 
     Args:
-        weights: The weights of the checkpoint.
-        own: The weights of the model.
+        weights: the weights of the checkpoint.
+        own: the weights of the model.
 
     Raises:
-        UserError: A head has another number of outputs than the model's.
+        UserError: a head has another number of outputs than the model's.
     """
     given, wanted = heads_of(weights), heads_of(own)
     for name in given.keys() - wanted.keys():
@@ -96,11 +96,11 @@ def check_shapes(weights: Mapping[str, torch.Tensor], own: Mapping[str, torch.Te
     """Checks that a checkpoint has the parameters of the model, each in the model's shape.
 
     Args:
-        weights: The weights of the checkpoint.
-        own: The weights of the model.
+        weights: the weights of the checkpoint.
+        own: the weights of the model.
 
     Raises:
-        UserError: The checkpoint has another architecture or another dictionary.
+        UserError: the checkpoint has another architecture or another dictionary.
     """
     types = [len(some.get(_TOKEN_TYPES, ())) for some in (weights, own)]
     if weights and types[0] != types[1]:

@@ -153,23 +153,23 @@ class SentenceEncoder(nn.Module):
                 them.
             prefix_lengths: (B,) int64 lengths of the prefixes in ``attention_masks.prefix_mask``,
                 the mask of the rows. By default every token attends to every other token.
-            include_diagonal: The argument of ``prefix_mask`` of the same name.
+            include_diagonal: the argument of ``prefix_mask`` of the same name.
             predicted: (B', Q) int64 positions of the predicted tokens. The prefix of these rows has
                 to be the whole row.
-            cross: The block of attention to return, for the last R rows; it requires
+            cross: the block of attention to return, for the last R rows; it requires
                 ``prefix_lengths``.
-            sentence_width: The number P, at least the longest prefix of the last R rows; None for
+            sentence_width: the number P, at least the longest prefix of the last R rows; None for
                 no ``sentence_states``.
-            attention_layer: The layer whose cross attention is returned; -1 for the last layer,
+            attention_layer: the layer whose cross attention is returned; -1 for the last layer,
                 None for none.
-            sentence_layer: The layer whose sentence states are returned; -1 for the last layer,
+            sentence_layer: the layer whose sentence states are returned; -1 for the last layer,
                 None for none.
-            last_layer: The layer to stop at; -1 for the last layer.
-            return_all_layers: Also return the embeddings and the states of every layer.
+            last_layer: the layer to stop at; -1 for the last layer.
+            return_all_layers: also return the embeddings and the states of every layer.
 
         Raises:
-            UserError: The model has no such layer.
-            ValueError: Arguments contradict each other.
+            UserError: the model has no such layer.
+            ValueError: arguments contradict each other.
         """
         if return_all_layers:
             predicted = None

@@ -9,16 +9,16 @@ def layer_number(flag: str, layer: int, depth: int, *, embeddings: bool = False)
     """Checks the number of a layer; a negative number counts from the end, so that -1 is the last.
 
     Args:
-        flag: The flag or argument that an error names, such as ``--sa-layer``.
-        layer: The number as given.
-        depth: How many layers the model has.
-        embeddings: Whether 0, the embeddings, counts as a layer too.
+        flag: the flag or argument that an error names, such as ``--sa-layer``.
+        layer: the number as given.
+        depth: how many layers the model has.
+        embeddings: whether 0, the embeddings, counts as a layer too.
 
     Returns:
         The number of the layer, from 1 to ``depth``, or 0 for the embeddings.
 
     Raises:
-        UserError: The model has no such layer.
+        UserError: the model has no such layer.
     """
     number = layer + depth + 1 if layer < 0 else layer
     if not (0 if embeddings else 1) <= number <= depth:

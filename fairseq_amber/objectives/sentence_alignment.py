@@ -31,7 +31,7 @@ def first_state(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
     Args:
         states: (B, T, D) states of the tokens.
-        mask: Unused; ``mean_pool`` needs it.
+        mask: unused; ``mean_pool`` needs it.
 
     Returns:
         (B, D) sentence vectors in fp32.
@@ -61,8 +61,8 @@ def contrastive_loss(
         anchors: (B, D) sentence vectors.
         candidates: (N, D) sentence vectors.
         positives: (B,) int64, the row of ``candidates`` that translates each anchor.
-        temperature: Divides the similarities.
-        normalize: Take the cosine instead of the dot product.
+        temperature: divides the similarities.
+        normalize: take the cosine instead of the dot product.
         ignore: (B, N) bool, True where a candidate must not be a negative of that anchor, because
             it is padding or the same sentence again. The positive of an anchor always counts.
 

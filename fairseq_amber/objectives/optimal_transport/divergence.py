@@ -46,16 +46,16 @@ def sinkhorn_divergence(
         x_weights: (B, S) weights a of the source points, which sum to 1; 0 = padding. A side
             without weight makes an empty problem, which has value 0 and no gradient.
         y_weights: (B, T) weights b of the target points, likewise.
-        p: The exponent of the cost, 1 or 2.
-        blur: The p-th root of the last temperature, in units of the states.
-        scaling: The factor, in (0, 1), by which the p-th root of the temperature falls in a step.
-        debias: Subtract ``OT(a, a) / 2`` and ``OT(b, b) / 2``.
+        p: the exponent of the cost, 1 or 2.
+        blur: the p-th root of the last temperature, in units of the states.
+        scaling: the factor, in (0, 1), by which the p-th root of the temperature falls in a step.
+        debias: subtract ``OT(a, a) / 2`` and ``OT(b, b) / 2``.
 
     Returns:
         (B,) values, in fp32 or, if ``x`` is fp64, in fp64.
 
     Raises:
-        ValueError: A setting is out of its range.
+        ValueError: a setting is out of its range.
     """
     if p not in (1, 2):
         raise ValueError(f"p {p} is neither 1 nor 2")

@@ -23,11 +23,11 @@ class Settings(NamedTuple):
     """The settings of a divergence.
 
     Attributes:
-        p: As in ``divergence.sinkhorn_divergence``.
-        blur: As in ``divergence.sinkhorn_divergence``.
-        scaling: As in ``divergence.sinkhorn_divergence``.
-        debias: As in ``divergence.sinkhorn_divergence``.
-        differentiate: Whether the points need a gradient.
+        p: as in ``divergence.sinkhorn_divergence``.
+        blur: as in ``divergence.sinkhorn_divergence``.
+        scaling: as in ``divergence.sinkhorn_divergence``.
+        debias: as in ``divergence.sinkhorn_divergence``.
+        differentiate: whether the points need a gradient.
     """
 
     p: int

@@ -61,15 +61,15 @@ def sinkhorn(
         source_weights: (B, S) weights a, which sum to 1; 0 = padding. A side without weight makes
             an empty problem, whose plan and cost are 0.
         target_weights: (B, T) weights b, likewise.
-        epsilon: The temperature, in units of the cost.
-        iterations: The largest number of iterations; each updates the target's potential, then the
+        epsilon: the temperature, in units of the cost.
+        iterations: the largest number of iterations; each updates the target's potential, then the
             source's.
-        tolerance: A problem stops after an iteration that moves its sources by less than this (in
+        tolerance: a problem stops after an iteration that moves its sources by less than this (in
             the balanced case, this is the L1 norm of the error of the row sums). The other problems
             go on: on a CPU until all have stopped, on a GPU for all iterations.
-        reach: The price rho > 0; None for balanced transport.
-        mass: The mass m, with 0 < m <= 1; None for the whole mass.
-        max_cost: An upper bound of the costs, none of which may be negative.
+        reach: the price rho > 0; None for balanced transport.
+        mass: the mass m, with 0 < m <= 1; None for the whole mass.
+        max_cost: an upper bound of the costs, none of which may be negative.
         gradient: ``envelope`` takes the plan as a constant, so that ``cost`` has the gradient of
             the minimum above, and weights have no gradient; ``unrolled`` differentiates ``<P, C>``
             itself, through the iterations. These are gradients of different functions.
@@ -81,7 +81,7 @@ def sinkhorn(
         The plans and their costs.
 
     Raises:
-        ValueError: A setting is out of its range.
+        ValueError: a setting is out of its range.
     """
     _check(epsilon, iterations, reach, mass, gradient, kernel)
     settings = _Settings(epsilon, iterations, tolerance, reach, mass)

@@ -68,10 +68,10 @@ def log_scalings(
         cost: (B, S, T) costs C in fp32, of any strides; padding may have any value.
         log_a: (B, S) logarithms of the source weights in fp32; -inf = padding.
         log_b: (B, T) logarithms of the target weights in fp32; -inf = padding.
-        epsilon: The temperature, in units of the cost.
-        iterations: The largest number of iterations.
+        epsilon: the temperature, in units of the cost.
+        iterations: the largest number of iterations.
         power: 1, or ``reach / (reach + epsilon)`` for marginals that may differ from a and b.
-        tolerance: A problem stops after an iteration in which ``sum_i a_i |u_i / u'_i - 1|`` is
+        tolerance: a problem stops after an iteration in which ``sum_i a_i |u_i / u'_i - 1|`` is
             smaller, with u before and u' after it; None for never. In the balanced case this is the
             L1 norm of the error of the row sums before the update.
 

@@ -11,8 +11,9 @@ class BatchLimits(NamedTuple):
     """The limits of a batch.
 
     Attributes:
-        max_tokens: fairseq's ``--max-tokens``: examples times the tokens of the longest one.
-        max_sentences: fairseq's ``--batch-size``: examples.
+        max_tokens: fairseq's ``--max-tokens``: the largest number of examples times the tokens of
+            the longest one.
+        max_sentences: fairseq's ``--batch-size``: the largest number of examples.
         multiple: fairseq's ``--required-batch-size-multiple``.
     """
 
@@ -21,7 +22,8 @@ class BatchLimits(NamedTuple):
     multiple: int = 1
 
     def largest(self, costs: np.ndarray) -> np.ndarray:
-        """(R,) costs -> (R,) the most examples of a batch whose longest example costs so much.
+        """Returns, for each of R costs, the largest number of examples in a batch whose longest
+        example has this cost: (R,) -> (R,).
 
         Raises:
             ValueError: one example alone costs more than ``max_tokens``.
@@ -36,16 +38,16 @@ class BatchLimits(NamedTuple):
         return most
 
     def cut(self, costs: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """Where the batches of examples in ascending order of cost end, as in fairseq's
-        ``batch_by_size``: each batch is as large as the limits allow, rounded down to a multiple
-        unless it is smaller than one.
+        """Returns where each batch ends when examples come in ascending order of cost, as in
+        fairseq's ``batch_by_size``. Each batch is as large as the limits allow, rounded down to a
+        multiple of ``multiple`` unless it is smaller than ``multiple``.
 
-        Examples come as runs of equal cost, so that the work grows with the number of runs and not
-        with the number of examples.
+        Examples are given as R runs of equal cost, so that the work grows with the number of runs
+        and not with the number of examples.
 
         Args:
             costs: (R,) the cost of each run, ascending.
-            ends: (R,) how many examples there are up to the end of each run.
+            ends: (R,) the number of examples up to the end of each run.
         """
         largest, runs = self.largest(costs).tolist(), ends.tolist()
         cuts = []
@@ -69,5 +71,5 @@ class BatchLimits(NamedTuple):
         return np.concatenate(cuts)
 
     def _rounded(self, size: int) -> int:
-        """A number of examples, rounded down to a multiple unless it is smaller than one."""
+        """Rounds a number of examples down to a multiple of ``multiple``, unless it is smaller."""
         return size - size % self.multiple if size > self.multiple else size

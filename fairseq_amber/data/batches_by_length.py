@@ -10,12 +10,12 @@ Item = TypeVar("Item", bound=Hashable)
 
 
 def evenly_spread(total: int, limit: int) -> np.ndarray:
-    """Indices of at most ``limit`` sentences, evenly spread over ``total`` sentences: int64."""
+    """Spreads n = min(limit, total) indices evenly over ``total`` sentences: (n,) int64."""
     return np.linspace(0, total - 1, min(limit, total)).round().astype(np.int64)
 
 
 def distinct(sentences: Sequence[Item]) -> tuple[list[Item], np.ndarray]:
-    """The distinct sentences among N sentences.
+    """Finds the distinct sentences among N sentences.
 
     Returns:
         The distinct sentences in order of first occurrence, and for each of the N sentences its
@@ -37,7 +37,7 @@ def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[np.
             single longer sentence is a batch of its own.
 
     Yields:
-        The indices of the sentences in a batch.
+        (n,) int64 indices of the sentences in a batch.
     """
     order = np.argsort(-np.asarray(lengths), kind="stable")
     start = 0

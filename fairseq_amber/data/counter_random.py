@@ -19,7 +19,7 @@ def random_bits(keys: np.ndarray, counters: np.ndarray) -> np.ndarray:
 
     Args:
         keys: uint64 keys of the streams.
-        counters: int64 places in the streams, from 0; the two shapes are broadcast.
+        counters: int64 positions in the streams, from 0; the two shapes are broadcast.
     """
     return _mix(keys + (counters.astype(np.uint64) + np.uint64(1)) * _GAMMA)
 

@@ -34,7 +34,7 @@ class Specials(NamedTuple):
 
     @classmethod
     def of(cls, dictionary) -> Specials:
-        """The special tokens of a fairseq dictionary."""
+        """Returns the special tokens of a fairseq dictionary."""
         return cls(dictionary.bos(), dictionary.eos(), dictionary.pad(), dictionary.index("<mask>"))
 
 
@@ -59,14 +59,14 @@ class AlignmentRows(NamedTuple):
 
 
 def sentence_row(x: np.ndarray, specials: Specials) -> np.ndarray:
-    """Returns the row ``<s> x </s>`` of a sentence."""
+    """Returns the row ``<s> x </s>`` of a sentence: (n,) -> (n + 2,) int64."""
     out = np.empty(len(x) + SENTENCE_SPECIALS, dtype=np.int64)
     out[0], out[1:-1], out[-1] = specials.bos, x, specials.eos
     return out
 
 
 def pair_row(x: np.ndarray, y: np.ndarray, specials: Specials) -> np.ndarray:
-    """Returns the row ``<s> x </s> y </s>`` of a pair."""
+    """Returns the row ``<s> x </s> y </s>`` of a pair: (n,), (m,) -> (n + m + 3,) int64."""
     out = np.empty(len(x) + len(y) + PAIR_SPECIALS, dtype=np.int64)
     first = len(x) + SENTENCE_SPECIALS
     out[:first], out[first:-1], out[-1] = sentence_row(x, specials), y, specials.eos

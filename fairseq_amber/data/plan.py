@@ -1,4 +1,5 @@
-"""An epoch's micro-batches as a few flat arrays, and what each micro-batch knows of its update.
+"""An epoch's micro-batches as a few flat arrays, and the counts of the update that each micro-batch
+belongs to.
 
 Every rank makes the same plan from (seed, epoch, data, config) and takes every ``world``-th
 micro-batch of it, as fairseq's sharding does. The plan therefore knows each whole update, over all
@@ -52,8 +53,8 @@ class MicroBatch:
         draws: (B,) a number for each example, which seeds its masking. An example that is drawn
             twice in an epoch has two numbers; they do not depend on how the epoch is cut.
         parallel: whether the examples are sentence pairs.
-        filler: whether the micro-batch only repeats an example to keep a rank busy, which has none
-            of its own at this step. It runs like any other and counts for nothing.
+        filler: whether the micro-batch repeats an example because its rank has no batch of its own
+            at this step. It runs like any other, but its losses and counts are taken as 0.
         normalizers: the counts of the update; None outside a plan.
         update: this rank's parallel micro-batches of the update in their order, this one included;
             None if there are fewer than two, and for monolingual micro-batches.
@@ -92,7 +93,7 @@ class Steps(NamedTuple):
         starts: (S, W) where the examples of each micro-batch begin in the plan's ``indices``.
         sizes: (S, W) how many examples each micro-batch has.
         predicted_counts: (S, W) how many tokens each micro-batch predicts.
-        fillers: (S, W) bool, True for a micro-batch that only keeps a rank busy.
+        fillers: (S, W) bool, True for a filler; see ``MicroBatch``.
         parallel: (S,) bool, True for a step of sentence pairs.
         point_and_link_counts: (S, W, 2) how many points and word links each micro-batch has.
     """
@@ -140,7 +141,7 @@ class EpochPlan(Sequence):
 
     @property
     def update_freq(self) -> int:
-        """How many steps make up an update."""
+        """The number of steps that make up an update."""
         return self._update_freq
 
     def __len__(self) -> int:

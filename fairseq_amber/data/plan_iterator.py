@@ -39,11 +39,11 @@ class PlanIterator(iterators.EpochBatchIterator):
 
     @property
     def frozen_batches(self) -> EpochPlan:
-        """The micro-batches of all ranks."""
+        """The plan itself: the micro-batches of all ranks."""
         return self.plan
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of fairseq's iterator, and how the epoch is cut into micro-batches."""
+        """Returns the state of fairseq's iterator, with the number of ranks and ``update_freq``."""
         cut = {"ranks": self.num_shards, "update_freq": self.plan.update_freq}
         return {**super().state_dict(), **cut}
 

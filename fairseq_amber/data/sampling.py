@@ -14,7 +14,7 @@ from fairseq_amber.data.plan import EpochPlan, Steps
 
 
 class Source(Protocol):
-    """A corpus as the sampler sees it.
+    """The indices, costs and counts of the usable examples of a corpus, which the sampler reads.
 
     Attributes:
         parallel: whether the examples are sentence pairs.
@@ -83,7 +83,7 @@ def plan_epoch(
         parallel_share: share of the steps that train on pairs, 0 < share < 1; it has no effect on
             one kind alone.
         world: number of ranks.
-        update_freq: how many micro-batches a rank accumulates into one update.
+        update_freq: number of micro-batches that a rank accumulates into one update.
         seed: the numbers that all randomness depends on.
     """
     mono, pairs = ([s for s in sources if s.parallel is kind] for kind in (False, True))
@@ -112,8 +112,9 @@ def plan_validation(sources: Sequence[Source], limits: BatchLimits, *, world: in
 
 
 def resampled_sizes(sizes: np.ndarray, alpha: float) -> np.ndarray:
-    """Returns how many examples of each corpus to draw, at least one: the shares are
-    ``p^alpha / sum p^alpha`` with ``p = size / sum of sizes``, and the sum stays about the same."""
+    """Returns how many examples of each corpus to draw, at least one: (C,) -> (C,) int64. The
+    shares are ``p^alpha / sum p^alpha`` with ``p = size / sum of sizes``, and the sum stays about
+    the same."""
     weights = (sizes / sizes.sum()) ** alpha
     return np.maximum(np.round(weights / weights.sum() * sizes.sum()), 1).astype(np.int64)
 
@@ -122,7 +123,7 @@ class _Pass(NamedTuple):
     """One pass over the corpora of one kind.
 
     Attributes:
-        indices: the examples that are drawn.
+        indices: (N,) the examples that are drawn.
         table: the micro-batches, whose ``starts`` count from these ``indices``.
     """
 
@@ -131,13 +132,16 @@ class _Pass(NamedTuple):
 
     @property
     def steps(self) -> int:
+        """The number of steps S."""
         return len(self.table.parallel)
 
     def first(self, steps: int) -> _Pass:
+        """Keeps the first ``steps`` steps."""
         return _Pass(self.indices, Steps(*(column[:steps] for column in self.table)))
 
 
 def _sampled_pass(sources, limits: BatchLimits, alpha: float, world: int, rng) -> _Pass:
+    """Makes one pass over the resampled corpora of one kind."""
     sizes = np.array([source.size for source in sources])
     return _pass(sources, resampled_sizes(sizes, alpha), limits, world, rng)
 
@@ -149,8 +153,8 @@ def _pass(
     world: int,
     rng: np.random.Generator | None,
 ) -> _Pass:
-    """Draws so many examples of each corpus and makes batches, in random order if there is an
-    ``rng``."""
+    """Draws ``draws[i]`` examples of source i and cuts them into batches, in random order if
+    ``rng`` is given."""
     dtype = np.result_type(*(source.indices.dtype for source in sources))
     indices = np.empty(sum(map(int, draws)), dtype)
     starts, sizes, predicted_counts = [], [], []
@@ -190,7 +194,7 @@ def _pass(
 def _batches(
     costs: np.ndarray, draws: int, limits: BatchLimits, rng: np.random.Generator | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the examples that are drawn, batch by batch, and where each batch ends.
+    """Returns the (draws,) examples that are drawn, batch by batch, and where each batch ends.
 
     Examples are in the order of their cost, and those of equal cost in random order. So batches
     have little padding, and differ from epoch to epoch.
@@ -212,7 +216,8 @@ def _batches(
 
 
 def _resample(size: int, draws: int, rng: np.random.Generator | None) -> np.ndarray:
-    """Returns whole copies of all examples, then distinct random examples for the rest."""
+    """Returns (draws,) examples: whole copies of all, then distinct random examples for the
+    rest."""
     chosen = np.arange(draws, dtype=np.uint32)
     chosen %= np.uint32(size)
     rest = draws % size

@@ -60,7 +60,7 @@ class TokenFile:
             wanted = int(self._starts[-1]) + width * int(self.sizes[-1]) if count else 0
             if data_bytes != wanted:
                 raise UserError(
-                    f"{data} has {data_bytes:,} bytes but its .idx tells of {wanted:,}: it is cut "
+                    f"{data} has {data_bytes:,} bytes but its .idx requires {wanted:,}: it is cut "
                     "short, or of another run; prepare the folder again"
                 )
             self._tokens = _map(data).view(_TYPES[code])
@@ -73,12 +73,13 @@ class TokenFile:
         return len(self.sizes)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """The (T,) int64 ids of a sentence."""
+        """Returns the (T,) int64 ids of a sentence."""
         start = int(self._starts[index]) // self._tokens.itemsize
         return self._tokens[start : start + int(self.sizes[index])].astype(np.int64)
 
     def head(self, sentences: int) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the ids of the first sentences end to end, and where each sentence ends."""
+        """Returns the ids of the first n sentences end to end, and the (n,) int64 ends of the
+        sentences."""
         ends = np.cumsum(self.sizes[:sentences], dtype=np.int64)
         return self._tokens[: ends[-1] if len(ends) else 0], ends
 
@@ -106,7 +107,7 @@ class TokenFile:
 
 
 def _map(path: Path) -> np.ndarray:
-    """Maps the bytes of a file into memory."""
+    """Maps the n bytes of a file into memory: (n,) uint8."""
     if path.stat().st_size == 0:
         return np.empty(0, np.uint8)  # an empty file cannot be mapped
     return np.memmap(path, np.uint8, "r").view(np.ndarray)

@@ -28,8 +28,8 @@ class WordBoundaries(NamedTuple):
     Attributes:
         begins: (V,) bool, True for a symbol that begins a word.
         ends: (V,) bool, True for a symbol after which a word begins.
-        bare: (V,) bool, True for a mark of a word's beginning without any text. After it a word
-            begins at a ``marked`` symbol only.
+        bare: (V,) bool, True for a mark of a word's beginning without any text. After it, a word
+            begins only at a ``marked`` symbol.
         marked: (V,) bool, True for a symbol that is marked as the beginning of a word.
     """
 
@@ -39,7 +39,7 @@ class WordBoundaries(NamedTuple):
     marked: np.ndarray | None = None
 
     def starts(self, tokens: np.ndarray) -> np.ndarray:
-        """(..., T) ids -> (..., T) bool, True where a word begins. Every row begins with a word."""
+        """Finds where words begin: (..., T) ids -> (..., T) bool. Every row begins with a word."""
         out = self.begins[tokens]
         out[..., 1:] |= self.ends[tokens[..., :-1]]
         if self.bare is not None and self.marked is not None:

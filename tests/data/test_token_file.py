@@ -64,7 +64,7 @@ def damage(path, change):
 @pytest.mark.parametrize(
     "suffix, change, message",
     [
-        (".bin", lambda b: b[:-3], r"train.bin has 21 bytes but its .idx tells of 24: it is cut"),
+        (".bin", lambda b: b[:-3], r"train.bin has 21 bytes but its .idx requires 24: it is cut"),
         (".bin", lambda b: b + b"xx", r"train.bin has 26 bytes"),
         (".bin", lambda b: b"", r"train.bin has 0 bytes"),
         (".idx", lambda b: b[:-3], r"train.idx is damaged or cut short"),

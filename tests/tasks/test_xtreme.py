@@ -231,7 +231,7 @@ def test_settings_that_leave_no_examples(make_fine_tuning, settings, split, mess
 def test_a_folder_of_another_kind_or_none(make_fine_tuning, toy_tasks, tmp_path):
     with ends_with("holds squad: give --task xtreme_qa and --criterion xtreme_qa"):
         make_fine_tuning("tagging", data=str(toy_tasks["qa"]))
-    with ends_with("is no prepared task .*prepare-task"):
+    with ends_with("is not a prepared task .*prepare-task"):
         make_fine_tuning("tagging", data=str(tmp_path))
     with ends_with("--task xtreme_qa takes --criterion xtreme_qa"):
         make_fine_tuning("qa", criterion="xtreme_tagging")

@@ -195,6 +195,11 @@ class Collater:
     def _mask(
         self, rows: torch.Tensor, lengths: np.ndarray, draws: Sequence[int], epoch: int
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor], torch.Tensor]:
+        """Masks (B, T) rows whose sentences have (B,) lengths, without special tokens.
+
+        Returns:
+            (B, T) tokens; (B, Q) predicted positions and (M,) slots, as a pair; (M,) targets.
+        """
         masked = mask_rows(
             rows.numpy(),
             predicted_counts(lengths, self.masking.rates),

@@ -20,11 +20,16 @@ from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.errors import UserError
 from fairseq_amber.tokenizers.dictionary import check_same_dictionary
 
-_CHECKED = 10_000  # sentences; enough to notice a dictionary of other data
+_CHECKED = 10_000  # number of sentences to check; it is enough to notice another dictionary
 
 
 class MonolingualCorpus:
-    """Sentences of one language, without the ``</s>`` that each is stored with."""
+    """Sentences of one language, without the ``</s>`` that each is stored with.
+
+    Args:
+        name: the language.
+        sentences: the N stored sentences.
+    """
 
     parallel = False
 
@@ -52,7 +57,10 @@ class MonolingualCorpus:
 class ParallelCorpus:
     """Sentence pairs, without the ``</s>`` that each sentence is stored with.
 
-    Attributes:
+    Args:
+        name: the name of the pair, ``<src>-<tgt>``.
+        sources: the N stored source sentences.
+        targets: the N stored target sentences.
         links: the word links of the pairs; None if no term needs them.
     """
 
@@ -126,12 +134,12 @@ def available(data: Path, kind: str, wanted: str | None) -> list[str]:
 def load_corpora(
     data: Path, split: str, languages: Sequence[str], pairs: Sequence[str], dictionary: Dictionary
 ) -> list[Corpus]:
-    """Opens a split of the named corpora, without those that do not have it.
+    """Opens a split of the named corpora; a corpus that lacks the split is left out.
 
     Raises:
-        UserError: two corpora have one name, a name is not that of a pair, a side of a pair is
-            missing, the sides differ in length, a file is damaged, or a corpus was binarised with
-            another dictionary.
+        UserError: two corpora have the same name, the name of a pair is not ``<src>-<tgt>``, a side
+            of a pair is missing, the sides differ in length, a file is damaged, or a corpus was
+            binarised with another dictionary.
     """
     for name in set(languages) & set(pairs):
         raise UserError(f"{data} has both mono/{name} and parallel/{name}: rename one of them")

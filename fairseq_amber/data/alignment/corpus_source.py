@@ -1,4 +1,4 @@
-"""A corpus as the sampler sees it."""
+"""Gives the sampler the indices, costs and counts of the usable examples of a corpus."""
 
 from __future__ import annotations
 

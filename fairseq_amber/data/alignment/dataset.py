@@ -27,6 +27,8 @@ class AlignmentDataset(FairseqDataset):
             longer pairs are left out.
 
     Attributes:
+        epoch: the epoch that the random masking depends on.
+        offsets: the index of each corpus's first example, then the number of all examples.
         dropped: how many examples of a corpus ``sources`` has left out, by (corpus, reason).
     """
 
@@ -44,7 +46,7 @@ class AlignmentDataset(FairseqDataset):
 
     @property
     def can_reuse_epoch_itr_across_epochs(self) -> bool:
-        """False: every epoch is sampled anew."""
+        """False, because every epoch is sampled anew."""
         return False
 
     def set_epoch(self, epoch: int) -> None:
@@ -82,7 +84,7 @@ class AlignmentDataset(FairseqDataset):
         return source
 
     def _point_and_link_counts(self, corpus: ParallelCorpus) -> np.ndarray | None:
-        """(N, 2) how many points of the target and word links each pair has."""
+        """Returns (N, 2): the number of target points and of word links of each pair."""
         points, links = self.collate.points, corpus.links
         if points is None and links is None:
             return None
@@ -117,7 +119,7 @@ class AlignmentDataset(FairseqDataset):
             - ``corpus``: the name of the corpus; ``corpora``: all names of the split.
             - ``parallel``: whether the examples are pairs; ``nsentences``: their number B;
               ``id``: (B,) int64, their indices.
-            - ``filler``: whether the batch only keeps a rank busy and counts for nothing.
+            - ``filler``: whether the batch is a filler; see ``data.plan.MicroBatch``.
             - ``normalizers``: the counts of the update, see ``data.plan.Normalizers``; None outside
               a plan, where each batch is normalised by itself.
             - ``update_step``: the place of this step among the update's parallel steps, if a

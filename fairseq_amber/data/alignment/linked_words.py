@@ -1,4 +1,4 @@
-"""Finds the places of linked words in a batch."""
+"""Finds the positions of linked words in a batch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from fairseq_amber.data.whole_words import WordBoundaries, last_subwords, word_c
 
 
 class LinkedWords:
-    """Finds the places of linked words. A word has the place of its last subword (Cao et al. 2020).
+    """Finds the positions of linked words. The position of a word is that of its last subword (Cao
+    et al. 2020).
 
     Args:
         boundaries: the boundaries of the words that links number; None if they number subwords.
@@ -36,7 +37,7 @@ class LinkedWords:
             links: (m, 2) links of each pair.
 
         Returns:
-            ``first`` and ``second``, (M,) int64: the places of the linked words among the B x T
+            ``first`` and ``second``, (M,) int64: flat indices of the linked words among the B x T
             tokens of the source rows and of the target rows.
         """
         width = max(map(len, (*sources, *targets))) + SENTENCE_SPECIALS

@@ -21,7 +21,8 @@ _ORDER, _FATE, _REPLACEMENT, _DRAWS = range(4)  # random numbers of each token
 
 
 class MaskingRates(NamedTuple):
-    """Shares of the tokens that are predicted, and of what these become.
+    """The share of the tokens to predict, and the shares of the predicted tokens that are kept or
+    replaced at random.
 
     Attributes:
         probability: share of the tokens that are predicted.
@@ -39,7 +40,7 @@ class Masking(NamedTuple):
     """How rows are corrupted.
 
     Attributes:
-        rates: the shares.
+        rates: how many tokens are predicted, and what replaces them.
         mask: the id of ``<mask>``.
         ordinary: the bounds of the ids ``low <= id < high`` that are not special. Only these are
             predicted, or drawn as a random replacement.
@@ -145,9 +146,9 @@ def _choose_words(
     is chosen if it still fits into the row's budget.
 
     If no word of a row fits, single tokens are chosen instead. BERT predicts nothing there, but its
-    rows are full of text and hardly ever meet the case. Here a row is a sentence with a budget of
-    mostly one or two tokens, and would be encoded for nothing. (Taking the shortest word could mean
-    the whole row.)
+    rows are full of text, so that this is rare. Here a row is one sentence, whose budget is mostly
+    one or two tokens; without this rule many rows would be encoded but predict nothing. (The
+    shortest word could be the whole row.)
     """
     b, t = maskable.shape
     word = (

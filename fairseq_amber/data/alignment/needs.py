@@ -1,4 +1,4 @@
-"""What a criterion asks of a batch: which rows, which points, which word links.
+"""The parts of a batch that a criterion needs: rows, points and word links.
 
 A criterion states its ``Needs``; the task reads them and opens the corpora and builds the collater
 that they call for.
@@ -17,15 +17,15 @@ class PointSettings(NamedTuple):
     """Which tokens of a sentence are points, and how a problem shares out its mass among them.
 
     Attributes:
-        words: The points are the last subwords of words (Cao et al. 2020); otherwise every subword
+        words: the points are the last subwords of words (Cao et al. 2020); otherwise every subword
             is a point.
         special_tokens: ``<s>`` and ``</s>`` are points too.
-        pooled: All pairs of a batch form one problem; otherwise each pair forms its own.
-        equal_sentences: Each sentence of a pooled problem has the same mass; otherwise each point
+        pooled: all pairs of a batch form one problem; otherwise each pair forms its own.
+        equal_sentences: each sentence of a pooled problem has the same mass; otherwise each point
             has.
-        idf: The points of a sentence share its mass by inverse document frequency; otherwise
+        idf: the points of a sentence share its mass by inverse document frequency; otherwise
             evenly.
-        target_language: The side in this language is the target; where neither side is, the second
+        target_language: the side in this language is the target; where neither side is, the second
             one.
     """
 
@@ -45,19 +45,19 @@ class Needs(NamedTuple):
     """What a criterion needs of a batch.
 
     Attributes:
-        mlm: Masked sentences.
-        tlm: Masked pairs.
-        alignment: The two passes of word alignment, which also yield both sentence vectors.
-        sentences: The two sentences of a pair in rows of their own, for sentence vectors without
+        mlm: masked sentences.
+        tlm: masked pairs.
+        alignment: the two passes of word alignment, which also yield both sentence vectors.
+        sentences: the two sentences of a pair in rows of their own, for sentence vectors without
             word alignment.
-        include_specials: Special tokens count in the mean of a sentence.
-        alignment_specials: The ``</s>`` of each sentence counts in word alignment.
-        update_candidates: The sentences of all steps of the update.
-        points: The points of each sentence, by their places in the rows of ``sentences`` (or of the
+        include_specials: special tokens count in the mean of a sentence.
+        alignment_specials: the ``</s>`` of each sentence counts in word alignment.
+        update_candidates: the sentences of all steps of the update.
+        points: the points of each sentence, by their positions in the rows of ``sentences`` (or of the
             ``sentence_states`` of word alignment); None for no points.
-        links: The folder of the pairs' word links, whose ends have places in the same rows; None
+        links: the folder of the pairs' word links, whose ends are positions in the same rows; None
             for no links.
-        link_units: The units that a link numbers: ``words`` or ``subwords``.
+        link_units: the units that a link numbers: ``words`` or ``subwords``.
     """
 
     mlm: bool = True
@@ -73,7 +73,7 @@ class Needs(NamedTuple):
 
     @property
     def rows_per_pair(self) -> int:
-        """How many rows of a batch a pair fills with both its sentences."""
+        """The number of rows of a batch that hold both sentences of one pair."""
         return int(self.tlm) + 2 * int(self.alignment)
 
     @property

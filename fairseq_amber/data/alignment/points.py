@@ -52,8 +52,8 @@ class PointFinder:
             A dict, in which <side> is ``source`` and ``target`` as ``PointSettings`` names them:
 
             - ``target_side``: 0 or 1, the side of the corpus that is the target.
-            - ``<side>_index``: (P, N) int64, places among the B x T tokens of the side's rows, 0 in
-              the padding.
+            - ``<side>_index``: (P, N) int64, flat indices among the B x T tokens of the side's
+              rows, 0 in the padding.
             - ``<side>_weights``: (P, N) fp64, 0 in the padding; they sum to 1 in each problem.
             - ``<side>_mask``: (P, N) bool, False in the padding.
             - ``targets``: the number of target points.
@@ -73,7 +73,7 @@ class PointFinder:
         return out
 
     def places(self, sentence: np.ndarray) -> np.ndarray:
-        """Returns the positions of a sentence's points in its row ``<s> x </s>``."""
+        """Returns the positions of a sentence's n points in its row ``<s> x </s>``: (n,) int64."""
         places = last_subwords(sentence, self.boundaries) + 1
         if self.settings.special_tokens:
             places = np.concatenate(([0], places, [len(sentence) + 1]))
@@ -87,6 +87,7 @@ class PointFinder:
     def _side(
         self, sentences: Sequence[np.ndarray], width: int, language: str
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns (P, N) indices, weights and mask of one side, as ``batch`` describes them."""
         places = [self.places(sentence) for sentence in sentences]
         masses = [self._masses(x, at, language) for x, at in zip(sentences, places)]
         index = [at + width * row for row, at in enumerate(places)]
@@ -104,7 +105,7 @@ class PointFinder:
         return padded, weights, mask
 
     def _masses(self, sentence: np.ndarray, places: np.ndarray, language: str) -> np.ndarray:
-        """Returns the masses of a sentence's points, which sum to 1."""
+        """Returns the masses of a sentence's n points, which sum to 1: (n,) float64."""
         if not self.settings.idf:
             return np.full(len(places), 1 / len(places))
         rarity = np.ones(len(sentence) + SENTENCE_SPECIALS)  # <s> and </s> are in all sentences
@@ -125,7 +126,7 @@ def inverse_document_frequencies(
     Args:
         files: text of one language.
         size: V, the number of subwords.
-        sentences: so many at the beginning of each file are read.
+        sentences: number of sentences to read from the beginning of each file.
 
     Returns:
         (V,) float64.

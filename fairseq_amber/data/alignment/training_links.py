@@ -93,7 +93,7 @@ class LinkFile:
         return len(self.offsets) - 1
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """(m, 2) int64 the links of a pair: source index, target index."""
+        """Returns the links of a pair: (m, 2) int64, source index and target index."""
         return self.links[self.offsets[index] : self.offsets[index + 1]].astype(np.int64)
 
     def check(self, source_lengths: np.ndarray, target_lengths: np.ndarray) -> None:
@@ -104,7 +104,8 @@ class LinkFile:
             target_lengths: (N,) the number of units of each target sentence.
 
         Raises:
-            UserError: a link does not; the message names the line of the first.
+            UserError: a link lies outside its sentences; the message names the line of the first
+                such link.
         """
         lengths = np.stack([source_lengths, target_lengths], axis=1).astype(np.int32)
         outside = (self.links >= np.repeat(lengths, self.counts, axis=0)).any(axis=1)
@@ -134,9 +135,9 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 
 def _parse(block: bytes) -> _Links:
-    """All links of a block in their order. The links are well-formed if there are as many entries
-    between white space as marks, each entry has 1 to 6 digits on both sides of its mark, and there
-    is no other character."""
+    """Parses all links of a block, in order. The links are well-formed if there are as many entries
+    between white space as marks, each entry has 1 to 6 digits on both sides of its mark, and the
+    block has no other characters."""
     text = np.frombuffer(b"\n" + block, np.uint8)  # every entry begins behind white space
     is_space = (text == ord(" ")) | (text - np.uint8(ord("\t")) < 5)  # also \n, \v, \f and \r
     is_digit = text - np.uint8(ord("0")) < 10
@@ -156,7 +157,7 @@ def _parse(block: bytes) -> _Links:
 
 
 def _one_to_one(links: _Links) -> _Links:
-    """The links whose two units have no other link, sorted, each once."""
+    """Keeps the links whose two units have no other link, sorted, each once."""
     keys = (links.lines * _RADIX + links.sources) * _RADIX + links.targets
     keys.sort()
     keys = keys[np.diff(keys, prepend=-1) > 0]
@@ -170,7 +171,7 @@ def _one_to_one(links: _Links) -> _Links:
 
 
 def _differs_from_neighbours(values: np.ndarray) -> np.ndarray:
-    """(M,) -> (M,) bool, True where a value equals neither the one before nor the one after."""
+    """Finds the values that equal neither the one before nor the one after: (M,) -> (M,) bool."""
     differs = np.ones(len(values), bool)
     changes = values[1:] != values[:-1]
     differs[1:] &= changes
@@ -179,7 +180,7 @@ def _differs_from_neighbours(values: np.ndarray) -> np.ndarray:
 
 
 def _complaint(path: Path, lines_before: int, block: bytes) -> str:
-    """The error message about the first malformed entry."""
+    """Returns the error message about the first malformed entry."""
     for number, line in enumerate(block.split(b"\n"), lines_before + 1):
         for entry in line.split():
             if not _LINK.fullmatch(entry):

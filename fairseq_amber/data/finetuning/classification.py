@@ -77,33 +77,35 @@ class ClassificationGold(Gold):
 
     @staticmethod
     def count(predicted: Sequence[str], answers: Sequence[str]) -> tuple[float, ...]:
-        """The number of right pairs, and of all."""
+        """Counts the pairs with the correct label, and all pairs."""
         correct = sum(found == gold for found, gold in zip(predicted, answers))
         return float(correct), float(len(answers))
 
     @staticmethod
     def scores(*sums: Any) -> dict[str, float]:
-        """Accuracy."""
+        """Computes the accuracy in percent from the two counts of ``count``."""
         correct, pairs = sums
         return {"accuracy": 100 * (correct / pairs) if pairs else 0.0}
 
     def outcomes(self, predicted: Sequence[str]) -> np.ndarray:
-        """(N, 2): 1 for a right pair and 0 for a wrong one, and 1."""
+        """Returns (N, 2) float32: for each pair the numerator, which is 1 for a correct label and 0
+        for a wrong one, and the denominator, which is 1."""
         pairs = zip(self._of_scored(predicted), self._scored_answers)
         return accuracy_outcomes(np.array([found == gold for found, gold in pairs]))
 
     def digest(self) -> str:
-        """A digest of the labels. The folder has the sentences only as subwords of one model."""
+        """Returns a digest of the labels. The folder has the sentences only as subwords of one
+        model."""
         return digest_of(self._scored_answers)
 
     def baseline(self) -> dict[str, float]:
-        """The accuracy of giving all pairs the label that most of them have."""
+        """Computes the accuracy of giving all pairs the label that most of them have."""
         most = max(self._scored_answers.count(label) for label in set(self._scored_answers))
         return {"accuracy": 100 * most / self.scored}
 
 
 class Classification(Learning):
-    """A label for each pair."""
+    """The learning of classification: one label for each pair."""
 
     dataset = ClassificationDataset
     gold = ClassificationGold
@@ -113,5 +115,5 @@ class Classification(Learning):
     def predictions(
         self, chosen: torch.Tensor, batch: dict[str, Any], labels: Sequence[str]
     ) -> list[str]:
-        """The label of each pair."""
+        """Looks up the label of each pair: ``chosen`` (M,) int64 -> M labels."""
         return label_texts(chosen, labels)

@@ -6,7 +6,8 @@ A batch of B examples is a dict with these entries; a kind's dataset adds its ow
 - ``split``: the name of the split.
 - ``nsentences``: B.
 - ``ntokens``: the number of tokens without padding.
-- ``filler``: True if the batch only keeps a rank busy that has no batch of its own.
+- ``filler``: True if the batch repeats an example because its rank has no batch of its own at this
+  step; it counts for nothing.
 - ``target``: the labels, -1 where an example has none.
 - ``target_count``: the number of labels that the loss sums over.
 - ``net_input``: the arguments of the model: ``src_tokens`` (R, T) int64; ``head``, the name of the
@@ -37,8 +38,8 @@ class TaskDataset(FairseqDataset, ABC):
         split: train, valid or test.
         languages: the languages to read.
         settings: how examples become rows.
-        training: whether an example is what one training step takes, such as one window, instead
-            of what one prediction takes, such as all windows of a question.
+        training: True if an example is the unit of training (for question answering, one window);
+            False if it is the unit of prediction (all windows of a question).
 
     Attributes:
         head: the name of the model's head that scores the rows.
@@ -84,22 +85,23 @@ class TaskDataset(FairseqDataset, ABC):
         return False
 
     def locate(self, index: int) -> tuple[str, int]:
-        """The language of an example, and the example's index within that language."""
+        """Returns the language of an example, and the example's index within that language."""
         which = bisect_right(self._offsets, index) - 1
         return self.languages[which], index - self._offsets[which]
 
     def __getitem__(self, item) -> dict[str, Any]:
-        """An example by its index, or by what iterating over a ``MicroBatch`` yields."""
+        """Returns an example by its index, or by the pair that iterating over a ``MicroBatch``
+        yields."""
         index, batch = item if isinstance(item, tuple) else (item, None)
         filler = batch is not None and batch.filler
         return {"id": index, "filler": filler, **self._example(int(index))}
 
     @abstractmethod
     def _example(self, index: int) -> dict[str, Any]:
-        """The ``rows`` of an example, and what else ``_complete`` needs of it."""
+        """Returns the ``rows`` of an example and the other values that ``_complete`` reads."""
 
     def collater(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
-        """The batch of some examples, as the module's description has it."""
+        """Makes the batch of the given examples; the module's docstring lists its entries."""
         if not samples:
             return {}
         rows = [row for sample in samples for row in sample["rows"]]
@@ -120,7 +122,7 @@ class TaskDataset(FairseqDataset, ABC):
 
     @abstractmethod
     def _complete(self, batch: dict[str, Any], samples: list[dict[str, Any]]) -> None:
-        """Adds ``target``, and whatever else the kind of task needs, to the batch."""
+        """Adds ``target``, and the other entries that the kind of task needs, to the batch."""
 
     def _tell_parts(self, batch: dict[str, Any], prefix_lengths: Sequence[int]) -> None:
         """Adds the segments and positions of rows that have two parts.
@@ -139,17 +141,17 @@ class TaskDataset(FairseqDataset, ABC):
 
 
 def offsets(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
-    """(N,) lengths -> (N + 1,) int64: where each part begins, and where the last one ends."""
+    """Returns where each of N parts begins, and where the last one ends: (N,) -> (N + 1,) int64."""
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
 
 
 def joined(parts: Sequence[dict[str, np.ndarray]], name: str) -> np.ndarray:
-    """One array of all languages, end to end."""
+    """Concatenates the array ``name`` of all languages along its first axis."""
     return np.concatenate([part[name] for part in parts])
 
 
 def room(settings: RowSettings, specials: int, needed: int, what: str) -> int:
-    """The subwords that a row holds beside its special tokens.
+    """Returns how many subwords a row holds beside its special tokens.
 
     Args:
         settings: how examples become rows.
@@ -170,4 +172,5 @@ def room(settings: RowSettings, specials: int, needed: int, what: str) -> int:
 
 
 def _target_count(target: torch.Tensor) -> int:
+    """Counts the labels of (M,) or (R, 2) targets; a row of two counts once."""
     return int((target.view(len(target), -1)[:, :1] >= 0).sum())

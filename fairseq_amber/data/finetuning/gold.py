@@ -24,9 +24,9 @@ class Gold(ABC):
         language: one of the split's languages.
 
     Attributes:
-        metric: the name of the score in results.
+        metric: the name of the main score in results.
         headings: the names of the reported scores by their keys; the first is the score.
-        baseline_name: what ``baseline`` guesses.
+        baseline_name: the trivial predictions that ``baseline`` scores.
         sum_names: the names of the sums that ``count`` returns.
         logged: the scores that training logs, in this order.
         by_id: whether the examples have ids, by which a submission names their predictions. Such a
@@ -59,7 +59,8 @@ class Gold(ABC):
     @staticmethod
     @abstractmethod
     def count(predicted: Sequence[Any], answers: Sequence[Any]) -> tuple[float, ...]:
-        """The sums over some examples that their scores are made of.
+        """Computes the sums over the given examples from which ``scores`` computes the scores. The
+        sums of batches and ranks can be added up.
 
         Args:
             predicted: the prediction for each example.
@@ -69,41 +70,46 @@ class Gold(ABC):
     @staticmethod
     @abstractmethod
     def scores(*sums: Any) -> dict[str, float]:
-        """The scores in percent by their keys; 0 if nothing was scored."""
+        """Computes the scores in percent, by their keys, from sums of ``count``; 0 without
+        examples."""
 
     def score(self, predicted: Sequence[Any]) -> dict[str, float]:
-        """The scores of the predictions for all examples."""
+        """Computes the scores of the predictions for all examples."""
         return self.scores(*self.count(self._of_scored(predicted), self._scored_answers))
 
     @abstractmethod
     def outcomes(self, predicted: Sequence[Any]) -> np.ndarray:
-        """(N, 2): what each scored example adds to the numerator and denominator of the score."""
+        """Returns (N, 2): what each of N scored examples adds to numerator and denominator of the
+        score."""
 
     @abstractmethod
     def digest(self) -> str:
-        """A digest of what is scored: two results with the same digest can be compared."""
+        """Returns a digest of what is scored: two results with the same digest can be compared."""
 
     @abstractmethod
     def baseline(self) -> dict[str, float]:
-        """What guessing scores, by the keys of ``headings``."""
+        """Computes the scores of the trivial predictions that ``baseline_name`` names, by the keys
+        of ``headings``."""
 
     def for_submission(self, predicted: Sequence[Any]) -> Sequence[Any] | dict[str, Any]:
-        """The predictions as a submission to XTREME holds them."""
+        """Returns the predictions in the form in which a submission to XTREME holds them."""
         return predicted
 
     def n_best(self, predicted: Sequence[Any]) -> dict[str, Any]:
-        """Several predictions for each example, by its id."""
+        """Returns several predictions for each example, by its id."""
         raise NotImplementedError
 
     @classmethod
     def remarks(cls, task: str) -> list[str]:
-        """What a reader of the scores of a task should know about XTREME's score."""
+        """Returns notes on how XTREME's score of a task relates to these scores."""
         return []
 
     def _of_scored(self, predicted: Sequence[Any]) -> list[Any]:
+        """Keeps the predictions for the examples that are scored."""
         return [predicted[i] for i in self._scored]
 
 
 def label_names(folder: TaskFolder, numbers: np.ndarray) -> np.ndarray:
-    """The labels of their numbers; "" for -1, which stands for no label."""
+    """Looks up the labels of numbers, "" for -1 (no label): an int array -> a str array of its
+    shape."""
     return np.array([*folder.labels, ""], dtype=object)[numbers]

@@ -6,8 +6,9 @@
    a ``Learning`` (loss, predictions).
 3. ``preparation/task/<kind>.py``: an ``Examples``, which reads the raw files into the arrays.
 
-The fairseq task and criterion ``xtreme_<kind>``, ``prepare-task`` and ``evaluate`` follow from it.
-This module imports nothing heavy, because the command line lists the tasks in its help.
+The fairseq task and criterion ``xtreme_<kind>``, ``prepare-task`` and ``evaluate`` are set up from
+this registration. This module imports nothing heavy, because the command line lists the tasks in
+its help.
 """
 
 from __future__ import annotations
@@ -52,12 +53,12 @@ def register_kind(kind: Kind) -> None:
 
 
 def task_names() -> list[str]:
-    """The names of the tasks of all kinds."""
+    """Returns the names of the tasks of all kinds."""
     return [task for kind in KINDS.values() for task in kind.tasks]
 
 
 def kind_of(task: str) -> Kind:
-    """The kind of a task.
+    """Returns the kind of a task.
 
     Raises:
         KeyError: no kind has such a task.
@@ -69,7 +70,7 @@ def kind_of(task: str) -> Kind:
 
 
 def load_class(place: str) -> Any:
-    """The class at ``module:class``."""
+    """Imports the class that ``module:class`` names."""
     module, name = place.split(":")
     return getattr(import_module(module), name)
 

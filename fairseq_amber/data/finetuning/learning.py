@@ -1,6 +1,8 @@
-"""How a model learns a kind of task and predicts: what the registry's ``Kind.learning`` names.
+"""The base class of learning and prediction for one kind of task.
 
-Shapes: R rows, T tokens of the longest row, M labelled things of a batch, L labels.
+``Kind.learning`` names the subclass of a kind.
+
+Shapes: R rows, T tokens of the longest row, M labelled items of a batch (words, pairs), L labels.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ class Decoding(NamedTuple):
 class Learning(ABC):
     """The rows, the loss, the predictions and the scores of one kind of task.
 
-    As it stands, a label is predicted for each of M things; subclasses change what differs.
+    By default the model predicts one label for each of the M labelled items of a batch; subclasses
+    override what their kind does differently.
 
     Attributes:
         dataset: makes the rows and batches.
@@ -52,43 +55,45 @@ class Learning(ABC):
     any_task = False
 
     def outputs(self, labels: Sequence[str]) -> int:
-        """The number of scores that the model's head gives."""
+        """Returns the number of scores that the model's head gives."""
         return len(labels)
 
     def loss(self, scores: Tensor, batch: dict[str, Any], pad: int) -> Tensor:
-        """The loss that a training step minimises, summed over what is labelled, in nats.
+        """Computes the loss that a training step minimises, in nats: the sum over all labelled
+        items.
 
-        Cross-entropy: ``sum_i -log softmax(scores_i)[target_i]``.
+        It is the cross-entropy ``sum_i -log softmax(scores_i)[target_i]``.
 
         Args:
-            scores: (M, L) of the model's head.
+            scores: (M, L) scores of the model's head.
             batch: the batch, with ``target`` (M,), -1 where there is no label.
             pad: the id of the padding.
 
         Returns:
-            A scalar; 0 if nothing is labelled.
+            A scalar; 0 if no item has a label.
         """
         return F.cross_entropy(scores, batch["target"], ignore_index=-1, reduction="sum")
 
     def choose(self, scores: Tensor, batch: dict[str, Any], decoding: Decoding) -> Any:
-        """The best of the scores of a batch, as far as it goes without waiting for the device.
+        """Chooses the best label or span from the scores of a batch.
 
         Args:
-            scores: of the model's head.
+            scores: (M, L) scores of the model's head; a kind may have another shape.
             batch: the batch.
             decoding: how answers are chosen.
 
         Returns:
-            (M,) int64, the number of the best label, on the device of the scores.
+            (M,) int64, the number of the best label. The tensor stays on the device of the scores,
+            so that the host need not wait for each batch.
         """
         return scores.argmax(1)
 
     @abstractmethod
     def predictions(self, chosen: Any, batch: dict[str, Any], labels: Sequence[str]) -> list[Any]:
-        """One prediction for each example of a batch, in the order of its ``id``.
+        """Returns one prediction for each example of a batch, in the order of its ``id``.
 
         Args:
-            chosen: what ``choose`` has returned.
+            chosen: the value that ``choose`` returned.
             batch: the batch; its ``net_input`` is not needed.
             labels: the labels in the order of their numbers.
         """
@@ -102,16 +107,16 @@ class Learning(ABC):
             flag: the flag that chooses them, for the error.
 
         Raises:
-            UserError: a language has no rules to score by.
+            UserError: the predictions of a language cannot be scored.
         """
         return None
 
 
 def label_texts(chosen: Tensor, labels: Sequence[str]) -> list[str]:
-    """The labels of their numbers (M,)."""
+    """Looks up the texts of M labels from their numbers: (M,) int64 -> M labels."""
     return [labels[number] for number in chosen.tolist()]
 
 
 def learning_of(kind: Kind) -> Learning:
-    """What the registry names as the learning of a kind."""
+    """Creates the ``Learning`` of a kind; the registry names its class."""
     return load_class(kind.learning)()

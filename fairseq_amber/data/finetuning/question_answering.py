@@ -54,7 +54,7 @@ class AskedQuestion(NamedTuple):
     mlqa_language: str | None
 
     def score(self, spans: Sequence[Span]) -> AnswerScores:
-        """The scores of the first of some spans."""
+        """Scores the best of the predicted spans, which is the first."""
         text = answer_text(self.context, self.offsets, spans[0])
         if self.mlqa_language is None:
             return squad_scores(text, self.answers)
@@ -96,32 +96,34 @@ class AnswerGold(Gold):
     def count(
         predicted: Sequence[Sequence[Span]], answers: Sequence[AskedQuestion]
     ) -> tuple[float, ...]:
-        """The sums of exact match and of F1, each in 0..1, and the number of questions."""
+        """Sums exact match and F1, each in 0..1 for a question, and counts the questions."""
         scores = [question.score(spans) for question, spans in zip(answers, predicted)]
         return sum(s.em for s in scores), sum(s.f1 for s in scores), float(len(scores))
 
     @staticmethod
     def scores(*sums: Any) -> dict[str, float]:
-        """F1 and exact match, by MLQA's rules for that task and by SQuAD's for all others."""
+        """Computes F1 and exact match in percent: by MLQA's rules for that task, else by
+        SQuAD's."""
         em, f1, questions = sums
         if not questions:
             return {"f1": 0.0, "em": 0.0}
         return {"f1": 100 * f1 / questions, "em": 100 * em / questions}
 
     def outcomes(self, predicted: Sequence[Sequence[Span]]) -> np.ndarray:
-        """(N, 2): the F1 of each question, and 1."""
+        """Returns (N, 2): for each question the numerator, which is its F1, and the denominator,
+        which is 1."""
         pairs = zip(self._scored_answers, self._of_scored(predicted))
         return np.array([(question.score(spans).f1, 1.0) for question, spans in pairs])
 
     def digest(self) -> str:
-        """A digest of the questions that are scored, their contexts and their answers."""
+        """Returns a digest of the questions that are scored, their contexts and their answers."""
         scored = [question for question in self._questions if question.answers]
         texts = ((q.id, q.text, self._contexts[q.context]) for q in scored)
         answers = ([f"{a.start} {a.text}" for a in q.answers] for q in scored)
         return digest_of(*texts, *answers)
 
     def baseline(self) -> dict[str, float]:
-        """F1 and exact match of random spans of at most 30 subwords, drawn with a fixed seed."""
+        """Scores random spans of at most 30 subwords, which are drawn with a fixed seed."""
         rng = np.random.default_rng(_GUESSES_SEED)
         lengths = [len(self._offsets[question.context]) for question in self._questions]
         first = rng.integers(0, lengths)
@@ -130,14 +132,14 @@ class AnswerGold(Gold):
         return self.score([[Span(int(i), int(j), 0.0)] for i, j in zip(first, last)])
 
     def for_submission(self, predicted: Sequence[Sequence[Span]]) -> dict[str, str]:
-        """The text of the best answer to each question, by the question's id."""
+        """Returns the text of the best answer to each question, by the question's id."""
         return {
             question.id: self._text(question, spans[0])
             for question, spans in zip(self._questions, predicted)
         }
 
     def n_best(self, predicted: Sequence[Sequence[Span]]) -> dict[str, list[dict[str, Any]]]:
-        """The text and the score of every answer to each question, by the question's id."""
+        """Returns the text and the score of every answer to each question, by the question's id."""
         return {
             question.id: [
                 {"text": self._text(question, span), "score": span.score} for span in spans
@@ -150,12 +152,13 @@ class AnswerGold(Gold):
 
     @classmethod
     def remarks(cls, task: str) -> list[str]:
-        """What XTREME calls the score of question answering."""
+        """Notes which score XTREME reports for question answering."""
         return ["XTREME's QA score is the mean of F1 and EM"]
 
 
 class QuestionAnswering(Learning):
-    """The first and the last token of the answer to each question."""
+    """The learning of question answering: the head scores each token as the first and as the last
+    token of the answer."""
 
     dataset = QuestionDataset
     gold = AnswerGold
@@ -171,16 +174,16 @@ class QuestionAnswering(Learning):
     any_task = True
 
     def outputs(self, labels: Sequence[str]) -> int:
-        """2: the scores of being the first and of being the last token of the answer."""
+        """Returns 2: a token has a score as the first token of the answer and one as the last."""
         return 2
 
     def loss(self, scores: Tensor, batch: dict[str, Any], pad: int) -> Tensor:
-        """The loss of each window, summed: the mean of the cross-entropies of the answer's first
-        and last token over all tokens of the row (Devlin et al. 2019, arXiv 1810.04805, section
-        4.2).
+        """Computes the loss of each window and sums over windows. The loss of a window is the mean
+        of two cross-entropies over all tokens of its row: those of the answer's first and last
+        token (Devlin et al. 2019, arXiv 1810.04805, section 4.2).
 
         Args:
-            scores: (R, T, 2) of the model's head.
+            scores: (R, T, 2) scores of the model's head.
             batch: the batch, with ``target`` (R, 2), -1 where the question has no answer.
             pad: the id of the padding.
         """
@@ -191,7 +194,7 @@ class QuestionAnswering(Learning):
         return ends / 2
 
     def choose(self, scores: Tensor, batch: dict[str, Any], decoding: Decoding) -> list[list[Span]]:
-        """The best spans of each question; see ``best_answers``."""
+        """Chooses the best spans of each question from (R, T, 2) scores; see ``best_answers``."""
         return best_answers(
             scores,
             batch["windows"],
@@ -202,7 +205,7 @@ class QuestionAnswering(Learning):
     def predictions(
         self, chosen: list[list[Span]], batch: dict[str, Any], labels: Sequence[str]
     ) -> list[list[Span]]:
-        """The best spans of each question, the best first."""
+        """Returns the spans that ``choose`` returned: those of each question, the best first."""
         return chosen
 
     def check_languages(self, task: str, languages: Sequence[str], flag: str) -> None:

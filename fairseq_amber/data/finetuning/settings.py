@@ -1,6 +1,6 @@
 """The settings of fine-tuning: which examples are used, and how long their rows are.
 
-XTREME's lengths stand here and nowhere else.
+XTREME's lengths are defined here and nowhere else.
 """
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
@@ -27,8 +27,9 @@ class RowSettings(NamedTuple):
         max_length: the longest row in subwords, special tokens included.
         segments: whether token types, as BERT has them, tell the two parts of a row apart.
         reset_positions: whether the positions of the second part start at 0 again, as XLM's do.
-        doc_stride: windows over a context begin so many subwords apart.
-        max_query_length: longer questions are cut to so many subwords.
+        doc_stride: the number of subwords from the beginning of one window to the beginning of the
+            next.
+        max_query_length: the largest number of subwords of a question; longer questions are cut.
     """
 
     specials: Specials
@@ -40,7 +41,7 @@ class RowSettings(NamedTuple):
 
     @classmethod
     def of(cls, specials: Specials, values: Mapping[str, Any], token_types: bool) -> "RowSettings":
-        """The settings of rows from the values of a task's flags.
+        """Makes the settings of rows from the values of a task's flags.
 
         Args:
             specials: the ids of the dictionary's special tokens.
@@ -144,5 +145,5 @@ class XtremeQaConfig(XtremePairConfig):
 
 
 def default_values(config: Type[XtremeConfig], names: Iterable[str]) -> Dict[str, Any]:
-    """The defaults of some flags of a task, by name."""
+    """Returns the defaults of the named flags of a task, by name."""
     return {name: config.__dataclass_fields__[name].default for name in names}

@@ -20,7 +20,7 @@ class Answer(NamedTuple):
 
     Attributes:
         text: the span's characters.
-        start: the place of its first character in the context.
+        start: the index of its first character in the context.
     """
 
     text: str
@@ -67,7 +67,8 @@ def read_squad(path: str | Path, *, unique_ids: bool = True) -> SquadFile:
 def parse_squad(content: bytes, name: str, *, unique_ids: bool = True) -> SquadFile:
     """Reads all questions of a file's content.
 
-    An answer without text counts as no answer: so XTREME's test files hold their answers back.
+    An answer without text counts as no answer, because XTREME's test files hold their answers back
+    in this way.
 
     Args:
         content: the content of the file.
@@ -76,9 +77,9 @@ def parse_squad(content: bytes, name: str, *, unique_ids: bool = True) -> SquadF
             most ids in XTREME's training files of TyDiQA repeat.
 
     Raises:
-        UserError: the content is no JSON of this form (naming the line or the place), a context or
-            a question is empty, an id occurs twice, or the context does not have an answer at the
-            place given.
+        UserError: the content is not JSON of this form (the message names the line or the place), a
+            context or a question is empty, an id occurs twice, or the context does not have an
+            answer at the place given.
     """
     contexts: dict[str, int] = {}
     questions: list[Question] = []
@@ -140,7 +141,7 @@ def _load(content: bytes, name: str) -> Any:
 
 
 def _get(entry: Any, key: str, wanted: type, place: str) -> Any:
-    """The value of a key, which must have a type."""
+    """Returns the value of a key; raises UserError unless it has the wanted type."""
     value = entry.get(key) if isinstance(entry, dict) else None
     if not isinstance(value, wanted) or isinstance(value, bool):
         names = {str: "text", int: "a whole number", list: "a list"}
@@ -152,7 +153,7 @@ def _get(entry: Any, key: str, wanted: type, place: str) -> Any:
 
 
 def _text(entry: Any, key: str, place: str) -> str:
-    """The text of a key, which must have more than white space."""
+    """Returns the text of a key; raises UserError if it has only white space."""
     text = _get(entry, key, str, place)
     if not text.strip():
         raise UserError(f"{place}: its {key} is empty; fill it in, or remove it")

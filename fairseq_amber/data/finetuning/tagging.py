@@ -58,7 +58,8 @@ class TaggingDataset(TaskDataset):
         return [len(part["sentence_lengths"]) for part in parts]
 
     def _cut(self, index: int, most: int) -> list[int]:
-        """The word that each row of a sentence begins with, and the end of the last row."""
+        """Returns the number of the word that each row of a sentence begins with, and the number
+        after its last word."""
         first, last = self._words[index : index + 2].tolist()
         cuts = [first]
         while self._kept[last] - self._kept[cuts[-1]] > most:
@@ -109,16 +110,18 @@ class TaggingGold(Gold):
 
     @staticmethod
     def count(predicted: Sequence[list[str]], answers: Sequence[list[str]]) -> TagCounts:
-        """The sums that F1 of chunks and accuracy of words are made of."""
+        """Counts the chunks for F1 and the words for the accuracy."""
         return count_tags(predicted, answers)
 
     @staticmethod
     def scores(*sums: Any) -> dict[str, float]:
-        """F1, precision and recall of chunks, and accuracy of words; see ``tag_scores``."""
+        """Computes F1, precision and recall of chunks, and accuracy of words; see
+        ``tag_scores``."""
         return tag_scores(TagCounts(*sums))
 
     def outcomes(self, predicted: Sequence[list[str]]) -> np.ndarray:
-        """(N, 2): twice the right chunks of each sentence, and its predicted plus gold chunks."""
+        """Returns (N, 2): twice the correct chunks of each sentence, and its predicted plus gold
+        chunks."""
         pairs = zip(self._of_scored(predicted), self._scored_answers)
         counts = [count_tags([found], [gold]) for found, gold in pairs]
         return np.array(
@@ -126,11 +129,12 @@ class TaggingGold(Gold):
         )
 
     def digest(self) -> str:
-        """A digest of the labels. The folder has the words only as subwords of one model."""
+        """Returns a digest of the labels. The folder has the words only as subwords of one
+        model."""
         return digest_of(*self._scored_answers)
 
     def baseline(self) -> dict[str, float]:
-        """The highest F1 and the highest accuracy of giving one label to all words."""
+        """Computes the highest F1 and the highest accuracy of giving one label to all words."""
         scores = [
             tag_scores(
                 count_tags(
@@ -143,14 +147,14 @@ class TaggingGold(Gold):
 
     @classmethod
     def remarks(cls, task: str) -> list[str]:
-        """What XTREME calls the score of part-of-speech tagging."""
+        """Notes which score XTREME reports for part-of-speech tagging."""
         if task != "pos":
             return []
         return ["XTREME's POS score is the F1: of chunks, where equal neighbours merge"]
 
 
 class Tagging(Learning):
-    """A label for each word."""
+    """The learning of tagging: one label for each word."""
 
     dataset = TaggingDataset
     gold = TaggingGold
@@ -158,7 +162,8 @@ class Tagging(Learning):
     def predictions(
         self, chosen: torch.Tensor, batch: dict[str, Any], labels: Sequence[str]
     ) -> list[list[str]]:
-        """The labels of each sentence's words."""
+        """Looks up the labels of each sentence's words: ``chosen`` (M,) int64 -> a list for each
+        sentence."""
         texts = label_texts(chosen, labels)
         ends = np.cumsum(batch["words"]).tolist()
         return [texts[end - count : end] for end, count in zip(ends, batch["words"])]

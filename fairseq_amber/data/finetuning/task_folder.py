@@ -67,7 +67,7 @@ class TaskFolder:
             return cls(Path(path), json.loads(file.read_text(encoding="utf-8")))
         except OSError:
             raise UserError(
-                f"{path} is no prepared task (it has no readable {TASK_NAME}); make it with "
+                f"{path} is not a prepared task (it has no readable {TASK_NAME}); make it with "
                 f"fairseq-amber prepare-task TASK {path}"
             ) from None
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -76,14 +76,14 @@ class TaskFolder:
             ) from None
 
     def languages(self, split: str) -> list[str]:
-        """The languages of a split, sorted; [] if there is no such split."""
+        """Returns the languages of a split, sorted; [] if there is no such split."""
         return sorted(self.splits.get(split, {}))
 
     def arrays(self, split: str, language: str) -> dict[str, np.ndarray]:
-        """The examples of a split in a language: the arrays of the task's kind, by name.
+        """Reads the examples of a split in a language: the arrays of the task's kind, by name.
 
         Raises:
-            UserError: there are no such examples, or their file is damaged.
+            UserError: the task has no such examples, or their file is damaged.
         """
         path = self._file(split, language, "npz")
         try:
@@ -93,10 +93,10 @@ class TaskFolder:
             raise self._damaged(path) from None
 
     def examples_path(self, split: str, language: str) -> Path:
-        """The path of the text of question answering, for ``read_squad``.
+        """Returns the path of the text of question answering, for ``read_squad``.
 
         Raises:
-            UserError: this task, split or language has no such file.
+            UserError: the task is not question answering, or lacks the split or the language.
         """
         path = self._file(split, language, "json")
         if not path.is_file():

@@ -87,7 +87,7 @@ def test_damaged_folders(changes: dict, tmp_path: Path):
 
 
 def test_other_folders(tmp_path: Path):
-    with pytest.raises(UserError, match="is no prepared task .*fairseq-amber prepare-task TASK"):
+    with pytest.raises(UserError, match="is not a prepared task .*fairseq-amber prepare-task TASK"):
         TaskFolder.open(tmp_path)
     (tmp_path / "task.json").write_text("[")
     with pytest.raises(UserError, match="task.json is damaged"):

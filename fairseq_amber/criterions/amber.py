@@ -168,7 +168,7 @@ class AmberCriterion(TermsCriterion):
 
     @property
     def needs(self) -> Needs:
-        """What a batch has to hold."""
+        """The parts that a batch must hold."""
         return Needs(
             mlm=self.weights["mlm"] != 0,
             tlm=self.weights["tlm"] != 0,
@@ -219,7 +219,8 @@ class AmberCriterion(TermsCriterion):
         return terms.loss(), 1, log
 
     def _word_alignment(self, cross_attention: torch.Tensor, sample) -> torch.Tensor:
-        """(2B, H, L, L) maps, first of [x;y] (y to x), then of [y;x] (x to y) -> (B,) losses."""
+        """Computes the (B,) losses from (2B, H, L, L) attention maps: those of [x;y] (from y to x),
+        then those of [y;x] (from x to y)."""
         if self.wa_heads is not None:
             # A list as index would be copied to the device, and the host would wait for it.
             cross_attention = torch.stack([cross_attention[:, h] for h in self.wa_heads], dim=1)
@@ -256,7 +257,8 @@ class AmberCriterion(TermsCriterion):
             self.transport.add(terms, states, tokens, sample)
 
     def _first_sentences(self, sample) -> torch.Tensor:
-        """(2B, P) tokens of the first sentence of each row of word alignment; padding after it."""
+        """Returns (2B, P), the first sentence of each row of word alignment and padding after
+        it."""
         width = sample["sentence_mask"].size(1)
         rows = slice(-sample["sentence_mask"].size(0), None)
         tokens = sample["net_input"]["src_tokens"][rows, :width]
@@ -294,5 +296,5 @@ def _heads(text: str) -> List[int]:
     except ValueError:
         heads = []
     if not heads or min(heads) < 0 or len(set(heads)) < len(heads):
-        raise UserError(f"--wa-heads {text!r} is no list of attention heads, such as 0,3,5")
+        raise UserError(f"--wa-heads {text!r} is not a list of attention heads, such as 0,3,5")
     return heads

@@ -60,7 +60,7 @@ class FrozenEncoder:
 
     Args:
         model: the model to train.
-        cfg: where the initial encoder comes from.
+        cfg: names the checkpoint of the initial encoder.
         layer: the number of the layer that is read, from 1.
 
     Raises:
@@ -125,7 +125,7 @@ def check(cfg: AnchorConfig) -> None:
 
 
 def _checkpoint(cfg: AnchorConfig) -> Optional[str]:
-    """The checkpoint of the initial encoder; None for random weights."""
+    """Returns the path of the checkpoint of the initial encoder; None for random weights."""
     if cfg.anchor_checkpoint:
         return str(cfg.anchor_checkpoint)
     if cfg.finetune_from_model and not str(cfg.finetune_from_model).startswith("${"):
@@ -138,11 +138,12 @@ def _checkpoint(cfg: AnchorConfig) -> Optional[str]:
 
 
 def _weights(path: str, cfg: AnchorConfig) -> Dict[str, torch.Tensor]:
+    """Reads the weights of the initial encoder, by parameter name."""
     try:
         state = checkpoint_utils.load_checkpoint_to_cpu(path)
         weights, trained = state["model"], state.get("cfg")
     except Exception:  # pickle, zip and key errors of all kinds, whose texts name no remedy
-        raise UserError(f"the initial encoder {path} is no checkpoint of fairseq") from None
+        raise UserError(f"the initial encoder {path} is not a checkpoint of fairseq") from None
     if path == str(cfg.restore_file) and not cfg.anchor_checkpoint and _was_anchored(trained):
         raise UserError(
             f"--restore-file {path} was itself kept near an initial encoder: name that encoder by "
@@ -152,7 +153,7 @@ def _weights(path: str, cfg: AnchorConfig) -> Dict[str, torch.Tensor]:
 
 
 def _was_anchored(cfg: Any) -> bool:
-    """Whether a run with this config used a frozen initial encoder."""
+    """Returns whether a run with this config used a frozen initial encoder."""
     criterion = (cfg or {}).get("criterion") or {}
     frozen = criterion.get("ot_target_states") == "frozen" and criterion.get("ot_weight")
     return bool(criterion.get("anchor_weight") or frozen)

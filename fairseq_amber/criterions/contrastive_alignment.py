@@ -154,7 +154,7 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
 
     @property
     def needs(self) -> Needs:
-        """What a batch has to hold."""
+        """The parts that a batch must hold."""
         contrasted = self.weights["contrast"] != 0
         return Needs(
             mlm=self.weights["mlm"] != 0,
@@ -254,7 +254,7 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
 
 
 def _shape(value: Any) -> Optional[Tuple[int, ...]]:
-    """The shape of a tensor; None for another value."""
+    """Returns the shape of a tensor, or None for another value."""
     return tuple(value.shape) if torch.is_tensor(value) else None
 
 

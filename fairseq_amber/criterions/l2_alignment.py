@@ -96,7 +96,7 @@ class L2AlignmentCriterion(TermsCriterion):
 
     @property
     def needs(self) -> Needs:
-        """What a batch has to hold."""
+        """The parts that a batch must hold."""
         cfg = self.cfg
         return Needs(
             mlm=False,

@@ -3,7 +3,7 @@
 The momentum encoder changes so slowly that its vectors of past updates remain comparable. They stay
 in a queue, so that a sentence chooses among many more candidates than one update has.
 
-Shapes: n pairs of this rank, T tokens, D dimensions, K places of the queue.
+Shapes: n pairs of this rank, T tokens, D dimensions, K slots of the queue.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class FullPrecision(nn.Module):
     """A module that moves between devices but keeps its data types.
 
     Under ``--fp16`` and ``--bf16`` fairseq converts a criterion to half precision. There a step of
-    ``1 - momentum`` would be smaller than the spacing of the numbers, and be lost.
+    ``1 - momentum`` would be smaller than the spacing of the numbers and would be lost.
     """
 
     def _apply(self, fn, *args, **kwargs):
@@ -110,10 +110,10 @@ class MomentumEncoder(FullPrecision):
 class PairQueue(FullPrecision):
     """The last K pairs of past updates; the oldest is overwritten first.
 
-    An empty place holds a pair that does not count.
+    An empty slot holds a pair that does not count.
 
     Args:
-        size: the number K of places.
+        size: the number K of slots.
         source_dim: the dimension D of the sources; 0 if they are not kept.
         target_dim: the dimension D of the targets.
     """
@@ -132,7 +132,7 @@ class PairQueue(FullPrecision):
 
     @property
     def pairs(self) -> Pairs:
-        """The pairs in all K places."""
+        """The pairs in all K slots."""
         return Pairs(self.sources, self.targets, self.keys)
 
     @torch.no_grad()
@@ -140,8 +140,8 @@ class PairQueue(FullPrecision):
         """Appends the pairs that count, in order.
 
         Args:
-            pairs: pairs of an update; pairs that do not count are left out.
-            count: how many pairs count; it may be more than K.
+            pairs: (n, D) pairs of an update; pairs that do not count are left out.
+            count: the number of pairs that count; it may be more than K.
         """
         if not self.size:
             return
@@ -155,7 +155,7 @@ class PairQueue(FullPrecision):
         self.next = (self.next + count) % self.size
 
     def get_extra_state(self) -> dict[str, int]:
-        """Returns the place of the next pair, which a checkpoint keeps beside the buffers."""
+        """Returns the slot of the next pair, which a checkpoint keeps beside the buffers."""
         return {"next": self.next}
 
     def set_extra_state(self, state: dict[str, int]) -> None:
@@ -187,7 +187,8 @@ class MomentumContrast(nn.Module):
     def after_update(self) -> None:
         """Puts the pairs of the update into the queue.
 
-        fairseq does not get here after an update that it gave up, as for an overflow in fp16.
+        This method is not called after an update that fairseq skips, for example after an overflow
+        in fp16.
         """
         if self.pending is not None:
             self.queue.push(*self.pending)
@@ -238,6 +239,8 @@ class MomentumContrast(nn.Module):
         ]
 
     def _encode(self, sentences: dict[str, Any], dtype: torch.dtype) -> Pairs:
+        """Encodes the n pairs of one step; see ``encode_pairs``."""
+
         def encode(some: dict[str, Any]) -> torch.Tensor:
             return self.encoder(some["tokens"], some["mask"], dtype)
 
@@ -254,8 +257,9 @@ def encode_pairs(
     """Encodes one side of the pairs of a batch, or both.
 
     Args:
-        encode: turns ``tokens`` and ``mask`` into sentence vectors.
-        sentences: sources, then targets; their keys, and whether they count.
+        encode: turns a dict of ``tokens`` (n, T) and ``mask`` (n, T) into sentence vectors (n, D).
+        sentences: what ``data.alignment.collater.Collater.separate`` returns for n pairs, and
+            ``filler``: whether they are a filler, which does not count.
         sources: encode the sources.
         targets: encode the targets.
 

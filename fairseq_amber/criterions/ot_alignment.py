@@ -38,7 +38,7 @@ class OtAlignmentCriterion(TermsCriterion):
 
     @property
     def needs(self) -> Needs:
-        """What a batch has to hold."""
+        """The parts that a batch must hold."""
         points = self.transport.points
         return Needs(mlm=False, tlm=False, alignment=False, sentences=True, points=points)
 

@@ -26,8 +26,8 @@ class Terms:
     Args:
         weights: the weights of all terms of the criterion, in the order of the log.
         sample: the batch.
-        normalized_by: the count of ``data.plan.Normalizers`` that a term is divided by, for terms
-            that are not divided by their usual count.
+        normalized_by: by term, the name of the count of ``data.plan.Normalizers`` that the term is
+            divided by, where it is not the usual count.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Terms:
         Args:
             term: the name of the term.
             losses: the losses, of any shape; the term is their sum, normalised.
-            count: how many things the sum is over; by default the number of losses.
+            count: the number of items that the sum runs over; by default the number of losses.
         """
         count = losses.numel() if count is None else count
         scale = self._scale(term, count) if self._real else 0.0
@@ -71,6 +71,7 @@ class Terms:
         self.log(f"{term}_correct", result.correct)
 
     def _add(self, term: str, total: torch.Tensor, scale: float, count: int) -> None:
+        """Adds a term by the scalar sum of its losses on this micro-batch."""
         self._weighted.append(self.weights[term] * scale * total)
         self._logged[f"{term}_sum"] = total.detach() * self._real
         self._logged[f"{term}_count"] = count
@@ -122,6 +123,7 @@ class Terms:
         return out
 
     def _scale(self, term: str, count: int) -> float:
+        """Returns the factor of a term's sum; outside a plan it makes the sum a mean."""
         update = self.sample["normalizers"]
         if update is None:
             return 1 / max(count, 1)
@@ -158,7 +160,7 @@ class TermsCriterion(FairseqCriterion):
 
 
 def _positions(sample: dict[str, Any]) -> int:
-    """The number of tokens, padding included, of all rows in a batch."""
+    """Counts the tokens, padding included, of all rows in a batch."""
     tokens = [sample["net_input"]["src_tokens"]]
     if "sentences" in sample:
         tokens.append(sample["sentences"]["tokens"])
@@ -197,7 +199,7 @@ def reduce_terms(logging_outputs: list[dict[str, Any]]) -> dict[str, Any]:
         metrics.log_speed("pps", total["npairs"], priority=91, round=1)
 
     def weighted_sum(meters) -> float:
-        """The weighted sum over the terms seen since the meters were last reset."""
+        """Returns the weighted sum over the terms seen since the last reset of the meters."""
         means = {t: meters[f"{t}_loss"].avg for t in weights if f"{t}_loss" in meters}
         terms = [weights[t] * mean for t, mean in means.items() if mean is not None]
         return round(float(sum(terms)), 4)

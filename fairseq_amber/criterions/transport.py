@@ -78,7 +78,7 @@ class TransportTerms:
 
 
 def take_points(states: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """Picks states: (B, T, D) states, (...) places among the B x T tokens -> (..., D)."""
+    """Picks states: (B, T, D) states, (...) flat indices among the B x T tokens -> (..., D)."""
     taken = states.flatten(0, 1).index_select(0, index.flatten())
     return taken.view(*index.shape, states.size(-1))
 

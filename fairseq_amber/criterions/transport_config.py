@@ -46,8 +46,8 @@ class TransportConfig(AnchorConfig):
     ot_equal_sentences: bool = field(
         default=False,
         metadata={
-            "help": "in the problem of a batch, give each sentence the same mass (GeomLoss and "
-            "default: each point)"
+            "help": "with --ot-scope batch, give each sentence the same mass (default, as in "
+            "GeomLoss: each point has the same mass)"
         },
     )
     ot_special_tokens: bool = field(

@@ -8,7 +8,7 @@ import torch
 
 
 def unread_parameters(model: Any, layer: int) -> list[torch.Tensor]:
-    """The parameters that the states of a layer do not depend on.
+    """Finds the parameters that the states of a layer do not depend on.
 
     Args:
         model: an ``amber`` model.
@@ -25,7 +25,7 @@ def unread_parameters(model: Any, layer: int) -> list[torch.Tensor]:
 
 
 def zero_from(parameters: Iterable[torch.Tensor]) -> torch.Tensor | float:
-    """A zero that depends on every parameter, so that DDP sees a gradient for each.
+    """Returns a zero that depends on every parameter, so that DDP sees a gradient for each.
 
     DDP waits for a gradient of every parameter in each micro-batch. Added to the loss, this zero
     gives one to the parameters that the loss does not use.

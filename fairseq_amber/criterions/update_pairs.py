@@ -57,10 +57,10 @@ class Choice(NamedTuple):
     Attributes:
         anchors: the A pairs of this rank.
         candidates: the N pairs to choose among.
-        positives: (A,) int64, the place of each anchor among the candidates.
-        ignore: (A, N) bool, True where a candidate is no negative of an anchor: it has the same
-            source or the same target, or it does not count.
-        own: the range of this step's pairs among the anchors.
+        positives: (A,) int64, the index of each anchor among the candidates.
+        ignore: (A, N) bool, True where a candidate must not be a negative of an anchor, because it
+            has the same source or the same target, or because it does not count.
+        own: the slice of the anchors that holds the pairs of this step.
     """
 
     anchors: Pairs
@@ -71,7 +71,7 @@ class Choice(NamedTuple):
 
     @property
     def weights(self) -> torch.Tensor:
-        """(A,) fp32: 1 for an anchor that counts, 0 for another one."""
+        """(A,) fp32: 1 for an anchor that counts, 0 for padding and fillers."""
         return self.anchors.keys[:, 2].float()
 
 
@@ -81,7 +81,7 @@ class Step(NamedTuple):
     Attributes:
         mine: the pairs of this rank.
         everyone: the pairs of all ranks.
-        offset: where the pairs of this rank begin among those of all ranks.
+        offset: the index of the first pair of this rank among those of all ranks.
     """
 
     mine: Pairs
@@ -124,7 +124,7 @@ def choice_over(steps: Sequence[Step], place: int = 0) -> Choice:
 
 
 def ignored(anchors: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
-    """Finds the candidates that are no negatives of an anchor; see ``Choice``.
+    """Finds the candidates that must not be negatives of an anchor; see ``Choice``.
 
     Args:
         anchors: (A, 3) keys.
@@ -196,7 +196,7 @@ def gather_pairs(pairs: Pairs, height: int) -> tuple[Pairs, int]:
             pairs that do not count.
 
     Returns:
-        The pairs of all ranks, and where those of this rank begin.
+        The (world * height, D) pairs of all ranks, and the index of this rank's first pair.
     """
     vectors, offset = gather_rows(torch.cat([pairs.sources, pairs.targets], dim=1), height)
     keys, _ = gather_rows(pairs.keys, height)
@@ -205,6 +205,8 @@ def gather_pairs(pairs: Pairs, height: int) -> tuple[Pairs, int]:
 
 
 class _GatherRows(torch.autograd.Function):
+    """Concatenates the (B, ...) rows of all W ranks of a group: (W * B, ...)."""
+
     @staticmethod
     def forward(ctx: Any, rows: torch.Tensor, group: Any) -> torch.Tensor:
         ctx.group = group
@@ -231,7 +233,7 @@ def gather_rows(rows: torch.Tensor, height: int) -> tuple[torch.Tensor, int]:
             zeros.
 
     Returns:
-        (world * height, ...) rows, and where the rows of this rank begin. On one rank, the rows
+        (world * height, ...) rows, and the index of this rank's first row. On one rank, the rows
         themselves and 0.
     """
     if not dist.is_initialized() or distributed_utils.get_data_parallel_world_size() == 1:

@@ -33,7 +33,7 @@ class XtremeCriterion(FairseqCriterion):
     def forward(
         self, model, sample: dict[str, Any], reduce: bool = True
     ) -> tuple[torch.Tensor, int, dict[str, Any]]:
-        """One forward pass over a batch of a ``TaskDataset``.
+        """Computes the loss of a batch of a ``TaskDataset`` in one forward pass.
 
         Returns:
             The loss, the sample size, and the sums over the batch that are logged.
@@ -41,12 +41,13 @@ class XtremeCriterion(FairseqCriterion):
         return self.loss(self.scores(model, sample), sample)
 
     def scores(self, model, sample: dict[str, Any]) -> torch.Tensor:
-        """The scores of the model's head, in fp32 or better; see ``AmberModel.forward``."""
+        """Computes the scores of the model's head, in fp32 or fp64: (M, L), (B, L) or (B, T, 2), as
+        ``AmberModel.forward`` describes them."""
         scores = model(**sample["net_input"])[0]
         return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
     def loss(self, scores: torch.Tensor, sample: dict[str, Any]):
-        """What ``forward`` returns, from the scores of the head."""
+        """Computes what ``forward`` returns from the output of ``scores``."""
         real = int(not sample["filler"])
         target_count = sample["target_count"] * real
         total = self._learning.loss(scores, sample, self.padding_idx) * real
@@ -75,7 +76,7 @@ class XtremeCriterion(FairseqCriterion):
 
     @staticmethod
     def logging_outputs_can_be_summed() -> bool:
-        """True, because every value is a sum over the examples of a rank."""
+        """Returns True, because every value is a sum over the examples of a rank."""
         return True
 
 

@@ -20,7 +20,7 @@ class Span(NamedTuple):
 
     Attributes:
         first: its first token, counted from the beginning of the context.
-        last: its last token, likewise.
+        last: its last token, counted from the beginning of the context.
         score: the sum of the scores of its first and of its last token.
     """
 
@@ -36,7 +36,7 @@ def best_answers(
     n_best: int = 20,
     max_answer_tokens: int = MAX_ANSWER_TOKENS,
 ) -> list[list[Span]]:
-    """The best spans of each question of a batch, from the scores of its windows.
+    """Finds the best spans of each question of a batch from the scores of its windows.
 
     A span lies in one window, does not end before it begins, and has at most max_answer_tokens
     tokens. Windows overlap: a span may begin with a token only in the window that has most context
@@ -45,7 +45,7 @@ def best_answers(
     1810.04805, run_squad.py). The search is exhaustive.
 
     Args:
-        scores: (R, T, 2) of being the first and of being the last token of the answer.
+        scores: (R, T, 2) scores of each token as the first and as the last token of the answer.
         windows: four lists of R numbers. ``example``: the question of each window, numbered from 0
             in the batch; ``first``: the window's first token, counted from the beginning of the
             context; ``length``: its number of tokens; ``column``: where it begins in its row.
@@ -53,9 +53,9 @@ def best_answers(
         max_answer_tokens: the longest answer in tokens.
 
     Returns:
-        The spans of each question, the best first. Of equally good ones the span that begins, then
-        the one that ends, first comes first. No list is empty: a question whose spans all have the
-        score -inf gets the context's first token, with that score.
+        The spans of each question, the best first. Equally good spans are sorted by their
+        beginning, then by their end. No list is empty: a question whose spans all have the score
+        -inf gets the context's first token, with that score.
     """
     scores = scores.float()
     first, length, column = (_array(windows[name]) for name in ("first", "length", "column"))
@@ -89,7 +89,7 @@ def best_answers(
 
 
 def answer_text(context: str, offsets: np.ndarray, span: Span) -> str:
-    """The characters of the context that a span covers, without white space at the ends.
+    """Returns the characters of the context that a span covers, without white space at the ends.
 
     Args:
         context: the text.
@@ -105,7 +105,8 @@ def _array(numbers: Sequence[int]) -> np.ndarray:
 
 
 def _most_context(windows: Mapping[str, Sequence[int]], inside: np.ndarray) -> np.ndarray:
-    """(R, C) bool: whether no other window has more context around a token than this one."""
+    """Finds the tokens around which no other window has more context than this one: (R, C) bool ->
+    (R, C) bool."""
     first, length, example = (_array(windows[name]) for name in ("first", "length", "example"))
     rows, offsets = np.nonzero(inside)
     context = np.minimum(offsets, length[rows] - 1 - offsets)
@@ -120,8 +121,8 @@ def _most_context(windows: Mapping[str, Sequence[int]], inside: np.ndarray) -> n
 
 
 def _top(values: Tensor, count: int) -> Tensor:
-    """(R, count): the indices of the highest of each row's values (R, N). The first of equal values
-    wins on every device, which ``topk`` alone does not promise."""
+    """Returns the indices of the highest values of each row: (R, N) fp32 -> (R, count) int64. The
+    first of equal values wins on every device, which ``topk`` alone does not promise."""
     bits = (values + 0.0).view(torch.int32)  # + 0.0 turns -0.0 into 0.0
     rank = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).long()  # in the order of the values
     index = torch.arange(values.size(1), device=values.device)

@@ -20,7 +20,7 @@ def margin_scores(
     *,
     smallest: float | None = None,
 ) -> Tensor:
-    """The margin scores of pairs of sentences.
+    """Computes the margin scores of pairs of sentences.
 
     With r(x) the mean cosine of a sentence with its k nearest neighbours on the other side, and
     b(x, y) = (r(x) + r(y)) / 2:
@@ -30,7 +30,7 @@ def margin_scores(
         ratio(x, y)    = cos(x, y) / b(x, y)
 
     Args:
-        cosine: cos(x, y).
+        cosine: cos(x, y), of any shape.
         source_mean: r(x), of a shape that broadcasts with ``cosine``, as ``target_mean``.
         target_mean: r(y).
         margin: one of ``MARGINS``.
@@ -41,7 +41,7 @@ def margin_scores(
         Scores in the shape and dtype of ``cosine``.
 
     Raises:
-        ValueError: there is no such margin.
+        ValueError: ``margin`` is not one of ``MARGINS``.
     """
     if margin not in MARGINS:
         raise ValueError(f"margin {margin!r} is not one of {', '.join(MARGINS)}")

@@ -22,7 +22,7 @@ class MiningQuality(NamedTuple):
 
 
 def mining_quality(correct: int, mined: int, gold: int) -> MiningQuality:
-    """Precision, recall and F1 from counts of pairs.
+    """Computes precision, recall and F1 from counts of pairs.
 
         precision = correct / mined, recall = correct / gold, F1 = 2 correct / (mined + gold)
 
@@ -39,7 +39,7 @@ def mining_quality(correct: int, mined: int, gold: int) -> MiningQuality:
 
 
 def best_threshold(scores: np.ndarray, correct: np.ndarray, gold: int) -> float:
-    """The threshold T for which the pairs with a score >= T have the highest F1.
+    """Finds the threshold T for which the pairs with a score >= T have the highest F1.
 
     T lies half-way between two neighbouring scores, or equals the lowest score, so that pairs with
     equal scores are kept or dropped together. If several thresholds give the same F1, the highest
@@ -51,7 +51,7 @@ def best_threshold(scores: np.ndarray, correct: np.ndarray, gold: int) -> float:
         gold: number of gold pairs.
 
     Raises:
-        ValueError: there are no scores.
+        ValueError: ``scores`` is empty.
     """
     scores, correct = np.asarray(scores, dtype=np.float64), np.asarray(correct, dtype=bool)
     if len(scores) == 0:
@@ -66,7 +66,7 @@ def best_threshold(scores: np.ndarray, correct: np.ndarray, gold: int) -> float:
 
 
 def is_gold(source: np.ndarray, target: np.ndarray, gold: np.ndarray) -> np.ndarray:
-    """Which of C pairs are gold pairs.
+    """Finds out which of C pairs are gold pairs.
 
     Args:
         source: (C,) int64, source sentence of each pair.

@@ -17,10 +17,10 @@ class UnitRows(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where the pieces are."""
+        """The device of the pieces."""
 
     def __len__(self) -> int:
-        """N."""
+        """Returns the number of rows N."""
 
     def pieces(self, size: int) -> Iterator[tuple[int, Tensor]]:
         """Yields pieces of up to ``size`` rows (n, D), each with the index of its first row."""
@@ -30,8 +30,8 @@ class Tile(NamedTuple):
     """One tile of a cosine matrix.
 
     Attributes:
-        top: row of the matrix that the tile's first row is.
-        left: column of the matrix that the tile's first column is.
+        top: the row of the matrix at which the tile begins.
+        left: the column of the matrix at which the tile begins.
         cosines: (n, m) float32.
     """
 
@@ -71,7 +71,7 @@ class TopK:
     """
 
     def __init__(self, rows: int, k: int, device: torch.device):
-        """Starts with nothing seen of ``rows`` rows."""
+        """Starts without any entries of a matrix that has ``rows`` rows."""
         self.values = torch.full((rows, k), float("-inf"), device=device)
         self.columns = torch.zeros(rows, k, dtype=torch.long, device=device)
 
@@ -96,14 +96,14 @@ def nearest_neighbours(
     tile: int,
     progress: Callable[[int], object] | None = None,
 ) -> tuple[TopK, TopK]:
-    """The k nearest targets of each source and the k nearest sources of each target.
+    """Finds the k nearest targets of each source and the k nearest sources of each target.
 
     Both come from one pass over the tiles of the cosine matrix.
 
     Args:
         source: N rows.
         target: M rows.
-        k: number of neighbours; more than there are means all.
+        k: number of neighbours; a larger number than there are rows means all.
         tile: rows and columns of a tile.
         progress: called after each tile with the number of its cosines, N x M in all.
     """

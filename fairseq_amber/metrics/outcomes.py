@@ -23,7 +23,7 @@ LOWER_IS_BETTER = frozenset({"AER"})  # the metrics that are error rates
 
 
 def accuracy_outcomes(correct: np.ndarray) -> np.ndarray:
-    """Outcomes of an accuracy.
+    """Returns the outcomes of an accuracy.
 
     Args:
         correct: (N,) bool, whether each item is right.

@@ -45,19 +45,18 @@ class AnswerScores(NamedTuple):
 
 
 def squad_scores(prediction: str, answers: Sequence[str]) -> AnswerScores:
-    """The scores of one prediction against its gold answers, by SQuAD v1.1's rules.
+    """Scores one prediction against its gold answers, by SQuAD v1.1's rules.
 
     Raises:
-        ValueError: there are no gold answers.
-    """
+        ValueError: ``answers`` is empty."""
     return _best(prediction, answers, _squad_words)
 
 
 def mlqa_scores(prediction: str, answers: Sequence[str], language: str) -> AnswerScores:
-    """The scores of one prediction against its gold answers, by MLQA's rules for their language.
+    """Scores one prediction against its gold answers, by MLQA's rules for their language.
 
     Raises:
-        ValueError: there are no gold answers, or ``MLQA_LANGUAGES`` lacks the language.
+        ValueError: ``answers`` is empty, or ``MLQA_LANGUAGES`` lacks the language.
     """
     if language not in _ARTICLES:
         raise ValueError(f"MLQA has no rules for {language!r}; it has {', '.join(MLQA_LANGUAGES)}")
@@ -78,7 +77,7 @@ def _best(
 
 
 def _f1(predicted: list[str], gold: list[str]) -> float:
-    """F1 of two bags of words; 0 if they share no word, even if both are empty."""
+    """Computes F1 of two bags of words; 0 if they share no word, even if both are empty."""
     same = sum((Counter(predicted) & Counter(gold)).values())
     if not same:
         return 0.0

@@ -1,9 +1,9 @@
-"""Accuracy of sentence retrieval: does each sentence find its translation by its vector?
+"""Accuracy of sentence retrieval: the share of sentences whose vector finds their translation.
 
 Line i of the source text translates line i of the target text. The most similar sentence among all
 sentences of the other side is retrieved for each sentence; accuracy is the share of sentences for
-which that is the translation. This is the Tatoeba task of Artetxe and Schwenk (2019) and of XTREME
-(Hu et al., 2020).
+which this sentence is the translation. This is the Tatoeba task of Artetxe and Schwenk (2019) and
+of XTREME (Hu et al., 2020).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def retrieval_accuracy(
     neighbours: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> RetrievalAccuracy:
-    """Accuracy of retrieving row i of ``target`` by row i of ``source``, and the reverse.
+    """Measures how often row i of ``source`` retrieves row i of ``target``, and the reverse.
 
     Args:
         source: (N, D) vectors of N sentences, N >= 1.
@@ -73,7 +73,7 @@ def retrieval_accuracy(
         progress: see ``most_similar``.
 
     Raises:
-        ValueError: the shapes differ, there is no such similarity, or a vector is NaN or infinite.
+        ValueError: the shapes differ, ``similarity`` is unknown, or a vector is NaN or infinite.
     """
     if source.shape != target.shape or source.dim() != 2 or len(source) == 0:
         raise ValueError(
@@ -96,7 +96,7 @@ def most_similar(
     tile: int = 4096,
     progress: Callable[[int], object] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """For every row of one side, the index of the most similar row of the other side.
+    """Finds, for every row of one side, the most similar row of the other side.
 
     With r(x) the mean cosine of x with its k nearest neighbours on the other side:
 
@@ -122,7 +122,7 @@ def most_similar(
         (N,) indices into ``target`` and (M,) indices into ``source``, int64.
 
     Raises:
-        ValueError: there is no such similarity, or a vector is NaN or infinite.
+        ValueError: ``similarity`` is unknown, or a vector is NaN or infinite.
     """
     if similarity not in SIMILARITIES:
         raise ValueError(f"similarity {similarity!r} is not one of {', '.join(SIMILARITIES)}")
@@ -169,7 +169,8 @@ def _best_of_both_sides(
     progress: Callable[[int], object] | None,
     score: Callable[[Tensor, slice, slice], Tensor],
 ) -> tuple[Tensor, Tensor]:
-    """Row-wise and column-wise argmax of score(x @ y.T); of equal scores the lowest index wins."""
+    """Computes the (N,) row-wise and the (M,) column-wise argmax of score(x @ y.T). Of equal scores
+    the lowest index wins."""
     best = [x.rows.new_full((len(side),), float("-inf")) for side in (x, y)]
     index = [torch.zeros(len(side), dtype=torch.long, device=x.device) for side in (x, y)]
     for top, left, cosines in cosine_tiles(x, y, tile, progress):

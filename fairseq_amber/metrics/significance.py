@@ -1,4 +1,4 @@
-"""Paired significance tests: do two systems differ on the same test items?
+"""Paired significance tests of two systems on the same test items.
 
 The p-value comes from approximate randomisation (Noreen, 1989): each resample swaps the two
 systems' outcomes of every item with probability 1/2; the p-value is the share of resamples whose
@@ -64,7 +64,7 @@ def compare_outcomes(
 
     Args:
         first: one or more runs of the first system; an item's outcome is the mean over the runs.
-        second: one or more runs of the second system, likewise.
+        second: one or more runs of the second system, averaged in the same way.
         error_rate: whether the score is 100 minus the score of the outcomes, so that lower is
             better.
         resamples: number of resamples, for the p-value and for the interval.
@@ -97,7 +97,7 @@ def compare_outcomes(
 
 
 def scores_of(outcomes: Outcomes, *, error_rate: bool = False) -> dict[str, float]:
-    """The score of each language, in percent.
+    """Computes the score of each language, in percent.
 
     Args:
         outcomes: the outcomes of one run.
@@ -112,10 +112,10 @@ def scores_of(outcomes: Outcomes, *, error_rate: bool = False) -> dict[str, floa
 
 
 def _tables(first: Sequence[Outcomes], second: Sequence[Outcomes]) -> dict[str, np.ndarray]:
-    """The outcomes of both systems, averaged over their runs.
+    """Averages the outcomes of each system over its runs.
 
     Returns:
-        By language an array (2, P, N, 2): systems, parts of the score, items, and numerator and
+        An array (2, P, N, 2) by language: systems, parts of the score, items, and numerator and
         denominator.
     """
     sides = [_by_language(runs) for runs in (first, second)]
@@ -138,7 +138,7 @@ def _tables(first: Sequence[Outcomes], second: Sequence[Outcomes]) -> dict[str, 
 
 
 def _by_language(runs: Sequence[Outcomes]) -> dict[str, list[list[np.ndarray]]]:
-    """For each language, the parts (N, 2) of every run, sorted by the part's name."""
+    """Returns, for each language, the parts (N, 2) of every run, sorted by the part's name."""
     found: dict[str, list[list[np.ndarray]]] = {}
     for run in runs:
         for language, parts in run.items():
@@ -149,7 +149,7 @@ def _by_language(runs: Sequence[Outcomes]) -> dict[str, list[list[np.ndarray]]]:
 def _replicates(
     table: np.ndarray, resamples: int, rng: np.random.Generator, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Differences in score after resampling: with swapped outcomes, and with redrawn items.
+    """Computes differences in score after resampling: with swapped outcomes, with redrawn items.
 
     Returns:
         Two arrays (resamples,).
@@ -174,18 +174,18 @@ def _replicates(
 
 
 def _chunks(total: int, size: int) -> Iterator[int]:
-    """Sizes of at most ``size`` that sum to ``total``."""
+    """Yields sizes of at most ``size`` that sum to ``total``."""
     for start in range(0, total, size):
         yield min(size, total - start)
 
 
 def _scores(sums: np.ndarray) -> np.ndarray:
-    """The scores of R resamples: (R, 2P) -> (R,), see ``_score``."""
+    """Computes the scores of R resamples: (R, 2P) -> (R,), see ``_score``."""
     return _score(sums.reshape(len(sums), -1, 2))
 
 
 def _score(sums: np.ndarray) -> np.ndarray:
-    """The mean score of P parts in percent: (..., P, 2) numerators and denominators -> (...)."""
+    """Averages the scores (%) of P parts: (..., P, 2) numerators and denominators -> (...)."""
     numerators, denominators = sums[..., 0], sums[..., 1]
     ratios = np.divide(
         numerators, denominators, out=np.zeros_like(numerators), where=denominators > 0
@@ -201,7 +201,8 @@ def _difference(
     sign: int,
     n: int,
 ) -> Difference:
-    """The difference of two observed scores, judged by its resamples; sign -1: an error rate."""
+    """Computes the interval and the p-value of a difference from its (R,) resamples. The (2,)
+    observed scores are those of both systems; ``sign`` is -1 for an error rate, else 1."""
     first, second = observed
     # The tolerance counts a difference as extreme that is smaller by rounding alone.
     extreme = np.abs(swapped) >= abs(first - second) - 1e-9

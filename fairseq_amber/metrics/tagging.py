@@ -21,7 +21,7 @@ _START = ("O", "")  # stands before the first tag
 
 
 class TagCounts(NamedTuple):
-    """The counts that the scores are made of; ``+`` adds the counts of two batches.
+    """The counts from which the scores are computed; ``+`` adds the counts of two batches.
 
     Attributes:
         correct_chunks: the predicted chunks that are also in the gold tags.
@@ -42,18 +42,20 @@ class TagCounts(NamedTuple):
 
 
 def count_tags(predicted: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]) -> TagCounts:
-    """The counts of N sentences.
+    """Counts the chunks and words of N sentences.
 
-    They equal seqeval's on the same lists, even where seqeval is odd: if a tag of one letter, such
-    as X, opens a sentence, its chunk begins where the chunk before it began, which is in another
-    sentence. With such tags the counts of batches do not quite add up to those of the whole.
+    The counts equal seqeval's on the same lists, even where seqeval is odd: if a tag of one letter,
+    such as X, opens a sentence, its chunk begins where the chunk before it began, which is in
+    another sentence. With such tags the counts of batches do not quite add up to those of the
+    whole.
 
     Args:
         predicted: a tag for each word of each sentence.
-        gold: the right tags, likewise.
+        gold: the correct tag for each word of each sentence.
 
     Raises:
-        ValueError: predicted and gold differ in the number of sentences, or of words of one.
+        ValueError: ``predicted`` and ``gold`` differ in the number of sentences, or in the number
+            of words of a sentence.
     """
     lengths = [len(sentence) for sentence in gold]
     if [len(sentence) for sentence in predicted] != lengths:
@@ -74,9 +76,9 @@ def count_tags(predicted: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]
 
 
 def tag_scores(counts: TagCounts) -> dict[str, float]:
-    """Micro-averaged F1, precision and recall of chunks, and accuracy of words, in percent.
+    """Computes micro-averaged F1, precision and recall of chunks, and accuracy of words (%).
 
-    A share of nothing is 0, such as the precision if no chunk was predicted.
+    A ratio with denominator 0 counts as 0, such as the precision if no chunk was predicted.
     """
     return {
         "f1": _percent(2 * counts.correct_chunks, counts.predicted_chunks + counts.gold_chunks),
@@ -87,7 +89,7 @@ def tag_scores(counts: TagCounts) -> dict[str, float]:
 
 
 def _joined(sentences: Sequence[Sequence[str]]) -> list[str]:
-    """The tags of all sentences in one list, with an O after each sentence."""
+    """Joins the tags of all sentences into one list, with an O after each sentence."""
     return [tag for sentence in sentences for tag in (*sentence, "O")]
 
 
@@ -96,7 +98,7 @@ def _percent(part: float, whole: float) -> float:
 
 
 class _ChunkTable:
-    """For each pair of K tags, whether a chunk ends and whether one begins between them."""
+    """Tables (K + 1, K) of whether a chunk ends, and whether one begins, between two of K tags."""
 
     def __init__(self, tags: Sequence[str]):
         parts = [_position_and_type(tag) for tag in tags]
@@ -111,10 +113,10 @@ class _ChunkTable:
         )
 
     def chunks(self, numbers: np.ndarray) -> np.ndarray:
-        """The chunk that ended just before each of N tags; -1 if none did.
+        """Finds the chunk that ended just before each of N tags, or -1: (N,) int64 -> (N,) int64.
 
-        Two sequences whose numbers are equal at some place have there a chunk of equal type, equal
-        beginning and equal end.
+        Where two sequences have the same number at the same index, they have a chunk of equal type,
+        beginning and end there.
         """
         before = np.concatenate(([len(self._type) - 1], numbers))[:-1]
         index = np.arange(len(numbers))
@@ -129,7 +131,7 @@ def _position_and_type(tag: str) -> tuple[str, str]:
 
 
 def _ends(before: tuple[str, str], after: tuple[str, str]) -> bool:
-    """Whether a chunk ends between two neighbouring tags."""
+    """Returns whether a chunk ends between two neighbouring tags."""
     (old, old_type), (new, new_type) = before, after
     if old in "ES" or (old in "BI" and new in "BSO"):
         return True
@@ -137,7 +139,7 @@ def _ends(before: tuple[str, str], after: tuple[str, str]) -> bool:
 
 
 def _begins(before: tuple[str, str], after: tuple[str, str]) -> bool:
-    """Whether a chunk begins between two neighbouring tags."""
+    """Returns whether a chunk begins between two neighbouring tags."""
     (old, old_type), (new, new_type) = before, after
     if new in "BS" or (old in "ESO" and new in "EI"):
         return True

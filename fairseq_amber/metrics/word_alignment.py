@@ -44,7 +44,7 @@ class AlignmentScore:
 
 
 def link_counts(predicted: Sequence[Iterable[Link]], gold: Sequence[Links]) -> np.ndarray:
-    """The counts of links that the scores are computed from, for each sentence pair.
+    """Counts the links of each sentence pair, from which the scores are computed.
 
     Args:
         predicted: the predicted links A of N pairs.
@@ -70,7 +70,8 @@ def link_counts(predicted: Sequence[Iterable[Link]], gold: Sequence[Links]) -> n
 
 
 def alignment_score(predicted: Sequence[Iterable[Link]], gold: Sequence[Links]) -> AlignmentScore:
-    """Precision, recall and AER of predicted links A against sure links S and possible links P.
+    """Computes precision, recall and AER of predicted links A for sure links S and possible links
+    P.
 
         precision = |A & P| / |A|        recall = |A & S| / |S|
         AER       = 1 - (|A & S| + |A & P|) / (|A| + |S|)
@@ -89,7 +90,7 @@ def alignment_score(predicted: Sequence[Iterable[Link]], gold: Sequence[Links]) 
 
 
 def score_of(counts: np.ndarray) -> AlignmentScore:
-    """The scores of a corpus from its counts.
+    """Computes the scores of a corpus from its counts.
 
     Args:
         counts: (N, 4), from ``link_counts``.

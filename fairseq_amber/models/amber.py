@@ -151,19 +151,32 @@ class AmberModel(BaseFairseqModel):
     ) -> Tuple[torch.Tensor, Dict[str, Any]]:
         """Encodes B rows of T tokens, the passes of all objectives together.
 
-        ``models.encoder.SentenceEncoder.forward`` describes the arguments that are not listed.
+        ``models.encoder.SentenceEncoder.forward`` describes the masks and the shapes of the rows.
 
         Args:
             src_tokens: (B, T) int64, padded on the right.
             src_lengths: unused; the batches of stock fairseq have it.
+            positions: (B, T) int64 from 0; by default each row counts from its first token.
+            segments: (B, T) int64 token types; by default 0.
+            prefix_lengths: (B,) int64 lengths of the rows' prefixes, which the mask depends on; by
+                default every token attends to every other token.
             predicted: the tokens to score, by default all: (B', Q) int64 positions in the first B'
                 rows, padded, and (M,) int64 indices of the real ones in the flattened positions.
             masked_tokens: the tokens to score, as stock criterions give them: (B, T) bool.
+            cross: (R, Q) int64 query and (R, K) int64 key positions of the attention to return,
+                for the last R rows.
+            sentence_width: the width P of ``sentence_states``; at least the longest prefix of the
+                last R rows; None for no such states.
+            attention_layer: the layer of ``cross_attention``, from 1; -1 = last, None = none.
+            sentence_layer: the layer of ``sentence_states``, from 1; -1 = last, None = none.
+            include_diagonal: let a token behind the prefix also attend to itself.
             features_only: return the states of ``sentence_layer`` instead of scores.
             return_all_hiddens: also return the embeddings and the states of every layer.
             head: the head whose scores, with L outputs, are returned; by default the language
                 model's.
-            at: for ``tagging``: (M,) int64 flat places ``row * T + column`` of the tokens to score.
+            token_indices: for ``tagging``: (M,) int64 flat indices ``row * T + column`` of the tokens
+                to score.
+            unused: other entries of a batch, which are ignored.
 
         Returns:
             Scores (M, V) or (B, T, V), or states (B, T, D), or scores of a head: ``tagging``
@@ -215,6 +228,7 @@ class AmberModel(BaseFairseqModel):
         segments: Optional[torch.Tensor],
         at: Optional[torch.Tensor],
     ) -> Tuple[torch.Tensor, Dict[str, Any]]:
+        """Returns what ``forward`` returns for a head of a fine-tuning task."""
         first = tokens.new_zeros(len(tokens), 1) if head == "classification" else None
         output = self.encoder.sentence_encoder(
             tokens, positions=positions, segments=segments, predicted=first
@@ -228,7 +242,7 @@ class AmberModel(BaseFairseqModel):
 
     @property
     def depth(self) -> int:
-        """How many layers the encoder has."""
+        """The number of layers of the encoder."""
         return len(self.encoder.sentence_encoder.layers)
 
     def max_positions(self) -> int:
@@ -242,7 +256,7 @@ class AmberModel(BaseFairseqModel):
 
     @property
     def supported_targets(self):
-        """The kind of target, for stock tasks: the tokens themselves."""
+        """The kind of target that stock tasks ask for: the tokens themselves."""
         return {"self"}
 
     @exit_clearly

@@ -51,7 +51,7 @@ class SelfAttention(nn.Module):
 
         Args:
             x: (B, Q, D) queries.
-            mask: (B, 1, 1 or Q, T) bool.
+            mask: (B, 1, 1 or Q, T) bool, True where a query may attend to a key.
             context: (B, T, D) keys and values; by default the queries themselves.
 
         Returns:
@@ -77,7 +77,7 @@ class SelfAttention(nn.Module):
 
         Args:
             x: (R, T, D) input of the layer.
-            mask: (R, 1, T, T) bool.
+            mask: (R, 1, T, T) bool, True where a query may attend to a key.
             cross: the chosen queries and keys.
 
         Returns:
@@ -101,7 +101,8 @@ def take_tokens(x: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
 
 
 def attention_probabilities(q: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """``softmax(q k^T / sqrt(d))`` over the keys that the mask allows, at least in fp32."""
+    """Computes ``softmax(q k^T / sqrt(d))`` over the keys that the mask allows, in fp32 or
+    fp64.@"""
     logits = (q / math.sqrt(q.size(-1))) @ k.transpose(-2, -1)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return logits.masked_fill(~mask, float("-inf")).softmax(dim=-1)

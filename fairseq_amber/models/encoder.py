@@ -30,7 +30,8 @@ class EncoderOutput(NamedTuple):
         states: (B, T, D) states of the last layer that was computed; None if it was computed in
             part.
         predicted_states: (B', Q, D) states of the predicted tokens in the last layer.
-        sentence_states: (R, P, D) states of first sentences; they mean nothing after its end.
+        sentence_states: (R, P, D) states of first sentences; the values after the end of a sentence
+            have no meaning.
         cross_attention: (R, H, L, L) probabilities before dropout, in fp32.
         layers: (B, T, D) embeddings, then the states of each layer.
     """
@@ -67,7 +68,8 @@ class EncoderLayer(nn.Module):
     def forward(
         self, x: torch.Tensor, mask: torch.Tensor, context: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """(B, Q, D) states attend to a (B, T, D) context, by default to each other -> (B, Q, D)."""
+        """Lets (B, Q, D) states attend to a (B, T, D) context, by default to each other: (B, Q,
+        D)."""
         attended = self.self_attn(x, mask, context)
         x = self.self_attn_layer_norm(x + F.dropout(attended, self.dropout, self.training))
         hidden = F.dropout(F.gelu(self.fc1(x)), self.activation_dropout, self.training)
@@ -77,7 +79,7 @@ class EncoderLayer(nn.Module):
     def cross_attention(
         self, x: torch.Tensor, mask: torch.Tensor, cross: CrossBlock
     ) -> torch.Tensor:
-        """See ``SelfAttention.cross_attention``."""
+        """Computes the attention of chosen queries; see ``SelfAttention.cross_attention``."""
         return self.self_attn.cross_attention(x, mask, cross)
 
 
@@ -221,7 +223,7 @@ class SentenceEncoder(nn.Module):
         return function(*args)
 
     def _number(self, argument: str, layer: int | None) -> int:
-        """The number of a layer, counted from 1; 0 stands for none."""
+        """Returns the number of a layer, counted from 1, or 0 for None."""
         return 0 if layer is None else layer_number(argument, layer, len(self.layers))
 
     def _embed(

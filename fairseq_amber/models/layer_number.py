@@ -11,7 +11,7 @@ def layer_number(flag: str, layer: int, depth: int, *, embeddings: bool = False)
     Args:
         flag: the flag or argument that an error names, such as ``--sa-layer``.
         layer: the number as given.
-        depth: how many layers the model has.
+        depth: the number of layers of the model.
         embeddings: whether 0, the embeddings, counts as a layer too.
 
     Returns:

@@ -6,6 +6,7 @@ from typing import Any
 
 
 def _shape(layers: int, dim: int, heads: int, **others: Any) -> dict[str, Any]:
+    """Returns the flags of an architecture, whose feed-forward dimension is 4 times ``dim``."""
     return dict(
         encoder_layers=layers,
         encoder_embed_dim=dim,

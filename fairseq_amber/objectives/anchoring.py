@@ -10,7 +10,8 @@ import torch
 
 
 def anchoring_loss(states: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
-    """``|c_i - c0_i|_2^2``, the squared distance of each token's state from its initial state.
+    """Computes ``|c_i - c0_i|_2^2``, the squared distance of each token's state from its initial
+    state.
 
     Args:
         states: (..., D) states in the trained model.

@@ -9,7 +9,8 @@ import torch
 
 
 def linked_distance(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """``|x_i - y_i|_2^2``, the squared distance between linked words. Both sides have a gradient.
+    """Computes ``|x_i - y_i|_2^2``, the squared distance between linked words. Both sides receive a
+    gradient.
 
     Args:
         first: (M, D) states of the words of the first sentences.

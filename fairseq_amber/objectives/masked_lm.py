@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 
 def masked_lm_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Negative log-likelihood of the original tokens, in nats.
+    """Computes the negative log-likelihood of the original tokens, in nats.
 
     ``loss[m] = -log softmax(logits[m])[targets[m]]``, always computed in fp32.
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 
 def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """The mean of the states that count: ``c = sum_t mask[t] states[t] / sum_t mask[t]``.
+    """Averages the states that count: ``c = sum_t mask[t] states[t] / sum_t mask[t]``.
 
     Args:
         states: (B, T, D) states of the tokens.
@@ -27,7 +27,7 @@ def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def first_state(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """The state of ``<s>``, the first token of every sentence.
+    """Returns the state of ``<s>``, the first token of every sentence.
 
     Args:
         states: (B, T, D) states of the tokens.
@@ -52,7 +52,7 @@ def contrastive_loss(
     normalize: bool = False,
     ignore: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Negative log-probability of the positive of each anchor, in nats.
+    """Computes the negative log-probability of the positive of each anchor, in nats.
 
     ``loss[b] = -log exp(s[b, p_b]) / sum_n exp(s[b, n])``, ``s[b, n] = <a_b, c_n> / temperature``.
     The defaults are those of the paper: dot product, temperature 1, one direction.
@@ -76,7 +76,7 @@ def contrastive_loss(
 def selection_loss(
     scores: torch.Tensor, positives: torch.Tensor, ignore: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """``loss[b] = -log softmax(scores[b])[p_b]`` over the candidates that are not ignored.
+    """Computes ``loss[b] = -log softmax(scores[b])[p_b]`` over the candidates not ignored.
 
     Args:
         scores: (B, N) score of each candidate for each anchor.
@@ -94,7 +94,7 @@ def selection_loss(
 def is_selected(
     scores: torch.Tensor, positives: torch.Tensor, ignore: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Whether the positive of each anchor scores higher than its negatives.
+    """Finds out whether the positive of each anchor scores higher than its negatives.
 
     Args:
         scores: (B, N) score of each candidate for each anchor.
@@ -112,7 +112,7 @@ def is_selected(
 def _eligible(
     scores: torch.Tensor, positives: torch.Tensor, ignore: torch.Tensor | None
 ) -> torch.Tensor:
-    """Sets the scores of ignored candidates to minus infinity, but never that of a positive."""
+    """Sets the (B, N) scores of ignored candidates to minus infinity, but never a positive's."""
     if ignore is None:
         return scores
     others = ignore.scatter(1, positives.unsqueeze(1), False)  # (B, N)
@@ -122,7 +122,7 @@ def _eligible(
 def similarities(
     anchors: torch.Tensor, candidates: torch.Tensor, *, normalize: bool = False
 ) -> torch.Tensor:
-    """Dot products, or cosines with ``normalize``: (B, D), (N, D) -> (B, N) in fp32."""
+    """Computes dot products, or cosines with ``normalize``: (B, D), (N, D) -> (B, N) in fp32."""
     anchors, candidates = anchors.float(), candidates.float()
     if normalize:
         anchors, candidates = F.normalize(anchors, dim=1), F.normalize(candidates, dim=1)

@@ -16,7 +16,7 @@ def attention_symmetry_loss(
     source_mask: torch.Tensor,
     target_mask: torch.Tensor,
 ) -> torch.Tensor:
-    """One minus the mean trace of the product of the two attention maps of each pair.
+    """Computes 1 minus the mean trace of the product of the two attention maps of each pair.
 
     ``loss = 1 - 1/H sum_h tr(A_st^h A_ts^h) / min(|s|, |t|)``, where
     ``tr(A_st A_ts) = sum_ij A_st[i, j] A_ts[j, i]``.

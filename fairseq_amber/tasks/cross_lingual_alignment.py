@@ -112,7 +112,7 @@ class CrossLingualAlignmentTask(PlannedTask):
         return self.criterion
 
     def optimizer_step(self, optimizer, model, update_num):
-        """Updates the model, then what the criterion derives from its weights."""
+        """Updates the model, then the state that the criterion derives from the model's weights."""
         super().optimizer_step(optimizer, model, update_num)
         if hasattr(self.criterion, "after_update"):
             self.criterion.after_update()
@@ -127,7 +127,7 @@ class CrossLingualAlignmentTask(PlannedTask):
 
         Raises:
             UserError: a language or pair is unknown, a corpus is damaged or has another dictionary,
-                there is no text for the criterion's terms, or there are no pairs to measure
+                the data folder has no text for the criterion's terms, or no pairs to measure
                 retrieval on.
         """
         folders = data_folders(self.cfg)
@@ -203,10 +203,10 @@ class CrossLingualAlignmentTask(PlannedTask):
         return self._idf
 
     def epoch_sources(self, dataset, *, epoch, max_tokens, max_positions) -> list[CorpusSource]:
-        """The usable examples of each corpus; see the base class.
+        """Returns the usable examples of each corpus; see the base class.
 
         Raises:
-            UserError: no example is left of a kind of text that the criterion needs, or a
+            UserError: a kind of text that the criterion needs has no usable example, or a
                 micro-batch cannot hold the longest example of a later epoch.
         """
         if not isinstance(dataset, AlignmentDataset):
@@ -275,7 +275,7 @@ class CrossLingualAlignmentTask(PlannedTask):
         """Checks that a checkpoint was trained with this task's dictionary.
 
         Raises:
-            UserError: it was trained with another one.
+            UserError: the checkpoint was trained with another dictionary.
         """
         check_trained_with(
             self.dictionary,

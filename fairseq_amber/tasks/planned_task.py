@@ -1,4 +1,5 @@
-"""What all tasks here share: one dictionary, a longest row, and epochs that are planned ahead."""
+"""The base class of all tasks: it has one dictionary, a longest row, and epochs that are planned
+ahead."""
 
 from __future__ import annotations
 
@@ -20,9 +21,9 @@ class PlannedTask(FairseqTask):
     Attributes:
         model: the model that was built last; None before the first.
         criterion: the criterion that was built last; None before the first.
-        max_length: longest row in subwords, special tokens included.
+        max_length: the longest row in subwords, special tokens included.
         length_flag: the flag that limits the length of a row, for error messages.
-        cost_note: how an example's tokens are counted, for error messages.
+        cost_note: a remark on how an example's tokens are counted, for error messages.
     """
 
     length_flag: str
@@ -37,16 +38,16 @@ class PlannedTask(FairseqTask):
 
     @property
     def source_dictionary(self) -> Dictionary:
-        """The one dictionary of all languages, ``<mask>`` included."""
+        """The dictionary of all languages, ``<mask>`` included."""
         return self.dictionary
 
     @property
     def target_dictionary(self) -> Dictionary:
-        """The same dictionary."""
+        """The same dictionary as ``source_dictionary``."""
         return self.dictionary
 
     def max_positions(self) -> int:
-        """The length of the longest row in subwords."""
+        """Returns the length of the longest row in subwords."""
         return self.max_length
 
     def epoch_sources(
@@ -66,8 +67,9 @@ class PlannedTask(FairseqTask):
         raise NotImplementedError
 
     def sampling(self) -> tuple[float, float]:
-        """The exponent ``alpha`` and the ``parallel_share`` of ``data.sampling.plan_epoch``. By
-        default corpora keep their proportions, and there is one kind of text."""
+        """Returns the exponent ``alpha`` and the ``parallel_share`` of
+        ``data.sampling.plan_epoch``. By default corpora keep their proportions, and the data has
+        one kind of text."""
         return 1.0, 0.5
 
     @exit_clearly
@@ -88,7 +90,8 @@ class PlannedTask(FairseqTask):
         skip_remainder_batch=False,
         **kwargs: Any,
     ):
-        """The micro-batches of one epoch; the arguments are those of the base class.
+        """Returns an iterator over the micro-batches of one epoch; the arguments are those of
+        fairseq's ``FairseqTask``.
 
         Training examples come in random batches, all others once and by length. A validation batch
         may exceed ``max_tokens``, if a single example does.
@@ -146,7 +149,7 @@ class PlannedTask(FairseqTask):
 
 
 def update_freq_of_epoch(update_freq: Any, epoch: int) -> int:
-    """How many micro-batches a rank accumulates in an epoch.
+    """Returns how many micro-batches a rank accumulates into one update in an epoch.
 
     Args:
         update_freq: fairseq's ``--update-freq``: one number, or one number for each epoch, of which
@@ -164,4 +167,5 @@ def update_freq_of_epoch(update_freq: Any, epoch: int) -> int:
 
 
 def _longest(sources: Sequence[Source]) -> int:
+    """Returns the cost of the most expensive example, in tokens."""
     return max(int(source.costs.max()) for source in sources)

@@ -31,7 +31,7 @@ class _Limits(NamedTuple):
 
     Attributes:
         row: longest row in tokens.
-        batch: most tokens of a batch, padding included.
+        batch: the largest number of tokens of a batch, padding included.
     """
 
     row: int
@@ -47,7 +47,8 @@ class RetrievalValidation:
     the mean of one corpus. ``retrieval_forward`` and ``retrieval_backward`` are the directions.
 
     Args:
-        limit: at most so many pairs of each corpus, evenly spread over it; 0 measures nothing.
+        limit: the largest number of pairs to take from each corpus, evenly spread over it; with 0
+            nothing is measured.
         pairs: comma-separated names of the corpora; None for all.
         dictionary: the dictionary of the task.
     """
@@ -70,7 +71,7 @@ class RetrievalValidation:
             best_metric: the metric that the best checkpoint is chosen by.
 
         Raises:
-            UserError: there are no pairs, or not the pair that ``best_metric`` names.
+            UserError: the split has no pairs, or lacks the pair that ``best_metric`` names.
         """
         if not self._limit:
             return
@@ -126,6 +127,7 @@ class RetrievalValidation:
             metrics.log_scalar(name, value, weight=0, priority=20, round=2)
 
     def _accuracy(self, model: Any, corpus: ParallelCorpus) -> dict[str, float]:
+        """Measures the accuracy of one corpus, by the suffix of the metric's name."""
         full = np.flatnonzero(~corpus.empty)
         chosen = full[evenly_spread(len(full), self._limit)]
         sides = zip(*(corpus[int(index)] for index in chosen))
@@ -183,7 +185,8 @@ def check_best_metric(limit: int, metric: str, maximize: bool) -> None:
         maximize: ``--maximize-best-checkpoint-metric``.
 
     Raises:
-        UserError: the accuracy is not measured, or would be minimised.
+        UserError: ``limit`` is below 0, or the metric is a retrieval accuracy that is not measured
+            or would be minimised.
     """
     if limit < 0:
         raise UserError(f"--validate-retrieval {limit} is not a number of pairs, 0 or more")

@@ -32,8 +32,8 @@ def check_training_corpora(
         needs: what the criterion needs of a batch.
 
     Raises:
-        UserError: a language or pair that is named has no text, or no pair has any and the terms
-            need pairs.
+        UserError: a language or pair that the settings name has no text, or the terms need pairs
+            and no pair has text.
     """
     opened = {corpus.name for corpus in corpora}
     for folder, flag, wanted, names in (

@@ -1,7 +1,7 @@
 """The fairseq tasks ``xtreme_<kind>``, one for each registered kind of fine-tuning task.
 
-A model is fine-tuned on a prepared task (``fairseq-amber prepare-task``) in one language, to be
-used in all.
+A model is fine-tuned on a prepared task (``fairseq-amber prepare-task``), usually in one language,
+and then used in all languages.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class XtremeTask(PlannedTask):
         """Opens the folder of the prepared task.
 
         Raises:
-            UserError: the folder is no prepared task, or one of another kind.
+            UserError: the folder is not a prepared task, or its task is of another kind.
         """
         folder = TaskFolder.open(cfg.data)
         if folder.kind != cls.kind:
@@ -116,7 +116,7 @@ class XtremeTask(PlannedTask):
         the training split is opened.
 
         Raises:
-            UserError: a language has no such split, or has no rules to score it by, or
+            UserError: a language has no such split, its answers cannot be scored, or
                 ``--max-length`` is too short.
         """
         # The criterion of fairseq-validate is not in training mode.
@@ -134,6 +134,7 @@ class XtremeTask(PlannedTask):
         self.datasets[split] = data
 
     def _languages(self, split: str, *, scored: bool) -> list[str]:
+        """Returns the languages of a split that the flags name, and checks them."""
         training = split == self.cfg.train_subset
         flag = "--train-languages" if training else "--valid-languages"
         wanted = self.cfg.train_languages if training else self.cfg.valid_languages
@@ -162,11 +163,11 @@ class XtremeTask(PlannedTask):
         return RowSettings.of(Specials.of(self.dictionary), values, types)
 
     def epoch_sources(self, dataset, *, epoch, max_tokens, max_positions) -> list[ExampleSource]:
-        """All examples of a dataset; see the base class."""
+        """Returns all examples of a dataset as one source; see the base class."""
         return [ExampleSource(dataset.sizes)]
 
     def valid_step(self, sample, model, criterion):
-        """The loss of a batch, and the sums that its scores are made of."""
+        """Computes the loss of a batch, and the sums from which the task's scores are computed."""
         model.eval()
         with torch.no_grad():
             scores = criterion.scores(model, sample)
@@ -177,6 +178,7 @@ class XtremeTask(PlannedTask):
         return loss, sample_size, logged
 
     def _sums(self, sample: dict[str, Any], scores: torch.Tensor) -> dict[str, float]:
+        """Sums what the predictions from the head's scores add to the task's scores, by name."""
         data, learning = self.datasets[sample["split"]], self.learning
         chosen = learning.choose(scores, sample, Decoding())
         predictions = learning.predictions(chosen, sample, self.folder.labels)
@@ -205,7 +207,8 @@ class XtremeTask(PlannedTask):
             metrics.log_derived(score, _of_sums(gold, score, names), priority=5)
 
     def state_dict(self):
-        """What every checkpoint keeps of the task: its labels, and the dictionary's fingerprint."""
+        """Returns the state that every checkpoint keeps: the task, its labels, and the dictionary's
+        fingerprint."""
         return {
             "dictionary": fingerprint(self.dictionary),
             "task": self.folder.task,
@@ -232,7 +235,7 @@ class XtremeTask(PlannedTask):
 
 
 def _of_sums(gold: type[Gold], score: str, names: Sequence[str]) -> Callable[[Any], float]:
-    """One score as a function of fairseq's meters, which hold the sums by their names."""
+    """Makes a function from fairseq's meters, which hold the sums by their names, to one score."""
     return lambda meters: round(gold.scores(*(meters[name].sum for name in names))[score], 4)
 
 

@@ -1,4 +1,4 @@
-"""Whether the checkpoint that fine-tuning begins from fits the task."""
+"""Checks that the checkpoint from which fine-tuning begins fits the task."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def check_start(
     Args:
         cfg: the flags of the task.
         dictionary: the dictionary of the task.
-        state: what the task keeps in its own checkpoints.
+        state: the state that the task keeps in its own checkpoints.
         head: the name of the head that the task trains.
 
     Raises:
-        UserError: the checkpoint is missing or is no checkpoint; or see ``check_origin``.
+        UserError: the file is missing or is not a checkpoint; or ``check_origin`` raises it.
     """
     path = _starting_checkpoint(cfg)
     if path is None:
@@ -60,9 +60,9 @@ def check_origin(
     """Checks that a checkpoint was trained with this task's dictionary and labels.
 
     Args:
-        loaded: what the task of the checkpoint has kept in it.
+        loaded: the task state that the checkpoint holds.
         dictionary: the dictionary of this task.
-        state: what this task would keep.
+        state: the state that this task keeps in its own checkpoints.
         name: the checkpoint's name.
         folder: the folder of this task.
         with_head: whether the checkpoint has the head that this task trains.
@@ -86,6 +86,7 @@ def check_origin(
 
 
 def _starting_checkpoint(cfg: XtremeConfig) -> str | None:
+    """Returns the path of the checkpoint that fairseq-train begins from; None if it has none."""
     if cfg.restore_file != "checkpoint_last.pt":
         return cfg.restore_file
     last = os.path.join(cfg.save_dir, cfg.restore_file)

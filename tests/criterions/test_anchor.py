@@ -87,5 +87,5 @@ def test_going_on_from_an_anchored_checkpoint_asks_for_the_initial_one(
     assert build(restore_file=path, anchor_checkpoint=path).transport.frozen
     assert build(restore_file=path, anchor_weight=0.0).transport.frozen is None
     (tmp_path / "broken.pt").write_text("no checkpoint")
-    with pytest.raises(SystemExit, match="broken.pt is no checkpoint of fairseq$"):
+    with pytest.raises(SystemExit, match="broken.pt is not a checkpoint of fairseq$"):
         build(restore_file=str(tmp_path / "broken.pt"))

@@ -53,8 +53,8 @@ class Needs(NamedTuple):
         include_specials: special tokens count in the mean of a sentence.
         alignment_specials: the ``</s>`` of each sentence counts in word alignment.
         update_candidates: the sentences of all steps of the update.
-        points: the points of each sentence, by their positions in the rows of ``sentences`` (or of the
-            ``sentence_states`` of word alignment); None for no points.
+        points: the points of each sentence, by their positions in the rows of ``sentences``
+            (or of the ``sentence_states`` of word alignment); None for no points.
         links: the folder of the pairs' word links, whose ends are positions in the same rows; None
             for no links.
         link_units: the units that a link numbers: ``words`` or ``subwords``.

@@ -17,7 +17,7 @@ import torch
 def cosine_cost(
     x: torch.Tensor, y: torch.Tensor, valid: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """The cosine distance ``1 - <x_i, y_j> / (|x_i| |y_j|)``, in [0, 2].
+    """Computes the cosine distance ``1 - <x_i, y_j> / (|x_i| |y_j|)``, in [0, 2].
 
     A state of norm 0 has cost 1 to every other state, and no gradient.
 
@@ -35,7 +35,7 @@ def cosine_cost(
 
 
 def squared_euclidean_cost(x: torch.Tensor, y: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """The scaled squared Euclidean distance ``|x_i - y_j|^2 / m``, in [0, 1].
+    """Computes the scaled squared Euclidean distance ``|x_i - y_j|^2 / m``, in [0, 1].
 
     The constant m is the largest squared distance or squared norm of the valid points of a problem.
     The norms keep the gradient bounded where all points are close to each other.
@@ -64,7 +64,8 @@ def squared_euclidean_cost(x: torch.Tensor, y: torch.Tensor, valid: torch.Tensor
 
 
 def position_cost(source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
-    """The distance ``|i / S - j / T|`` between relative positions, at the middle of each point.
+    """Computes the distance ``|i / S - j / T|`` between the relative positions of the points'
+    middles.
 
     This is the distance in the prior of fast_align (Dyer et al. 2013, NAACL).
 
@@ -79,13 +80,13 @@ def position_cost(source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch
 
 
 def _places(mask: torch.Tensor) -> torch.Tensor:
-    """The relative positions of points: (B, N) bool -> (B, N) in (0, 1)."""
+    """Computes the relative positions of points: (B, N) bool -> (B, N) in (0, 1)."""
     count = mask.sum(dim=1, keepdim=True).clamp_min(1)
     return (mask.cumsum(dim=1) - 0.5) / count
 
 
 def _precise(states: torch.Tensor) -> torch.Tensor:
-    """Converts half precision to fp32."""
+    """Converts (B, N, D) states in half precision to fp32."""
     return states if states.dtype == torch.float64 else states.float()
 
 
@@ -93,7 +94,8 @@ Blocks = List[Tuple[slice, int, int]]
 
 
 def _blocks(x: torch.Tensor, y: torch.Tensor, valid: torch.Tensor | None) -> Blocks:
-    """The blocks to compute: the problems of each, and their numbers of rows and columns."""
+    """Returns the blocks to compute: for each, the slice of the problems, and the numbers of rows
+    and columns."""
     if valid is None or valid.device.type != "cpu":
         return [(slice(None), x.size(1), y.size(1))]
     sizes = [
@@ -104,7 +106,8 @@ def _blocks(x: torch.Tensor, y: torch.Tensor, valid: torch.Tensor | None) -> Blo
 
 
 class _Cosine(torch.autograd.Function):
-    """The cosine distance, by the norms of the states: no normalised copy of them is kept."""
+    """The cosine distance: (B, S, D), (B, T, D) -> (B, S, T). It divides by the norms of the states
+    and keeps no normalised copy of them."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, y: torch.Tensor, blocks: Blocks) -> torch.Tensor:

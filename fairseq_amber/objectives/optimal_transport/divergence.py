@@ -26,8 +26,8 @@ def sinkhorn_divergence(
     scaling: float = 0.5,
     debias: bool = True,
 ) -> torch.Tensor:
-    """``S(a, b) = OT(a, b) - OT(a, a) / 2 - OT(b, b) / 2``, where
-    ``OT(a, b) = min_P <P, C> + blur^p KL(P | a (x) b)`` and ``C_ij = |x_i - y_j|^p / p``.
+    """Computes ``S(a, b) = OT(a, b) - OT(a, a) / 2 - OT(b, b) / 2``, where ``OT(a, b) = min_P <P,
+    C> + blur^p KL(P | a (x) b)`` and ``C_ij = |x_i - y_j|^p / p``.
 
     This is the loss of Alqahtani et al. 2021 (arXiv 2110.02887), section 3.2, by the algorithm and
     with the defaults of GeomLoss's ``SamplesLoss("sinkhorn")`` (Feydy et al. 2019, arXiv
@@ -45,7 +45,7 @@ def sinkhorn_divergence(
         y: (B, T, D) target points; padding may have any value.
         x_weights: (B, S) weights a of the source points, which sum to 1; 0 = padding. A side
             without weight makes an empty problem, which has value 0 and no gradient.
-        y_weights: (B, T) weights b of the target points, likewise.
+        y_weights: (B, T) weights b of the target points, which sum to 1; 0 = padding.
         p: the exponent of the cost, 1 or 2.
         blur: the p-th root of the last temperature, in units of the states.
         scaling: the factor, in (0, 1), by which the p-th root of the temperature falls in a step.
@@ -69,7 +69,7 @@ def sinkhorn_divergence(
 
 
 class _Divergence(torch.autograd.Function):
-    """Computes the value and the gradient together."""
+    """The (B,) values, whose gradients are computed together with them."""
 
     @staticmethod
     def forward(
@@ -111,9 +111,9 @@ def _by_size(
     y_weights: torch.Tensor,
     settings: Settings,
 ) -> Solved:
-    """Solves a few problems of similar size at a time, without most of their padding.
+    """Solves the B problems of ``solve`` in groups of similar size, without most of their padding.
 
-    The data of these few fits into the cache of a CPU.
+    The data of a group fits into the cache of a CPU.
     """
     places = [torch.arange(1, w.size(1) + 1) * (w > 0) for w in (x_weights, y_weights)]
     lengths = torch.stack([place.amax(dim=1).clamp_min(1) for place in places])
@@ -124,6 +124,7 @@ def _by_size(
         parts.append((some, block))
 
     def joined(name: str, like: torch.Tensor) -> Any:
+        """Joins a field of the parts to a tensor in the shape of ``like``."""
         blocks = [(some, getattr(part, name)) for some, part in parts]
         if blocks[0][1] is None:
             return None

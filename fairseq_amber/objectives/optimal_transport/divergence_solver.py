@@ -62,7 +62,8 @@ def solve(
     y_weights: torch.Tensor,
     settings: Settings,
 ) -> Solved:
-    """Solves all problems at once; gradients of points are fp32, or fp64 if the points are."""
+    """Solves B problems at once; the shapes are those of ``divergence.sinkhorn_divergence``. The
+    gradients of points are fp32, or fp64 if the points are."""
     p, blur, scaling, debias, differentiate = settings
     sides = [_Side.of(x, x_weights), _Side.of(y, y_weights)]
     full = (sides[0].weights > 0).any(dim=1) & (sides[1].weights > 0).any(dim=1)
@@ -112,6 +113,7 @@ class _Side(NamedTuple):
 
     @classmethod
     def of(cls, points: torch.Tensor, weights: torch.Tensor) -> _Side:
+        """Makes a side from (B, N, D) points and (B, N) weights."""
         points = points if points.dtype == torch.float64 else points.float()
         valid = (weights > 0).unsqueeze(2)
         count = valid.sum(dim=1, keepdim=True).clamp_min(1)
@@ -139,7 +141,7 @@ def _centered(sides: list[_Side]) -> tuple[list[torch.Tensor], torch.Tensor]:
 
 
 def _costs(points: list[torch.Tensor], length: int, p: int, debias: bool) -> torch.Tensor:
-    """The costs of the four sides, (4 or 2, B, L, L)."""
+    """Computes the costs of the four sides: (4 or 2, B, L, L)."""
     norms = [z.square().sum(dim=2) for z in points]
     pairs = [(0, 1), (0, 0), (1, 1)] if debias else [(0, 1)]
     squares = points[0].new_zeros(len(pairs) + 1, points[0].size(0), length, length)
@@ -152,14 +154,15 @@ def _costs(points: list[torch.Tensor], length: int, p: int, debias: bool) -> tor
 
 
 def _partners(potentials: torch.Tensor) -> torch.Tensor:
-    """The potentials of the columns: for a-b those of b-a, and for a-a its own."""
+    """Returns the potentials of the columns: for a-b those of b-a, and for a-a its own. (4, B, L)
+    -> (4, B, L)."""
     return torch.cat([potentials[:2].flip(0), potentials[2:]])
 
 
 def _softmin(
     cost: torch.Tensor, log_masses: torch.Tensor, temperature: torch.Tensor, room: torch.Tensor
 ) -> torch.Tensor:
-    """``-t log sum_j exp(h_j - C_ij / t)``: (4, B, L, L), (4, B, L), (B,) -> (4, B, L).
+    """Computes ``-t log sum_j exp(h_j - C_ij / t)``: (4, B, L, L), (4, B, L), (B,) -> (4, B, L).
 
     ``room``, a tensor like ``cost``, receives the exponentials, divided by the largest of each row.
     """
@@ -178,7 +181,7 @@ def _annealed(
     blur: float,
     scaling: float,
 ) -> torch.Tensor:
-    """The (4, B, L) potentials of the rows; each problem has its own schedule of temperatures."""
+    """Computes the (4, B, L) potentials of the rows, by a schedule of temperatures per problem."""
     decay = -math.log(scaling)
     most = math.ceil(_LARGEST_ANNEALING / decay)
     falling = ((diameter / blur).log() / decay).ceil().clamp(0, most)
@@ -197,10 +200,10 @@ def _annealed(
 
 
 def _gradients(points: list[torch.Tensor], plans: torch.Tensor) -> list[torch.Tensor]:
-    """The gradients of both sides, (B, N, D) each.
+    """Computes the gradients of both sides, (B, N, D) each.
 
-    That of a is ``sum_j W_ij (x_i - y_j)`` over the plan W of a-b, minus the same sum over the plan
-    of a-a.
+    The gradient of side a is ``sum_j W_ij (x_i - y_j)`` over the plan W of a-b, minus the same sum
+    over the plan of a-a.
     """
     out = []
     for i, (own, other) in enumerate((points, points[::-1])):

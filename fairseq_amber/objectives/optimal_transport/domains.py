@@ -29,40 +29,40 @@ class Exponential:
         self.transposed = self.kernel.transpose(1, 2)
 
     def columns(self, u: torch.Tensor) -> torch.Tensor:
-        """``K^T u``: (B, S) -> (B, T)."""
+        """Computes ``K^T u``: (B, S) -> (B, T)."""
         return torch.bmm(u.unsqueeze(1), self.kernel).squeeze(1)
 
     def rows(self, v: torch.Tensor) -> torch.Tensor:
-        """``K v``: (B, T) -> (B, S)."""
+        """Computes ``K v``: (B, T) -> (B, S)."""
         return torch.bmm(v.unsqueeze(1), self.transposed).squeeze(1)
 
     @staticmethod
     def scaled(weights: torch.Tensor, sums: torch.Tensor, power: float) -> torch.Tensor:
-        """``weights / sums^power``."""
+        """Computes ``weights / sums^power``, (B, N) each."""
         return weights / (sums if power == 1 else sums**power)
 
     @staticmethod
     def capped(weights: torch.Tensor, sums: torch.Tensor) -> torch.Tensor:
-        """``weights / max(sums, 1)``."""
+        """Computes ``weights / max(sums, 1)``, (B, N) each."""
         return weights / sums.clamp_min(1)
 
     @staticmethod
     def times(values: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-        """``values * factor``."""
+        """Multiplies (B, N) values by a factor, (B, 1) or (B, N)."""
         return values * factor
 
     @staticmethod
     def share(mass: float, u: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """The (B, 1) factor of u with which the plan holds ``mass``."""
+        """Returns the (B, 1) factor of u (B, S) with which the plan holds ``mass``."""
         return mass / (u * rows).sum(dim=1, keepdim=True)
 
     def moved(self, old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
-        """(B, 1): ``sum_i a_i |old_i / new_i - 1|``."""
+        """Computes the (B, 1) change ``sum_i a_i |old_i / new_i - 1|`` of (B, S) scalings."""
         change = (old - new) / new.clamp_min(torch.finfo(new.dtype).tiny)
         return (self.a * change.abs()).sum(dim=1, keepdim=True)
 
     def plan(self, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        """The plan, (B, S, T)."""
+        """Computes the (B, S, T) plan from u (B, S) and v (B, T)."""
         return self.kernel * u.unsqueeze(2) * v.unsqueeze(1)
 
 
@@ -75,39 +75,39 @@ class Logarithmic:
         self.a, self.b = a.log(), b.log()
 
     def columns(self, u: torch.Tensor) -> torch.Tensor:
-        """``log K^T u``."""
+        """Computes ``log K^T u``: (B, S) -> (B, T)."""
         return torch.logsumexp(self.log_kernel + u.unsqueeze(2), dim=1)
 
     def rows(self, v: torch.Tensor) -> torch.Tensor:
-        """``log K v``."""
+        """Computes ``log K v``: (B, T) -> (B, S)."""
         return torch.logsumexp(self.log_kernel + v.unsqueeze(1), dim=2)
 
     @staticmethod
     def scaled(weights: torch.Tensor, sums: torch.Tensor, power: float) -> torch.Tensor:
-        """``log(weights / sums^power)``."""
+        """Computes ``log(weights / sums^power)``, (B, N) each."""
         return weights - power * sums
 
     @staticmethod
     def capped(weights: torch.Tensor, sums: torch.Tensor) -> torch.Tensor:
-        """``log(weights / max(sums, 1))``."""
+        """Computes ``log(weights / max(sums, 1))``, (B, N) each."""
         return weights - sums.clamp_min(0)
 
     @staticmethod
     def times(values: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-        """The logarithm of ``values * factor``."""
+        """Computes the logarithm of (B, N) values times a factor, (B, 1) or (B, N)."""
         return values + factor
 
     @staticmethod
     def share(mass: float, u: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """The logarithm of the (B, 1) factor of u with which the plan holds ``mass``."""
+        """Returns the logarithm of the (B, 1) factor of u with which the plan holds ``mass``."""
         held = torch.logsumexp(u + rows, dim=1, keepdim=True)
         return torch.full_like(held, mass).log() - held
 
     def moved(self, old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
-        """(B, 1): ``sum_i a_i |old_i / new_i - 1|``."""
+        """Computes the (B, 1) change ``sum_i a_i |old_i / new_i - 1|`` of (B, S) scalings."""
         change = torch.where(self.weights > 0, old - new, 0).expm1()
         return (self.weights * change.abs()).sum(dim=1, keepdim=True)
 
     def plan(self, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        """The plan, (B, S, T)."""
+        """Computes the (B, S, T) plan from u (B, S) and v (B, T)."""
         return torch.exp(self.log_kernel + u.unsqueeze(2) + v.unsqueeze(1))

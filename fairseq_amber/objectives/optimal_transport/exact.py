@@ -11,7 +11,7 @@ from fairseq_amber.objectives.optimal_transport.sinkhorn import Transport, trans
 def exact_transport(
     cost: torch.Tensor, source_weights: torch.Tensor, target_weights: torch.Tensor
 ) -> Transport:
-    """``min_P <P, C>`` with marginals a and b, by ``ot.emd``.
+    """Solves ``min_P <P, C>`` with marginals a and b, by ``ot.emd``.
 
     The plan is a constant in the gradient, which is exact wherever the plan is unique. The CPU
     computes the plan, and a GPU waits for it.

@@ -13,7 +13,7 @@ def uniform_weights(mask: torch.Tensor) -> torch.Tensor:
 def norm_weights(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Gives each point a weight proportional to the Euclidean norm of its state.
 
-    As in OTAlign (Arase et al. 2023); the weights are constants.
+    This is the choice of OTAlign (Arase et al. 2023). The weights are constants in the gradient.
 
     Args:
         states: (B, N, D) states of the points.
@@ -26,5 +26,5 @@ def norm_weights(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def _normalized(weights: torch.Tensor) -> torch.Tensor:
-    """Divides the weights by their sum; a problem without weight stays at 0."""
+    """Divides (B, N) weights by the sum of each problem; a problem without weight stays at 0."""
     return weights / weights.sum(dim=1, keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)

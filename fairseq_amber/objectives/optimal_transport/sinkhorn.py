@@ -45,7 +45,7 @@ def sinkhorn(
     gradient: str = "envelope",
     kernel: str = "torch",
 ) -> Transport:
-    """``min_P <P, C> + epsilon KL(P | a (x) b)`` by Sinkhorn's iterations (Cuturi 2013).
+    """Solves ``min_P <P, C> + epsilon KL(P | a (x) b)`` by Sinkhorn's iterations (Cuturi 2013).
 
     The row and column sums of P are a and b. With ``reach`` rho they may differ, at a price of
     ``rho KL(P 1 | a) + rho KL(P^T 1 | b)`` (Chizat et al. 2018). With ``mass`` m they are at most a
@@ -60,7 +60,7 @@ def sinkhorn(
         cost: (B, S, T) costs C; padding may have any value.
         source_weights: (B, S) weights a, which sum to 1; 0 = padding. A side without weight makes
             an empty problem, whose plan and cost are 0.
-        target_weights: (B, T) weights b, likewise.
+        target_weights: (B, T) weights b, which sum to 1; 0 = padding.
         epsilon: the temperature, in units of the cost.
         iterations: the largest number of iterations; each updates the target's potential, then the
             source's.
@@ -106,11 +106,21 @@ def sinkhorn(
 
 
 def transported(plan: torch.Tensor, cost: torch.Tensor) -> Transport:
-    """Adds the cost to a plan; where the plan is 0, the costs may have any value."""
+    """Adds the costs (B,) to plans (B, S, T); where a plan is 0, ``cost`` may have any value."""
     return Transport(plan, (plan * cost.masked_fill(plan == 0, 0)).sum(dim=(1, 2)))
 
 
 class _Settings(NamedTuple):
+    """The settings of the iterations; ``sinkhorn`` explains them.
+
+    Attributes:
+        epsilon: the temperature, in units of the cost.
+        iterations: the largest number of iterations.
+        tolerance: the change at which a problem stops; None for never.
+        reach: the price of marginals that differ from a and b; None for equal ones.
+        mass: the mass of a partial plan; None for the whole mass.
+    """
+
     epsilon: float
     iterations: int
     tolerance: float | None
@@ -126,7 +136,8 @@ class _Settings(NamedTuple):
 def _by_domain(
     cost: torch.Tensor, a: torch.Tensor, b: torch.Tensor, settings: _Settings, bound: float | None
 ) -> torch.Tensor:
-    """Computes each plan in a domain where it is safe; ``cost`` is in units of epsilon."""
+    """Computes each (B, S, T) plan in a domain where it is safe; ``cost`` is in units of
+    epsilon."""
     limits = _LARGEST_UNROLLED if torch.is_grad_enabled() else _LARGEST_QUOTIENT
     limit = limits[cost.dtype]
     if bound is None and cost.device.type == "cpu":
@@ -145,7 +156,7 @@ def _by_domain(
 
 
 def _iterated(domain: Exponential | Logarithmic, settings: _Settings) -> torch.Tensor:
-    """Computes the plan by Sinkhorn's iterations."""
+    """Computes the (B, S, T) plans by Sinkhorn's iterations."""
     a, b, power, mass = domain.a, domain.b, settings.power, settings.mass
     u, v, share = a, b, a
     if mass is not None:
@@ -179,7 +190,7 @@ def _iterated(domain: Exponential | Logarithmic, settings: _Settings) -> torch.T
 def _fused(
     cost: torch.Tensor, a: torch.Tensor, b: torch.Tensor, settings: _Settings
 ) -> torch.Tensor:
-    """Computes the plan by the GPU kernel; ``cost`` is in units of epsilon."""
+    """Computes the (B, S, T) plans by the GPU kernel; ``cost`` is in units of epsilon."""
     log_a, log_b = a.log(), b.log()
     log_u, log_v = triton_kernel.log_scalings(
         cost,

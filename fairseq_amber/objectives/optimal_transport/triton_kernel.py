@@ -30,7 +30,7 @@ _VERSION = 3  # lowest major version of Triton: 2.3 aborts on tensors of three d
 
 
 def available(cost: torch.Tensor) -> bool:
-    """Whether ``log_scalings`` can solve problems with this (B, S, T) cost.
+    """Returns whether ``log_scalings`` can solve problems with this (B, S, T) cost.
 
     It requires fp32, S and T up to ``LONGEST``, a GPU, and Triton 3. With ``TRITON_INTERPRET=1`` it
     also runs on a CPU, slowly, for tests.
@@ -109,13 +109,13 @@ def log_scalings(
 
 
 def _block(length: int) -> int:
-    """The smallest block that holds ``length``; the shapes of a kernel are powers of two."""
+    """Returns the smallest block that holds ``length``; a kernel's shapes are powers of two."""
     return max(1 << (length - 1).bit_length(), _SMALLEST_BLOCK)
 
 
 @functools.lru_cache(maxsize=None)
 def _installed() -> bool:
-    """Whether a sufficiently new Triton is installed."""
+    """Returns whether a sufficiently new Triton is installed."""
     try:
         import triton
     except ImportError:

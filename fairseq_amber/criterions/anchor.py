@@ -83,9 +83,10 @@ class FrozenEncoder:
         self.model.requires_grad_(False).eval()
 
     @torch.no_grad()
-    def __call__(self, tokens: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-        """Encodes tokens (B, T) to states (B, T, D), on the device and in the type of ``like``."""
-        self.model.to(device=like.device, dtype=like.dtype)
+    def __call__(self, tokens: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+        """Encodes (B, T) tokens to (B, T, D) states, on the device and in the type of
+        ``reference``."""
+        self.model.to(device=reference.device, dtype=reference.dtype)
         return self.model(tokens, features_only=True)[0]
 
 

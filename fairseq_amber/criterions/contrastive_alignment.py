@@ -131,6 +131,7 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
         self.candidates = "update" if cfg.contrast_momentum else cfg.contrast_candidates
         self.update_pairs = UpdatePairs()
         self.projection: Optional[nn.Linear] = None
+        # Checkpoints hold the state of momentum contrast under the keys ``past.*``.
         self.past: Optional[MomentumContrast] = None
         if cfg.contrast_weight:
             self._build(cfg.contrast_projection, cfg.contrast_queue)
@@ -145,8 +146,8 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
         if self.cfg.contrast_momentum:
             encoder = MomentumEncoder(model, self.projection, self.layer, self.pool)
             kept = projection or dim
-            places = PairQueue(queue, kept if self.cfg.contrast_symmetric else 0, kept)
-            self.past = MomentumContrast(encoder, places, self.cfg.contrast_symmetric)
+            pair_queue = PairQueue(queue, kept if self.cfg.contrast_symmetric else 0, kept)
+            self.past = MomentumContrast(encoder, pair_queue, self.cfg.contrast_symmetric)
             if not projection:
                 # fairseq saves the state of a criterion only if it has parameters, and wraps it in
                 # DDP if one of them is trained. This parameter has no effect and stays 0.
@@ -177,19 +178,19 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
             the logging output, with the sum and the count of every term on this rank.
         """
         terms = Terms(self.weights, sample)
-        touched = list(self.parameters())
+        maybe_unread = list(self.parameters())
         if len(sample["net_input"]["src_tokens"]):
             scores, _ = model(**sample["net_input"], attention_layer=None, sentence_layer=None)
             losses = masked_lm_loss(scores, sample["target"])
             terms.add("tlm" if sample["parallel"] else "mlm", losses)
         else:
-            touched += self.task.model.parameters()
+            maybe_unread += self.task.model.parameters()
         if self.training and self.past is not None:
             self.past.encoder.start(self.task.model, self.projection)
         if "sentences" in sample:
             self._contrast(model, sample, terms)
         log = terms.logging_output(("contrast_correct",), per_corpus=not self.training)
-        return terms.loss() + zero_from(touched), 1, log
+        return terms.loss() + zero_from(maybe_unread), 1, log
 
     def _contrast(self, model, sample: Dict[str, Any], terms: Terms) -> None:
         """Adds the contrastive term of a batch of pairs."""

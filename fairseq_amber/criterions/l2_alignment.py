@@ -134,8 +134,11 @@ class L2AlignmentCriterion(TermsCriterion):
         if self.frozen is not None:
             side = points["target_side"]
             target, initial = (
-                take_points(some, points["target_index"])
-                for some in (sides[side], self.frozen(tokens.chunk(2)[side], like=states))
+                take_points(side_states, points["target_index"])
+                for side_states in (
+                    sides[side],
+                    self.frozen(tokens.chunk(2)[side], reference=states),
+                )
             )
             anchor.add_anchor(terms, self.cfg, target, initial, sample)
         log = terms.logging_output(per_corpus=not self.training)

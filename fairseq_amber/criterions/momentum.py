@@ -241,8 +241,8 @@ class MomentumContrast(nn.Module):
     def _encode(self, sentences: dict[str, Any], dtype: torch.dtype) -> Pairs:
         """Encodes the n pairs of one step; see ``encode_pairs``."""
 
-        def encode(some: dict[str, Any]) -> torch.Tensor:
-            return self.encoder(some["tokens"], some["mask"], dtype)
+        def encode(side: dict[str, Any]) -> torch.Tensor:
+            return self.encoder(side["tokens"], side["mask"], dtype)
 
         return encode_pairs(encode, sentences, sources=self.symmetric, targets=True)
 
@@ -271,6 +271,6 @@ def encode_pairs(
         return Pairs.of(encode(sentences), sentences)
     half = 0 if sources else 1
     vectors = encode({"tokens": tokens.chunk(2)[half], "mask": mask.chunk(2)[half]})
-    nothing = vectors.new_empty(len(vectors), 0)
-    sides = (vectors, nothing) if sources else (nothing, vectors)
-    return Pairs(*sides, Pairs.of(nothing.repeat(2, 1), sentences).keys)
+    empty_side = vectors.new_empty(len(vectors), 0)
+    sides = (vectors, empty_side) if sources else (empty_side, vectors)
+    return Pairs(*sides, Pairs.of(empty_side.repeat(2, 1), sentences).keys)

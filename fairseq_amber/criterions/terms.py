@@ -98,9 +98,9 @@ class Terms:
                 ``<name>/<corpus>``.
         """
         sample = self.sample
-        nothing = self._weighted[0].new_zeros(())
+        zero = self._weighted[0].new_zeros(())
         out: dict[str, Any] = {
-            "loss": nothing,  # fairseq requires the key; reduce_terms computes the logged value
+            "loss": zero,  # fairseq requires the key; reduce_terms computes the logged value
             "ntokens": sample["ntokens"] * self._real,
             "nsentences": sample["nsentences"] * self._real,
             "npairs": sample["nsentences"] * self._real * sample["parallel"],
@@ -112,7 +112,7 @@ class Terms:
             out[f"{term}_weight"] = self.weights[term]
             names += [f"{term}_sum", f"{term}_count"]
         # Counts are plain numbers, because reduce_terms asks whether they are 0.
-        absent = {name: 0 if name.endswith("_count") else nothing for name in names}
+        absent = {name: 0 if name.endswith("_count") else zero for name in names}
         for name in names:
             out[name] = self._logged.get(name, absent[name])
         if per_corpus:

@@ -66,11 +66,11 @@ class TransportTerms:
         target = take_points(states.chunk(2)[side], points["target_index"])
         initial = target
         if self.frozen is not None:
-            before = self.frozen(tokens.chunk(2)[side], like=states)
+            before = self.frozen(tokens.chunk(2)[side], reference=states)
             initial = take_points(before, points["target_index"])
         if self.cfg.ot_weight:
-            ends = initial if self.cfg.ot_target_states == "frozen" else target
-            losses = transport_losses(self.cfg, source, ends, points)
+            target_states = initial if self.cfg.ot_target_states == "frozen" else target
+            losses = transport_losses(self.cfg, source, target_states, points)
             pairs = sample["nsentences"]
             terms.add("ot", losses * (pairs / len(losses)), pairs)
         if self.cfg.anchor_weight:

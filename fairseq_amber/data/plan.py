@@ -147,12 +147,12 @@ class EpochPlan(Sequence):
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def __getitem__(self, which):
-        if isinstance(which, slice):
+    def __getitem__(self, index_or_slice):
+        if isinstance(index_or_slice, slice):
             view = object.__new__(EpochPlan)
-            view.__dict__.update(self.__dict__, _numbers=self._numbers[which])
+            view.__dict__.update(self.__dict__, _numbers=self._numbers[index_or_slice])
             return view
-        return self._micro_batch(self._numbers[which])
+        return self._micro_batch(self._numbers[index_or_slice])
 
     def _micro_batch(self, number: int) -> MicroBatch:
         step, rank = divmod(number, self._world)

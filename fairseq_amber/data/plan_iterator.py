@@ -85,8 +85,8 @@ class _UntilExit:
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __getitem__(self, which: slice) -> _UntilExit:
-        return _UntilExit(self.batches[which])
+    def __getitem__(self, batch_slice: slice) -> _UntilExit:
+        return _UntilExit(self.batches[batch_slice])
 
     def __iter__(self) -> Iterator[MicroBatch]:
         for batch in self.batches:

@@ -90,14 +90,14 @@ def plan_epoch(
     mono_rng, pair_rng = (np.random.default_rng([*seed, kind]) for kind in (False, True))
     passes = [_sampled_pass(pairs, limits, alpha, world, pair_rng)] if pairs else []
     if mono:
-        wanted = 1  # alone: one pass
+        needed_steps = 1  # alone: one pass
         if pairs:
-            wanted = max(1, round(passes[0].steps * (1 - parallel_share) / parallel_share))
-        made = 0
-        while made < wanted:
-            one = _sampled_pass(mono, limits, alpha, world, mono_rng)
-            passes.append(one.first(wanted - made) if pairs else one)
-            made += one.steps
+            needed_steps = max(1, round(passes[0].steps * (1 - parallel_share) / parallel_share))
+        planned_steps = 0
+        while planned_steps < needed_steps:
+            mono_pass = _sampled_pass(mono, limits, alpha, world, mono_rng)
+            passes.append(mono_pass.first(needed_steps - planned_steps) if pairs else mono_pass)
+            planned_steps += mono_pass.steps
     return _assemble(passes, update_freq)
 
 
@@ -119,7 +119,7 @@ def resampled_sizes(sizes: np.ndarray, alpha: float) -> np.ndarray:
     return np.maximum(np.round(weights / weights.sum() * sizes.sum()), 1).astype(np.int64)
 
 
-class _Pass(NamedTuple):
+class _CorpusPass(NamedTuple):
     """One pass over the corpora of one kind.
 
     Attributes:
@@ -135,12 +135,12 @@ class _Pass(NamedTuple):
         """The number of steps S."""
         return len(self.table.parallel)
 
-    def first(self, steps: int) -> _Pass:
+    def first(self, steps: int) -> _CorpusPass:
         """Keeps the first ``steps`` steps."""
-        return _Pass(self.indices, Steps(*(column[:steps] for column in self.table)))
+        return _CorpusPass(self.indices, Steps(*(column[:steps] for column in self.table)))
 
 
-def _sampled_pass(sources, limits: BatchLimits, alpha: float, world: int, rng) -> _Pass:
+def _sampled_pass(sources, limits: BatchLimits, alpha: float, world: int, rng) -> _CorpusPass:
     """Makes one pass over the resampled corpora of one kind."""
     sizes = np.array([source.size for source in sources])
     return _pass(sources, resampled_sizes(sizes, alpha), limits, world, rng)
@@ -152,7 +152,7 @@ def _pass(
     limits: BatchLimits,
     world: int,
     rng: np.random.Generator | None,
-) -> _Pass:
+) -> _CorpusPass:
     """Draws ``draws[i]`` examples of source i and cuts them into batches, in random order if
     ``rng`` is given."""
     dtype = np.result_type(*(source.indices.dtype for source in sources))
@@ -188,7 +188,9 @@ def _pass(
     fillers = fillers.reshape(-1, world)
     size[fillers] = 1
     parallel = np.full(len(size), sources[0].parallel)
-    return _Pass(indices, Steps(start, size.astype(np.int32), tokens, fillers, parallel, others))
+    return _CorpusPass(
+        indices, Steps(start, size.astype(np.int32), tokens, fillers, parallel, others)
+    )
 
 
 def _batches(
@@ -228,7 +230,7 @@ def _resample(size: int, draws: int, rng: np.random.Generator | None) -> np.ndar
     return chosen
 
 
-def _assemble(passes: Sequence[_Pass], update_freq: int) -> EpochPlan:
+def _assemble(passes: Sequence[_CorpusPass], update_freq: int) -> EpochPlan:
     """Joins all passes to one plan. The steps of each kind keep their order and are spread evenly
     over the epoch."""
     offsets = np.cumsum([0, *(len(one.indices) for one in passes)])

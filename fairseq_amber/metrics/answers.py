@@ -68,8 +68,10 @@ def best_answers(
     starts = starts.masked_fill(~allowed, -torch.inf)
     ends = ends.masked_fill(~torch.from_numpy(inside).to(device), -torch.inf)
 
-    reach = min(max_answer_tokens, len(offsets))
-    ends = torch.nn.functional.pad(ends, (0, reach - 1), value=-torch.inf).unfold(1, reach, 1)
+    span_limit = min(max_answer_tokens, len(offsets))
+    ends = torch.nn.functional.pad(ends, (0, span_limit - 1), value=-torch.inf).unfold(
+        1, span_limit, 1
+    )
     sums = (starts.unsqueeze(2) + ends).flatten(1)  # (R, C * K)
     best = _top(sums, min(n_best, sums.size(1)))
     values = sums.gather(1, best).tolist()
@@ -77,7 +79,7 @@ def best_answers(
     rows = zip(windows["example"], windows["first"], best.tolist(), values)
     for example, start, row, row_values in rows:
         answers[example].extend(
-            Span(start + i // reach, start + i // reach + i % reach, value)
+            Span(start + i // span_limit, start + i // span_limit + i % span_limit, value)
             for i, value in zip(row, row_values)
             if value > -torch.inf
         )

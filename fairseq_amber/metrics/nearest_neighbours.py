@@ -83,9 +83,9 @@ class TopK:
         if len(rows) == 0:
             return
         k = values.shape[1]
-        best, at = block[rows].topk(min(k, block.shape[1]), dim=1)
+        best, best_columns = block[rows].topk(min(k, block.shape[1]), dim=1)
         values[rows], order = torch.cat([values[rows], best], 1).topk(k, dim=1)
-        columns[rows] = torch.cat([columns[rows], at + left], 1).gather(1, order)
+        columns[rows] = torch.cat([columns[rows], best_columns + left], 1).gather(1, order)
 
 
 def nearest_neighbours(

@@ -86,13 +86,14 @@ def compare_outcomes(
     ) as progress:
         for language, table in tables.items():
             progress.describe(f"comparing on {language}")
-            swapped, drawn = _replicates(table, resamples, rng, progress)
+            differences = _replicates(table, resamples, rng, progress)
             observed = np.array([_score(side.sum(axis=1)) for side in table])
-            rows.append(_difference(language, observed, swapped, drawn, sign, table.shape[2]))
-            replicates.append((observed, swapped, drawn))
+            rows.append(_difference(language, observed, *differences, sign, table.shape[2]))
+            replicates.append((observed, *differences))
     if len(rows) > 1:
         observed, swapped, drawn = (np.mean(part, axis=0) for part in zip(*replicates))
-        rows.append(_difference(MEAN, observed, swapped, drawn, sign, sum(row.n for row in rows)))
+        items = sum(row.n for row in rows)
+        rows.append(_difference(MEAN, observed, swapped, drawn, sign, items))
     return rows
 
 
@@ -160,17 +161,17 @@ def _replicates(
     n = table.shape[2]
     first, second = (side.transpose(1, 0, 2).reshape(n, -1) for side in table)  # (N, 2P)
     both = first.sum(axis=0) + second.sum(axis=0)
-    swapped, drawn = [], []
+    swapped_differences, bootstrap_differences = [], []
     for size in _chunks(resamples, max(1, _CELLS // n)):
         kept = rng.integers(0, 2, (size, n)).astype(float)
         sums = kept @ (first - second) + second.sum(axis=0)
-        swapped.append(_scores(sums) - _scores(both - sums))
+        swapped_differences.append(_scores(sums) - _scores(both - sums))
         # weights (size, N): how often each resample draws each item, counted by one bincount.
         places = rng.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
         weights = np.bincount(places.ravel(), minlength=size * n).reshape(size, n).astype(float)
-        drawn.append(_scores(weights @ first) - _scores(weights @ second))
+        bootstrap_differences.append(_scores(weights @ first) - _scores(weights @ second))
         progress.update(size, work=size * items)
-    return np.concatenate(swapped), np.concatenate(drawn)
+    return np.concatenate(swapped_differences), np.concatenate(bootstrap_differences)
 
 
 def _chunks(total: int, size: int) -> Iterator[int]:
@@ -196,8 +197,8 @@ def _score(sums: np.ndarray) -> np.ndarray:
 def _difference(
     label: str,
     observed: np.ndarray,
-    swapped: np.ndarray,
-    drawn: np.ndarray,
+    swapped_differences: np.ndarray,
+    bootstrap_differences: np.ndarray,
     sign: int,
     n: int,
 ) -> Difference:
@@ -205,14 +206,14 @@ def _difference(
     observed scores are those of both systems; ``sign`` is -1 for an error rate, else 1."""
     first, second = observed
     # The tolerance counts a difference as extreme that is smaller by rounding alone.
-    extreme = np.abs(swapped) >= abs(first - second) - 1e-9
-    low, high = np.percentile(sign * drawn, [2.5, 97.5])
+    extreme = np.abs(swapped_differences) >= abs(first - second) - 1e-9
+    low, high = np.percentile(sign * bootstrap_differences, [2.5, 97.5])
     return Difference(
         label=label,
         first=float(first if sign > 0 else 100 - first),
         second=float(second if sign > 0 else 100 - second),
         low=float(low),
         high=float(high),
-        p_value=(1 + int(extreme.sum())) / (1 + len(swapped)),
+        p_value=(1 + int(extreme.sum())) / (1 + len(swapped_differences)),
         n=n,
     )

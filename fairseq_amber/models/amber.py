@@ -146,7 +146,7 @@ class AmberModel(BaseFairseqModel):
         features_only: bool = False,
         return_all_hiddens: bool = False,
         head: Optional[str] = None,
-        at: Optional[torch.Tensor] = None,
+        token_indices: Optional[torch.Tensor] = None,
         **unused: Any,
     ) -> Tuple[torch.Tensor, Dict[str, Any]]:
         """Encodes B rows of T tokens, the passes of all objectives together.
@@ -174,8 +174,8 @@ class AmberModel(BaseFairseqModel):
             return_all_hiddens: also return the embeddings and the states of every layer.
             head: the head whose scores, with L outputs, are returned; by default the language
                 model's.
-            token_indices: for ``tagging``: (M,) int64 flat indices ``row * T + column`` of the tokens
-                to score.
+            token_indices: for ``tagging``: (M,) int64 flat indices ``row * T + column`` of the
+                tokens to score.
             unused: other entries of a batch, which are ignored.
 
         Returns:
@@ -185,7 +185,7 @@ class AmberModel(BaseFairseqModel):
             (R, P, D); ``cross_attention`` (R, H, Q, K); ``inner_states``, a list of (B, T, D).
         """
         if head is not None:
-            return self._head_scores(head, src_tokens, positions, segments, at)
+            return self._head_scores(head, src_tokens, positions, segments, token_indices)
         chosen, slots = (None, None) if predicted is None or features_only else predicted
         output = self.encoder.sentence_encoder(
             src_tokens,
@@ -226,7 +226,7 @@ class AmberModel(BaseFairseqModel):
         tokens: torch.Tensor,
         positions: Optional[torch.Tensor],
         segments: Optional[torch.Tensor],
-        at: Optional[torch.Tensor],
+        token_indices: Optional[torch.Tensor],
     ) -> Tuple[torch.Tensor, Dict[str, Any]]:
         """Returns what ``forward`` returns for a head of a fine-tuning task."""
         first = tokens.new_zeros(len(tokens), 1) if head == "classification" else None
@@ -236,8 +236,8 @@ class AmberModel(BaseFairseqModel):
         states = output.states
         if first is not None:
             states = output.predicted_states[:, 0]
-        elif at is not None:
-            states = states.flatten(0, 1).index_select(0, at)
+        elif token_indices is not None:
+            states = states.flatten(0, 1).index_select(0, token_indices)
         return self.heads[head](states), {"features": output.states}
 
     @property

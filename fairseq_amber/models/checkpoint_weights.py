@@ -102,7 +102,7 @@ def check_shapes(weights: Mapping[str, torch.Tensor], own: Mapping[str, torch.Te
     Raises:
         UserError: the checkpoint has another architecture or another dictionary.
     """
-    types = [len(some.get(_TOKEN_TYPES, ())) for some in (weights, own)]
+    types = [len(parameters.get(_TOKEN_TYPES, ())) for parameters in (weights, own)]
     if weights and types[0] != types[1]:
         raise UserError(
             "the checkpoint is of another architecture: it has {} token types (mBERT has 2, "

@@ -120,10 +120,10 @@ class XtremeTask(PlannedTask):
                 ``--max-length`` is too short.
         """
         # The criterion of fairseq-validate is not in training mode.
-        fitting = getattr(self.criterion, "training", False)
-        training = split == self.cfg.train_subset and fitting
+        is_training_run = getattr(self.criterion, "training", False)
+        training = split == self.cfg.train_subset and is_training_run
         # fairseq-train asks for the other splits all the same.
-        if self.cfg.disable_validation and fitting and not training:
+        if self.cfg.disable_validation and is_training_run and not training:
             return
         languages = self._languages(split, scored=not training)
         settings = self._row_settings()
@@ -141,15 +141,16 @@ class XtremeTask(PlannedTask):
         names = [name for name in map(str.strip, wanted.split(",")) if name]
         if not names:
             raise UserError(f"{flag} {wanted!r} names no language")
-        there = self.folder.languages(split)
-        missing = [name for name in names if name not in there]
+        available_languages = self.folder.languages(split)
+        missing = [name for name in names if name not in available_languages]
         if missing:
             other = (
                 "" if split != "valid" else ", or train without validation by --disable-validation"
             )
             raise UserError(
                 f"{flag} {wanted}: {self.folder.path} has no {split} examples in "
-                f"{', '.join(missing)} (it has {', '.join(there) or 'none'}); add them with "
+                f"{', '.join(missing)} (it has "
+                f"{', '.join(available_languages) or 'none'}); add them with "
                 f"fairseq-amber prepare-task{other}"
             )
         if scored:
@@ -189,10 +190,10 @@ class XtremeTask(PlannedTask):
         return dict(zip(learning.gold.sum_names, sums))
 
     def _gold_of(self, split: str, language: str) -> Gold:
-        place = split, language
-        if place not in self._gold:
-            self._gold[place] = self.learning.gold(self.folder, split, language)
-        return self._gold[place]
+        gold_key = split, language
+        if gold_key not in self._gold:
+            self._gold[gold_key] = self.learning.gold(self.folder, split, language)
+        return self._gold[gold_key]
 
     def reduce_metrics(self, logging_outputs, criterion):
         """Logs the loss and, in validation, the scores."""

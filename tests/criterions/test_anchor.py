@@ -33,9 +33,9 @@ def test_the_frozen_encoder_belongs_to_nothing_that_trains_or_saves(build_transp
     assert not any(p.requires_grad for p in frozen.model.parameters())
     tokens = torch.tensor([[0, 5, 6, 7, 2]])
     expected = states(initial, [5, 6, 7])
-    torch.testing.assert_close(frozen(tokens, like=torch.zeros(1))[0], expected)
+    torch.testing.assert_close(frozen(tokens, reference=torch.zeros(1))[0], expected)
     half = torch.zeros(1, dtype=torch.bfloat16)
-    assert frozen(tokens, like=half).dtype == torch.bfloat16
+    assert frozen(tokens, reference=half).dtype == torch.bfloat16
 
 
 def test_the_frozen_encoder_is_the_checkpoint_that_training_starts_from(

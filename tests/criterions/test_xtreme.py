@@ -36,7 +36,7 @@ def one_by_one(task, model, indices):
                 states, _ = model(row[None], features_only=True)
                 pad = states.new_zeros(width - len(row), states.size(2))
                 scores.append(torch.cat([states[0], pad]) @ head.weight.T + head.bias)
-            scores = torch.cat(scores)[sample["net_input"]["at"]]
+            scores = torch.cat(scores)[sample["net_input"]["token_indices"]]
             targets = [(row, label) for row, label in zip(scores, sample["target"].tolist())]
             share = 1
         elif task.kind.name == "classification":

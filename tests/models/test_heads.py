@@ -13,7 +13,7 @@ def test_each_reads_its_states(with_head):
     for name, outputs in OUTPUTS.items():
         model = with_head(name).double().eval()
         states, _ = model(TOKENS, features_only=True)
-        given = {"at": at} if name == "tagging" else {}
+        given = {"token_indices": at} if name == "tagging" else {}
         scores, _ = model(src_tokens=TOKENS, head=name, **given)
         head = model.heads[name]
         wanted = {
@@ -39,7 +39,7 @@ def test_segments_and_positions_reach_the_encoder(with_head):
 
 @pytest.mark.parametrize("name", ["tagging", "classification"])
 def test_the_dropout_is_the_encoders(with_head, name):
-    at = {"at": torch.tensor([1])} if name == "tagging" else {}
+    at = {"token_indices": torch.tensor([1])} if name == "tagging" else {}
     model = with_head(name, dropout=0.5)
     model.encoder.eval()  # leaves the head's alone
     draws = [model(TOKENS, head=name, **at)[0] for _ in range(2)]

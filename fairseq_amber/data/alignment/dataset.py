@@ -105,9 +105,9 @@ class AlignmentDataset(FairseqDataset):
 
     def _read(self, index: int):
         """Returns the corpus of an example, and its tokens (of a pair, those of both sides)."""
-        which = bisect_right(self.offsets, index) - 1
-        corpus = self.corpora[which]
-        tokens = corpus[index - self.offsets[which]]
+        corpus_index = bisect_right(self.offsets, index) - 1
+        corpus = self.corpora[corpus_index]
+        tokens = corpus[index - self.offsets[corpus_index]]
         return corpus, tokens if corpus.parallel else tokens[: self.max_length - SENTENCE_SPECIALS]
 
     def collater(self, samples: list[dict[str, Any]]) -> dict[str, Any]:

@@ -172,7 +172,9 @@ def _choose_words(
     taken = np.zeros(len(first), dtype=bool)
     taken[candidates] = fits[place, rows]
     chosen = maskable & taken[word]
-    nothing = ~chosen.any(axis=1)
-    if nothing.any():
-        chosen[nothing] = _choose_tokens(order[nothing], maskable[nothing], budgets[nothing])
+    without_prediction = ~chosen.any(axis=1)
+    if without_prediction.any():
+        chosen[without_prediction] = _choose_tokens(
+            order[without_prediction], maskable[without_prediction], budgets[without_prediction]
+        )
     return chosen

@@ -89,8 +89,8 @@ class PointFinder:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns (P, N) indices, weights and mask of one side, as ``batch`` describes them."""
         places = [self.places(sentence) for sentence in sentences]
-        masses = [self._masses(x, at, language) for x, at in zip(sentences, places)]
-        index = [at + width * row for row, at in enumerate(places)]
+        masses = [self._masses(x, positions, language) for x, positions in zip(sentences, places)]
+        index = [positions + width * row for row, positions in enumerate(places)]
         if self.settings.pooled:
             if not self.settings.equal_sentences:
                 masses = [mass * len(mass) for mass in masses]
@@ -98,7 +98,7 @@ class PointFinder:
             weights = joined / joined.sum()
             return np.concatenate(index)[None], weights, np.ones(weights.shape, dtype=bool)
         most = max(map(len, index))
-        mask = np.arange(most) < np.array([len(at) for at in index])[:, None]
+        mask = np.arange(most) < np.array([len(positions) for positions in index])[:, None]
         # In fp64, because fairseq casts fp32 tensors of a batch to fp16, which would not sum to 1.
         padded, weights = np.zeros(mask.shape, np.int64), np.zeros(mask.shape, np.float64)
         padded[mask], weights[mask] = np.concatenate(index), np.concatenate(masses)
@@ -135,8 +135,8 @@ def inverse_document_frequencies(
     total = 0
     for file in files:
         tokens, ends = file.head(sentences)
-        owner = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
-        once = np.unique(owner * size + tokens)
-        seen += np.bincount(once % size, minlength=size)
+        sentence_index = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
+        distinct_keys = np.unique(sentence_index * size + tokens)
+        seen += np.bincount(distinct_keys % size, minlength=size)
         total += len(ends)
     return np.log((1 + total) / (1 + seen)) + 1

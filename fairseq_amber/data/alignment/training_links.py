@@ -70,7 +70,7 @@ class LinkFile:
             try:
                 found = _one_to_one(_parse(block))
             except _Malformed:
-                raise UserError(_complaint(path, lines, block)) from None
+                raise UserError(_malformed_entry_message(path, lines, block)) from None
             size = block.count(b"\n")
             counts.append(np.bincount(found.lines, minlength=size))
             links.append(np.stack(found[1:], axis=1).astype(np.int32))
@@ -179,7 +179,7 @@ def _differs_from_neighbours(values: np.ndarray) -> np.ndarray:
     return differs
 
 
-def _complaint(path: Path, lines_before: int, block: bytes) -> str:
+def _malformed_entry_message(path: Path, lines_before: int, block: bytes) -> str:
     """Returns the error message about the first malformed entry."""
     for number, line in enumerate(block.split(b"\n"), lines_before + 1):
         for entry in line.split():

@@ -12,7 +12,7 @@ from typing import Any, Sequence
 import numpy as np
 import torch
 
-from fairseq_amber.data.finetuning.dataset import TaskDataset, joined, offsets, room
+from fairseq_amber.data.finetuning.dataset import TaskDataset, joined, offsets, subword_capacity
 from fairseq_amber.data.finetuning.gold import Gold, label_names
 from fairseq_amber.data.finetuning.learning import Learning, label_texts
 from fairseq_amber.data.finetuning.settings import XtremePairConfig
@@ -32,7 +32,7 @@ class ClassificationDataset(TaskDataset):
     head = "classification"
 
     def _read(self, parts: Sequence[dict[str, np.ndarray]], training: bool) -> list[int]:
-        most = room(self.settings, PAIR_SPECIALS, 2, "two sentences")
+        most = subword_capacity(self.settings, PAIR_SPECIALS, 2, "two sentences")
         self._first, self._second = (joined(parts, f"{x}_tokens") for x in ("first", "second"))
         first, second = (joined(parts, f"{x}_lengths") for x in ("first", "second"))
         self._first_starts, self._second_starts = offsets(first), offsets(second)
@@ -58,7 +58,7 @@ class ClassificationDataset(TaskDataset):
         }
 
     def _complete(self, batch: dict[str, Any], samples: list[dict[str, Any]]) -> None:
-        self._tell_parts(batch, [sample["prefix"] for sample in samples])
+        self._add_segments_and_positions(batch, [sample["prefix"] for sample in samples])
         batch["target"] = torch.tensor([sample["label"] for sample in samples])
 
 

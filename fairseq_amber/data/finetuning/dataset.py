@@ -86,8 +86,8 @@ class TaskDataset(FairseqDataset, ABC):
 
     def locate(self, index: int) -> tuple[str, int]:
         """Returns the language of an example, and the example's index within that language."""
-        which = bisect_right(self._offsets, index) - 1
-        return self.languages[which], index - self._offsets[which]
+        language_index = bisect_right(self._offsets, index) - 1
+        return self.languages[language_index], index - self._offsets[language_index]
 
     def __getitem__(self, item) -> dict[str, Any]:
         """Returns an example by its index, or by the pair that iterating over a ``MicroBatch``
@@ -124,7 +124,9 @@ class TaskDataset(FairseqDataset, ABC):
     def _complete(self, batch: dict[str, Any], samples: list[dict[str, Any]]) -> None:
         """Adds ``target``, and the other entries that the kind of task needs, to the batch."""
 
-    def _tell_parts(self, batch: dict[str, Any], prefix_lengths: Sequence[int]) -> None:
+    def _add_segments_and_positions(
+        self, batch: dict[str, Any], prefix_lengths: Sequence[int]
+    ) -> None:
         """Adds the segments and positions of rows that have two parts.
 
         Args:
@@ -150,23 +152,23 @@ def joined(parts: Sequence[dict[str, np.ndarray]], name: str) -> np.ndarray:
     return np.concatenate([part[name] for part in parts])
 
 
-def room(settings: RowSettings, specials: int, needed: int, what: str) -> int:
+def subword_capacity(settings: RowSettings, specials: int, minimum: int, content: str) -> int:
     """Returns how many subwords a row holds beside its special tokens.
 
     Args:
         settings: how examples become rows.
         specials: the number of special tokens of a row.
-        needed: the subwords that a row must hold at least.
-        what: what these subwords are, for the error.
+        minimum: the number of subwords that a row must hold at least.
+        content: the name of these subwords, for the error.
 
     Raises:
         UserError: a row cannot hold the subwords needed.
     """
-    if settings.max_length < specials + needed:
+    if settings.max_length < specials + minimum:
         raise UserError(
-            f"rows of {settings.max_length} tokens are too short for {what}: it takes "
-            f"{specials + needed} with the special tokens; raise --max-length, and --max-positions "
-            "of a model that has fewer"
+            f"rows of {settings.max_length} tokens are too short for {content}: it takes "
+            f"{specials + minimum} with the special tokens; raise --max-length, and "
+            "--max-positions of a model that has fewer"
         )
     return settings.max_length - specials
 

@@ -47,10 +47,10 @@ class Gold(ABC):
 
     def __init__(self, folder: TaskFolder, split: str, language: str):
         self.answers = self._read(folder, split, language)
-        self._scored = [i for i, answer in enumerate(self.answers) if answer is not None]
-        self._scored_answers = [self.answers[i] for i in self._scored]
+        self._scored_indices = [i for i, answer in enumerate(self.answers) if answer is not None]
+        self._scored_answers = [self.answers[i] for i in self._scored_indices]
         self.total = len(self.answers)
-        self.scored = len(self._scored)
+        self.scored = len(self._scored_indices)
 
     @abstractmethod
     def _read(self, folder: TaskFolder, split: str, language: str) -> list[Any]:
@@ -106,7 +106,7 @@ class Gold(ABC):
 
     def _of_scored(self, predicted: Sequence[Any]) -> list[Any]:
         """Keeps the predictions for the examples that are scored."""
-        return [predicted[i] for i in self._scored]
+        return [predicted[i] for i in self._scored_indices]
 
 
 def label_names(folder: TaskFolder, numbers: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any, Sequence
 import numpy as np
 import torch
 
-from fairseq_amber.data.finetuning.dataset import TaskDataset, joined, offsets, room
+from fairseq_amber.data.finetuning.dataset import TaskDataset, joined, offsets, subword_capacity
 from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS, pair_row
 from fairseq_amber.errors import UserError
 
@@ -31,8 +31,8 @@ class QuestionDataset(TaskDataset):
         for flag, value in (("--max-query-length", longest), ("--doc-stride", stride)):
             if value < 1:
                 raise UserError(f"{flag} {value} is not 1 or more")
-        what = f"a question of {longest} subwords (--max-query-length) and a context"
-        most = room(self.settings, PAIR_SPECIALS, longest + 1, what)
+        content = f"a question of {longest} subwords (--max-query-length) and a context"
+        most = subword_capacity(self.settings, PAIR_SPECIALS, longest + 1, content)
         self._contexts = joined(parts, "context_tokens")
         self._context_starts = offsets(joined(parts, "context_lengths"))
         self._questions = joined(parts, "question_tokens")
@@ -49,17 +49,17 @@ class QuestionDataset(TaskDataset):
         lengths = np.diff(self._context_starts)[self._paragraph]
         beyond = np.maximum(lengths - self._room, 0)
         windows = 1 + -(-beyond // self._stride)
-        # The question of each example, and its only window in training.
+        # The question of each example and, in training, the number of its one window.
         self._question = np.arange(len(windows))
-        self._windows, self._only = windows, None
+        self._windows, self._window_numbers = windows, None
         widths = np.minimum(lengths, self._room) + self._query_lengths + PAIR_SPECIALS
         self.sizes = np.where(windows > 1, windows * self.settings.max_length, widths)
         ends = offsets([len(part["paragraph"]) for part in parts])
         if training:
             starts = offsets(windows)
             self._question = np.repeat(self._question, windows)
-            self._only = np.arange(len(self._question)) - starts[self._question]
-            begins = self._only * self._stride[self._question]
+            self._window_numbers = np.arange(len(self._question)) - starts[self._question]
+            begins = self._window_numbers * self._stride[self._question]
             inside = np.minimum(lengths[self._question] - begins, self._room[self._question])
             self.sizes = inside + self._query_lengths[self._question] + PAIR_SPECIALS
             ends = starts[ends]
@@ -74,7 +74,9 @@ class QuestionDataset(TaskDataset):
         first, last = self._answers[question].tolist()
         stride, space = int(self._stride[question]), int(self._room[question])
         column = len(query) + SENTENCE_SPECIALS
-        numbers = range(int(self._windows[question])) if self._only is None else [self._only[index]]
+        numbers: Sequence[int] = range(int(self._windows[question]))
+        if self._window_numbers is not None:
+            numbers = [self._window_numbers[index]]
         rows, windows, targets = [], [], []
         for number in numbers:
             begin = int(number) * stride
@@ -95,5 +97,5 @@ class QuestionDataset(TaskDataset):
         ]
         names = ("example", "first", "length", "column")
         batch["windows"] = dict(zip(names, map(list, zip(*windows))))
-        self._tell_parts(batch, batch["windows"]["column"])
+        self._add_segments_and_positions(batch, batch["windows"]["column"])
         batch["target"] = torch.tensor([pair for sample in samples for pair in sample["targets"]])

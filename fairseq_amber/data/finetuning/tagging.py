@@ -18,7 +18,7 @@ from typing import Any, Sequence
 import numpy as np
 import torch
 
-from fairseq_amber.data.finetuning.dataset import TaskDataset, joined, offsets, room
+from fairseq_amber.data.finetuning.dataset import TaskDataset, joined, offsets, subword_capacity
 from fairseq_amber.data.finetuning.gold import Gold, label_names
 from fairseq_amber.data.finetuning.learning import Learning, label_texts
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
@@ -34,15 +34,17 @@ class TaggingDataset(TaskDataset):
     the words allow; a word that is longer than a row is cut to its first subwords. So every word is
     in exactly one row.
 
-    A batch whose examples have M words in all, in their order, also has ``net_input["at"]`` (M,)
-    int64, the place ``row * T + column`` of each word; ``target`` (M,) int64, the words' labels, -1
-    where a word has none; and ``words``, a list of the number of words of each example.
+    A batch whose examples have M words in all, in their order, has three further entries:
+
+    - ``net_input["token_indices"]``: (M,) int64, the flat index ``row * T + column`` of each word.
+    - ``target``: (M,) int64, the label of each word, -1 where a word has none.
+    - ``words``: a list of the number of words of each example.
     """
 
     head = "tagging"
 
     def _read(self, parts: Sequence[dict[str, np.ndarray]], training: bool) -> list[int]:
-        most = room(self.settings, SENTENCE_SPECIALS, 1, "a word")
+        most = subword_capacity(self.settings, SENTENCE_SPECIALS, 1, "a word")
         self._tokens = joined(parts, "tokens")
         self._labels = joined(parts, "labels")
         lengths = joined(parts, "word_lengths")
@@ -82,9 +84,9 @@ class TaggingDataset(TaskDataset):
     def _complete(self, batch: dict[str, Any], samples: list[dict[str, Any]]) -> None:
         columns = [row for sample in samples for row in sample["columns"]]
         width = batch["net_input"]["src_tokens"].size(1)
-        at = [row * width + places for row, places in enumerate(columns)]
+        word_positions = [row * width + places for row, places in enumerate(columns)]
         labels = [sample["labels"] for sample in samples]
-        batch["net_input"]["at"] = torch.from_numpy(np.concatenate(at))
+        batch["net_input"]["token_indices"] = torch.from_numpy(np.concatenate(word_positions))
         batch["target"] = torch.from_numpy(np.concatenate(labels).astype(np.int64))
         batch["words"] = [len(label) for label in labels]
 

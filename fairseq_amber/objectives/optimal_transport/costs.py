@@ -115,8 +115,8 @@ class _Cosine(torch.autograd.Function):
         rows, columns = (states.norm(dim=2) for states in (x, y))
         rows, columns = (torch.where(n > 0, 1 / n, 0) for n in (rows, columns))
         similarity = x.new_zeros(x.size(0), x.size(1), y.size(1))
-        for at, n, m in blocks:
-            similarity[at, :n, :m].baddbmm_(x[at, :n], y[at, :m].transpose(1, 2))
+        for problems, n, m in blocks:
+            similarity[problems, :n, :m].baddbmm_(x[problems, :n], y[problems, :m].transpose(1, 2))
         similarity.mul_(rows.unsqueeze(2)).mul_(columns.unsqueeze(1))
         ctx.save_for_backward(x, y, rows, columns, similarity)
         ctx.blocks = blocks
@@ -128,17 +128,21 @@ class _Cosine(torch.autograd.Function):
         x, y, rows, columns, similarity = ctx.saved_tensors
         along = gradient * similarity
         across = -gradient * rows.unsqueeze(2) * columns.unsqueeze(1)
-        of_x = of_y = None
+        x_gradient = y_gradient = None
         if ctx.needs_input_grad[0]:
             along_x = (along.sum(dim=2) * rows.square()).unsqueeze(2)
-            of_x = torch.zeros_like(x)
-            for at, n, m in ctx.blocks:
-                block = torch.mul(x[at, :n], along_x[at, :n], out=of_x[at, :n])
-                block.baddbmm_(across[at, :n, :m], y[at, :m])
+            x_gradient = torch.zeros_like(x)
+            for problems, n, m in ctx.blocks:
+                block = torch.mul(
+                    x[problems, :n], along_x[problems, :n], out=x_gradient[problems, :n]
+                )
+                block.baddbmm_(across[problems, :n, :m], y[problems, :m])
         if ctx.needs_input_grad[1]:
             along_y = (along.sum(dim=1) * columns.square()).unsqueeze(2)
-            of_y = torch.zeros_like(y)
-            for at, n, m in ctx.blocks:
-                block = torch.mul(y[at, :m], along_y[at, :m], out=of_y[at, :m])
-                block.baddbmm_(across[at, :n, :m].transpose(1, 2), x[at, :n])
-        return of_x, of_y, None
+            y_gradient = torch.zeros_like(y)
+            for problems, n, m in ctx.blocks:
+                block = torch.mul(
+                    y[problems, :m], along_y[problems, :m], out=y_gradient[problems, :m]
+                )
+                block.baddbmm_(across[problems, :n, :m].transpose(1, 2), x[problems, :n])
+        return x_gradient, y_gradient, None

@@ -85,8 +85,8 @@ class _Divergence(torch.autograd.Function):
     ) -> torch.Tensor:
         sides = x, y, x_weights, y_weights
         settings = Settings(p, blur, scaling, debias, any(ctx.needs_input_grad[:2]))
-        some_at_a_time = x.device.type == "cpu" and len(x) > _PROBLEMS_AT_ONCE
-        value, *gradients = (_by_size if some_at_a_time else solve)(*sides, settings)
+        in_groups = x.device.type == "cpu" and len(x) > _PROBLEMS_AT_ONCE
+        value, *gradients = (_by_size if in_groups else solve)(*sides, settings)
         ctx.save_for_backward(*gradients)
         ctx.dtypes = tuple(side.dtype for side in sides)
         return value
@@ -118,20 +118,26 @@ def _by_size(
     places = [torch.arange(1, w.size(1) + 1) * (w > 0) for w in (x_weights, y_weights)]
     lengths = torch.stack([place.amax(dim=1).clamp_min(1) for place in places])
     parts = []
-    for some in lengths.amax(dim=0).argsort().split(_PROBLEMS_AT_ONCE):
-        n, m = lengths[:, some].amax(dim=1).tolist()
-        block = solve(x[some, :n], y[some, :m], x_weights[some, :n], y_weights[some, :m], settings)
-        parts.append((some, block))
+    for problem_indices in lengths.amax(dim=0).argsort().split(_PROBLEMS_AT_ONCE):
+        n, m = lengths[:, problem_indices].amax(dim=1).tolist()
+        block = solve(
+            x[problem_indices, :n],
+            y[problem_indices, :m],
+            x_weights[problem_indices, :n],
+            y_weights[problem_indices, :m],
+            settings,
+        )
+        parts.append((problem_indices, block))
 
-    def joined(name: str, like: torch.Tensor) -> Any:
-        """Joins a field of the parts to a tensor in the shape of ``like``."""
-        blocks = [(some, getattr(part, name)) for some, part in parts]
+    def joined(name: str, full_size: torch.Tensor) -> Any:
+        """Joins a field of the parts to a tensor in the shape of ``full_size``."""
+        blocks = [(problem_indices, getattr(part, name)) for problem_indices, part in parts]
         if blocks[0][1] is None:
             return None
-        out = torch.zeros(like.shape, dtype=blocks[0][1].dtype)
-        for some, block in blocks:
+        out = torch.zeros(full_size.shape, dtype=blocks[0][1].dtype)
+        for problem_indices, block in blocks:
             inside = tuple(slice(0, size) for size in block.shape[1:])
-            out[(some,) + inside] = block
+            out[(problem_indices,) + inside] = block
         return out
 
     return Solved(*map(joined, Solved._fields, (x[:, 0, 0], x, y, x_weights, y_weights)))

@@ -42,17 +42,17 @@ class Solved(NamedTuple):
 
     Attributes:
         value: (B,).
-        of_x: (B, S, D) gradient with respect to the source points; None if it is not needed.
-        of_y: (B, T, D) gradient with respect to the target points; None if it is not needed.
-        of_x_weights: (B, S) gradient with respect to the source weights.
-        of_y_weights: (B, T) gradient with respect to the target weights.
+        x_gradient: (B, S, D) gradient with respect to the source points; None if it is not needed.
+        y_gradient: (B, T, D) gradient with respect to the target points; None if it is not needed.
+        x_weights_gradient: (B, S) gradient with respect to the source weights.
+        y_weights_gradient: (B, T) gradient with respect to the target weights.
     """
 
     value: torch.Tensor
-    of_x: torch.Tensor | None
-    of_y: torch.Tensor | None
-    of_x_weights: torch.Tensor
-    of_y_weights: torch.Tensor
+    x_gradient: torch.Tensor | None
+    y_gradient: torch.Tensor | None
+    x_weights_gradient: torch.Tensor
+    y_weights_gradient: torch.Tensor
 
 
 def solve(
@@ -66,14 +66,14 @@ def solve(
     gradients of points are fp32, or fp64 if the points are."""
     p, blur, scaling, debias, differentiate = settings
     sides = [_Side.of(x, x_weights), _Side.of(y, y_weights)]
-    full = (sides[0].weights > 0).any(dim=1) & (sides[1].weights > 0).any(dim=1)
+    has_mass = (sides[0].weights > 0).any(dim=1) & (sides[1].weights > 0).any(dim=1)
     length = max(x.size(1), y.size(1))
     weights = torch.stack([_padded(side.weights, length) for side in sides])  # (2, B, L)
-    weights = weights * full.unsqueeze(1)
+    weights = weights * has_mass.unsqueeze(1)
     points, diameter = _centered(sides)
     cost = _costs(points, length, p, debias)
     # An empty problem is solved with weights of 1, and its value is set to 0 at the end.
-    log_weights = torch.where(full.unsqueeze(1), weights, 1).log()
+    log_weights = torch.where(has_mass.unsqueeze(1), weights, 1).log()
     columns = log_weights.flip(0)  # the weights of the columns: b, a, a, b
     if debias:
         columns = torch.cat([columns, log_weights])
@@ -82,20 +82,23 @@ def solve(
     temperature = torch.full_like(diameter, blur**p)
     scores = torch.empty_like(cost)
     final = _softmin(cost, columns + _partners(potentials) / blur**p, temperature, scores)
-    of_weights = final[:2] - final[2:] if debias else final
-    of_weights = of_weights.masked_fill(weights == 0, 0)
-    value = (weights * of_weights).sum(dim=(0, 2))
+    weight_gradients = final[:2] - final[2:] if debias else final
+    weight_gradients = weight_gradients.masked_fill(weights == 0, 0)
+    value = (weights * weight_gradients).sum(dim=(0, 2))
 
-    of_x = of_y = None
+    x_gradient = y_gradient = None
     if differentiate:
         plans = scores.div_(scores.sum(dim=3, keepdim=True))  # each row sums to 1
         if p == 1:  # dC / dx = (x - y) / |x - y|
             plans = torch.where(cost > math.sqrt(_SMALLEST_SQUARE), plans / cost, 0)
         plans.mul_(weights.repeat(len(plans) // 2, 1, 1).unsqueeze(3))
         dtype = sides[0].points.dtype
-        of_x, of_y = _gradients([z.to(dtype) for z in points], plans.to(dtype))
-    of_x_weights, of_y_weights = of_weights[0, :, : x.size(1)], of_weights[1, :, : y.size(1)]
-    return Solved(value, of_x, of_y, of_x_weights, of_y_weights)
+        x_gradient, y_gradient = _gradients([z.to(dtype) for z in points], plans.to(dtype))
+    x_weights_gradient, y_weights_gradient = (
+        weight_gradients[0, :, : x.size(1)],
+        weight_gradients[1, :, : y.size(1)],
+    )
+    return Solved(value, x_gradient, y_gradient, x_weights_gradient, y_weights_gradient)
 
 
 class _Side(NamedTuple):
@@ -160,16 +163,17 @@ def _partners(potentials: torch.Tensor) -> torch.Tensor:
 
 
 def _softmin(
-    cost: torch.Tensor, log_masses: torch.Tensor, temperature: torch.Tensor, room: torch.Tensor
+    cost: torch.Tensor, log_masses: torch.Tensor, temperature: torch.Tensor, buffer: torch.Tensor
 ) -> torch.Tensor:
     """Computes ``-t log sum_j exp(h_j - C_ij / t)``: (4, B, L, L), (4, B, L), (B,) -> (4, B, L).
 
-    ``room``, a tensor like ``cost``, receives the exponentials, divided by the largest of each row.
+    ``buffer``, a tensor like ``cost``, receives the exponentials, each divided by the
+    largest one of its row.
     """
-    torch.mul(cost, (-1 / temperature)[:, None, None], out=room)
-    room += log_masses.unsqueeze(2)
-    largest = room.amax(dim=3, keepdim=True)
-    total = room.sub_(largest).exp_().sum(dim=3)
+    torch.mul(cost, (-1 / temperature)[:, None, None], out=buffer)
+    buffer += log_masses.unsqueeze(2)
+    largest = buffer.amax(dim=3, keepdim=True)
+    total = buffer.sub_(largest).exp_().sum(dim=3)
     return -temperature[:, None] * (total.log() + largest.squeeze(3))
 
 
@@ -187,14 +191,14 @@ def _annealed(
     falling = ((diameter / blur).log() / decay).ceil().clamp(0, most)
     steps = int(falling.nan_to_num(0).max()) if falling.device.type == "cpu" else most
     first = diameter**p
-    room = torch.empty_like(cost)
-    potentials = _softmin(cost, log_weights, first, room)
+    buffer = torch.empty_like(cost)
+    potentials = _softmin(cost, log_weights, first, buffer)
     for step in range(-1, steps + 1):
         # The first temperature comes twice, then the falling ones, then the last.
         temperature = first * scaling ** (p * max(step, 0))
         temperature = torch.where(step < falling, temperature, blur**p)
         masses = log_weights + _partners(potentials) / temperature[:, None]
-        updated = (potentials + _softmin(cost, masses, temperature, room)) / 2
+        updated = (potentials + _softmin(cost, masses, temperature, buffer)) / 2
         potentials = torch.where((step <= falling).unsqueeze(1), updated, potentials)
     return potentials
 

@@ -56,7 +56,7 @@ class Exponential:
         """Returns the (B, 1) factor of u (B, S) with which the plan holds ``mass``."""
         return mass / (u * rows).sum(dim=1, keepdim=True)
 
-    def moved(self, old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+    def relative_change(self, old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
         """Computes the (B, 1) change ``sum_i a_i |old_i / new_i - 1|`` of (B, S) scalings."""
         change = (old - new) / new.clamp_min(torch.finfo(new.dtype).tiny)
         return (self.a * change.abs()).sum(dim=1, keepdim=True)
@@ -103,7 +103,7 @@ class Logarithmic:
         held = torch.logsumexp(u + rows, dim=1, keepdim=True)
         return torch.full_like(held, mass).log() - held
 
-    def moved(self, old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+    def relative_change(self, old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
         """Computes the (B, 1) change ``sum_i a_i |old_i / new_i - 1|`` of (B, S) scalings."""
         change = torch.where(self.weights > 0, old - new, 0).expm1()
         return (self.weights * change.abs()).sum(dim=1, keepdim=True)

@@ -45,8 +45,8 @@ def exact_transport(
                     continue
                 # Weights rounded to fp32 do not sum to the same on both sides in fp64.
                 sides = [
-                    w[at] / w[at].sum()
-                    for w, at in ((row_weights, rows), (column_weights, columns))
+                    w[points] / w[points].sum()
+                    for w, points in ((row_weights, rows), (column_weights, columns))
                 ]
                 plan[inside] = ot.emd(*sides, np.ascontiguousarray(problem[inside]))
         return transported(torch.from_numpy(plans).to(cost), cost)

@@ -90,18 +90,18 @@ def sinkhorn(
         a, b = source_weights.to(cost), target_weights.to(cost)
         unrolled = gradient == "unrolled" and torch.is_grad_enabled()
         with torch.set_grad_enabled(unrolled):
-            full = (a > 0).any(dim=1, keepdim=True) & (b > 0).any(dim=1, keepdim=True)
+            has_mass = (a > 0).any(dim=1, keepdim=True) & (b > 0).any(dim=1, keepdim=True)
             valid = (a > 0).unsqueeze(2) & (b > 0).unsqueeze(1)
             masked = cost.masked_fill(~valid, 0) / epsilon
             # An empty problem is solved with equal weights and no costs; then its plan is set to 0.
-            a, b = (torch.where(full, weights, 1 / weights.size(1)) for weights in (a, b))
+            a, b = (torch.where(has_mass, weights, 1 / weights.size(1)) for weights in (a, b))
             fused = kernel == "triton" and mass is None and not unrolled
             if fused and triton_kernel.available(masked):
                 plan = _fused(masked, a, b, settings)
             else:
                 limit = None if max_cost is None else max_cost / epsilon
                 plan = _by_domain(masked, a, b, settings, limit)
-            plan = torch.where(full.unsqueeze(2), plan, 0.0)
+            plan = torch.where(has_mass.unsqueeze(2), plan, 0.0)
         return transported(plan, cost)
 
 
@@ -144,9 +144,11 @@ def _by_domain(
         small = cost.detach().abs().amax(dim=(1, 2)) <= limit
         if small.any() and not small.all():
             plan = torch.zeros_like(cost)
-            for which, domain_bound in ((small, limit), (~small, math.inf)):
-                some = _by_domain(cost[which], a[which], b[which], settings, domain_bound)
-                plan = plan.index_put((which,), some)
+            for selected, domain_bound in ((small, limit), (~small, math.inf)):
+                selected_plans = _by_domain(
+                    cost[selected], a[selected], b[selected], settings, domain_bound
+                )
+                plan = plan.index_put((selected,), selected_plans)
             return plan
         bound = limit if small.all() else math.inf
     if bound is not None and bound <= limit:
@@ -177,7 +179,7 @@ def _iterated(domain: Exponential | Logarithmic, settings: _Settings) -> torch.T
         if settings.tolerance is None:
             u, v = next_u, next_v
             continue
-        moved = domain.moved(u, next_u) >= settings.tolerance
+        moved = domain.relative_change(u, next_u) >= settings.tolerance
         if moving is not None:
             next_u, next_v = torch.where(moving, next_u, u), torch.where(moving, next_v, v)
             moved &= moving

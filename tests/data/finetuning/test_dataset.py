@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fairseq_amber.data.finetuning.dataset import joined, offsets, room
+from fairseq_amber.data.finetuning.dataset import joined, offsets, subword_capacity
 from fairseq_amber.data.finetuning.settings import RowSettings
 from fairseq_amber.data.finetuning.tagging import TaggingDataset
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
@@ -57,6 +57,6 @@ def test_offsets_and_joined_arrays():
 
 
 def test_the_room_of_a_row():
-    assert room(RowSettings(SPECIALS, 10), 3, 7, "two sentences") == 7
+    assert subword_capacity(RowSettings(SPECIALS, 10), 3, 7, "two sentences") == 7
     with pytest.raises(UserError, match="rows of 10 tokens .* for a pair: it takes 11 with"):
-        room(RowSettings(SPECIALS, 10), 3, 8, "a pair")
+        subword_capacity(RowSettings(SPECIALS, 10), 3, 8, "a pair")

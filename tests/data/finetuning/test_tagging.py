@@ -75,7 +75,9 @@ def test_every_word_has_one_place_and_rows_are_full(build, max_length, longest_w
         assert tokens.shape == (len(rows), width) and width <= max_length
         for row, ids in zip(tokens.tolist(), rows):
             assert row == ids + [PAD] * (width - len(ids))
-        assert batch["net_input"]["at"].tolist() == [row * width + column for row, column in at]
+        assert batch["net_input"]["token_indices"].tolist() == [
+            row * width + column for row, column in at
+        ]
         assert batch["target"].tolist() == labels and batch["target"].dtype == torch.int64
         assert batch["words"] == counts
         assert batch["target_count"] == sum(label >= 0 for label in labels)

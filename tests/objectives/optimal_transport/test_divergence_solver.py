@@ -24,6 +24,6 @@ def test_points_without_a_gradient_change_no_value():
     tensors = ragged(3, 9, 12, 5, 0.5)
     with_gradient = solve(*tensors, Settings(**SETTINGS, differentiate=True))
     without = solve(*tensors, Settings(**SETTINGS, differentiate=False))
-    assert without.of_x is without.of_y is None
+    assert without.x_gradient is without.y_gradient is None
     assert torch.equal(without.value, with_gradient.value)
-    assert torch.equal(without.of_x_weights, with_gradient.of_x_weights)
+    assert torch.equal(without.x_weights_gradient, with_gradient.x_weights_gradient)

@@ -262,8 +262,8 @@ class AmberCriterion(TermsCriterion):
         width = sample["sentence_mask"].size(1)
         rows = slice(-sample["sentence_mask"].size(0), None)
         tokens = sample["net_input"]["src_tokens"][rows, :width]
-        places = torch.arange(width, device=tokens.device)
-        outside = places >= sample["net_input"]["prefix_lengths"][rows].unsqueeze(1)
+        columns = torch.arange(width, device=tokens.device)
+        outside = columns >= sample["net_input"]["prefix_lengths"][rows].unsqueeze(1)
         return tokens.masked_fill(outside, self.task.source_dictionary.pad())
 
     def _sentence_alignment(self, encode, pairs: Pairs, sample, terms: Terms) -> None:

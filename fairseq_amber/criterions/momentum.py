@@ -149,9 +149,9 @@ class PairQueue(FullPrecision):
         real = pairs.keys[:, 2].sort(descending=True, stable=True).indices
         chosen = real[max(count - self.size, 0) : count]
         first = self.next + count - len(chosen)
-        places = torch.arange(first, first + len(chosen), device=chosen.device) % self.size
+        slots = torch.arange(first, first + len(chosen), device=chosen.device) % self.size
         for kept, new in zip(self.pairs, pairs):
-            kept.index_copy_(0, places, new[chosen].to(kept.dtype))
+            kept.index_copy_(0, slots, new[chosen].to(kept.dtype))
         self.next = (self.next + count) % self.size
 
     def get_extra_state(self) -> dict[str, int]:
@@ -205,11 +205,11 @@ class MomentumContrast(nn.Module):
         Returns:
             The anchors and the candidates that they choose among.
         """
-        place = sample.get("update_step") or 0
-        if place == 0:
+        step_index = sample.get("update_step") or 0
+        if step_index == 0:
             self._encode_update(sample, dtype)
         everyone = [step for step, _ in self.steps]
-        start = sum(len(step.keys) for step in everyone[:place]) + self.steps[place][1]
+        start = sum(len(step.keys) for step in everyone[:step_index]) + self.steps[step_index][1]
         candidates = Pairs.joined([*everyone, self.queue.pairs])
         n = len(pairs.keys)
         choice = Choice(
@@ -219,7 +219,7 @@ class MomentumContrast(nn.Module):
             ignore=ignored(pairs.keys, candidates.keys),
             own=slice(0, n),
         )
-        if place == len(self.steps) - 1:
+        if step_index == len(self.steps) - 1:
             update = sample["normalizers"]
             count = n * (not sample["filler"]) if update is None else update["pairs"]
             self.pending = Pairs.joined(everyone), count

@@ -98,12 +98,12 @@ class Step(NamedTuple):
         return Step(self.mine.detached(), self.everyone.detached(), self.offset)
 
 
-def choice_over(steps: Sequence[Step], place: int = 0) -> Choice:
+def choice_over(steps: Sequence[Step], step_index: int = 0) -> Choice:
     """Lets the anchors of several steps choose among the pairs of all of them.
 
     Args:
         steps: the steps, in order.
-        place: the index of the present step.
+        step_index: the index of the present step.
 
     Returns:
         The anchors and the candidates that they choose among.
@@ -113,7 +113,7 @@ def choice_over(steps: Sequence[Step], place: int = 0) -> Choice:
         n = len(step.mine.keys)
         start = candidates_before + step.offset
         positives.append(torch.arange(start, start + n, device=step.mine.keys.device))
-        if number == place:
+        if number == step_index:
             own = slice(anchors_before, anchors_before + n)
         anchors_before += n
         candidates_before += len(step.everyone.keys)
@@ -165,17 +165,17 @@ class UpdatePairs:
         update = sample["normalizers"]
         if scope == "rank" or update is None:
             return choice_over([Step(pairs, pairs, 0)])
-        place = sample.get("update_step")
-        if scope == "step" or place is None:
+        step_index = sample.get("update_step")
+        if scope == "step" or step_index is None:
             return choice_over([Step.gathered(pairs, update["step_pairs"])])
-        present = Step.gathered(pairs, update["update_heights"][place])
-        if place == 0:
+        present = Step.gathered(pairs, update["update_heights"][step_index])
+        if step_index == 0:
             self.steps = self._encode_ahead(present, sample, encode)
         steps = list(self.steps)
-        steps[place] = present
-        if place == len(steps) - 1:
+        steps[step_index] = present
+        if step_index == len(steps) - 1:
             self.steps = []
-        return choice_over(steps, place)
+        return choice_over(steps, step_index)
 
     @torch.no_grad()
     def _encode_ahead(self, present: Step, sample, encode) -> list[Step]:

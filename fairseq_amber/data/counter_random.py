@@ -51,8 +51,8 @@ def fingerprints(tokens: np.ndarray, mask: np.ndarray) -> np.ndarray:
         tokens: (R, T) int64 ids below 2^32.
         mask: (R, T) bool, True on the tokens that are compared.
     """
-    places = np.arange(tokens.shape[1], dtype=np.uint64) << np.uint64(32)
-    summands = np.where(mask, random_bits(places, tokens), np.uint64(0))
+    column_keys = np.arange(tokens.shape[1], dtype=np.uint64) << np.uint64(32)
+    summands = np.where(mask, random_bits(column_keys, tokens), np.uint64(0))
     return (summands.sum(axis=1, dtype=np.uint64) >> np.uint64(1)).astype(np.int64)
 
 

@@ -58,7 +58,7 @@ class MicroBatch:
         normalizers: the counts of the update; None outside a plan.
         update: this rank's parallel micro-batches of the update in their order, this one included;
             None if there are fewer than two, and for monolingual micro-batches.
-        update_step: the place of this micro-batch in ``update``.
+        update_step: the index of this micro-batch in ``update``.
     """
 
     __slots__ = ("indices", "draws", "parallel", "filler", "normalizers", "update", "update_step")
@@ -176,8 +176,8 @@ class EpochPlan(Sequence):
         for other in np.flatnonzero(parallel).tolist():
             at_step: Normalizers = {**normalizers, "step_pairs": int(heights[other])}
             siblings.append(self._examples(first + other, rank, at_step))
-        for place, sibling in enumerate(siblings):
-            sibling.update, sibling.update_step = tuple(siblings), place
+        for update_step, sibling in enumerate(siblings):
+            sibling.update, sibling.update_step = tuple(siblings), update_step
         return siblings[int(parallel[:position].sum())]
 
     def _examples(self, step: int, rank: int, normalizers: Normalizers) -> MicroBatch:

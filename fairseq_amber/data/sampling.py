@@ -238,10 +238,10 @@ def _assemble(passes: Sequence[_CorpusPass], update_freq: int) -> EpochPlan:
         one.table._replace(starts=one.table.starts + offset) for one, offset in zip(passes, offsets)
     ]
     steps = Steps(*(np.concatenate(columns) for columns in zip(*tables)))
-    place = np.empty(len(steps.parallel))
+    position = np.empty(len(steps.parallel))
     for kind in (False, True):
         members = steps.parallel == kind
-        place[members] = (np.arange(members.sum()) + 0.5) / max(members.sum(), 1)
-    order = np.lexsort((steps.parallel, place))
+        position[members] = (np.arange(members.sum()) + 0.5) / max(members.sum(), 1)
+    order = np.lexsort((steps.parallel, position))
     indices = passes[0].indices if len(passes) == 1 else np.concatenate([p.indices for p in passes])
     return EpochPlan(indices, Steps(*(column[order] for column in steps)), update_freq)

@@ -114,11 +114,11 @@ def _most_context(windows: Mapping[str, Sequence[int]], inside: np.ndarray) -> n
     context = np.minimum(offsets, length[rows] - 1 - offsets)
     rank = (100 * context + length[rows]) * len(first) + len(first) - 1 - rows  # all differ
     tokens = first[rows] + offsets
-    place = example[rows] * (tokens.max(initial=0) + 1) + tokens
-    highest = np.zeros(place.max(initial=0) + 1, dtype=np.int64)
-    np.maximum.at(highest, place, rank)
+    token_key = example[rows] * (tokens.max(initial=0) + 1) + tokens
+    highest = np.zeros(token_key.max(initial=0) + 1, dtype=np.int64)
+    np.maximum.at(highest, token_key, rank)
     out = np.zeros_like(inside)
-    out[rows, offsets] = rank == highest[place]
+    out[rows, offsets] = rank == highest[token_key]
     return out
 
 

@@ -167,8 +167,10 @@ def _replicates(
         sums = kept @ (first - second) + second.sum(axis=0)
         swapped_differences.append(_scores(sums) - _scores(both - sums))
         # weights (size, N): how often each resample draws each item, counted by one bincount.
-        places = rng.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
-        weights = np.bincount(places.ravel(), minlength=size * n).reshape(size, n).astype(float)
+        drawn_items = rng.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
+        weights = (
+            np.bincount(drawn_items.ravel(), minlength=size * n).reshape(size, n).astype(float)
+        )
         bootstrap_differences.append(_scores(weights @ first) - _scores(weights @ second))
         progress.update(size, work=size * items)
     return np.concatenate(swapped_differences), np.concatenate(bootstrap_differences)

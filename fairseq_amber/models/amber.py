@@ -90,7 +90,7 @@ class AmberEncoder(FairseqEncoder):
         )
 
     def max_positions(self) -> int:
-        """The largest length of a row, in subwords."""
+        """Returns the largest length of a row, in subwords."""
         return self.sentence_encoder.max_positions
 
 
@@ -246,7 +246,7 @@ class AmberModel(BaseFairseqModel):
         return len(self.encoder.sentence_encoder.layers)
 
     def max_positions(self) -> int:
-        """The largest length of a row, in subwords."""
+        """Returns the largest length of a row, in subwords."""
         return self.encoder.max_positions()
 
     def get_normalized_probs(self, net_output, log_probs: bool, sample=None) -> torch.Tensor:

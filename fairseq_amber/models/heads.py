@@ -25,7 +25,7 @@ class TokenHead(nn.Module):
         self.apply(initialize)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """(..., D) -> (..., outputs)."""
+        """Scores the states of tokens: (..., D) -> (..., outputs)."""
         return self.out_proj(F.dropout(states, self.dropout, self.training))
 
 
@@ -43,7 +43,7 @@ class SentenceHead(nn.Module):
         self.apply(initialize)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """(R, D) -> (R, outputs)."""
+        """Scores the states of the rows' first tokens: (R, D) -> (R, outputs)."""
         x = F.dropout(states, self.dropout, self.training)
         x = F.dropout(torch.tanh(self.dense(x)), self.dropout, self.training)
         return self.out_proj(x)
@@ -62,7 +62,7 @@ class SpanHead(nn.Module):
         self.apply(initialize)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """(..., D) -> (..., outputs)."""
+        """Scores the states of tokens: (..., D) -> (..., outputs)."""
         return self.out_proj(states)
 
 

@@ -39,7 +39,8 @@ class CrossLingualAlignmentConfig(FairseqDataclass):
         default=0.7,
         metadata={
             "help": "sample a language with a share p of all sentences in proportion to p^alpha, "
-            "and a pair likewise; 1 keeps the shares, 0 makes them equal (mBERT: 0.7)"
+            "and a pair with a share p of all pairs in the same way; 1 keeps the shares, "
+            "0 makes them equal (mBERT: 0.7)"
         },
     )
     parallel_share: float = field(

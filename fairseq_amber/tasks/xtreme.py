@@ -183,8 +183,8 @@ class XtremeTask(PlannedTask):
         data, learning = self.datasets[sample["split"]], self.learning
         chosen = learning.choose(scores, sample, Decoding())
         predictions = learning.predictions(chosen, sample, self.folder.labels)
-        places = map(data.locate, sample["id"].tolist())
-        answers = [self._gold_of(data.split, language).answers[i] for language, i in places]
+        locations = map(data.locate, sample["id"].tolist())
+        answers = [self._gold_of(data.split, language).answers[i] for language, i in locations]
         scored = [i for i, answer in enumerate(answers) if answer is not None]
         sums = learning.gold.count([predictions[i] for i in scored], [answers[i] for i in scored])
         return dict(zip(learning.gold.sum_names, sums))

@@ -91,7 +91,7 @@ def test_masking_and_points_take_the_words_of_encoded_wordpiece_text():
     assert [symbols[i] for i in ids] == text
     specials = Specials(0, 2, 1, len(symbols) - 1)
     boundaries = word_boundaries(symbols, specials)
-    assert PointFinder(PointSettings(), boundaries).places(ids).tolist() == list(range(3, 11))
+    assert PointFinder(PointSettings(), boundaries).positions(ids).tolist() == list(range(3, 11))
     rows = np.tile([0, *ids, 2], (200, 1))
     masking = Masking(MaskingRates(), specials.mask, (4, specials.mask), boundaries)
     masked = mask_rows(rows, np.full(200, 4), masking, np.arange(200, dtype=np.uint64) << 32)

@@ -122,7 +122,7 @@ class AlignmentDataset(FairseqDataset):
             - ``filler``: whether the batch is a filler; see ``data.plan.MicroBatch``.
             - ``normalizers``: the counts of the update, see ``data.plan.Normalizers``; None outside
               a plan, where each batch is normalised by itself.
-            - ``update_step``: the place of this step among the update's parallel steps, if a
+            - ``update_step``: the index of this step among the update's parallel steps, if a
               criterion contrasts pairs of several steps; at the first of them also
               ``update_sentences``: for each step what ``Collater.separate`` returns, and its
               ``filler``.

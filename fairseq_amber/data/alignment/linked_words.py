@@ -43,11 +43,11 @@ class LinkedWords:
         width = max(map(len, (*sources, *targets))) + SENTENCE_SPECIALS
         out = {}
         for side, (name, sentences) in enumerate((("first", sources), ("second", targets))):
-            places = [
+            indices = [
                 last_subwords(sentence, self.boundaries)[pair[:, side]] + 1 + width * row
                 for row, (sentence, pair) in enumerate(zip(sentences, links))
             ]
-            out[name] = torch.from_numpy(np.concatenate(places))
+            out[name] = torch.from_numpy(np.concatenate(indices))
         return out
 
     def lengths(self, sentences: TokenFile) -> np.ndarray:

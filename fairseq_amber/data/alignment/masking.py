@@ -159,18 +159,18 @@ def _choose_words(
     candidates = np.flatnonzero(sizes)
     rows = first[candidates] // t
     candidates = candidates[np.lexsort((order.flat[first[candidates]], rows))]
-    place = np.arange(len(rows)) - np.searchsorted(rows, rows)  # in its row's random order
+    rank_in_row = np.arange(len(rows)) - np.searchsorted(rows, rows)  # in its row's random order
 
     # The k-th word of every row at once.
-    ranked = np.zeros((place.max(initial=-1) + 1, b), dtype=np.int64)
-    ranked[place, rows] = sizes[candidates]
+    ranked = np.zeros((rank_in_row.max(initial=-1) + 1, b), dtype=np.int64)
+    ranked[rank_in_row, rows] = sizes[candidates]
     fits = np.empty_like(ranked, dtype=bool)
     left = budgets.astype(np.int64)
     for size, fit in zip(ranked, fits):
         np.less_equal(size, left, out=fit)
         left -= size * fit
     taken = np.zeros(len(first), dtype=bool)
-    taken[candidates] = fits[place, rows]
+    taken[candidates] = fits[rank_in_row, rows]
     chosen = maskable & taken[word]
     without_prediction = ~chosen.any(axis=1)
     if without_prediction.any():

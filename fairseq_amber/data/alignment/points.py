@@ -63,21 +63,21 @@ class PointFinder:
         sides = (targets, sources) if target_side == 0 else (sources, targets)
         out: dict[str, Any] = {"target_side": target_side}
         languages = pair.split("-")
-        places = (1 - target_side, target_side)
-        for name, sentences, place in zip(("source", "target"), sides, places):
-            index, weights, mask = self._side(sentences, width, languages[place])
+        language_indices = (1 - target_side, target_side)
+        for name, sentences, language_index in zip(("source", "target"), sides, language_indices):
+            index, weights, mask = self._side(sentences, width, languages[language_index])
             out[f"{name}_index"] = torch.from_numpy(index)
             out[f"{name}_weights"] = torch.from_numpy(weights)
             out[f"{name}_mask"] = torch.from_numpy(mask)
         out["targets"] = int(out["target_mask"].sum())
         return out
 
-    def places(self, sentence: np.ndarray) -> np.ndarray:
+    def positions(self, sentence: np.ndarray) -> np.ndarray:
         """Returns the positions of a sentence's n points in its row ``<s> x </s>``: (n,) int64."""
-        places = last_subwords(sentence, self.boundaries) + 1
+        positions = last_subwords(sentence, self.boundaries) + 1
         if self.settings.special_tokens:
-            places = np.concatenate(([0], places, [len(sentence) + 1]))
-        return places
+            positions = np.concatenate(([0], positions, [len(sentence) + 1]))
+        return positions
 
     def counts(self, sentences: TokenFile) -> np.ndarray:
         """Counts the points of each sentence of a file: (N,) int32."""
@@ -88,9 +88,9 @@ class PointFinder:
         self, sentences: Sequence[np.ndarray], width: int, language: str
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns (P, N) indices, weights and mask of one side, as ``batch`` describes them."""
-        places = [self.places(sentence) for sentence in sentences]
-        masses = [self._masses(x, positions, language) for x, positions in zip(sentences, places)]
-        index = [positions + width * row for row, positions in enumerate(places)]
+        positions = [self.positions(sentence) for sentence in sentences]
+        masses = [self._masses(*both, language) for both in zip(sentences, positions)]
+        index = [columns + width * row for row, columns in enumerate(positions)]
         if self.settings.pooled:
             if not self.settings.equal_sentences:
                 masses = [mass * len(mass) for mass in masses]
@@ -98,22 +98,22 @@ class PointFinder:
             weights = joined / joined.sum()
             return np.concatenate(index)[None], weights, np.ones(weights.shape, dtype=bool)
         most = max(map(len, index))
-        mask = np.arange(most) < np.array([len(positions) for positions in index])[:, None]
+        mask = np.arange(most) < np.array(list(map(len, index)))[:, None]
         # In fp64, because fairseq casts fp32 tensors of a batch to fp16, which would not sum to 1.
         padded, weights = np.zeros(mask.shape, np.int64), np.zeros(mask.shape, np.float64)
         padded[mask], weights[mask] = np.concatenate(index), np.concatenate(masses)
         return padded, weights, mask
 
-    def _masses(self, sentence: np.ndarray, places: np.ndarray, language: str) -> np.ndarray:
+    def _masses(self, sentence: np.ndarray, positions: np.ndarray, language: str) -> np.ndarray:
         """Returns the masses of a sentence's n points, which sum to 1: (n,) float64."""
         if not self.settings.idf:
-            return np.full(len(places), 1 / len(places))
+            return np.full(len(positions), 1 / len(positions))
         rarity = np.ones(len(sentence) + SENTENCE_SPECIALS)  # <s> and </s> are in all sentences
         if language in self.idf:  # other languages are not in the training text
             rarity[1:-1] = self.idf[language][sentence]
         # A word is as rare as the rarest of its subwords.
-        begins = np.concatenate(([0], places[:-1] + 1))
-        masses = np.maximum.reduceat(rarity[: places[-1] + 1], begins)
+        begins = np.concatenate(([0], positions[:-1] + 1))
+        masses = np.maximum.reduceat(rarity[: positions[-1] + 1], begins)
         return masses / masses.sum()
 
 

@@ -69,9 +69,9 @@ def kind_of(task: str) -> Kind:
     raise KeyError(task)
 
 
-def load_class(place: str) -> Any:
+def load_class(class_path: str) -> Any:
     """Imports the class that ``module:class`` names."""
-    module, name = place.split(":")
+    module, name = class_path.split(":")
     return getattr(import_module(module), name)
 
 

@@ -89,8 +89,10 @@ class AnswerGold(Gold):
         if not question.answers:
             return None
         answers = [answer.text for answer in question.answers]
-        place = question.context
-        return AskedQuestion(answers, self._contexts[place], self._offsets[place], rules)
+        context_index = question.context
+        return AskedQuestion(
+            answers, self._contexts[context_index], self._offsets[context_index], rules
+        )
 
     @staticmethod
     def count(

@@ -20,7 +20,7 @@ class QuestionDataset(TaskDataset):
     holds fewer, until they cover the context, as BERT's do.
 
     A batch of R windows also has ``target`` (R, 2) int64, the columns of the first and of the last
-    subword of the answer, 0 0 (the place of ``<s>``) if the window does not hold all of it, -1 -1
+    subword of the answer, 0 0 (the column of ``<s>``) if the window does not hold all of it, -1 -1
     if the question has no answer; and ``windows``, what ``metrics.answers.best_answers`` takes.
     """
 

@@ -139,7 +139,8 @@ class XtremeQaConfig(XtremePairConfig):
     max_query_length: int = field(
         default=MAX_QUERY_LENGTH,
         metadata={
-            "help": f"longer questions are cut to so many subwords (XTREME: {MAX_QUERY_LENGTH})"
+            "help": "largest number of subwords of a question; longer questions are cut "
+            f"(XTREME: {MAX_QUERY_LENGTH})"
         },
     )
 

@@ -77,9 +77,9 @@ def parse_squad(content: bytes, name: str, *, unique_ids: bool = True) -> SquadF
             most ids in XTREME's training files of TyDiQA repeat.
 
     Raises:
-        UserError: the content is not JSON of this form (the message names the line or the place), a
-            context or a question is empty, an id occurs twice, or the context does not have an
-            answer at the place given.
+        UserError: the content is not JSON of this form (the message names the line or the
+            paragraph), a context or a question is empty, an id occurs twice, or the context does
+            not have an answer at its ``answer_start``.
     """
     contexts: dict[str, int] = {}
     questions: list[Question] = []
@@ -87,15 +87,15 @@ def parse_squad(content: bytes, name: str, *, unique_ids: bool = True) -> SquadF
     for a, article in enumerate(_get(_load(content, name), "data", list, name), 1):
         paragraphs = _get(article, "paragraphs", list, f"{name}: article {a}")
         for p, paragraph in enumerate(paragraphs, 1):
-            place = f"{name}: article {a}, paragraph {p}"
-            context = _text(paragraph, "context", place)
+            location = f"{name}: article {a}, paragraph {p}"
+            context = _text(paragraph, "context", location)
             index = contexts.setdefault(context, len(contexts))
-            for q, entry in enumerate(_get(paragraph, "qas", list, place), 1):
-                question = _question(entry, context, index, name, f"{place}, question {q}")
+            for q, entry in enumerate(_get(paragraph, "qas", list, location), 1):
+                question = _question(entry, context, index, name, f"{location}, question {q}")
                 if unique_ids and question.id in ids:
                     raise UserError(
-                        f"{place}: the question id {question.id!r} is there twice; remove one of "
-                        "the questions (it may be in two files that are joined)"
+                        f"{location}: the question id {question.id!r} is there twice; remove one "
+                        "of the questions (it may be in two files that are joined)"
                     )
                 ids.add(question.id)
                 questions.append(question)
@@ -104,23 +104,23 @@ def parse_squad(content: bytes, name: str, *, unique_ids: bool = True) -> SquadF
     return SquadFile(list(contexts), questions)
 
 
-def _question(entry: Any, context: str, index: int, name: str, place: str) -> Question:
-    identity = _text(entry, "id", place)
-    place = f"{name}: question {identity!r}"
+def _question(entry: Any, context: str, index: int, name: str, location: str) -> Question:
+    identity = _text(entry, "id", location)
+    location = f"{name}: question {identity!r}"
     answers = []
-    for answer in _get(entry, "answers", list, place) if "answers" in entry else []:
-        text = _get(answer, "text", str, place)
-        start = _get(answer, "answer_start", int, place)
+    for answer in _get(entry, "answers", list, location) if "answers" in entry else []:
+        text = _get(answer, "text", str, location)
+        start = _get(answer, "answer_start", int, location)
         if not text:
             continue
         if start < 0 or not context.startswith(text, start):
             raise UserError(
-                f"{place}: the answer {_shorten(text)!r} is not in its context at character "
+                f"{location}: the answer {_shorten(text)!r} is not in its context at character "
                 f"{start}, {_shorten(context[max(start, 0) :])!r} is; mend answer_start, which "
                 "counts characters (code points) from 0, or remove the question"
             )
         answers.append(Answer(text, start))
-    return Question(identity, _text(entry, "question", place), index, tuple(answers))
+    return Question(identity, _text(entry, "question", location), index, tuple(answers))
 
 
 def _load(content: bytes, name: str) -> Any:
@@ -140,27 +140,27 @@ def _load(content: bytes, name: str) -> Any:
         raise UserError(f"{name}: JSON nested too deep; give a file in SQuAD's format") from None
 
 
-def _get(entry: Any, key: str, wanted: type, place: str) -> Any:
+def _get(entry: Any, key: str, wanted: type, location: str) -> Any:
     """Returns the value of a key; raises UserError unless it has the wanted type."""
     value = entry.get(key) if isinstance(entry, dict) else None
     if not isinstance(value, wanted) or isinstance(value, bool):
         names = {str: "text", int: "a whole number", list: "a list"}
         raise UserError(
-            f"{place}: {key!r} is missing or not {names[wanted]}; give a file in SQuAD's format "
+            f"{location}: {key!r} is missing or not {names[wanted]}; give a file in SQuAD's format "
             "(version 1.1)"
         )
     return value
 
 
-def _text(entry: Any, key: str, place: str) -> str:
+def _text(entry: Any, key: str, location: str) -> str:
     """Returns the text of a key; raises UserError if it has only white space."""
-    text = _get(entry, key, str, place)
+    text = _get(entry, key, str, location)
     if not text.strip():
-        raise UserError(f"{place}: its {key} is empty; fill it in, or remove it")
+        raise UserError(f"{location}: its {key} is empty; fill it in, or remove it")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise UserError(f"{place}: its {key} holds half a surrogate pair; mend it") from None
+        raise UserError(f"{location}: its {key} holds half a surrogate pair; mend it") from None
     return text
 
 

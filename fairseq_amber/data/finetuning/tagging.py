@@ -84,7 +84,7 @@ class TaggingDataset(TaskDataset):
     def _complete(self, batch: dict[str, Any], samples: list[dict[str, Any]]) -> None:
         columns = [row for sample in samples for row in sample["columns"]]
         width = batch["net_input"]["src_tokens"].size(1)
-        word_positions = [row * width + places for row, places in enumerate(columns)]
+        word_positions = [row * width + row_columns for row, row_columns in enumerate(columns)]
         labels = [sample["labels"] for sample in samples]
         batch["net_input"]["token_indices"] = torch.from_numpy(np.concatenate(word_positions))
         batch["target"] = torch.from_numpy(np.concatenate(labels).astype(np.int64))

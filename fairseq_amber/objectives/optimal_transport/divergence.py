@@ -115,8 +115,8 @@ def _by_size(
 
     The data of a group fits into the cache of a CPU.
     """
-    places = [torch.arange(1, w.size(1) + 1) * (w > 0) for w in (x_weights, y_weights)]
-    lengths = torch.stack([place.amax(dim=1).clamp_min(1) for place in places])
+    positions = [torch.arange(1, w.size(1) + 1) * (w > 0) for w in (x_weights, y_weights)]
+    lengths = torch.stack([position.amax(dim=1).clamp_min(1) for position in positions])
     parts = []
     for problem_indices in lengths.amax(dim=0).argsort().split(_PROBLEMS_AT_ONCE):
         n, m = lengths[:, problem_indices].amax(dim=1).tolist()

@@ -148,8 +148,8 @@ def _costs(points: list[torch.Tensor], length: int, p: int, debias: bool) -> tor
     norms = [z.square().sum(dim=2) for z in points]
     pairs = [(0, 1), (0, 0), (1, 1)] if debias else [(0, 1)]
     squares = points[0].new_zeros(len(pairs) + 1, points[0].size(0), length, length)
-    for place, (i, j) in zip((0, 2, 3), pairs):
-        block = squares[place, :, : points[i].size(1), : points[j].size(1)]
+    for side, (i, j) in zip((0, 2, 3), pairs):
+        block = squares[side, :, : points[i].size(1), : points[j].size(1)]
         torch.add(norms[i].unsqueeze(2), norms[j].unsqueeze(1), out=block)
         block.baddbmm_(points[i], points[j].transpose(1, 2), alpha=-2)
     squares[1] = squares[0].transpose(1, 2)

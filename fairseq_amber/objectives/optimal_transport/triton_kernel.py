@@ -185,9 +185,9 @@ def _iterate(
     fold_row = tl.arange(0, FOLDS * ROWS)
     row = (fold_row % ROWS)[:, None]
     column = (fold_row // ROWS * WIDTH)[:, None] + tl.arange(0, WIDTH)[None, :]
-    places = row.to(tl.int64) * row_stride + column.to(tl.int64) * column_stride
+    offsets = row.to(tl.int64) * row_stride + column.to(tl.int64) * column_stride
     inside = (row < rows) & (column < columns)
-    log_kernel = tl.load(cost + problem * problem_stride + places, mask=inside, other=0.0) * factor
+    log_kernel = tl.load(cost + problem * problem_stride + offsets, mask=inside, other=0.0) * factor
     valid = row_valid[:, None][None, :, :] & column_valid[:, None, :]
     log_kernel = tl.where(valid, tl.reshape(log_kernel, (FOLDS, ROWS, WIDTH)), 0.0)
 

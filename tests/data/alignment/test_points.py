@@ -104,12 +104,12 @@ def slow_side(sentences, pieces, settings, idf):
 )
 def test_a_word_stands_at_its_last_subword(pieces, text, last):
     sentence = encoded(text, pieces)
-    assert finder(pieces).places(sentence).tolist() == last
-    with_specials = finder(pieces, special_tokens=True).places(sentence).tolist()
+    assert finder(pieces).positions(sentence).tolist() == last
+    with_specials = finder(pieces, special_tokens=True).positions(sentence).tolist()
     assert with_specials == [0, *last, len(sentence) + 1]
     every = list(range(1, len(sentence) + 1))
-    assert finder(pieces, words=False).places(sentence).tolist() == every
-    alone = finder(pieces, words=False, special_tokens=True).places(sentence).tolist()
+    assert finder(pieces, words=False).positions(sentence).tolist() == every
+    alone = finder(pieces, words=False, special_tokens=True).positions(sentence).tolist()
     assert alone == list(range(len(sentence) + 2))
 
 
@@ -215,7 +215,7 @@ def test_a_file_is_counted_as_its_sentences_are_found(
             points = finder(pieces, words=words, special_tokens=special_tokens)
             counts = points.counts(file)
             assert counts.dtype == np.int32
-            assert counts.tolist() == [len(points.places(sentence)) for sentence in drawn]
+            assert counts.tolist() == [len(points.positions(sentence)) for sentence in drawn]
 
 
 @pytest.mark.parametrize("limit", [3, 1000])

@@ -123,12 +123,11 @@ class _EncodedStrings(dict):
 
 def _tokenizers():
     try:
+        import tokenizers
         import tokenizers.decoders
         import tokenizers.models
         import tokenizers.normalizers
         import tokenizers.pre_tokenizers
-
-        import tokenizers
     except ImportError:
         raise UserError("WordPiece needs the tokenizers package; pip install tokenizers") from None
     return tokenizers

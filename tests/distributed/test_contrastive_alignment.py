@@ -3,20 +3,17 @@
 Neither the cut of an update into ranks and micro-batches nor an interruption changes the result.
 """
 
-import socket
-from datetime import timedelta
-
 import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from omegaconf import OmegaConf
 
 from fairseq_amber.criterions.contrastive_alignment import ContrastiveAlignmentConfig
 from fairseq_amber.data.plan import MicroBatch
 from fairseq_amber.files.torch_file import read_torch_file
 from fairseq_programs import USER_DIR, run_fairseq
+from gloo_ranks import run_on_ranks
 
 SETTINGS = {
     "in batch": {"contrast_symmetric": True, "contrast_projection": 5},
@@ -69,28 +66,13 @@ def train(model, criterion, updates, reduce=lambda gradient: gradient):
     return gradients, state
 
 
-def run_rank(rank, world, port, model, criterion, task, updates, output):
-    address = f"tcp://127.0.0.1:{port}"
-    timeout = timedelta(seconds=60)
-    dist.init_process_group(
-        "gloo", init_method=address, rank=rank, world_size=world, timeout=timeout
-    )
-
+def train_on_rank(rank, world, model, criterion, task, updates, output):
     def reduce(gradient):
         dist.all_reduce(gradient)
         return gradient
 
-    try:
-        own = [(samples_of(task, update[rank::world]), len(update)) for update in updates]
-        torch.save(train(model, criterion, own, reduce), output / f"{rank}.pt")
-    finally:
-        dist.destroy_process_group()
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    own = [(samples_of(task, update[rank::world]), len(update)) for update in updates]
+    torch.save(train(model, criterion, own, reduce), output / f"{rank}.pt")
 
 
 def one_large_batch(task, update):
@@ -143,8 +125,7 @@ def test_the_cut_does_not_matter(make_task, make_model, tmp_path, settings, worl
         own = [(samples_of(task, update), len(update)) for update in updates]
         cuts = [train(model, criterion, own)]
     else:
-        arguments = (world, free_port(), model, criterion, task, updates, tmp_path)
-        mp.start_processes(run_rank, args=arguments, nprocs=world, start_method="fork")
+        run_on_ranks(world, train_on_rank, model, criterion, task, updates, tmp_path)
         cuts = [torch.load(tmp_path / f"{rank}.pt") for rank in range(world)]
     gradients, queue = train(*fresh(), [one_large_batch(task, u) for u in updates])
     for cut_gradients, cut_queue in cuts:

@@ -4,14 +4,10 @@ Where each problem is a single pair, the cut of an update into ranks and micro-b
 matter.
 """
 
-import socket
-from datetime import timedelta
-
 import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from omegaconf import OmegaConf
 
 from fairseq_amber.criterions.amber import AmberCriterionConfig
@@ -20,6 +16,7 @@ from fairseq_amber.criterions.transport_config import TransportConfig
 from fairseq_amber.data.plan import MicroBatch
 from fairseq_amber.files.torch_file import read_torch_file
 from fairseq_programs import USER_DIR, run_fairseq
+from gloo_ranks import run_on_ranks
 
 pytestmark = pytest.mark.distributed
 
@@ -84,25 +81,11 @@ def gradient_of(model, criterion, samples):
     return torch.cat([p.grad.flatten() for p in model.parameters()])
 
 
-def run_rank(rank, world, port, model, task, criterion, update, output):
-    address = f"tcp://127.0.0.1:{port}"
-    timeout = timedelta(seconds=60)
-    dist.init_process_group(
-        "gloo", init_method=address, rank=rank, world_size=world, timeout=timeout
-    )
-    try:
-        gradient = gradient_of(model, criterion, samples_of(task, update[rank::world]))
-        dist.all_reduce(gradient)
-        if rank == 0:
-            torch.save(gradient, output)
-    finally:
-        dist.destroy_process_group()
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+def save_gradient(rank, world, model, task, criterion, update, output):
+    gradient = gradient_of(model, criterion, samples_of(task, update[rank::world]))
+    dist.all_reduce(gradient)
+    if rank == 0:
+        torch.save(gradient, output)
 
 
 def gradient_of_ranks(world, model, task, criterion, update, folder):
@@ -110,8 +93,7 @@ def gradient_of_ranks(world, model, task, criterion, update, folder):
     if world == 1:
         return gradient_of(model, criterion, samples_of(task, update)) / len(update)
     output = folder / "gradient.pt"
-    arguments = (world, free_port(), model, task, criterion, update, output)
-    mp.start_processes(run_rank, args=arguments, nprocs=world, start_method="fork")
+    run_on_ranks(world, save_gradient, model, task, criterion, update, output)
     return torch.load(output) / len(update)
 
 

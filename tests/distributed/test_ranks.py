@@ -1,17 +1,14 @@
 """The same update gives the same gradient however it is cut into ranks and micro-batches."""
 
-import socket
-from datetime import timedelta
-
 import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from omegaconf import OmegaConf
 
 from fairseq_amber.criterions.amber import AmberCriterionConfig
 from fairseq_amber.data.plan import MicroBatch
+from gloo_ranks import run_on_ranks
 
 pytestmark = pytest.mark.distributed
 
@@ -27,12 +24,6 @@ TERMS = {
 }
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def gradient_of(model, criterion, samples):
     """The gradient that fairseq sums over the micro-batches of one rank."""
     model.zero_grad()
@@ -46,33 +37,18 @@ def samples_of(task, batches):
     return [data.collater([data[item] for item in batch]) for batch in batches]
 
 
-def run_rank(rank, world, port, model, task, criterion, plan, output):
-    dist.init_process_group(
-        "gloo",
-        init_method=f"tcp://127.0.0.1:{port}",
-        rank=rank,
-        world_size=world,
-        timeout=timedelta(seconds=60),
-    )
-    try:
-        gradient = gradient_of(model, criterion, samples_of(task, plan[rank::world]))
-        dist.all_reduce(gradient)
-        if rank == 0:
-            torch.save(gradient, output)
-    finally:
-        dist.destroy_process_group()
+def save_gradient(rank, world, model, task, criterion, plan, output):
+    gradient = gradient_of(model, criterion, samples_of(task, plan[rank::world]))
+    dist.all_reduce(gradient)
+    if rank == 0:
+        torch.save(gradient, output)
 
 
 def gradient_of_ranks(world, model, task, criterion, update, folder):
     """The gradient after fairseq has divided by the number of micro-batches."""
     if world == 1:
         return gradient_of(model, criterion, samples_of(task, update)) / len(update)
-    mp.start_processes(
-        run_rank,
-        args=(world, free_port(), model, task, criterion, update, folder / "gradient.pt"),
-        nprocs=world,
-        start_method="fork",
-    )
+    run_on_ranks(world, save_gradient, model, task, criterion, update, folder / "gradient.pt")
     return torch.load(folder / "gradient.pt") / len(update)
 
 

@@ -1,22 +1,12 @@
 """However many ranks encode a part of the sentences, the accuracy is the same to the bit."""
 
-import socket
-from datetime import timedelta
-
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 
 from fairseq_amber.tasks.retrieval_validation import RetrievalValidation
+from gloo_ranks import run_on_ranks
 
 pytestmark = pytest.mark.distributed
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def result(folder, dictionary, model, batch_tokens):
@@ -30,18 +20,8 @@ def result(folder, dictionary, model, batch_tokens):
     return validation._measured, kept
 
 
-def run_rank(rank, world, port, output, *arguments):
-    dist.init_process_group(
-        "gloo",
-        init_method=f"tcp://127.0.0.1:{port}",
-        rank=rank,
-        world_size=world,
-        timeout=timedelta(seconds=60),
-    )
-    try:
-        torch.save(result(*arguments), output / f"{rank}.pt")
-    finally:
-        dist.destroy_process_group()
+def save_result(rank, world, output, *arguments):
+    torch.save(result(*arguments), output / f"{rank}.pt")
 
 
 @pytest.mark.parametrize("world, batch_tokens", [(2, 100), (2, 100_000), (3, 300)])
@@ -49,12 +29,7 @@ def test_ranks_agree_with_one(data_folder, dictionary, make_model, tmp_path, wor
     arguments = (data_folder, dictionary, make_model(), batch_tokens)
     accuracy, vectors = result(*arguments)
     assert len(vectors) == 2 and 0 < accuracy["retrieval"] < 100
-    mp.start_processes(
-        run_rank,
-        args=(world, free_port(), tmp_path, *arguments),
-        nprocs=world,
-        start_method="fork",
-    )
+    run_on_ranks(world, save_result, tmp_path, *arguments)
     for rank in range(world):
         found, parts = torch.load(tmp_path / f"{rank}.pt")
         assert found == accuracy

@@ -16,7 +16,7 @@ import threading
 import traceback
 from pathlib import Path
 
-USER_DIR = Path(__file__).resolve().parent.parent / "fairseq_amber"
+USER_DIR = Path(__file__).resolve().parents[2] / "fairseq_amber"
 TIMEOUT = 300  # seconds
 
 

@@ -63,6 +63,9 @@ class PlannedTask(FairseqTask):
 
         Returns:
             The corpora that batches are drawn from, each with at least one example.
+
+        Raises:
+            NotImplementedError: always; each task implements it.
         """
         raise NotImplementedError
 

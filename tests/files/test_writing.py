@@ -113,3 +113,18 @@ def test_a_disk_that_is_full_at_the_end_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="No space left"), atomic_writer(tmp_path / "x") as file:
         file.write("text")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_file_that_tells_of_the_others_comes_last(tmp_path, monkeypatch):
+    target = tmp_path / "folder"
+    target.mkdir()
+    (target / "old").write_text("old")
+    moved = []
+    replace = os.replace
+    monkeypatch.setattr(
+        os, "replace", lambda source, place: moved.append(place.name) or replace(source, place)
+    )
+    with atomic_folder(target, last="a-index") as folder:
+        for name in ("a-index", "b", "c"):
+            (folder / name).write_text(name)
+    assert sorted(moved[:-1]) == ["b", "c"] and moved[-1] == "a-index"

@@ -96,7 +96,11 @@ class Gold(ABC):
         return predicted
 
     def n_best(self, predicted: Sequence[Any]) -> dict[str, Any]:
-        """Returns several predictions for each example, by its id."""
+        """Returns several predictions for each example, by its id.
+
+        Raises:
+            NotImplementedError: the kind does not have ids (``by_id``); ``evaluate`` does not ask.
+        """
         raise NotImplementedError
 
     @classmethod

@@ -9,6 +9,7 @@ import torch
 from fairseq.data import Dictionary
 from fairseq.data.indexed_dataset import MMapIndexedDatasetBuilder
 
+from checkpoint_fixtures import PAIRS as SENTENCE_PAIRS
 from fairseq_amber.data.alignment.corpora import load_corpora
 from fairseq_amber.data.alignment.linked_words import LinkedWords
 from fairseq_amber.data.alignment.training_links import LinkFile
@@ -20,13 +21,7 @@ from fairseq_amber.inference.word_alignment.link_files import format_pharaoh
 from fairseq_amber.inference.word_alignment.word_aligner import Aligner, encode_units
 from fairseq_amber.tokenizers.dictionary import load_dictionary
 
-PAIRS = [
-    ("ein rotes Haus steht am See .", "a red house stands by the lake ."),
-    ("der Hund schläft heute", "the dog sleeps today"),
-    ("wir sehen zwei alte Bäume im Garten .", "we see two old trees in the garden ."),
-    ("ja", "yes"),
-    ("die Kinder lesen ein Buch über Schiffe , nicht wahr ?", "the children read , don't they ?"),
-]
+PAIRS = SENTENCE_PAIRS[:5]
 # What the filters drop, between pairs that they keep: empty, too long for its partner, too long.
 DROPPED = [("", "yes"), ("ja", "yes " * 30), ("Haus " * 300, "a " * 300)]
 UNSEEN = [("木が見える。 ein Haus☃", "we see 木 trees"), ("☃ ☃☃ ja", "yes\u3000☃")]

@@ -28,6 +28,7 @@ from stock_training import stock_criterion, stock_model, stock_sample, stock_tar
 import fairseq_amber  # noqa: F401  (registers the plugin)
 from fairseq_amber.criterions.amber import AmberCriterion, AmberCriterionConfig
 from fairseq_amber.data.alignment.collater import Collater
+from fairseq_amber.data.alignment.example import Example
 from fairseq_amber.data.alignment.masking import Masking, MaskingRates
 from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.data.layout import Specials
@@ -147,18 +148,24 @@ def criterion_of(dictionary: Dictionary, name: str) -> AmberCriterion:
     return AmberCriterion(argparse.Namespace(source_dictionary=dictionary), cfg)
 
 
+def examples_of(pairs, criterion: AmberCriterion) -> list[Example]:
+    """The pairs as a criterion reads them; for MLM, both sides of all pairs as sentences."""
+    read = pairs if criterion.needs.tlm else [(side,) for sides in zip(*pairs) for side in sides]
+    return [Example(0, "x-y", draw, sentences) for draw, sentences in enumerate(read)]
+
+
 def batch_of(dictionary, pairs, criterion: AmberCriterion, device: str) -> dict[str, Any]:
-    """The batch of all pairs for a criterion; for MLM, both sides of all pairs as sentences."""
-    make = collater(dictionary, criterion.needs)
-    sources, targets = zip(*pairs)
-    if criterion.needs.tlm:
-        sample = make.pairs(sources, targets, range(len(pairs)), 1)
-    else:
-        sample = make.sentences(sources + targets, range(2 * len(pairs)), 1)
-    sample.update(
-        parallel=criterion.needs.tlm, filler=False, normalizers=None, nsentences=len(pairs)
-    )
+    """The batch of all pairs for a criterion."""
+    sample = collater(dictionary, criterion.needs).batch(examples_of(pairs, criterion), 1)
+    sample.update(filler=False, normalizers=None, step=0)
     return fairseq.utils.move_to_cuda(sample) if device != "cpu" else sample
+
+
+def block_of(dictionary, pairs, criterion: AmberCriterion, device: str) -> dict[str, Any]:
+    """All pairs for a criterion in one rectangle."""
+    rows = collater(dictionary, criterion.needs).rows
+    block = rows.pairs(examples_of(pairs, criterion), 1)
+    return fairseq.utils.move_to_cuda(block) if device != "cpu" else block
 
 
 def ours(args, dictionary, pairs, name: str) -> Callable[[], None]:
@@ -179,16 +186,16 @@ def ours(args, dictionary, pairs, name: str) -> Callable[[], None]:
 def literal(args, dictionary, pairs) -> Callable[[], None]:
     """A step of AMBER as the paper writes it, with our encoder.
 
-    It takes one pass for TLM, two for WA and two for SA, and one backward pass for each term. The
-    rows of SA, which hold one sentence, are as short as possible.
+    It takes one pass for TLM, two for WA and two for SA, and one backward pass for each term. Each
+    pass is over all pairs; the rows of SA, which hold one sentence, are as short as possible.
     """
     model = model_of(args, dictionary)
     optimizer = optimizer_of(model)
     criterion = criterion_of(dictionary, "amber")
-    sample = batch_of(dictionary, pairs, criterion, args.device)
-    tlm = batch_of(dictionary, pairs, criterion_of(dictionary, "tlm"), args.device)
+    sample = block_of(dictionary, pairs, criterion, args.device)
+    tlm = block_of(dictionary, pairs, criterion_of(dictionary, "tlm"), args.device)
     masked_tokens, _ = stock_targets(tlm)
-    separate = collater(dictionary, Needs()).separate(*zip(*pairs))
+    separate = collater(dictionary, Needs()).rows.separate(examples_of(pairs, criterion))
     n = len(pairs)
     positives = torch.arange(n, device=args.device)
     net_input = sample["net_input"]

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from fairseq.data import ListDataset, iterators
 
-from fairseq_amber.data.plan import EpochPlan, Steps
+from fairseq_amber.data.plan import EpochPlan, Updates
 from fairseq_amber.data.plan_iterator import PlanIterator
 
 BATCHES = 50
@@ -33,20 +33,19 @@ BATCHES = 50
 
 def fairseq_amber_epoch(workers: int):
     """Our iterator over batches of one example each."""
-    steps = Steps(
-        starts=np.arange(BATCHES)[:, None],
-        sizes=np.ones((BATCHES, 1), int),
-        predicted_counts=np.ones((BATCHES, 1), int),
-        fillers=np.zeros((BATCHES, 1), bool),
-        parallel=np.ones(BATCHES, bool),
-        point_and_link_counts=np.zeros((BATCHES, 1, 2), int),
+    updates = Updates(
+        indices=np.arange(BATCHES),
+        ends=np.arange(BATCHES + 1),
+        firsts=np.arange(BATCHES + 1),
+        pairs=np.ones(BATCHES, int),
+        counts=np.zeros((BATCHES, 4), int),
     )
-    plan = EpochPlan(np.arange(BATCHES), steps, 1)
+    plan = EpochPlan(updates, 1, 1)
     return PlanIterator(plan, dataset=_Numbers([]), collate_fn=torch.stack, num_workers=workers)
 
 
 class _Numbers(ListDataset):
-    """A dataset in which an example is the start of a step of the plan."""
+    """A dataset in which an example is its number in the plan."""
 
     def __getitem__(self, item):
         return torch.tensor([int(item[0])])

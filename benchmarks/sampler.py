@@ -83,6 +83,7 @@ def fairseq_amber_route(lengths, max_tokens: int):
     from fairseq_amber.data.layout import Specials
     from fairseq_amber.data.plan_iterator import PlanIterator
     from fairseq_amber.data.sampling import plan_epoch
+    from fairseq_amber.data.update_size import UpdateSize
 
     corpora = [ParallelCorpus(name, *map(Side, sizes)) for name, sizes in lengths.items()]
     masking = Masking(MaskingRates(), mask=99, ordinary=(4, 99))
@@ -92,10 +93,10 @@ def fairseq_amber_route(lengths, max_tokens: int):
         plan = plan_epoch(
             dataset.sources(),
             BatchLimits(max_tokens, None, 8),
+            UpdateSize(micro_batches=4 * RANKS),
             alpha=0.7,
             parallel_share=0.5,
             world=RANKS,
-            update_freq=4,
             seed=(1, 1),
         )
         iterator = PlanIterator(

@@ -7,6 +7,7 @@ from typing import Any
 
 import fairseq
 import torch
+import torch.nn.functional as F
 from fairseq.criterions.masked_lm import MaskedLmLoss
 from fairseq.data import Dictionary
 from fairseq.models.roberta import RobertaModel
@@ -30,22 +31,30 @@ def stock_criterion(dictionary: Dictionary) -> MaskedLmLoss:
 
 
 def stock_sample(sample: dict[str, Any], dictionary: Dictionary) -> dict[str, Any]:
-    """The rows and masked tokens of one of our batches, as ``masked_lm`` takes them."""
-    tokens = sample["net_input"]["src_tokens"]
-    masked, targets = stock_targets(sample)
+    """The rows and masked tokens of one of our batches, as ``masked_lm`` takes them: the rows of
+    all blocks in one rectangle."""
+    pad = dictionary.pad()
+    width = max(block["net_input"]["src_tokens"].size(1) for block in sample["blocks"])
+    rows, targets = [], []
+    for block in sample["blocks"]:
+        tokens = block["net_input"]["src_tokens"]
+        masked, target = stock_targets(block)
+        margin = (0, width - tokens.size(1))
+        rows.append(F.pad(tokens, margin, value=pad))
+        targets.append(F.pad(target.masked_fill(~masked, pad), margin, value=pad))
     return {
-        "net_input": {"src_tokens": tokens},
-        "target": targets.masked_fill(~masked, dictionary.pad()),
+        "net_input": {"src_tokens": torch.cat(rows)},
+        "target": torch.cat(targets),
         "ntokens": sample["ntokens"],
-        "nsentences": len(tokens),
+        "nsentences": sum(map(len, rows)),
     }
 
 
-def stock_targets(sample: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
-    """The masked tokens of one of our batches, (B, T) bool, and their targets, (B, T)."""
-    positions, slots = sample["net_input"]["predicted"]
+def stock_targets(block: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The masked tokens of a block of ours, (B, T) bool, and their targets, (B, T)."""
+    positions, slots = block["net_input"]["predicted"]
     rows = torch.arange(len(positions), device=positions.device)
     rows = rows.unsqueeze(1).expand_as(positions)
-    target = torch.full_like(sample["net_input"]["src_tokens"], -1)
-    target[rows.flatten()[slots], positions.flatten()[slots]] = sample["target"]
+    target = torch.full_like(block["net_input"]["src_tokens"], -1)
+    target[rows.flatten()[slots], positions.flatten()[slots]] = block["target"]
     return target != -1, target

@@ -28,10 +28,10 @@ VOCAB_SIZE=${VOCAB_SIZE:-12000}
 PREPARE_FLAGS=${PREPARE_FLAGS:-"--character-coverage 0.9995"}
 export ARCH=${ARCH:-amber_tiny}
 export MODEL_FLAGS=${MODEL_FLAGS-"--encoder-layers 4 --encoder-embed-dim 256 --encoder-ffn-embed-dim 1024 --dropout 0 --attention-dropout 0"}
-# Batches are cut by sentences, so that all that read pairs read the same ones.
-export CRITERION_FLAGS=${CRITERION_FLAGS-"--batch-size 48"} MAX_TOKENS=${MAX_TOKENS:-20000}
+# Updates are counted in examples, so that all that read pairs read the same ones.
+export UPDATE_EXAMPLES=${UPDATE_EXAMPLES:-48} MAX_TOKENS=${MAX_TOKENS:-20000} CRITERION_FLAGS=${CRITERION_FLAGS:-}
 export LENGTH=${LENGTH:-128} UPDATES=${UPDATES:-600} LR=${LR:-1e-3} PARALLEL_SHARE=${PARALLEL_SHARE:-0.75}
-export UPDATE_FREQ=${UPDATE_FREQ:-1} WORKERS=${WORKERS:-0} SAVE_EVERY=${SAVE_EVERY:-300}
+export WORKERS=${WORKERS:-0} SAVE_EVERY=${SAVE_EVERY:-300}
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 # said by fairseq about its own code
 export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"

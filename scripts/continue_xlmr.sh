@@ -17,7 +17,7 @@ NAME=$3
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 export UPDATES=${UPDATES:-20000} LR=${LR:-5e-5} # a tenth of what starts from nothing
-export MAX_TOKENS=${MAX_TOKENS:-4096} UPDATE_FREQ=${UPDATE_FREQ:-4}
+export MAX_TOKENS=${MAX_TOKENS:-4096} UPDATE_TOKENS=${UPDATE_TOKENS:-16384}
 POOLING=${POOLING:-mean}                 # what sentence-transformers is told to take: mean or cls
 
 bash scripts/setup.sh

@@ -36,7 +36,7 @@ SEEDS=${SEEDS:-"1 2 3"}
 JOBS=${JOBS:-}                           # runs at once; default: one for each core, 1 on a GPU
 UPDATES=${UPDATES:-150}                  # arXiv 2110.02887: one epoch of 250,000 pairs a language
 LR=${LR:-2e-4}                           # arXiv 2110.02887: 5e-5, for some 5,000 updates
-BATCH=${BATCH:-24} UPDATE_FREQ=${UPDATE_FREQ:-2} # arXiv 2110.02887
+BATCH=${BATCH:-24}                       # of each pair of languages in an update (arXiv 2110.02887)
 LENGTH=${LENGTH:-128} PRECISION=${PRECISION:-} FLAGS=${FLAGS:-}
 PLOT=${PLOT:-9}                          # the pair of the first test file whose plan is drawn
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
@@ -47,7 +47,7 @@ bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 mkdir -p "$OUT"
 settings="$CHECKPOINT $DATA $TUNE $TUNE_PAIRS $RAW $LANGUAGES $CORPORA $ARCH $MODEL_FLAGS $BASE_UPDATES \
-$UPDATES $LR $BATCH $UPDATE_FREQ $LENGTH $PRECISION $FLAGS $TATOEBA_PAIRS $GOLD_PAIRS"
+$UPDATES $LR $BATCH $LENGTH $PRECISION $FLAGS $TATOEBA_PAIRS $GOLD_PAIRS"
 [ -e "$OUT/settings" ] || echo "$settings" >"$OUT/settings"
 [ "$settings" = "$(cat "$OUT/settings")" ] ||
   { echo "ot_finetune: $OUT holds runs of other settings ($OUT/settings): give another OUT" >&2; exit 2; }
@@ -117,6 +117,7 @@ case " $SYSTEMS " in *" l2 "*)
   } ;;
 esac
 
+LANGUAGE_PAIRS=$(find "$TUNE/parallel" -mindepth 1 -maxdepth 1 -type d | wc -l)
 flags_of() { # system -> its flags
   case $1 in
     word-batch) echo "--criterion ot_alignment" ;; # the paper's
@@ -141,14 +142,14 @@ finetune() { # system, seed
   # --finetune-from-model also names the frozen encoder, at the start and on resuming alike.
   # shellcheck disable=SC2086  # several words
   fairseq-train "$TUNE" "${common[@]}" $flags $FLAGS "${paths[@]}" \
-    --multilang-sampling-alpha 0 --batch-size "$BATCH" --update-freq "$UPDATE_FREQ" --lr "$LR" \
+    --multilang-sampling-alpha 0 --batch-size "$((BATCH * LANGUAGE_PAIRS))" --lr "$LR" \
     --lr-scheduler polynomial_decay --warmup-updates $((UPDATES / 8)) \
     --total-num-update "$UPDATES" --max-update "$UPDATES" --seed "$2" --save-dir "$run" \
     --tensorboard-logdir "$run/tensorboard" &&
   measure "$run/checkpoint_last.pt" "$run" "$1"
 }
 export -f measure flags_of finetune
-export OUT DATA TUNE CHECKPOINT TATOEBA TATOEBA_PAIRS GOLD GOLD_PAIRS FLAGS BATCH UPDATE_FREQ LR UPDATES
+export OUT DATA TUNE CHECKPOINT TATOEBA TATOEBA_PAIRS GOLD GOLD_PAIRS FLAGS BATCH LANGUAGE_PAIRS LR UPDATES
 COMMON=$(printf '%s\n' "${common[@]}") # a word a line: a path may hold spaces
 export COMMON
 # shellcheck disable=SC2016  # the inner bash expands it

@@ -6,11 +6,11 @@
 #
 # RAW holds {train,valid}.<src>-<tgt>.<lang> (aligned lines) and {train,valid}.<lang>; NAME names
 # data-bin/NAME and runs/NAME. The same command on a CPU, one GPU, all GPUs of a machine, or several
-# machines that share this folder (NODES, NODE_RANK, HEAD; docs/training.md). More GPUs at the same
-# UPDATE_FREQ make larger updates: divide UPDATE_FREQ by their number to keep them.
+# machines that share this folder (NODES, NODE_RANK, HEAD; docs/training.md): an update holds the same
+# text everywhere, and more GPUs share out the work.
 # Interrupted, the same command continues.
 set -euo pipefail
-[ $# -eq 2 ] || { sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+[ $# -eq 2 ] || { sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 RAW=$(realpath "$1")
 NAME=$2
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -21,7 +21,7 @@ SENTENCEPIECE=${SENTENCEPIECE:-}         # an existing model, such as XLM-R's, i
 DATA=${DATA:-}                           # a prepared folder, in place of data-bin/NAME made from RAW
 PREPARE_FLAGS=${PREPARE_FLAGS:-}         # such as "--character-coverage 0.9999" for Chinese
 ALPHA=${ALPHA:-0.7}                      # sampling of languages and pairs, p^ALPHA (mBERT: 0.7)
-PARALLEL_SHARE=${PARALLEL_SHARE:-0.5}    # share of steps on pairs (AMBER: not known)
+PARALLEL_SHARE=${PARALLEL_SHARE:-0.5}    # share of the examples that are pairs (AMBER: not known)
 
 # model
 ARCH=${ARCH:-amber_base}
@@ -37,8 +37,9 @@ CRITERION_FLAGS=${CRITERION_FLAGS:-}     # such as "--sa-symmetric"
 UPDATES=${UPDATES:-100000}
 WARMUP=${WARMUP:-$((UPDATES / 10))}
 LR=${LR:-5e-4}                           # peak; BERT-size models from a checkpoint: 2e-5 to 1e-4
-MAX_TOKENS=${MAX_TOKENS:-8192}           # subwords a device holds at once, over all passes
-UPDATE_FREQ=${UPDATE_FREQ:-2}            # micro-batches in an update
+UPDATE_TOKENS=${UPDATE_TOKENS:-16384}    # subwords in an update, over all passes and devices
+UPDATE_EXAMPLES=${UPDATE_EXAMPLES:-}     # in its place: sentences and pairs in an update (AMBER: 2048)
+MAX_TOKENS=${MAX_TOKENS:-8192}           # subwords that a device holds at once, over all passes
 PRECISION=${PRECISION:-}                 # --fp16 or --bf16 on GPUs
 SEED=${SEED:-1}
 WORKERS=${WORKERS:-2}                    # processes that make batches, for each device
@@ -58,6 +59,12 @@ TATOEBA_PAIRS=${TATOEBA_PAIRS:-}         # such as deu-eng,cmn-eng; default: all
 GOLD=${GOLD:-}                           # folder of test.<src>-<tgt>.{<src>,<tgt>,gold}
 GOLD_PAIRS=${GOLD_PAIRS:-}               # such as zh-en; default: all in the folder
 
+if [ -n "${UPDATE_FREQ:-}" ]; then
+  echo "pretrain_amber: UPDATE_FREQ follows from UPDATE_TOKENS, MAX_TOKENS and the number of GPUs: leave it out" >&2
+  exit 2
+fi
+update=(--update-tokens "$UPDATE_TOKENS")
+[ -z "$UPDATE_EXAMPLES" ] || update=(--update-examples "$UPDATE_EXAMPLES")
 [ "$NODES" -eq 1 ] || [ -n "$HEAD" ] || { echo "pretrain_amber: NODES=$NODES needs HEAD" >&2; exit 2; }
 if [ "$NODE_RANK" -eq 0 ]; then
   bash scripts/setup.sh
@@ -112,7 +119,7 @@ fi
   $CRITERION_FLAGS \
   --optimizer adam --adam-betas '(0.9, 0.98)' --adam-eps 1e-6 --weight-decay 0.01 --clip-norm 1.0 \
   --lr "$LR" --lr-scheduler polynomial_decay --warmup-updates "$WARMUP" \
-  --total-num-update "$UPDATES" --max-update "$UPDATES" --update-freq "$UPDATE_FREQ" \
+  --total-num-update "$UPDATES" --max-update "$UPDATES" "${update[@]}" \
   $PRECISION --seed "$SEED" --num-workers "$WORKERS" ${device[@]+"${device[@]}"} \
   --save-dir "$OUT" --save-interval-updates "$SAVE_EVERY" --keep-interval-updates 1 \
   --validate-interval-updates "$SAVE_EVERY" --no-epoch-checkpoints \

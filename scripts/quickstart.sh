@@ -11,9 +11,10 @@
 set -euo pipefail
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-UPDATES=${UPDATES:-2400}         # optimiser steps of each model
+UPDATES=${UPDATES:-1200}         # optimiser steps of each model
 VOCAB_SIZE=${VOCAB_SIZE:-2000}   # subwords, over all four languages
-MAX_TOKENS=${MAX_TOKENS:-2000}   # subwords in a batch, over all passes
+UPDATE_TOKENS=${UPDATE_TOKENS:-4000} # subwords in an update, over all passes
+MAX_TOKENS=${MAX_TOKENS:-$UPDATE_TOKENS} # subwords that the device holds at once; fewer change nothing
 LR=${LR:-0.002}                  # peak learning rate; twice as much is unstable
 TRAIN_SENTENCES=${TRAIN_SENTENCES:-20000}  # sentence pairs per language pair
 TEST_SENTENCES=${TEST_SENTENCES:-1000}     # held-out pairs that are measured, likewise
@@ -49,7 +50,8 @@ train() { # name, then the weights that make it
   shift
   mkdir -p "$OUT/$name"
   exec fairseq-train "$DATA" --user-dir "$(fairseq-amber user-dir)" \
-    --task cross_lingual_alignment --tokens-per-sample 128 --max-tokens "$MAX_TOKENS" \
+    --task cross_lingual_alignment --tokens-per-sample 128 \
+    --update-tokens "$UPDATE_TOKENS" --max-tokens "$MAX_TOKENS" \
     --arch amber_tiny --dropout 0 --attention-dropout 0 --criterion amber "$@" \
     --optimizer adam --adam-betas '(0.9, 0.98)' --weight-decay 0.01 --clip-norm 1.0 \
     --lr "$LR" --lr-scheduler polynomial_decay --warmup-updates $((UPDATES / 10)) \

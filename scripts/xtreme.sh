@@ -51,8 +51,8 @@ if [ -z "$ENCODERS" ]; then
     fairseq-amber prepare "$RAW" "$DATA" --vocab-size 16000 --character-coverage 0.9995
   # shellcheck disable=SC2016  # the inner bash expands it
   printf '%s\n' "TLM WA=0 SA=0" "AMBER WA=1 SA=1" | RAW=$RAW DATA=$DATA NAME=$NAME UPDATES=$UPDATES \
-    LENGTH=128 LR=1e-3 PARALLEL_SHARE=0.75 CRITERION_FLAGS="--batch-size 48" MAX_TOKENS=20000 \
-    UPDATE_FREQ=1 WORKERS=0 SAVE_EVERY=300 TATOEBA="$AMBER_DATA/retrieval/tatoeba" \
+    LENGTH=128 LR=1e-3 PARALLEL_SHARE=0.75 UPDATE_EXAMPLES=48 MAX_TOKENS=20000 \
+    WORKERS=0 SAVE_EVERY=300 TATOEBA="$AMBER_DATA/retrieval/tatoeba" \
     TATOEBA_PAIRS=deu-eng,fra-eng,spa-eng,rus-eng,cmn-eng \
     MODEL_FLAGS="$MODEL_FLAGS --dropout 0 --attention-dropout 0" xargs -P "$JOBS" -L 1 bash -c '
       [ ! -e "runs/$NAME/encoder-$0/report" ] || exit 0

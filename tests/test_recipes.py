@@ -41,7 +41,7 @@ def test_quickstart_from_corpus_to_report(installed, tmp_path):
         TRAIN_SENTENCES="400",
         TEST_SENTENCES="100",
         VOCAB_SIZE="300",
-        MAX_TOKENS="1500",
+        UPDATE_TOKENS="1500",
         OUT=str(out),
         DATA=str(data),
     )
@@ -75,7 +75,7 @@ def test_pretraining_recipe(installed, tmp_path):
         VOCAB_SIZE="300",
         LENGTH="64",
         MAX_TOKENS="1500",
-        UPDATE_FREQ="1",
+        UPDATE_TOKENS="1500",
         SAVE_EVERY="2",
         WORKERS="0",
         PROCESSES="2",  # as torchrun starts them on one machine

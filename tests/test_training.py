@@ -1,9 +1,6 @@
 """The real ``fairseq-train`` on a toy data folder: training, resuming, ranks, mistakes."""
 
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -11,7 +8,7 @@ import pytest
 import torch
 
 from fairseq_amber.files.torch_file import read_torch_file
-from fairseq_programs import USER_DIR, run_fairseq
+from fairseq_programs import USER_DIR, run_fairseq, run_torchrun
 
 SHAPE = (
     "--arch amber_tiny --encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 32"
@@ -27,21 +24,6 @@ SETTINGS = (
 def train(data, save_dir, *flags, program=run_fairseq, **settings):
     own = ["--save-dir", save_dir, "--user-dir", USER_DIR, *SHAPE, *SETTINGS]
     return program("train", data, *own, *flags, **settings)
-
-
-def torchrun(program, *arguments):
-    """As users start the ranks of one machine."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--master_port", "0"]
-    command += ["--nproc_per_node", "2", "-m", f"fairseq_cli.{program}", *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [*command, "--distributed-backend", "gloo"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
 
 
 def checkpoint(result, save_dir):
@@ -88,7 +70,7 @@ def test_resuming_in_the_middle_of_an_epoch_equals_not_having_stopped(
 @pytest.mark.distributed
 @pytest.mark.parametrize(
     "backend, start",
-    [("legacy_ddp", dict(processes=2)), ("c10d", dict(program=torchrun))],
+    [("legacy_ddp", dict(processes=2)), ("c10d", dict(program=run_torchrun))],
     ids=["legacy_ddp", "c10d-torchrun"],
 )
 def test_two_processes_on_cpu_train_and_resume(data_folder, tmp_path, backend, start):

@@ -32,8 +32,9 @@ def parts_of_steps(candidate: Candidate, device: torch.device) -> dict[str, floa
 def _marked(model: Any, parts: Parts) -> Iterator[None]:
     """Marks where encoder and head begin and end.
 
-    Autograd runs the backward functions in reverse order. So the backward pass of losses and head
-    is over when the first gradient reaches the output of the encoder.
+    Autograd runs the backward functions in reverse order, one block after the other. So the
+    backward pass of a block's losses and head is over when the first gradient reaches the output of
+    the encoder, and that of the encoder when one reaches its embedded tokens.
     """
     encoder, head = model.encoder.sentence_encoder, model.encoder.lm_head
 
@@ -55,7 +56,12 @@ def _marked(model: Any, parts: Parts) -> Iterator[None]:
         for states in _tensors(output):
             states.register_hook(reach)
 
+    def leave_embedding(module: Any, args: Any, output: torch.Tensor) -> None:
+        if output.requires_grad:
+            output.register_hook(lambda gradient: parts.mark("backward: encoder"))
+
     handles = [
+        encoder.embed_tokens.register_forward_hook(leave_embedding),
         encoder.register_forward_pre_hook(begin),
         encoder.register_forward_hook(leave_encoder),
         head.register_forward_pre_hook(begin),

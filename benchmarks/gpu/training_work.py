@@ -192,8 +192,9 @@ class Work:
         self.shape = Shape(*(settings[name] for name in names), len(dictionary))
         task = task_of(folder, dictionary, None, KINDS[TLM].criterion())
         self.batches = typical_batches(task, max_tokens, batches)
+        data = task.datasets["train"]
         self.lengths = [
-            np.array([[len(side) for side in task.datasets["train"][i]["tokens"]] for i in batch])
+            np.array([[len(side) for side in data[i]["example"].sentences] for i in batch])
             for batch in self.batches
         ]
 
@@ -249,6 +250,7 @@ class Work:
 
 def _positions(sample: dict[str, Any]) -> int:
     """Number of positions in all rows that a step encodes."""
-    if "sentences" in sample:
-        return sample["sentences"]["tokens"].numel()
-    return sample["net_input"]["src_tokens"].numel()
+    blocks = sample.get("blocks", [sample])
+    rows = [block["net_input"]["src_tokens"] for block in blocks]
+    rows += [block["sentences"]["tokens"] for block in blocks if "sentences" in block]
+    return sum(tokens.numel() for tokens in rows)

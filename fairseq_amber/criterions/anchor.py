@@ -5,7 +5,7 @@ import copy
 import logging
 import os
 from dataclasses import dataclass, field
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 import torch
 from fairseq import checkpoint_utils
@@ -13,6 +13,7 @@ from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.file_io import PathManager
 from omegaconf import II
 
+from fairseq_amber.criterions.encoded_sentences import EncodedSentences, flat_states
 from fairseq_amber.criterions.terms import Terms
 from fairseq_amber.criterions.unread_parameters import cut_above
 from fairseq_amber.errors import UserError, warn
@@ -89,6 +90,23 @@ class FrozenEncoder:
         self.model.to(device=reference.device, dtype=reference.dtype)
         return self.model(tokens, features_only=True)[0]
 
+    def target_states(
+        self, sentences: Sequence[EncodedSentences], sample: Dict[str, Any]
+    ) -> torch.Tensor:
+        """Encodes the target sentences of all blocks of pairs: (N, D), row after row.
+
+        Args:
+            sentences: the sentences of each block of pairs in the trained encoder.
+            sample: the batch, whose blocks have ``target_rows``.
+        """
+        rows = [block["target_rows"] for block in sample["blocks"] if block["parallel"]]
+        return flat_states(
+            [
+                self(block.tokens.index_select(0, chosen), reference=block.states)
+                for block, chosen in zip(sentences, rows)
+            ]
+        )
+
 
 def add_anchor(
     terms: Terms, cfg: AnchorConfig, states: torch.Tensor, initial: torch.Tensor, sample: Any
@@ -106,8 +124,7 @@ def add_anchor(
     losses = anchoring_loss(states, initial).masked_fill(~points["target_mask"], 0.0)
     if cfg.anchor_reduction == "sum":
         # The sum of a problem counts once for each of its pairs, as the cost of the problem does.
-        pairs = sample["nsentences"]
-        terms.add("anchor", losses.sum(dim=1) * (pairs / losses.size(0)), pairs)
+        terms.add("anchor", losses.sum(dim=1) * points["problem_pairs"], sample["npairs"])
     else:
         dim = states.size(-1) if cfg.anchor_reduction == "mse" else 1
         terms.add("anchor", losses / dim, points["targets"])

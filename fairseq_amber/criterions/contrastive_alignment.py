@@ -14,15 +14,17 @@ from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from torch import nn
 
 from fairseq_amber.criterions.contrastive_term import contrastive_term
+from fairseq_amber.criterions.encoded_sentences import encode_block
 from fairseq_amber.criterions.momentum import (
     MomentumContrast,
     MomentumEncoder,
     PairQueue,
-    encode_pairs,
+    encode_sides,
 )
+from fairseq_amber.criterions.pairs import Pairs, key_rows
 from fairseq_amber.criterions.terms import Terms, TermsCriterion, log_mean, reduce_terms
-from fairseq_amber.criterions.unread_parameters import zero_from
-from fairseq_amber.criterions.update_pairs import Pairs, UpdatePairs
+from fairseq_amber.criterions.unread_parameters import empty_vectors, zero_from
+from fairseq_amber.criterions.update_pairs import UpdatePairs, is_contrasted, own_sentences
 from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.errors import UserError, exit_clearly, warn
 from fairseq_amber.models.layer_number import layer_number
@@ -140,6 +142,7 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
         """Builds the projection to ``projection`` dimensions, and momentum contrast."""
         model = self.task.model
         dim = model.encoder.sentence_encoder.embed_tokens.embedding_dim
+        self.dim = projection or dim
         if projection:
             self.projection = nn.Linear(dim, projection, bias=False)
             nn.init.normal_(self.projection.weight, std=0.02)
@@ -170,8 +173,8 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
     def forward(
         self, model, sample: Dict[str, Any], reduce: bool = True
     ) -> Tuple[torch.Tensor, int, Dict[str, Any]]:
-        """Computes the loss of a batch, in one forward pass over its masked rows and one over its
-        sentences.
+        """Computes the loss of a batch: for each block in one forward pass over its masked rows and
+        one over its sentences.
 
         Returns:
             The loss; the sample size, which is 1 because ``Terms`` has divided by the counts; and
@@ -179,41 +182,45 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
         """
         terms = Terms(self.weights, sample)
         maybe_unread = list(self.parameters())
-        if len(sample["net_input"]["src_tokens"]):
-            scores, _ = model(**sample["net_input"], attention_layer=None, sentence_layer=None)
-            losses = masked_lm_loss(scores, sample["target"])
-            terms.add("tlm" if sample["parallel"] else "mlm", losses)
-        else:
+        masked = [b for b in sample["blocks"] if len(b["net_input"]["src_tokens"])]
+        if not masked:
             maybe_unread += self.task.model.parameters()
+        for block in masked:
+            scores, _ = model(**block["net_input"], attention_layer=None, sentence_layer=None)
+            losses = masked_lm_loss(scores, block["target"])
+            terms.add("tlm" if block["parallel"] else "mlm", losses)
         if self.training and self.past is not None:
             self.past.encoder.start(self.task.model, self.projection)
-        if "sentences" in sample:
-            self._contrast(model, sample, terms)
+        scope = self.candidates if self.training else "rank"
+        if self.weights["contrast"] and is_contrasted(sample, scope):
+            self._contrast(model, sample, terms, scope)
         log = terms.logging_output(("contrast_correct",), per_corpus=not self.training)
         return terms.loss() + zero_from(maybe_unread), 1, log
 
-    def _contrast(self, model, sample: Dict[str, Any], terms: Terms) -> None:
-        """Adds the contrastive term of a batch of pairs."""
+    def _contrast(self, model, sample: Dict[str, Any], terms: Terms, scope: str) -> None:
+        """Adds the contrastive term of a batch."""
 
         def encode(sentences: Dict[str, torch.Tensor]) -> torch.Tensor:
-            tokens, mask = sentences["tokens"], sentences["mask"]
-            states, _ = model(tokens, features_only=True, sentence_layer=self.layer)
-            vectors = self.pool(states, mask)
+            states = encode_block(model, sentences, self.layer).states
+            vectors = self.pool(states, sentences["mask"])
             if self.projection is None:
                 return vectors
             return self.projection(vectors.to(self.projection.weight.dtype)).float()
 
-        sentences = {**sample["sentences"], "filler": sample["filler"]}
+        def empty() -> torch.Tensor:
+            weights = [*self.task.model.parameters(), *self.parameters()]
+            return empty_vectors(weights, self.dim).float()
+
+        blocks = [block["sentences"] for block in sample["blocks"] if block["parallel"]]
         if self.training and self.past is not None:
-            pairs = encode_pairs(
-                encode, sentences, sources=True, targets=self.cfg.contrast_symmetric
-            )
+            own = {"pairs": {**sample["pairs"], "blocks": blocks}, "filler": sample["filler"]}
+            none = Pairs(empty(), empty(), key_rows(sample["pairs"], True)[:0])
+            pairs = encode_sides(encode, own, none, targets=self.cfg.contrast_symmetric)
             dtype = next(self.task.model.parameters()).dtype
             choice = self.past.choice(pairs, sample, dtype)
         else:
-            pairs = Pairs.of(encode(sentences), sentences)
-            scope = self.candidates if self.training else "rank"
-            choice = self.update_pairs.choice(pairs, sample, encode, scope)
+            pairs, _ = own_sentences(sample, [*map(encode, blocks)], (), empty)
+            choice = self.update_pairs.choice(pairs, None, sample, encode, scope)
         result = contrastive_term(
             choice,
             temperature=self.cfg.contrast_temperature,

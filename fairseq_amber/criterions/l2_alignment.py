@@ -13,8 +13,8 @@ from fairseq.criterions import register_criterion
 from fairseq.dataclass import ChoiceEnum
 
 from fairseq_amber.criterions import anchor
+from fairseq_amber.criterions.encoded_sentences import encode_pairs, flat_states, take_points
 from fairseq_amber.criterions.terms import Terms, TermsCriterion
-from fairseq_amber.criterions.transport import take_points
 from fairseq_amber.criterions.unread_parameters import unread_parameters, zero_from
 from fairseq_amber.data.alignment.needs import Needs, PointSettings
 from fairseq_amber.errors import UserError, exit_clearly
@@ -114,31 +114,26 @@ class L2AlignmentCriterion(TermsCriterion):
     def forward(
         self, model, sample: Dict[str, Any], reduce: bool = True
     ) -> Tuple[torch.Tensor, int, Dict[str, Any]]:
-        """Computes the loss of a batch, in one forward pass over its sentences.
+        """Computes the loss of a batch, in one forward pass over the sentences of each block.
 
         Returns:
             The loss; the sample size, which is 1 because ``Terms`` has divided by the counts; and
             the logging output, with the sum and the count of every term on this rank.
         """
         terms = Terms(self.weights, sample, anchor.normalized_by(self.cfg))
-        tokens, points, links = (sample[name] for name in ("sentences", "points", "links"))
-        tokens = tokens["tokens"]
-        states, _ = model(tokens, features_only=True, sentence_layer=self.layer)
-        sides = states.chunk(2)
+        points, links = sample["points"], sample["links"]
+        sentences = encode_pairs(model, sample, self.layer)
+        states = flat_states([block.states for block in sentences])
         if self.cfg.l2_weight:
             losses = linked_distance(
-                take_points(sides[0], links["first"]), take_points(sides[1], links["second"])
+                take_points(states, links["first"]), take_points(states, links["second"])
             )
             dim = states.size(-1) if self.cfg.l2_reduction == "mse" else 1
             terms.add("l2", losses / dim)
         if self.frozen is not None:
-            side = points["target_side"]
-            target, initial = (
-                take_points(side_states, points["target_index"])
-                for side_states in (
-                    sides[side],
-                    self.frozen(tokens.chunk(2)[side], reference=states),
-                )
+            target = take_points(states, points["target_index"])
+            initial = take_points(
+                self.frozen.target_states(sentences, sample), points["initial_index"]
             )
             anchor.add_anchor(terms, self.cfg, target, initial, sample)
         log = terms.logging_output(per_corpus=not self.training)

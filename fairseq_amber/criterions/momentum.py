@@ -15,8 +15,9 @@ from typing import Any, Callable
 import torch
 from torch import nn
 
+from fairseq_amber.criterions.pairs import Pairs, key_rows
 from fairseq_amber.criterions.unread_parameters import cut_above
-from fairseq_amber.criterions.update_pairs import Choice, Pairs, gather_pairs, ignored
+from fairseq_amber.criterions.update_pairs import Choice, Encode, ignored
 
 Pool = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -146,7 +147,7 @@ class PairQueue(FullPrecision):
         if not self.size:
             return
         # A stable sort moves the pairs that count to the front; the host need not wait for a mask.
-        real = pairs.keys[:, 2].sort(descending=True, stable=True).indices
+        real = (pairs.keys[:, 2] > 0).long().sort(descending=True, stable=True).indices
         chosen = real[max(count - self.size, 0) : count]
         first = self.next + count - len(chosen)
         slots = torch.arange(first, first + len(chosen), device=chosen.device) % self.size
@@ -199,13 +200,13 @@ class MomentumContrast(nn.Module):
 
         Args:
             pairs: the pairs of this step and rank, with gradient.
-            sample: the batch, with ``sentences``.
+            sample: the batch.
             dtype: the data type of the trained model.
 
         Returns:
             The anchors and the candidates that they choose among.
         """
-        step_index = sample.get("update_step") or 0
+        step_index = sample["step"] if "update_sentences" in sample or self.steps else 0
         if step_index == 0:
             self._encode_update(sample, dtype)
         everyone = [step for step, _ in self.steps]
@@ -229,48 +230,66 @@ class MomentumContrast(nn.Module):
     def _encode_update(self, sample: dict[str, Any], dtype: torch.dtype) -> None:
         """Encodes the pairs of all steps of the update, and gathers them over ranks."""
         update = sample["normalizers"]
-        if "update_sentences" in sample:
-            steps, heights = sample["update_sentences"], update["update_heights"]
-        else:
-            steps = [{**sample["sentences"], "filler": sample["filler"]}]
-            heights = [sample["nsentences"] if update is None else update["step_pairs"]]
+        steps = sample.get("update_sentences")
+        if steps is None:
+            blocks = [block["sentences"] for block in sample["blocks"] if block["parallel"]]
+            own = {**sample["pairs"], "blocks": blocks}
+            steps = [{"pairs": own, "filler": sample["filler"]}]
+        heights = [sample["npairs"]] if update is None else update["pair_heights"]
         self.steps = [
-            gather_pairs(self._encode(step, dtype), height) for step, height in zip(steps, heights)
+            self._encode(step, dtype).gathered(height) for step, height in zip(steps, heights)
         ]
 
     def _encode(self, sentences: dict[str, Any], dtype: torch.dtype) -> Pairs:
-        """Encodes the n pairs of one step; see ``encode_pairs``."""
+        """Encodes the n pairs of one step; see ``encode_sides``."""
 
         def encode(side: dict[str, Any]) -> torch.Tensor:
             return self.encoder(side["tokens"], side["mask"], dtype)
 
-        return encode_pairs(encode, sentences, sources=self.symmetric, targets=True)
+        return encode_sides(encode, sentences, self.queue.pairs, sources=self.symmetric)
 
 
-def encode_pairs(
-    encode: Callable[[dict[str, Any]], torch.Tensor],
+def encode_sides(
+    encode: Encode,
     sentences: dict[str, Any],
+    like: Pairs,
     *,
-    sources: bool,
-    targets: bool,
+    sources: bool = True,
+    targets: bool = True,
 ) -> Pairs:
-    """Encodes one side of the pairs of a batch, or both.
+    """Encodes one side of the pairs of a step, or both.
+
+    The pairs are in the order of the plan, which does not depend on how an update is cut, and not
+    in that of the blocks: the order decides which pairs of an update leave the queue first.
 
     Args:
-        encode: turns a dict of ``tokens`` (n, T) and ``mask`` (n, T) into sentence vectors (n, D).
-        sentences: what ``data.alignment.collater.Collater.separate`` returns for n pairs, and
+        encode: turns a block, a dict of ``tokens`` (B, T) and ``mask`` (B, T), into sentence
+            vectors (B, D).
+        sentences: ``pairs``, as ``data.alignment.collater.Collater.candidates`` returns them, and
             ``filler``: whether they are a filler, which does not count.
+        like: pairs with vectors of the same dimensions and on the same device, for a step of no
+            pairs.
         sources: encode the sources.
         targets: encode the targets.
 
     Returns:
         The pairs; a side that is not encoded has dimension 0.
     """
-    tokens, mask = sentences["tokens"], sentences["mask"]
-    if sources and targets:
-        return Pairs.of(encode(sentences), sentences)
-    half = 0 if sources else 1
-    vectors = encode({"tokens": tokens.chunk(2)[half], "mask": mask.chunk(2)[half]})
-    empty_side = vectors.new_empty(len(vectors), 0)
-    sides = (vectors, empty_side) if sources else (empty_side, vectors)
-    return Pairs(*sides, Pairs.of(empty_side.repeat(2, 1), sentences).keys)
+    own = sentences["pairs"]
+    sides: list[list[torch.Tensor]] = [[], []]
+    for block in own["blocks"]:
+        if sources and targets:
+            halves = encode(block).chunk(2)
+        else:
+            half = 0 if sources else 1
+            kept = {name: rows.chunk(2)[half] for name, rows in block.items()}
+            vectors = encode(kept)
+            empty = vectors.new_empty(len(vectors), 0)
+            halves = (vectors, empty) if sources else (empty, vectors)
+        for side, half_vectors in zip(sides, halves):
+            side.append(half_vectors)
+    if not own["blocks"]:
+        sides = [[like.sources[:0]], [like.targets[:0]]]
+    keys = key_rows(own, sentences["filler"])
+    by_draw = own["by_draw"]
+    return Pairs(*(x.index_select(0, by_draw) for x in (*map(torch.cat, sides), keys)))

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from fairseq.criterions import register_criterion
 
+from fairseq_amber.criterions.encoded_sentences import encode_pairs
 from fairseq_amber.criterions.terms import Terms, TermsCriterion
 from fairseq_amber.criterions.transport import TransportTerms
 from fairseq_amber.criterions.transport_config import TransportConfig
@@ -46,16 +47,15 @@ class OtAlignmentCriterion(TermsCriterion):
     def forward(
         self, model, sample: dict[str, Any], reduce: bool = True
     ) -> tuple[torch.Tensor, int, dict[str, Any]]:
-        """Computes the loss of a batch, in one forward pass over its sentences.
+        """Computes the loss of a batch, in one forward pass over the sentences of each block.
 
         Returns:
             The loss; the sample size, which is 1 because ``Terms`` has divided by the counts; and
             the logging output, with the sum and the count of every term on this rank.
         """
         terms = Terms(self.weights, sample, self.transport.normalized_by)
-        tokens = sample["sentences"]["tokens"]
-        states, _ = model(tokens, features_only=True, sentence_layer=self.transport.layer)
-        self.transport.add(terms, states, tokens, sample)
+        sentences = encode_pairs(model, sample, self.transport.layer)
+        self.transport.add(terms, sentences, sample)
         log = terms.logging_output(per_corpus=not self.training)
         return (
             terms.loss() + zero_from(unread_parameters(self.task.model, self.transport.layer)),

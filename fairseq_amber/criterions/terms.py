@@ -40,11 +40,12 @@ class Terms:
         self._normalized_by = {**_NORMALIZED_BY, **(normalized_by or {})}
         self.sample = sample
         self._real = int(not sample["filler"])  # a filler's sums and counts are 0
-        self._weighted: list[torch.Tensor] = []
+        self._totals: dict[str, torch.Tensor] = {}
         self._logged: dict[str, Any] = {}
 
     def add(self, term: str, losses: torch.Tensor, count: int | None = None) -> None:
-        """Adds a term by its losses on this micro-batch. The losses of a filler count for nothing.
+        """Adds a term by its losses on a block of this micro-batch. The losses of a filler count
+        for nothing.
 
         Args:
             term: the name of the term.
@@ -52,8 +53,7 @@ class Terms:
             count: the number of items that the sum runs over; by default the number of losses.
         """
         count = losses.numel() if count is None else count
-        scale = self._scale(term, count) if self._real else 0.0
-        self._add(term, losses.sum(), scale, count * self._real)
+        self._add(term, losses.sum() * self._real, count)
 
     def add_contrastive(self, term: str, result: ContrastiveTerm) -> None:
         """Adds a contrastive term.
@@ -65,24 +65,28 @@ class Terms:
             term: the name of the term.
             result: the contrastive loss and the number of correct choices.
         """
-        count = self.sample["nsentences"]
+        count = self.sample["npairs"]
         total = result.own.detach() + (result.total - result.total.detach())
-        self._add(term, total, self._scale(term, count), count * self._real)
+        self._add(term, total, count)
         self.log(f"{term}_correct", result.correct)
 
-    def _add(self, term: str, total: torch.Tensor, scale: float, count: int) -> None:
-        """Adds a term by the scalar sum of its losses on this micro-batch."""
-        self._weighted.append(self.weights[term] * scale * total)
-        self._logged[f"{term}_sum"] = total.detach() * self._real
-        self._logged[f"{term}_count"] = count
+    def _add(self, term: str, total: torch.Tensor, count: int) -> None:
+        """Adds a term, or a further block of it, by the scalar sum of its losses."""
+        self._totals[term] = self._totals[term] + total if term in self._totals else total
+        self.log(f"{term}_sum", total)
+        self._logged[f"{term}_count"] = self._logged.get(f"{term}_count", 0) + count * self._real
 
     def log(self, name: str, value: torch.Tensor) -> None:
-        """Logs ``value``, another sum over the examples of this micro-batch, as ``name``."""
-        self._logged[name] = value.detach() * self._real
+        """Adds ``value``, a sum over examples of this micro-batch, to what is logged as
+        ``name``."""
+        self._logged[name] = self._logged.get(name, 0) + value.detach() * self._real
 
     def loss(self) -> torch.Tensor:
         """Returns the weighted sum of the terms."""
-        return torch.stack(self._weighted).sum()
+        weighted = [
+            self.weights[term] * self._scale(term) * total for term, total in self._totals.items()
+        ]
+        return torch.stack(weighted).sum()
 
     def logging_output(
         self, extra: Sequence[str] = (), *, per_corpus: bool = False
@@ -98,12 +102,12 @@ class Terms:
                 ``<name>/<corpus>``.
         """
         sample = self.sample
-        zero = self._weighted[0].new_zeros(())
+        zero = next(iter(self._totals.values())).new_zeros(())
         out: dict[str, Any] = {
             "loss": zero,  # fairseq requires the key; reduce_terms computes the logged value
             "ntokens": sample["ntokens"] * self._real,
             "nsentences": sample["nsentences"] * self._real,
-            "npairs": sample["nsentences"] * self._real * sample["parallel"],
+            "npairs": sample["npairs"] * self._real,
             "sample_size": 1,
             "positions": _positions(sample) * self._real,
         }
@@ -122,11 +126,11 @@ class Terms:
                     out[f"{name}/{corpus}"] = out[name] if here else absent[name]
         return out
 
-    def _scale(self, term: str, count: int) -> float:
+    def _scale(self, term: str) -> float:
         """Returns the factor of a term's sum; outside a plan it makes the sum a mean."""
         update = self.sample["normalizers"]
         if update is None:
-            return 1 / max(count, 1)
+            return 1 / max(self._logged[f"{term}_count"], 1)
         return update["micro_batches"] / max(update[self._normalized_by.get(term, "pairs")], 1)
 
 
@@ -161,9 +165,9 @@ class TermsCriterion(FairseqCriterion):
 
 def _positions(sample: dict[str, Any]) -> int:
     """Counts the tokens, padding included, of all rows in a batch."""
-    tokens = [sample["net_input"]["src_tokens"]]
-    if "sentences" in sample:
-        tokens.append(sample["sentences"]["tokens"])
+    blocks = sample["blocks"]
+    tokens = [block["net_input"]["src_tokens"] for block in blocks]
+    tokens += [block["sentences"]["tokens"] for block in blocks if "sentences" in block]
     return sum(rows.numel() for rows in tokens)
 
 

@@ -1,15 +1,20 @@
 """The optimal transport term and its anchor: from the states of a batch of pairs to losses.
 
-Shapes: B pairs, T tokens, P problems of at most N source and M target points, D dimensions.
+Shapes: P problems of at most N source and M target points, D dimensions.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Sequence
 
 import torch
 
 from fairseq_amber.criterions import anchor
+from fairseq_amber.criterions.encoded_sentences import (
+    EncodedSentences,
+    flat_states,
+    take_points,
+)
 from fairseq_amber.criterions.terms import Terms
 from fairseq_amber.criterions.transport_config import TransportConfig, check, point_settings
 from fairseq_amber.models.layer_number import layer_number
@@ -49,38 +54,28 @@ class TransportTerms:
             anchor.check(cfg)
             self.frozen = anchor.FrozenEncoder(model, cfg, self.layer)
 
-    def add(
-        self, terms: Terms, states: torch.Tensor, tokens: torch.Tensor, sample: dict[str, Any]
-    ) -> None:
-        """Adds the terms of a batch whose weight is not 0.
+    def add(self, terms: Terms, sentences: Sequence[EncodedSentences], sample: Any) -> None:
+        """Adds the terms of a micro-batch whose weight is not 0.
 
         Args:
             terms: the terms to add to.
-            states: (2B, T, D) states of all first sentences, then of all second sentences.
-            tokens: (2B, T) the tokens of these sentences.
+            sentences: the sentences of each block of pairs.
             sample: the batch, with its ``points``.
         """
         points = sample["points"]
-        side = points["target_side"]
-        source = take_points(states.chunk(2)[1 - side], points["source_index"])
-        target = take_points(states.chunk(2)[side], points["target_index"])
-        initial = target
+        states = flat_states([block.states for block in sentences])
+        source = take_points(states, points["source_index"])
+        target = initial = take_points(states, points["target_index"])
         if self.frozen is not None:
-            before = self.frozen(tokens.chunk(2)[side], reference=states)
-            initial = take_points(before, points["target_index"])
+            initial = take_points(
+                self.frozen.target_states(sentences, sample), points["initial_index"]
+            )
         if self.cfg.ot_weight:
             target_states = initial if self.cfg.ot_target_states == "frozen" else target
             losses = transport_losses(self.cfg, source, target_states, points)
-            pairs = sample["nsentences"]
-            terms.add("ot", losses * (pairs / len(losses)), pairs)
+            terms.add("ot", losses * points["problem_pairs"], sample["npairs"])
         if self.cfg.anchor_weight:
             anchor.add_anchor(terms, self.cfg, target, initial, sample)
-
-
-def take_points(states: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """Picks states: (B, T, D) states, (...) flat indices among the B x T tokens -> (..., D)."""
-    taken = states.flatten(0, 1).index_select(0, index.flatten())
-    return taken.view(*index.shape, states.size(-1))
 
 
 def transport_losses(

@@ -38,9 +38,9 @@ class TransportConfig(AnchorConfig):
     ot_scope: ChoiceEnum(["batch", "sentence"]) = field(  # type: ignore[valid-type]
         default="batch",
         metadata={
-            "help": "batch: one problem for all sentence pairs of a GPU's micro-batch, which has "
-            "one language pair; sentence: one problem for each sentence pair (arXiv 2110.02887: "
-            "probably batch); memory grows with the square of the points of a problem"
+            "help": "batch: one problem for each pair of languages in a GPU's micro-batch, with "
+            "all its sentence pairs; sentence: one problem for each sentence pair (arXiv "
+            "2110.02887: probably batch); memory grows with the square of the points of a problem"
         },
     )
     ot_equal_sentences: bool = field(

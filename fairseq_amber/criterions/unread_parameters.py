@@ -33,6 +33,12 @@ def zero_from(parameters: Iterable[torch.Tensor]) -> torch.Tensor | float:
     return sum((parameter.flatten()[:0].sum() for parameter in parameters), 0.0)
 
 
+def empty_vectors(parameters: Iterable[torch.Tensor], dim: int) -> torch.Tensor:
+    """Returns (0, dim) vectors that depend on every parameter."""
+    weights = list(parameters)
+    return weights[0].new_zeros(0, dim) + zero_from(weights)
+
+
 def cut_above(model: Any, layer: int) -> None:
     """Removes the layers above ``layer`` (from 1) and the language model head, in place."""
     del model.encoder.lm_head

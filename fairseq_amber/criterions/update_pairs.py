@@ -1,11 +1,11 @@
-"""The candidates that an anchor chooses among: the pairs of a rank, of a step, or of an update.
+"""The candidates that an anchor chooses among: those of a rank, of a step, or of an update.
 
-An update consists of several steps (``--update-freq``), and each step sees only its own pairs. To
-choose among all pairs of the update, the first step encodes the sentences of the other steps ahead,
-without gradient, as GradCache does (Gao et al. 2021, arXiv 2101.06983). Each step then computes the
-loss of all anchors over all candidates, where only the vectors of this step have a gradient. This
-is the gradient of the whole update's loss with respect to these vectors; summed over the steps, it
-equals the gradient of one large batch.
+An update consists of several steps (``--update-freq``), and each step sees only its own sentences.
+To choose among all pairs of the update, the first step encodes the sentences of the other steps
+ahead, without gradient, as GradCache does (Gao et al. 2021, arXiv 2101.06983). Each step then
+computes the loss of all anchors over all candidates, where only the vectors of this step have a
+gradient. This is the gradient of the whole update's loss with respect to these vectors; summed over
+the steps, it equals the gradient of one large batch.
 
 Shapes: n pairs of this rank, A anchors of this rank, N candidates, D dimensions.
 """
@@ -15,40 +15,10 @@ from __future__ import annotations
 from typing import Any, Callable, NamedTuple, Sequence
 
 import torch
-import torch.distributed as dist
-from fairseq.distributed import utils as distributed_utils
 
+from fairseq_amber.criterions.pairs import Pairs
 
-class Pairs(NamedTuple):
-    """The sentence vectors of n pairs.
-
-    Attributes:
-        sources: (n, D) fp32 vectors of the sources.
-        targets: (n, D) fp32 vectors of the targets.
-        keys: (n, 3) int64: a fingerprint of the source, a fingerprint of the target, and 1 for a
-            pair that counts or 0 for padding and fillers.
-    """
-
-    sources: torch.Tensor
-    targets: torch.Tensor
-    keys: torch.Tensor
-
-    @classmethod
-    def of(cls, vectors: torch.Tensor, sample: dict[str, Any]) -> Pairs:
-        """Builds pairs from (2n, D) vectors, sources before targets, and a batch with the keys."""
-        sources, targets = vectors.chunk(2)
-        real = torch.full_like(sample["source_key"], int(not sample["filler"]))
-        keys = torch.stack([sample["source_key"], sample["target_key"], real], dim=1)
-        return cls(sources, targets, keys)
-
-    def detached(self) -> Pairs:
-        """Returns the pairs without gradient."""
-        return Pairs(self.sources.detach(), self.targets.detach(), self.keys)
-
-    @classmethod
-    def joined(cls, parts: Sequence[Pairs]) -> Pairs:
-        """Concatenates pairs."""
-        return parts[0] if len(parts) == 1 else cls(*map(torch.cat, zip(*parts)))
+Encode = Callable[[dict[str, Any]], torch.Tensor]
 
 
 class Choice(NamedTuple):
@@ -72,38 +42,45 @@ class Choice(NamedTuple):
     @property
     def weights(self) -> torch.Tensor:
         """(A,) fp32: 1 for an anchor that counts, 0 for padding and fillers."""
-        return self.anchors.keys[:, 2].float()
+        return (self.anchors.keys[:, 2] > 0).float()
 
 
 class Step(NamedTuple):
-    """The pairs of one step.
+    """The sentences of one step.
 
     Attributes:
         mine: the pairs of this rank.
         everyone: the pairs of all ranks.
         offset: the index of the first pair of this rank among those of all ranks.
+        others: monolingual sentences of all ranks that are candidates too; None without them.
     """
 
     mine: Pairs
     everyone: Pairs
     offset: int
+    others: Pairs | None = None
 
     @classmethod
-    def gathered(cls, pairs: Pairs, height: int) -> Step:
-        """Gathers the pairs of all ranks; ``height`` is the largest number of pairs on any rank."""
-        return cls(pairs, *gather_pairs(pairs, height))
+    def gathered(cls, pairs: Pairs, others: Pairs | None, update: Any, number: int) -> Step:
+        """Gathers the sentences of all ranks at the step ``number`` of the update with these
+        ``data.plan.Normalizers``."""
+        if others is not None:
+            others, _ = others.gathered(update["sentence_heights"][number])
+        return cls(pairs, *pairs.gathered(update["pair_heights"][number]), others)
 
     def detached(self) -> Step:
         """Returns the step without gradient."""
-        return Step(self.mine.detached(), self.everyone.detached(), self.offset)
+        others = None if self.others is None else self.others.detached()
+        return Step(self.mine.detached(), self.everyone.detached(), self.offset, others)
 
 
-def choice_over(steps: Sequence[Step], step_index: int = 0) -> Choice:
-    """Lets the anchors of several steps choose among the pairs of all of them.
+def choice_over(steps: Sequence[Step], step_index: int = 0, *, same_corpus: bool = False) -> Choice:
+    """Lets the anchors of several steps choose among the candidates of all of them.
 
     Args:
         steps: the steps, in order.
         step_index: the index of the present step.
+        same_corpus: only pairs of the anchor's own corpus are candidates.
 
     Returns:
         The anchors and the candidates that they choose among.
@@ -118,28 +95,33 @@ def choice_over(steps: Sequence[Step], step_index: int = 0) -> Choice:
         anchors_before += n
         candidates_before += len(step.everyone.keys)
     anchors = Pairs.joined([step.mine for step in steps])
-    candidates = Pairs.joined([step.everyone for step in steps])
-    ignore = ignored(anchors.keys, candidates.keys)
+    others = [step.others for step in steps if step.others is not None]
+    candidates = Pairs.joined([step.everyone for step in steps] + others)
+    ignore = ignored(anchors.keys, candidates.keys, same_corpus=same_corpus)
     return Choice(anchors, candidates, torch.cat(positives), ignore, own)
 
 
-def ignored(anchors: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
+def ignored(
+    anchors: torch.Tensor, candidates: torch.Tensor, *, same_corpus: bool = False
+) -> torch.Tensor:
     """Finds the candidates that must not be negatives of an anchor; see ``Choice``.
 
     Args:
         anchors: (A, 3) keys.
         candidates: (N, 3) keys.
+        same_corpus: candidates of other corpora must not be negatives either.
 
     Returns:
         (A, N) bool.
     """
-    source, target, _ = anchors.unsqueeze(2).unbind(dim=1)  # (A, 1) each
-    sources, targets, real = candidates.unbind(dim=1)  # (N,) each
-    return (source == sources) | (target == targets) | (real == 0)
+    source, target, corpus = anchors.unsqueeze(2).unbind(dim=1)  # (A, 1) each
+    sources, targets, corpora = candidates.unbind(dim=1)  # (N,) each
+    same = (source == sources) | (target == targets) | (corpora == 0)
+    return same | (corpus != corpora) if same_corpus else same
 
 
 class UpdatePairs:
-    """The pairs of the present update; its first step encodes those of all other steps."""
+    """The sentences of the present update; its first step encodes those of all other steps."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
@@ -147,98 +129,105 @@ class UpdatePairs:
     def choice(
         self,
         pairs: Pairs,
+        others: Pairs | None,
         sample: dict[str, Any],
-        encode: Callable[[dict[str, Any]], torch.Tensor],
+        encode: Encode,
         scope: str,
+        *,
+        same_corpus: bool = False,
     ) -> Choice:
         """Finds the candidates of this step's pairs.
 
         Args:
             pairs: the pairs of this step and rank, with gradient.
+            others: the monolingual sentences that are candidates too; None without them.
             sample: the batch; its ``normalizers`` say how many pairs other ranks hold.
-            encode: turns sentences of ``update_sentences`` into (2n, D) vectors.
+            encode: turns a block of ``update_sentences`` into (2B, D) vectors, or (B, D) of
+                monolingual sentences.
             scope: ``rank``, ``step`` (all ranks) or ``update`` (all ranks and steps).
+            same_corpus: only pairs of the anchor's own corpus are candidates.
 
         Returns:
             The anchors and the candidates that they choose among.
         """
-        update = sample["normalizers"]
+        update, number = sample["normalizers"], sample["step"]
         if scope == "rank" or update is None:
-            return choice_over([Step(pairs, pairs, 0)])
-        step_index = sample.get("update_step")
-        if scope == "step" or step_index is None:
-            return choice_over([Step.gathered(pairs, update["step_pairs"])])
-        present = Step.gathered(pairs, update["update_heights"][step_index])
-        if step_index == 0:
+            return choice_over([Step(pairs, pairs, 0, others)], same_corpus=same_corpus)
+        present = Step.gathered(pairs, others, update, number)
+        count = len(update["pair_heights"])
+        if scope == "step" or count == 1:
+            return choice_over([present], same_corpus=same_corpus)
+        if number == 0:
             self.steps = self._encode_ahead(present, sample, encode)
         steps = list(self.steps)
-        steps[step_index] = present
-        if step_index == len(steps) - 1:
+        steps[number] = present
+        if number == count - 1:
             self.steps = []
-        return choice_over(steps, step_index)
+        return choice_over(steps, number, same_corpus=same_corpus)
 
     @torch.no_grad()
-    def _encode_ahead(self, present: Step, sample, encode) -> list[Step]:
+    def _encode_ahead(self, present: Step, sample: dict[str, Any], encode: Encode) -> list[Step]:
         """Returns the steps of the update without gradient; the first is the present one."""
         steps = [present.detached()]
-        heights = sample["normalizers"]["update_heights"]
-        for sentences, height in zip(sample["update_sentences"][1:], heights[1:]):
-            steps.append(Step.gathered(Pairs.of(encode(sentences), sentences), height))
+        for number, sentences in enumerate(sample["update_sentences"][1:], start=1):
+            pairs, others = encoded(sentences, encode, like=present.mine)
+            steps.append(Step.gathered(pairs, others, sample["normalizers"], number))
         return steps
 
 
-def gather_pairs(pairs: Pairs, height: int) -> tuple[Pairs, int]:
-    """Gathers the pairs of all ranks, with gradients.
+def encoded(
+    sentences: dict[str, Any], encode: Encode, *, like: Pairs
+) -> tuple[Pairs, Pairs | None]:
+    """Encodes what ``data.alignment.collater.Collater.candidates`` returns.
 
     Args:
-        pairs: the pairs of this rank.
-        height: the largest number of pairs on any rank; the pairs of other ranks are filled up with
-            pairs that do not count.
+        sentences: the sentences of a step.
+        encode: turns a block into vectors, as in ``UpdatePairs.choice``.
+        like: pairs with vectors of the same dimension and device.
 
     Returns:
-        The (world * height, D) pairs of all ranks, and the index of this rank's first pair.
+        The pairs and, if they are candidates, the monolingual sentences.
     """
-    vectors, offset = gather_rows(torch.cat([pairs.sources, pairs.targets], dim=1), height)
-    keys, _ = gather_rows(pairs.keys, height)
-    sources, targets = vectors.split([pairs.sources.size(1), pairs.targets.size(1)], dim=1)
-    return Pairs(sources, targets, keys), offset
+    empty = [like.sources.new_zeros(0, like.sources.size(1))]
+    filler, own = sentences["filler"], sentences["pairs"]
+    pairs = Pairs.of([*map(encode, own["blocks"])] or empty, own, filler)
+    others = sentences.get("others")
+    if others is None:
+        return pairs, None
+    vectors = [*map(encode, others["blocks"])] or empty
+    return pairs, Pairs.of_sentences(vectors, others, filler)
 
 
-class _GatherRows(torch.autograd.Function):
-    """Concatenates the (B, ...) rows of all W ranks of a group: (W * B, ...)."""
-
-    @staticmethod
-    def forward(ctx: Any, rows: torch.Tensor, group: Any) -> torch.Tensor:
-        ctx.group = group
-        out = [torch.empty_like(rows) for _ in range(dist.get_world_size(group))]
-        dist.all_gather(out, rows.contiguous(), group=group)
-        return torch.cat(out)
-
-    @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
-        grad = grad.contiguous().clone()
-        dist.all_reduce(grad, group=ctx.group)
-        return grad.chunk(dist.get_world_size(ctx.group))[dist.get_rank(ctx.group)], None
-
-
-def gather_rows(rows: torch.Tensor, height: int) -> tuple[torch.Tensor, int]:
-    """Concatenates the rows of a tensor over the data-parallel ranks, with gradients.
-
-    The gradient of a row is the sum of its gradients on all ranks. As fairseq sums the gradients of
-    the parameters, the update equals that of the whole batch on one rank.
+def own_sentences(
+    sample: dict[str, Any],
+    pairs: Sequence[torch.Tensor],
+    others: Sequence[torch.Tensor],
+    empty: Callable[[], torch.Tensor],
+) -> tuple[Pairs, Pairs | None]:
+    """Puts together the sentences of this step and rank.
 
     Args:
-        rows: (B, ...) on this rank; B may differ between ranks.
-        height: the largest B of any rank, which all ranks know; shorter blocks are filled up with
-            zeros.
+        sample: the batch.
+        pairs: the vectors of each block of pairs, (2B, D).
+        others: the vectors of each block of monolingual sentences, (B, D).
+        empty: makes (0, D) vectors that depend on every parameter: a rank without pairs enters the
+            backward pass of the gathering too.
 
     Returns:
-        (world * height, ...) rows, and the index of this rank's first row. On one rank, the rows
-        themselves and 0.
+        The pairs and, if they are candidates, the monolingual sentences.
     """
-    if not dist.is_initialized() or distributed_utils.get_data_parallel_world_size() == 1:
-        return rows, 0
-    padding = rows.new_zeros((height - rows.size(0), *rows.shape[1:]))
-    group = distributed_utils.get_data_parallel_group()
-    gathered = _GatherRows.apply(torch.cat([rows, padding]), group)
-    return gathered, height * distributed_utils.get_data_parallel_rank()
+    filler = sample["filler"]
+    own = Pairs.of(pairs or [empty()], sample["pairs"], filler)
+    if "others" not in sample:
+        return own, None
+    return own, Pairs.of_sentences(others or [empty()], sample["others"], filler)
+
+
+def is_contrasted(sample: dict[str, Any], scope: str) -> bool:
+    """Returns whether a rank takes part in the contrast of this step; all ranks agree."""
+    update = sample["normalizers"]
+    if scope == "rank" or update is None:
+        return sample["npairs"] > 0
+    if scope == "step":
+        return update["pair_heights"][sample["step"]] > 0
+    return any(update["pair_heights"])

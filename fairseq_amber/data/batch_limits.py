@@ -21,23 +21,30 @@ class BatchLimits(NamedTuple):
     max_sentences: int | None = None
     multiple: int = 1
 
-    def largest(self, costs: np.ndarray) -> np.ndarray:
-        """Returns, for each of R costs, the largest number of examples in a batch whose longest
-        example has this cost: (R,) -> (R,).
+    def largest(self, costs: np.ndarray, allowance: np.ndarray | None = None) -> np.ndarray:
+        """Returns, for each of R costs, the largest number of examples of such a cost in a batch.
+
+        Args:
+            costs: (R,) tokens of an example.
+            allowance: (R,) tokens that a batch may take beyond the cost of its examples. If it is
+                given, a batch has at least one example, even if one alone exceeds ``max_tokens``.
 
         Raises:
-            ValueError: one example alone costs more than ``max_tokens``.
+            ValueError: without an allowance, if one example alone costs more than ``max_tokens``.
         """
         most = np.full(len(costs), np.iinfo(np.int64).max)
         if self.max_tokens is not None:
-            most = self.max_tokens // np.maximum(costs, 1)
+            room = self.max_tokens - (0 if allowance is None else allowance)
+            most = np.floor(room / np.maximum(costs, 1)).astype(np.int64)
+            if allowance is not None:
+                most = np.maximum(most, 1)
         if self.max_sentences is not None:
             most = np.minimum(most, self.max_sentences)
         if len(most) and most.min() < 1:
             raise ValueError(f"an example of {costs.max()} tokens exceeds {self.max_tokens}")
         return most
 
-    def cut(self, costs: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    def cut(self, largest: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """Returns where each batch ends when examples come in ascending order of cost, as in
         fairseq's ``batch_by_size``. Each batch is as large as the limits allow, rounded down to a
         multiple of ``multiple`` unless it is smaller than ``multiple``.
@@ -46,15 +53,16 @@ class BatchLimits(NamedTuple):
         and not with the number of examples.
 
         Args:
-            costs: (R,) the cost of each run, ascending.
+            largest: (R,) the largest number of examples in a batch that ends in each run; it
+                never rises.
             ends: (R,) the number of examples up to the end of each run.
         """
-        largest, runs = self.largest(costs).tolist(), ends.tolist()
+        most, runs = largest.tolist(), ends.tolist()
         cuts = []
         start = 0
         for run, end in enumerate(runs):
             while start < end:
-                size = self._rounded(largest[run])
+                size = self._rounded(most[run])
                 if start + size <= end:
                     count = (end - start) // size
                     cuts.append(start + size * np.arange(1, count + 1))
@@ -62,7 +70,7 @@ class BatchLimits(NamedTuple):
                     continue
                 last = end  # the batch extends into runs of higher cost, while the limits allow it
                 for later in range(run + 1, len(runs)):
-                    room = start + largest[later]
+                    room = start + most[later]
                     last = max(last, min(room, runs[later]))
                     if room <= runs[later]:
                         break

@@ -1,10 +1,9 @@
-"""An epoch's micro-batches as a few flat arrays, and the counts of the update that each micro-batch
-belongs to.
+"""An epoch's updates as a few flat arrays, and the micro-batches that each update is cut into.
 
-Every rank makes the same plan from (seed, epoch, data, config) and takes every ``world``-th
-micro-batch of it, as fairseq's sharding does. The plan therefore knows each whole update, over all
-ranks and accumulated micro-batches, before the update begins. The counts that normalise the terms
-of a loss come from here; they are exact and need no communication.
+Every rank makes the same plan from (seed, epoch, data, settings, size of the update) and takes
+every ``world``-th micro-batch of it, as fairseq's sharding does. The plan knows each whole update
+before it begins. The counts that normalise the terms of a loss come from here; they are exact and
+need no communication.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ class Normalizers(TypedDict):
     ones when it moves a batch to a device.
 
     Attributes:
-        micro_batches: how many micro-batches make up the update.
+        micro_batches: how many micro-batches make up the update, fillers included.
         mlm_tokens: predicted tokens of monolingual sentences.
         tlm_tokens: predicted tokens of sentence pairs.
         pairs: sentence pairs.
         points: points of target sentences; 0 if no term needs them.
         links: word links; 0 if no term needs them.
-        step_pairs: the most pairs that any rank holds at this micro-batch's step.
-        update_heights: the ``step_pairs`` of all parallel steps of the update, in order.
+        pair_heights: for each step of the update, the most pairs that any rank holds.
+        sentence_heights: for each step, the most sentences that any rank holds.
     """
 
     micro_batches: int
@@ -38,12 +37,12 @@ class Normalizers(TypedDict):
     pairs: int
     points: int
     links: int
-    step_pairs: int
-    update_heights: tuple[int, ...]
+    pair_heights: tuple[int, ...]
+    sentence_heights: tuple[int, ...]
 
 
 class MicroBatch:
-    """Examples of one corpus that one rank runs at one step.
+    """Examples that one rank runs at one step: sentences and pairs of any corpora.
 
     Iteration yields ``(index, micro-batch)``, so that the dataset knows the update that an example
     belongs to.
@@ -52,32 +51,34 @@ class MicroBatch:
         indices: (B,) examples of the dataset.
         draws: (B,) a number for each example, which seeds its masking. An example that is drawn
             twice in an epoch has two numbers; they do not depend on how the epoch is cut.
-        parallel: whether the examples are sentence pairs.
         filler: whether the micro-batch repeats an example because its rank has no batch of its own
             at this step. It runs like any other, but its losses and counts are taken as 0.
         normalizers: the counts of the update; None outside a plan.
-        update: this rank's parallel micro-batches of the update in their order, this one included;
-            None if there are fewer than two, and for monolingual micro-batches.
-        update_step: the index of this micro-batch in ``update``.
+        step: the number of this micro-batch's step in the update.
+        max_tokens: how many tokens it may have with padding, if its examples alone do not have
+            more; None for no limit.
+        update: this rank's micro-batches of the update in their order, this one included; None if
+            there is only this one.
     """
 
-    __slots__ = ("indices", "draws", "parallel", "filler", "normalizers", "update", "update_step")
+    __slots__ = ("indices", "draws", "filler", "normalizers", "step", "max_tokens", "update")
 
     def __init__(
         self,
         indices: np.ndarray,
-        parallel: bool,
         filler: bool = False,
         normalizers: Normalizers | None = None,
         draws: np.ndarray | None = None,
+        step: int = 0,
+        max_tokens: int | None = None,
     ):
         self.indices = indices
         self.draws = indices if draws is None else draws
-        self.parallel = parallel
         self.filler = filler
         self.normalizers = normalizers
+        self.step = step
+        self.max_tokens = max_tokens
         self.update: tuple[MicroBatch, ...] | None = None
-        self.update_step = 0
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -86,58 +87,49 @@ class MicroBatch:
         return ((int(index), self) for index in self.indices)
 
 
-class Steps(NamedTuple):
-    """A table of micro-batches: S steps of W ranks; a step holds one kind of text.
+class Updates(NamedTuple):
+    """U updates of N examples, cut into B micro-batches.
 
     Attributes:
-        starts: (S, W) where the examples of each micro-batch begin in the plan's ``indices``.
-        sizes: (S, W) how many examples each micro-batch has.
-        predicted_counts: (S, W) how many tokens each micro-batch predicts.
-        fillers: (S, W) bool, True for a filler; see ``MicroBatch``.
-        parallel: (S,) bool, True for a step of sentence pairs.
-        point_and_link_counts: (S, W, 2) how many points and word links each micro-batch has.
+        indices: (N,) examples of the dataset, in the order in which they run.
+        ends: (B + 1,) where the micro-batches end among the examples; the first number is 0.
+        firsts: (U + 1,) the number of each update's first micro-batch, then B.
+        pairs: (B,) how many pairs each micro-batch has.
+        counts: (U, 4) of each update: predicted tokens of sentences and of pairs, points, links.
     """
 
-    starts: np.ndarray
-    sizes: np.ndarray
-    predicted_counts: np.ndarray
-    fillers: np.ndarray
-    parallel: np.ndarray
-    point_and_link_counts: np.ndarray
+    indices: np.ndarray
+    ends: np.ndarray
+    firsts: np.ndarray
+    pairs: np.ndarray
+    counts: np.ndarray
 
 
 class EpochPlan(Sequence):
     """The micro-batches of an epoch in the order in which they run, ``world`` of them to a step.
 
     A micro-batch is made when it is asked for. A slice such as ``plan[rank::world]`` is a view.
+    A rank that has no micro-batch at a step gets a filler, the first example of the update.
 
     Args:
-        indices: (N,) examples of the dataset; those of a micro-batch are side by side.
-        steps: the micro-batches.
+        updates: the updates and their micro-batches.
+        world: the number of ranks.
         update_freq: how many steps make up an update; the last update may have fewer.
+        max_tokens: how many tokens a micro-batch may have with padding; None for no limit.
     """
 
-    def __init__(self, indices: np.ndarray, steps: Steps, update_freq: int):
-        self._indices = indices
-        self._steps = steps
+    def __init__(
+        self, updates: Updates, world: int, update_freq: int, max_tokens: int | None = None
+    ):
+        self.updates = updates
+        self._max_tokens = max_tokens
+        self._world = world
         self._update_freq = update_freq
-        count, self._world = steps.sizes.shape
-        self._numbers = range(count * self._world)
-        real = ~steps.fillers
-        self._heights = np.where(steps.parallel, steps.sizes.max(axis=1, initial=0), 0)
-
-        def per_update(per_step: np.ndarray) -> np.ndarray:
-            return (
-                np.add.reduceat(per_step, np.arange(0, count, update_freq)) if count else per_step
-            )
-
-        tokens = (steps.predicted_counts * real).sum(axis=1)
-        self._mlm_tokens = per_update(np.where(steps.parallel, 0, tokens))
-        self._tlm_tokens = per_update(np.where(steps.parallel, tokens, 0))
-        pairs = (steps.sizes * real).sum(axis=1)
-        self._pairs = per_update(np.where(steps.parallel, pairs, 0))
-        points_and_links = steps.point_and_link_counts * real[:, :, None]
-        self._points_and_links = per_update(points_and_links.sum(axis=1))
+        counts = np.diff(updates.firsts)
+        self._slots = update_freq * world  # of an update
+        self._last_steps = int(-(-counts[-1] // world)) if len(counts) else 0
+        slots = (len(counts) - 1) * self._slots + self._last_steps * world
+        self._numbers = range(slots if len(counts) else 0)
 
     @property
     def update_freq(self) -> int:
@@ -155,39 +147,48 @@ class EpochPlan(Sequence):
         return self._micro_batch(self._numbers[index_or_slice])
 
     def _micro_batch(self, number: int) -> MicroBatch:
-        step, rank = divmod(number, self._world)
-        update, position = divmod(step, self._update_freq)
-        first = update * self._update_freq
-        parallel = self._steps.parallel[first : first + self._update_freq]
-        heights = self._heights[first : first + self._update_freq]
-        normalizers = Normalizers(
-            micro_batches=len(parallel) * self._world,
-            mlm_tokens=int(self._mlm_tokens[update]),
-            tlm_tokens=int(self._tlm_tokens[update]),
-            pairs=int(self._pairs[update]),
-            points=int(self._points_and_links[update, 0]),
-            links=int(self._points_and_links[update, 1]),
-            step_pairs=int(heights[position]),
-            update_heights=tuple(heights[parallel].tolist()),
-        )
-        if not parallel[position] or len(normalizers["update_heights"]) < 2:
-            return self._examples(step, rank, normalizers)
-        siblings = []
-        for other in np.flatnonzero(parallel).tolist():
-            at_step: Normalizers = {**normalizers, "step_pairs": int(heights[other])}
-            siblings.append(self._examples(first + other, rank, at_step))
-        for update_step, sibling in enumerate(siblings):
-            sibling.update, sibling.update_step = tuple(siblings), update_step
-        return siblings[int(parallel[:position].sum())]
+        update, slot = divmod(number, self._slots)
+        step, rank = divmod(slot, self._world)
+        last = update == len(self.updates.firsts) - 2
+        steps = self._last_steps if last else self._update_freq
+        normalizers = self._normalizers(update, steps)
+        own = tuple(self._examples(update, other, rank, normalizers) for other in range(steps))
+        if steps > 1:
+            for micro_batch in own:
+                micro_batch.update = own
+        return own[step]
 
-    def _examples(self, step: int, rank: int, normalizers: Normalizers) -> MicroBatch:
-        steps = self._steps
-        start = int(steps.starts[step, rank])
-        end = start + int(steps.sizes[step, rank])
-        return MicroBatch(
-            self._indices[start:end],
-            bool(steps.parallel[step]),
-            bool(steps.fillers[step, rank]),
-            normalizers,
-            draws=np.arange(start, end),
+    def _normalizers(self, update: int, steps: int) -> Normalizers:
+        updates = self.updates
+        first, end = updates.firsts[update : update + 2].tolist()
+        held = np.zeros((2, steps * self._world), dtype=np.int64)
+        held[0, : end - first] = updates.pairs[first:end]
+        held[1, : end - first] = np.diff(updates.ends[first : end + 1]) - updates.pairs[first:end]
+        fillers = held[0] + held[1] == 0
+        # Whether the filler is a sentence or a pair is not known here; either takes one row.
+        held[:, fillers] = 1
+        pairs, sentences = held.reshape(2, steps, self._world).max(axis=2).tolist()
+        mlm_tokens, tlm_tokens, points, links = updates.counts[update].tolist()
+        return Normalizers(
+            micro_batches=steps * self._world,
+            mlm_tokens=mlm_tokens,
+            tlm_tokens=tlm_tokens,
+            pairs=int(updates.pairs[first:end].sum()),
+            points=points,
+            links=links,
+            pair_heights=tuple(pairs),
+            sentence_heights=tuple(sentences),
         )
+
+    def _examples(self, update: int, step: int, rank: int, normalizers: Normalizers) -> MicroBatch:
+        updates = self.updates
+        number = int(updates.firsts[update]) + step * self._world + rank
+        filler = number >= updates.firsts[update + 1]
+        if filler:
+            number = int(updates.firsts[update])
+        start, end = updates.ends[number : number + 2].tolist()
+        if filler:
+            end = start + 1
+        draws = np.arange(start, end)
+        indices = updates.indices[start:end]
+        return MicroBatch(indices, filler, normalizers, draws, step, self._max_tokens)

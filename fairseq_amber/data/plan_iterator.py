@@ -43,26 +43,33 @@ class PlanIterator(iterators.EpochBatchIterator):
         return self.plan
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the state of fairseq's iterator, with the number of ranks and ``update_freq``."""
-        cut = {"ranks": self.num_shards, "update_freq": self.plan.update_freq}
-        return {**super().state_dict(), **cut}
+        """Returns the state of fairseq's iterator, with how the epoch is cut: the number of ranks,
+        ``update_freq``, and the number of updates."""
+        return {**super().state_dict(), **self._cut()}
+
+    def _cut(self) -> dict[str, int]:
+        steps = len(self.plan) // self.num_shards
+        freq = self.plan.update_freq
+        return {"ranks": self.num_shards, "update_freq": freq, "updates": -(-steps // freq)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continues where a run stopped. If that run had another number of ranks or another
-        ``--update-freq``, this one starts at the beginning of an update and repeats at most one
-        update's micro-batches."""
+        """Continues where a run stopped. If that run cut its updates into other ranks or another
+        ``--update-freq``, this one starts at the beginning of the same update, or, if the updates
+        have another size, of the update at the same share of the epoch."""
         position = state_dict.get("iterations_in_epoch", 0)
-        ranks = state_dict.get("ranks", self.num_shards)
-        before = (ranks, state_dict.get("update_freq", self.plan.update_freq))
-        now = (self.num_shards, self.plan.update_freq)
+        now = self._cut()
+        before = {name: state_dict.get(name, now[name]) for name in now}
         if position and before != now:
-            steps = len(self.plan) // self.num_shards
-            position = min(position * ranks // self.num_shards, steps - 1)
-            position -= position % self.plan.update_freq
+            update = position // before["update_freq"]
+            if before["updates"] != now["updates"]:
+                update = update * now["updates"] // before["updates"]
+            update = min(update, now["updates"] - 1)
+            position = update * now["update_freq"]
             logger.info(
                 "the checkpoint's run had %d ranks and --update-freq %d, this one %d and %d: it "
-                "continues at micro-batch %d of %d of the epoch",
-                *(*before, *now, position, steps),
+                "continues at update %d of %d of the epoch",
+                *(before["ranks"], before["update_freq"], now["ranks"], now["update_freq"]),
+                *(update + 1, now["updates"]),
             )
         super().load_state_dict({**state_dict, "iterations_in_epoch": position})
 

@@ -1,247 +1,201 @@
-"""Samples an epoch: how often examples of each corpus are drawn, in which batches and order.
+"""Samples an epoch: which examples of each corpus are drawn, and in which updates.
 
 Nothing here runs Python code for each example. All randomness is a function of (seed, epoch).
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, Sequence
+from typing import Sequence
 
 import numpy as np
 
 from fairseq_amber.data.batch_limits import BatchLimits
-from fairseq_amber.data.plan import EpochPlan, Steps
+from fairseq_amber.data.buckets import Buckets
+from fairseq_amber.data.draws import Draws, Source
+from fairseq_amber.data.plan import EpochPlan, Updates
+from fairseq_amber.data.update_cut import micro_batch_ends
+from fairseq_amber.data.update_size import UpdateSize
 
-
-class Source(Protocol):
-    """The indices, costs and counts of the usable examples of a corpus, which the sampler reads.
-
-    Attributes:
-        parallel: whether the examples are sentence pairs.
-        size: number of examples.
-    """
-
-    parallel: bool
-    size: int
-
-    @property
-    def indices(self) -> np.ndarray:
-        """(size,) indices of the examples in the dataset."""
-
-    @property
-    def costs(self) -> np.ndarray:
-        """(size,) tokens of each example over all its rows, special tokens included."""
-
-    @property
-    def predicted_counts(self) -> np.ndarray:
-        """(size,) how many tokens each example predicts."""
-
-    @property
-    def point_and_link_counts(self) -> np.ndarray | None:
-        """(size, 2) how many points of the target and word links each example has; None if no
-        term needs them."""
-
-
-class ExampleSource:
-    """A ``Source`` of all examples of a dataset, of one kind of text and without predicted tokens.
-
-    Args:
-        costs: (size,) tokens of each example.
-    """
-
-    parallel = False
-    point_and_link_counts = None
-
-    def __init__(self, costs: np.ndarray):
-        self.size = len(costs)
-        self.indices = np.arange(len(costs), dtype=np.int32)
-        self.costs = costs
-        self.predicted_counts = np.zeros_like(costs)
+_MOVED_TOGETHER = 200_000  # examples
+_SUMMED_TOGETHER = 20_000  # buckets
 
 
 def plan_epoch(
     sources: Sequence[Source],
     limits: BatchLimits,
+    size: UpdateSize,
     *,
     alpha: float,
     parallel_share: float,
     world: int,
-    update_freq: int,
     seed: Sequence[int],
 ) -> EpochPlan:
-    """Plans the micro-batches of a training epoch. A step has one for each rank, all of one kind.
+    """Plans the updates of a training epoch, and cuts them into micro-batches.
+
+    The updates are a function of the sources, the size, ``alpha``, the share and the seed. The
+    number of ranks has no influence on them.
 
     Each of the two kinds of text, sentences and pairs, is resampled: a corpus with a share p of the
     examples gets the share ``p^alpha / sum p^alpha``, by repeating or leaving out random examples.
-    If there are both kinds, the epoch is one pass over the resampled pairs; monolingual steps are
-    spread evenly between them, so that pairs make up ``parallel_share`` of the steps.
+    If there are both kinds, the epoch is one pass over the resampled pairs, and pairs make up
+    ``parallel_share`` of the examples. Every update has every corpus by its share, up to one or two
+    examples (``data.apportion``).
 
     Args:
         sources: corpora, none of them empty.
         limits: how large a micro-batch may be.
+        size: how large an update is.
         alpha: exponent of the sampling. 1 keeps the corpora's proportions, 0 makes them equal.
-        parallel_share: share of the steps that train on pairs, 0 < share < 1; it has no effect on
+        parallel_share: share of the examples that are pairs, 0 < share < 1; it has no effect on
             one kind alone.
         world: number of ranks.
-        update_freq: number of micro-batches that a rank accumulates into one update.
         seed: the numbers that all randomness depends on.
     """
-    mono, pairs = ([s for s in sources if s.parallel is kind] for kind in (False, True))
-    mono_rng, pair_rng = (np.random.default_rng([*seed, kind]) for kind in (False, True))
-    passes = [_sampled_pass(pairs, limits, alpha, world, pair_rng)] if pairs else []
-    if mono:
-        needed_steps = 1  # alone: one pass
-        if pairs:
-            needed_steps = max(1, round(passes[0].steps * (1 - parallel_share) / parallel_share))
-        planned_steps = 0
-        while planned_steps < needed_steps:
-            mono_pass = _sampled_pass(mono, limits, alpha, world, mono_rng)
-            passes.append(mono_pass.first(needed_steps - planned_steps) if pairs else mono_pass)
-            planned_steps += mono_pass.steps
-    return _assemble(passes, update_freq)
+    draws = _drawn(sources, alpha, parallel_share, seed)
+    buckets = size.buckets(draws, limits, (*seed, 2))
+    updates = _updates(draws, buckets, mixed=size.direct)
+    if size.micro_batches is not None:
+        return EpochPlan(updates, world, -(-size.micro_batches // world), limits.max_tokens)
+    ends, firsts = micro_batch_ends(draws, buckets, limits, world)
+    pairs = np.add.reduceat(_is_pair(updates, buckets), ends[:-1], dtype=np.int64)
+    updates = updates._replace(ends=ends, firsts=firsts, pairs=pairs)
+    update_freq = int(-(-np.diff(firsts).max() // world))
+    return EpochPlan(updates, world, update_freq, limits.max_tokens)
 
 
 def plan_validation(sources: Sequence[Source], limits: BatchLimits, *, world: int) -> EpochPlan:
-    """Plans one pass over all examples by length, in which each step is an update of its own."""
-    passes = []
-    for kind in (False, True):
-        members = [s for s in sources if s.parallel is kind]
-        if members:
-            passes.append(_pass(members, [s.size for s in members], limits, world, None))
-    return _assemble(passes, update_freq=1)
+    """Plans one pass over all examples. A micro-batch has examples of one corpus and of similar
+    length, and each step is an update of its own."""
+    indices, ends, pairs, tables = [], [np.zeros(1, dtype=np.int64)], [], []
+    for source in sorted(sources, key=lambda one: one.parallel):
+        draws = Draws(source, source.size)
+        own = limits.cut(limits.largest(draws.levels), draws.ends)
+        begins = np.concatenate([[0], own[:-1]])
+        ends.append(own + ends[-1][-1])
+        pairs.append(np.diff(own, prepend=0) * source.parallel)
+        indices.append(source.indices[draws.chosen])
+        tables.append(_sums(draws, begins))
+    counts = np.concatenate(tables)
+    firsts = np.append(np.arange(0, len(counts), world), len(counts))
+    per_update = np.add.reduceat(counts, firsts[:-1], axis=0)
+    updates = Updates(
+        np.concatenate(indices), np.concatenate(ends), firsts, np.concatenate(pairs), per_update
+    )
+    return EpochPlan(updates, world, 1, limits.max_tokens)
 
 
-def resampled_sizes(sizes: np.ndarray, alpha: float) -> np.ndarray:
+def resampled_sizes(sizes: np.ndarray, alpha: float, total: int | None = None) -> np.ndarray:
     """Returns how many examples of each corpus to draw, at least one: (C,) -> (C,) int64. The
-    shares are ``p^alpha / sum p^alpha`` with ``p = size / sum of sizes``, and the sum stays about
-    the same."""
+    shares are ``p^alpha / sum p^alpha`` with ``p = size / sum of sizes``, and the sum is about
+    ``total``, by default the sum of the sizes."""
     weights = (sizes / sizes.sum()) ** alpha
-    return np.maximum(np.round(weights / weights.sum() * sizes.sum()), 1).astype(np.int64)
+    total = sizes.sum() if total is None else total
+    return np.maximum(np.round(weights / weights.sum() * total), 1).astype(np.int64)
 
 
-class _CorpusPass(NamedTuple):
-    """One pass over the corpora of one kind.
-
-    Attributes:
-        indices: (N,) the examples that are drawn.
-        table: the micro-batches, whose ``starts`` count from these ``indices``.
-    """
-
-    indices: np.ndarray
-    table: Steps
-
-    @property
-    def steps(self) -> int:
-        """The number of steps S."""
-        return len(self.table.parallel)
-
-    def first(self, steps: int) -> _CorpusPass:
-        """Keeps the first ``steps`` steps."""
-        return _CorpusPass(self.indices, Steps(*(column[:steps] for column in self.table)))
-
-
-def _sampled_pass(sources, limits: BatchLimits, alpha: float, world: int, rng) -> _CorpusPass:
-    """Makes one pass over the resampled corpora of one kind."""
-    sizes = np.array([source.size for source in sources])
-    return _pass(sources, resampled_sizes(sizes, alpha), limits, world, rng)
-
-
-def _pass(
-    sources: Sequence[Source],
-    draws: Sequence[int] | np.ndarray,
-    limits: BatchLimits,
-    world: int,
-    rng: np.random.Generator | None,
-) -> _CorpusPass:
-    """Draws ``draws[i]`` examples of source i and cuts them into batches, in random order if
-    ``rng`` is given."""
-    dtype = np.result_type(*(source.indices.dtype for source in sources))
-    indices = np.empty(sum(map(int, draws)), dtype)
-    starts, sizes, predicted_counts = [], [], []
-    point_and_link_counts: list[np.ndarray] = []
-    filled = 0
-    for source, count in zip(sources, draws):
-        chosen, ends = _batches(source.costs, int(count), limits, rng)
-        begins = np.concatenate([[0], ends[:-1]])
-        indices[filled : filled + len(chosen)] = source.indices[chosen]
-        starts.append(begins + filled)
-        sizes.append(ends - begins)
-        predicted = source.predicted_counts[chosen]
-        predicted_counts.append(np.add.reduceat(predicted, begins, dtype=np.int64))
-        points_and_links = source.point_and_link_counts
-        if points_and_links is None:
-            sums = np.zeros((len(ends), 2), dtype=np.int64)
-        else:
-            sums = np.add.reduceat(points_and_links[chosen], begins, axis=0, dtype=np.int64)
-        point_and_link_counts.append(sums)
-        filled += len(chosen)
-    table = (starts, sizes, predicted_counts, point_and_link_counts)
-    columns = [np.concatenate(column) for column in table]
-    count = len(columns[0])
-    order = np.arange(count) if rng is None else rng.permutation(count)
-    # A rank for which the last step has no batch repeats an example of that step's first batch.
-    fillers = np.arange(-(-count // world) * world) >= count
-    order = np.concatenate([order, np.repeat(order[(count - 1) // world * world], fillers.sum())])
-    start, size, tokens, others = (
-        column[order].reshape(-1, world, *column.shape[1:]) for column in columns
-    )
-    fillers = fillers.reshape(-1, world)
-    size[fillers] = 1
-    parallel = np.full(len(size), sources[0].parallel)
-    return _CorpusPass(
-        indices, Steps(start, size.astype(np.int32), tokens, fillers, parallel, others)
-    )
-
-
-def _batches(
-    costs: np.ndarray, draws: int, limits: BatchLimits, rng: np.random.Generator | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the (draws,) examples that are drawn, batch by batch, and where each batch ends.
-
-    Examples are in the order of their cost, and those of equal cost in random order. So batches
-    have little padding, and differ from epoch to epoch.
-    """
-    chosen = _resample(len(costs), draws, rng)
-    # One number holds cost and example: sorting it in place takes half the memory of an argsort.
-    keys = costs[chosen].astype(np.uint64)
-    keys <<= np.uint64(32)
-    keys |= chosen
-    keys.sort()
-    chosen = keys.astype(np.uint32)  # the low half
-    keys >>= np.uint64(32)
-    ends = np.append(np.flatnonzero(keys[1:] != keys[:-1]) + 1, draws)
-    distinct = keys[ends - 1].astype(np.int64)
-    if rng is not None:
-        for start, end in zip([0, *ends[:-1]], ends):
-            rng.shuffle(chosen[start:end])
-    return chosen, limits.cut(distinct, ends)
-
-
-def _resample(size: int, draws: int, rng: np.random.Generator | None) -> np.ndarray:
-    """Returns (draws,) examples: whole copies of all, then distinct random examples for the
-    rest."""
-    chosen = np.arange(draws, dtype=np.uint32)
-    chosen %= np.uint32(size)
-    rest = draws % size
-    if rest and rng is not None:
-        extra = np.arange(size, dtype=np.uint32)
-        rng.shuffle(extra)
-        chosen[draws - rest :] = extra[:rest]
-    return chosen
-
-
-def _assemble(passes: Sequence[_CorpusPass], update_freq: int) -> EpochPlan:
-    """Joins all passes to one plan. The steps of each kind keep their order and are spread evenly
-    over the epoch."""
-    offsets = np.cumsum([0, *(len(one.indices) for one in passes)])
-    tables = [
-        one.table._replace(starts=one.table.starts + offset) for one, offset in zip(passes, offsets)
+def _drawn(
+    sources: Sequence[Source], alpha: float, parallel_share: float, seed: Sequence[int]
+) -> list[Draws]:
+    """Draws the examples of an epoch: sentences, then pairs."""
+    mono, pairs = ([s for s in sources if s.parallel is kind] for kind in (False, True))
+    counts: list[int] = []
+    pair_counts = np.zeros(0, dtype=np.int64)
+    if pairs:
+        pair_counts = resampled_sizes(np.array([s.size for s in pairs]), alpha)
+    if mono:
+        total = None
+        if pairs:
+            total = max(1, round(int(pair_counts.sum()) * (1 - parallel_share) / parallel_share))
+        counts += resampled_sizes(np.array([s.size for s in mono]), alpha, total).tolist()
+    counts += pair_counts.tolist()
+    return [
+        Draws(source, count, np.random.default_rng([*seed, 1, number]))
+        for number, (source, count) in enumerate(zip((*mono, *pairs), counts))
     ]
-    steps = Steps(*(np.concatenate(columns) for columns in zip(*tables)))
-    position = np.empty(len(steps.parallel))
-    for kind in (False, True):
-        members = steps.parallel == kind
-        position[members] = (np.arange(members.sum()) + 0.5) / max(members.sum(), 1)
-    order = np.lexsort((steps.parallel, position))
-    indices = passes[0].indices if len(passes) == 1 else np.concatenate([p.indices for p in passes])
-    return EpochPlan(indices, Steps(*(column[order] for column in steps)), update_freq)
+
+
+def _updates(draws: Sequence[Draws], buckets: Buckets, *, mixed: bool) -> Updates:
+    """Puts the drawn examples where their buckets are, one micro-batch for each bucket.
+
+    Args:
+        draws: the draws of each corpus.
+        buckets: the buckets.
+        mixed: spread the pairs of a bucket evenly among its sentences, so that every part of it has
+            both by their share; otherwise the sentences come first.
+    """
+    sizes = np.diff(buckets.ends)
+    update_of = np.repeat(np.arange(len(buckets.updates) - 1), np.diff(buckets.updates))
+    counts = np.zeros((len(buckets.updates) - 1, 4), dtype=np.int64)
+    kinds = np.zeros((2, len(sizes)), dtype=np.int64)
+    for one, taken in buckets.takes(draws):
+        kinds[int(one.source.parallel), buckets.ascending] += taken
+    dtype = np.result_type(*(one.source.indices.dtype for one in draws))
+    indices = np.empty(buckets.ends[-1], dtype)
+    placed = np.zeros((2, len(sizes)), dtype=np.int64)
+    for one, taken in buckets.takes(draws):
+        kind = int(one.source.parallel)
+        ends = np.cumsum(taken)
+        begins = ends - taken
+        filled = np.flatnonzero(taken)
+        sums = _sums(one, begins[filled])
+        np.add.at(counts, update_of[buckets.ascending[filled]], sums)
+        sources = one.source.indices
+        cuts = np.searchsorted(ends, np.arange(0, len(one), _MOVED_TOGETHER), side="right")
+        for low, high in zip(cuts, [*cuts[1:], len(ends)]):
+            bucket = np.repeat(buckets.ascending[low:high], taken[low:high])
+            first = int(begins[low])
+            chosen = one.chosen[first : first + len(bucket)]
+            number = np.arange(first, first + len(bucket))
+            number -= np.repeat(begins[low:high], taken[low:high])
+            number += placed[kind, bucket]
+            at = _place(number, kinds[0, bucket], kinds[1, bucket], kind, mixed)
+            indices[at + buckets.ends[bucket]] = sources[chosen]
+        placed[kind, buckets.ascending] += taken
+    return Updates(indices, buckets.ends, buckets.updates, kinds[1], counts)
+
+
+def _place(
+    number: np.ndarray, sentences: np.ndarray, pairs: np.ndarray, kind: int, mixed: bool
+) -> np.ndarray:
+    """Returns the position in its bucket of the ``number``-th sentence (``kind`` 0) or pair (1) of
+    a bucket with so many sentences and pairs."""
+    if not mixed:
+        return number + sentences if kind else number
+    size = sentences + pairs
+    if kind:
+        return -(-(number + 1) * size // np.maximum(pairs, 1)) - 1
+    return number * size // np.maximum(sentences, 1)
+
+
+def _is_pair(updates: Updates, buckets: Buckets) -> np.ndarray:
+    """Returns (N,) bool, True where an example of mixed buckets is a pair."""
+    sizes = np.diff(buckets.ends)
+    number = np.arange(buckets.ends[-1]) - np.repeat(buckets.ends[:-1], sizes)
+    pairs, size = np.repeat(updates.pairs, sizes), np.repeat(sizes, sizes)
+    return (number + 1) * pairs // size > number * pairs // size
+
+
+def _sums(draws: Draws, begins: np.ndarray) -> np.ndarray:
+    """Sums counts over parts of the draws.
+
+    Args:
+        draws: the draws of a corpus.
+        begins: (P,) where the parts begin.
+
+    Returns:
+        (P, 4) int64: tokens that sentences predict, and pairs; points; and links.
+    """
+    source = draws.source
+    sums = np.zeros((len(begins), 4), dtype=np.int64)
+    columns = [(int(source.parallel), source.predicted_counts)]
+    if source.point_and_link_counts is not None:
+        columns += enumerate(source.point_and_link_counts.T, start=2)
+    for column, counts in columns:
+        for low in range(0, len(begins), _SUMMED_TOGETHER):
+            part = begins[low : low + _SUMMED_TOGETHER]
+            end = begins[low + len(part)] if low + len(part) < len(begins) else len(draws)
+            values = counts[draws.chosen[part[0] : end]]
+            sums[low : low + len(part), column] = np.add.reduceat(
+                values, part - part[0], dtype=np.int64
+            )
+    return sums

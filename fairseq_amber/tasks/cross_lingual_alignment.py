@@ -11,15 +11,14 @@ import numpy as np
 from fairseq.data import Dictionary
 from fairseq.tasks import register_task
 
-from fairseq_amber.data.alignment.collater import Collater, PairLayout
+from fairseq_amber.data.alignment.collater import Collater
 from fairseq_amber.data.alignment.corpora import available, load_corpora
 from fairseq_amber.data.alignment.corpus_source import CorpusSource
 from fairseq_amber.data.alignment.dataset import AlignmentDataset
-from fairseq_amber.data.alignment.masking import Masking, MaskingRates
 from fairseq_amber.data.alignment.needs import Needs
-from fairseq_amber.data.layout import Specials
-from fairseq_amber.data.whole_words import word_boundaries
+from fairseq_amber.data.update_size import UpdateSize
 from fairseq_amber.errors import UserError, exit_clearly
+from fairseq_amber.tasks.collation import check_token_types, collater, filled_rows
 from fairseq_amber.tasks.cross_lingual_config import (
     CrossLingualAlignmentConfig,
     check_settings,
@@ -29,8 +28,6 @@ from fairseq_amber.tasks.planned_task import PlannedTask
 from fairseq_amber.tasks.points_and_links import (
     attach_links,
     document_frequencies,
-    linked_words,
-    point_finder,
     warn_of_target_language,
 )
 from fairseq_amber.tasks.retrieval_validation import RetrievalValidation
@@ -47,8 +44,8 @@ logger = logging.getLogger(__name__)
 
 @register_task("cross_lingual_alignment", dataclass=CrossLingualAlignmentConfig)
 class CrossLingualAlignmentTask(PlannedTask):
-    """Trains on any number of languages and pairs. Each micro-batch has examples of one corpus, and
-    at each step all ranks have the same kind of text.
+    """Trains on any number of languages and pairs. Every update has every corpus by its share, as
+    far as its size allows.
 
     Attributes:
         needs: what the criterion needs of a batch.
@@ -64,6 +61,7 @@ class CrossLingualAlignmentTask(PlannedTask):
         self._retrieval = RetrievalValidation(cfg.validate_retrieval, cfg.pairs, dictionary)
         self._train_shards: list[AlignmentDataset] = []
         self._checked: set[AlignmentDataset] = set()  # datasets whose lost text is reported
+        self._follows = False  # --update-freq is ours
         self._idf: dict[str, np.ndarray] | None = None
 
     @classmethod
@@ -86,9 +84,14 @@ class CrossLingualAlignmentTask(PlannedTask):
 
     @exit_clearly
     def build_model(self, cfg, from_checkpoint=False):
-        """Builds the model, whose positions also limit the length of a row."""
+        """Builds the model, whose positions also limit the length of a row.
+
+        Raises:
+            UserError: rows of two segments are asked for, and the model has no token types.
+        """
         self.model = super().build_model(cfg, from_checkpoint)
         self.max_length = min(self.cfg.tokens_per_sample, self.model.max_positions())
+        check_token_types(self.cfg, self.model)
         return self.model
 
     @exit_clearly
@@ -152,6 +155,7 @@ class CrossLingualAlignmentTask(PlannedTask):
         languages = available(data, "mono", self.cfg.languages) if self.needs.mlm else []
         pairs = available(data, "parallel", self.cfg.pairs) if self.needs.pairs else []
         corpora = load_corpora(data, split, languages, pairs, self.dictionary)
+        corpora = filled_rows(corpora, self.cfg, self.max_length)
         if not corpora:
             raise UserError(
                 f"{data} has no {split} text for this criterion (languages: "
@@ -164,32 +168,17 @@ class CrossLingualAlignmentTask(PlannedTask):
             check_training_corpora(data, corpora, languages, pairs, self.cfg, self.needs)
         for corpus in corpora:
             logger.info("%s %s: %s examples", split, corpus.name, f"{len(corpus):,}")
-        collater = self._collater()
-        if self.needs.links is not None and collater.linked is not None:
+        collate = self._collater()
+        if self.needs.links is not None and collate.linked is not None:
             if len(data_folders(self.cfg)) > 1:
                 raise UserError("word links go with one data folder, not with several")
-            attach_links(corpora, Path(self.needs.links), split, collater.linked)
-        return AlignmentDataset(corpora, collater, self.max_length)
+            attach_links(corpora, Path(self.needs.links), split, collate.linked)
+        return AlignmentDataset(corpora, collate, self.max_length)
 
     def _collater(self) -> Collater:
-        cfg, specials, size = self.cfg, Specials.of(self.dictionary), len(self.dictionary)
-        # <mask> is the last symbol unless dict.txt lists it elsewhere.
-        ordinary = (self.dictionary.nspecial, size - (specials.mask == size - 1))
-        masking = Masking(
-            MaskingRates(cfg.mask_prob, cfg.leave_unmasked_prob, cfg.random_token_prob),
-            specials.mask,
-            ordinary,
-            word_boundaries(self.dictionary.symbols, specials) if cfg.whole_word_masking else None,
-        )
-        layout = PairLayout(cfg.pair_segments == "auto", cfg.pair_positions == "reset")
-        symbols = self.dictionary.symbols
-        points = linked = None
-        if self.needs.points is not None:
-            idf = self._document_frequencies() if self.needs.points.idf else None
-            points = point_finder(self.needs.points, symbols, specials, idf)
-        if self.needs.links is not None:
-            linked = linked_words(self.needs.link_units, symbols, specials)
-        return Collater(specials, self.needs, masking, layout, cfg.seed, points, linked)
+        points = self.needs.points
+        idf = self._document_frequencies() if points is not None and points.idf else None
+        return collater(self.cfg, self.needs, self.dictionary, idf)
 
     def _document_frequencies(self) -> dict[str, np.ndarray]:
         """Returns inverse document frequencies by language. They come from the training text of all
@@ -207,7 +196,7 @@ class CrossLingualAlignmentTask(PlannedTask):
 
         Raises:
             UserError: a kind of text that the criterion needs has no usable example, or a
-                micro-batch cannot hold the longest example of a later epoch.
+                micro-batch or an update cannot hold the longest example of a later epoch.
         """
         if not isinstance(dataset, AlignmentDataset):
             raise UserError(f"cross_lingual_alignment cannot batch a {type(dataset).__name__}")
@@ -222,10 +211,30 @@ class CrossLingualAlignmentTask(PlannedTask):
                     sources = self._sources(other, length)
                     if other in self._train_shards:
                         self.check_longest(sources, max_tokens)
+                        self.check_longest(sources, self.cfg.update_tokens, "--update-tokens")
         else:
             self._retrieval.begin(self._split_name(dataset), self.max_length, max_tokens)
         dataset.set_epoch(epoch)
         return self._sources(dataset, length)
+
+    def update_size(self, sources, epoch: int, ranks: int) -> UpdateSize:
+        """Returns the size of an update; see the base class.
+
+        Raises:
+            UserError: the size is stated twice, or an update cannot hold the longest example.
+        """
+        tokens, examples = self.cfg.update_tokens, self.cfg.update_examples
+        if tokens is None and examples is None:
+            return super().update_size(sources, epoch, ranks)
+        flag = "--update-tokens" if examples is None else "--update-examples"
+        given = self.cfg.update_freq
+        steps = {given} if isinstance(given, int) else set(given)
+        if not self._follows and steps != {1}:
+            raise UserError(f"{flag} and --update-freq: the second follows from the first; drop it")
+        self._follows = True
+        if tokens is not None:
+            self.check_longest(sources, tokens, flag)
+        return UpdateSize(tokens=tokens, examples=examples)
 
     def sampling(self) -> tuple[float, float]:
         """Returns the exponent and the share of pairs of the settings."""

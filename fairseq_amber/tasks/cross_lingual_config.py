@@ -46,8 +46,44 @@ class CrossLingualAlignmentConfig(FairseqDataclass):
     parallel_share: float = field(
         default=0.5,
         metadata={
-            "help": "share of the steps that train on pairs, if there are both kinds of text; an "
-            "epoch is one pass over the pairs (AMBER: not known)"
+            "help": "share of the examples of every update that are pairs, if there are both kinds "
+            "of text: 0.75 = three pairs for each sentence; it says how much text is seen, and the "
+            "criterion's weights what a term counts; the share of tokens follows from the lengths "
+            "and is in the log; an epoch is one pass over the pairs (AMBER: not known)"
+        },
+    )
+    update_tokens: Optional[int] = field(
+        default=None,
+        metadata={
+            "help": "largest number of tokens in an update, counted as --max-tokens counts them, "
+            "over all GPUs; the number of steps follows from it, from --max-tokens and from the "
+            "number of GPUs, and changes nothing else (default: --max-tokens x --update-freq x "
+            "GPUs)"
+        },
+    )
+    update_examples: Optional[int] = field(
+        default=None,
+        metadata={
+            "help": "number of sentences and pairs in an update, over all GPUs, in place of "
+            "--update-tokens (AMBER: 2048)"
+        },
+    )
+    sentence_rows: ChoiceEnum(  # type: ignore[valid-type]
+        ["line", "block", "document"]
+    ) = field(
+        default="line",
+        metadata={
+            "help": "monolingual rows: line: one line each; block: as many consecutive lines as "
+            "fit into --tokens-per-sample (RoBERTa, XLM-R, XLM); document: block, but an empty "
+            "line ends a document and its row"
+        },
+    )
+    sentence_segments: bool = field(
+        default=False,
+        metadata={
+            "help": "a monolingual row of several lines is cut into two segments at a random line, "
+            "for a model with token types (BERT, without its prediction of the next sentence); "
+            "needs --sentence-rows document"
         },
     )
     tokens_per_sample: int = field(
@@ -75,6 +111,13 @@ class CrossLingualAlignmentConfig(FairseqDataclass):
             "order, as many as fit into the row's --mask-prob of tokens (the loss is divided by "
             "the full share); if no word fits, single tokens are predicted; in scripts written "
             "without spaces each subword is a word (BERT: off in its first release)"
+        },
+    )
+    pair_order: ChoiceEnum(["both", "given"]) = field(  # type: ignore[valid-type]
+        default="both",
+        metadata={
+            "help": "rows of translation language modelling: both: source first or target first, "
+            "by a coin of the example (XLM); given: always source first"
         },
     )
     pair_positions: ChoiceEnum(["continuous", "reset"]) = field(  # type: ignore[valid-type]
@@ -136,6 +179,12 @@ def check_settings(cfg: CrossLingualAlignmentConfig) -> None:
             f"--tokens-per-sample {cfg.tokens_per_sample} is less than {SHORTEST_ROW}, the length "
             "of a pair of one token each with its special tokens"
         )
+    _check_update_size(cfg)
+    if cfg.sentence_segments and cfg.sentence_rows != "document":
+        raise UserError(
+            "--sentence-segments cuts a row of several lines of one document in two: add "
+            "--sentence-rows document"
+        )
     freqs = [cfg.update_freq] if isinstance(cfg.update_freq, int) else list(cfg.update_freq)
     if not freqs or min(freqs) < 1:
         raise UserError(f"--update-freq {','.join(map(str, freqs))} is not 1 or more")
@@ -149,6 +198,16 @@ def check_settings(cfg: CrossLingualAlignmentConfig) -> None:
     check_best_metric(
         cfg.validate_retrieval, cfg.best_checkpoint_metric, cfg.maximize_best_checkpoint_metric
     )
+
+
+def _check_update_size(cfg: CrossLingualAlignmentConfig) -> None:
+    """Raises UserError unless the size of an update is stated once, and above 0."""
+    for name in ("update_tokens", "update_examples"):
+        value = getattr(cfg, name)
+        if value is not None and value < 1:
+            raise UserError(f"--{name.replace('_', '-')} {value} is not 1 or more")
+    if cfg.update_tokens is not None and cfg.update_examples is not None:
+        raise UserError("--update-tokens and --update-examples: both state one size; drop either")
 
 
 def data_folders(cfg: CrossLingualAlignmentConfig) -> List[Path]:

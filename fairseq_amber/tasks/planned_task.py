@@ -9,8 +9,10 @@ from fairseq.data import Dictionary
 from fairseq.tasks import FairseqTask
 
 from fairseq_amber.data.batch_limits import BatchLimits
+from fairseq_amber.data.draws import Source
 from fairseq_amber.data.plan_iterator import PlanIterator
-from fairseq_amber.data.sampling import Source, plan_epoch, plan_validation
+from fairseq_amber.data.sampling import plan_epoch, plan_validation
+from fairseq_amber.data.update_size import UpdateSize
 from fairseq_amber.errors import UserError, exit_clearly
 
 
@@ -75,6 +77,20 @@ class PlannedTask(FairseqTask):
         one kind of text."""
         return 1.0, 0.5
 
+    def update_size(self, sources: Sequence[Source], epoch: int, ranks: int) -> UpdateSize:
+        """Returns the size of an update in an epoch: by default ``--update-freq`` micro-batches on
+        each rank.
+
+        Args:
+            sources: the corpora that batches are drawn from.
+            epoch: number of the epoch, from 1.
+            ranks: number of ranks.
+
+        Raises:
+            UserError: ``--update-freq`` is below 1.
+        """
+        return UpdateSize(micro_batches=ranks * update_freq_of_epoch(self.cfg.update_freq, epoch))
+
     @exit_clearly
     def get_batch_iterator(
         self,
@@ -112,18 +128,20 @@ class PlannedTask(FairseqTask):
         elif max_tokens is not None:
             max_tokens = max(max_tokens, _longest(sources))
         limits = BatchLimits(max_tokens, max_sentences, required_batch_size_multiple)
-        update_freq = update_freq_of_epoch(self.cfg.update_freq, epoch)
         if training:
+            size = self.update_size(sources, epoch, num_shards)
             alpha, parallel_share = self.sampling()
             plan = plan_epoch(
                 sources,
                 limits,
+                size,
                 alpha=alpha,
                 parallel_share=parallel_share,
                 world=num_shards,
-                update_freq=update_freq,
                 seed=(seed, epoch),
             )
+            if size.direct:
+                set_update_freq(self.cfg, plan.update_freq)
         else:
             plan = plan_validation(sources, limits, world=num_shards)
         return PlanIterator(
@@ -139,14 +157,17 @@ class PlannedTask(FairseqTask):
             skip_remainder_batch=skip_remainder_batch,
         )
 
-    def check_longest(self, sources: Sequence[Source], max_tokens: int | None) -> None:
-        """Raises UserError if a micro-batch of ``max_tokens`` cannot hold the longest example."""
+    def check_longest(
+        self, sources: Sequence[Source], max_tokens: int | None, flag: str = "--max-tokens"
+    ) -> None:
+        """Raises UserError if so many tokens, those of ``flag``, cannot hold the longest
+        example."""
         if max_tokens is None:
             return
         longest = _longest(sources)
         if longest > max_tokens:
             raise UserError(
-                f"--max-tokens {max_tokens} is less than the longest example needs, "
+                f"{flag} {max_tokens} is less than the longest example needs, "
                 f"{longest}{self.cost_note}: raise it, or lower {self.length_flag}"
             )
 
@@ -167,6 +188,17 @@ def update_freq_of_epoch(update_freq: Any, epoch: int) -> int:
     if value < 1:
         raise UserError(f"--update-freq {value} is not 1 or more")
     return value
+
+
+def set_update_freq(cfg: Any, update_freq: int) -> None:
+    """Sets fairseq's ``--update-freq``, where an update's number of steps follows from its size.
+
+    fairseq's training loop reads the number from the whole config after the task has planned the
+    epoch. The config of a task knows the whole config as its parent.
+    """
+    whole = cfg._get_parent() if hasattr(cfg, "_get_parent") else None
+    if whole is not None:
+        whole.optimization.update_freq = [update_freq]
 
 
 def _longest(sources: Sequence[Source]) -> int:

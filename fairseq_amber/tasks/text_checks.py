@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Sequence
 
+from fairseq_amber.data.alignment.block_rows import BlockCorpus
 from fairseq_amber.data.alignment.corpora import Corpus
 from fairseq_amber.data.alignment.dataset import AlignmentDataset
 from fairseq_amber.data.alignment.needs import Needs
@@ -62,6 +63,11 @@ def warn_of_lost_text(dataset: AlignmentDataset, split: str) -> None:
         warn(f"{split} {name}: {count:,} examples left out: {reason}")
     longest = dataset.max_length - SENTENCE_SPECIALS
     for corpus in dataset.corpora:
+        if isinstance(corpus, BlockCorpus):
+            cut = int((corpus.sentences.sizes - 1 > corpus.capacity).sum())
+            if cut:
+                warn(f"{split} {corpus.name}: {cut:,} lines cut to {corpus.capacity} tokens")
+            continue
         cut = 0 if corpus.parallel else int((corpus.lengths > longest).sum())
         if cut:
             warn(f"{split} {corpus.name}: {cut:,} sentences cut to {longest} tokens")

@@ -16,13 +16,13 @@ from fairseq.data import Dictionary
 from fairseq.distributed import utils as distributed_utils
 from fairseq.tasks import register_task
 
+from fairseq_amber.data.draws import ExampleSource
 from fairseq_amber.data.finetuning.gold import Gold
 from fairseq_amber.data.finetuning.kinds import KINDS, Kind
 from fairseq_amber.data.finetuning.learning import Decoding, Learning, learning_of
 from fairseq_amber.data.finetuning.settings import RowSettings, XtremeConfig
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.data.layout import Specials
-from fairseq_amber.data.sampling import ExampleSource
 from fairseq_amber.errors import UserError, exit_clearly, warn
 from fairseq_amber.tasks.planned_task import PlannedTask
 from fairseq_amber.tasks.xtreme_checkpoints import check_origin, check_start

@@ -1,12 +1,32 @@
-"""Criterions that compare points, on toy data."""
+"""Micro-batches of many blocks, and criterions that compare points, on toy data."""
+
+from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
 from fairseq_amber.criterions.transport_config import TransportConfig
+from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.data.whole_words import WordBoundaries
 from fairseq_amber.tasks import points_and_links
+from toy_corpora import make_blocks_cheap, write_binarised
 from transport_twins import ALONE, BEGINS, ENDS
+
+
+@pytest.fixture
+def many_blocks(monkeypatch):
+    """Micro-batches of several blocks of each kind."""
+    make_blocks_cheap(monkeypatch, 4)
+
+
+@pytest.fixture
+def overlapping(folder):
+    """The toy data folder, whose English sentences are among those of its pairs."""
+    data = folder / "parallel" / "de-en" / "train.de-en."
+    sources, targets = (TokenFile(Path(f"{data}{language}")) for language in ("de", "en"))
+    sentences = [side[i][:-1].tolist() for i in range(30) for side in (sources, targets)]
+    write_binarised(folder / "mono" / "en" / "train", sentences)
+    return folder
 
 
 @pytest.fixture

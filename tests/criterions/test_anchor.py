@@ -8,21 +8,34 @@ from omegaconf import OmegaConf
 
 from fairseq_amber.criterions import anchor
 from fairseq_amber.criterions.transport_config import TransportConfig
-from transport_twins import ALONE, batches, check_same, points_of, squares, states
+from transport_twins import (
+    ALONE,
+    batches,
+    check_same,
+    mean_over_pairs,
+    points_of,
+    problems_of,
+    several_blocks,
+    squares,
+    states,
+)
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mse"])
 @pytest.mark.parametrize("scope", ["batch", "sentence"])
-def test_other_reductions_of_the_anchor(build_transport, reduction, scope):
+def test_other_reductions_of_the_anchor(build_transport, many_blocks, reduction, scope):
     task, model, criterion, initial = build_transport(
         ot_weight=0.0, anchor_reduction=reduction, ot_scope=scope
     )
-    sample = batches(task)[0]
+    sample = several_blocks(batches(task)[0])
     losses = squares(points_of(task, sample, model, initial))
+    problems = problems_of(task, sample, losses)
     if reduction == "mse":
         expected = torch.cat(losses).mean() / 16
+    elif scope == "sentence":
+        expected = torch.cat(losses).sum() / len(losses)
     else:
-        expected = torch.cat(losses).sum() / (1 if scope == "batch" else len(losses))
+        expected = mean_over_pairs(problems, lambda problem: torch.cat(problem).sum())
     check_same(model, criterion(model, {**sample, "normalizers": None})[0], expected)
 
 

@@ -5,12 +5,14 @@ import torch
 
 from contrastive_twins import (
     ALONE,
+    AMONG_SENTENCES,
     build,
     gradients,
+    kinds_of,
     pairs_of,
-    parallel_updates,
     slow_contrast,
     updates,
+    updates_of_pairs,
     vector,
 )
 from fairseq_amber.criterions.contrastive_alignment import ContrastiveAlignmentCriterion
@@ -25,21 +27,36 @@ from fairseq_amber.criterions.contrastive_alignment import ContrastiveAlignmentC
         {"contrast_projection": 5, "contrast_symmetric": True},
     ],
 )
-def test_in_batch_equals_the_slow_twin_in_value_and_gradient(make_task, make_model, settings):
-    task, model = make_task(), make_model(encoder_layers=3).double()
-    criterion = build(task, model, **ALONE, **settings).double()
-    sample = parallel_updates(task)[0][0]
-    sample["normalizers"] = None
-    loss, size, log = criterion(model, sample)
-    loss.backward()
-    fast = gradients(model, criterion)
+@pytest.mark.parametrize(
+    "weights, update_freq, share",
+    [(ALONE, 1, 0.5), (AMONG_SENTENCES, 1, 0.5), (ALONE, 2, 0.5), (AMONG_SENTENCES, 3, 0.07)],
+)
+def test_an_update_equals_the_slow_twin_in_value_and_gradient(
+    make_task, make_model, many_blocks, settings, weights, update_freq, share
+):
+    """Of one step or of several, some of which have no pair."""
+    task = make_task(update_freq=[update_freq], parallel_share=share)
+    model = make_model(encoder_layers=3).double()
+    criterion = build(task, model, **weights, **settings).double()
+    found = updates_of_pairs(task, update_freq=update_freq)
+    update = next(u for u in found if update_freq < 3 or not all(s["npairs"] for s in u))
+    of_sentences, of_pairs = kinds_of(update)
+    assert of_pairs > 1 and (of_sentences == 0) == (weights is ALONE)
+    loss, logs = 0.0, []
+    for sample in update:
+        one, size, log = criterion(model, sample)
+        one.backward()
+        loss += one.item() / update_freq
+        logs.append(log)
+        assert size == 1
+    fast = {name: g / update_freq for name, g in gradients(model, criterion).items()}
     model.zero_grad()
     criterion.zero_grad()
 
     layer = {None: 2, -1: 3, 1: 1}[settings.get("contrast_layer")]
     pooling = settings.get("contrast_pooling", "cls")
     weight = None if criterion.projection is None else criterion.projection.weight
-    pairs = pairs_of(task, [sample])
+    pairs = pairs_of(task, update)
     sides = [[vector(model, s, layer, pooling, weight) for s in side] for side in zip(*pairs)]
     keywords = dict(
         temperature=settings.get("contrast_temperature", 0.2),
@@ -50,29 +67,27 @@ def test_in_batch_equals_the_slow_twin_in_value_and_gradient(make_task, make_mod
     if settings.get("contrast_symmetric"):
         slow = (slow + slow_contrast(*sides[::-1], pairs, own, **keywords)) / 2
     slow.backward()
-    assert size == 1
-    torch.testing.assert_close(loss.double(), slow, atol=1e-5, rtol=1e-5)
-    assert log["contrast_sum"] / log["contrast_count"] == pytest.approx(slow.item(), rel=1e-5)
+    assert loss == pytest.approx(slow.item(), rel=1e-5)
+    total, count = (sum(log[f"contrast_{x}"] for log in logs) for x in ("sum", "count"))
+    assert count == len(pairs) and float(total) / count == pytest.approx(slow.item(), rel=1e-5)
     slow_gradients = gradients(model, criterion)
-    # the fast one also gives zeros to what does not matter here
-    fast = [g for g in fast if g.abs().max() > 0]
-    slow_gradients = [g for g in slow_gradients if g.abs().max() > 0]
-    scale = max(g.abs().max() for g in slow_gradients)
-    for ours, theirs in zip(fast, slow_gradients):
+    scale = max(gradient.abs().max() for gradient in slow_gradients.values())
+    for name, ours in fast.items():
+        theirs = slow_gradients.get(name, torch.zeros_like(ours))
         torch.testing.assert_close(ours, theirs, atol=1e-5 * scale, rtol=1e-3)
-    assert len(fast) == len(slow_gradients)
+    assert set(slow_gradients) <= set(fast)
 
 
 def test_a_filler_adds_nothing_and_does_not_enter_the_queue(make_task, make_model):
     task, model = make_task(), make_model()
     criterion = build(task, model, contrast_momentum=0.9, contrast_queue=9, contrast_projection=4)
-    sample = parallel_updates(task)[0][0]
+    sample = updates_of_pairs(task)[0][0]
     sample["filler"] = True
     sample["normalizers"]["pairs"] = 0
     loss, size, log = criterion(model, sample)
     loss.backward()
     assert size == 1 and loss == 0
-    assert all(g.abs().max() == 0 for g in gradients(model, criterion))
+    assert not any(gradient.any() for gradient in gradients(model, criterion).values())
     assert log["contrast_count"] == log["contrast_sum"] == 0
     assert criterion.past.queue.keys.abs().sum() == 0 and criterion.past.queue.next == 0
 
@@ -82,10 +97,12 @@ def test_a_filler_adds_nothing_and_does_not_enter_the_queue(make_task, make_mode
     [{}, ALONE, {"contrast_momentum": 0.9}, {"contrast_projection": 3, "contrast_momentum": 0.9}],
 )
 def test_every_batch_gives_every_parameter_a_gradient(make_task, make_model, settings):
-    """Every --ddp-backend needs that."""
-    task, model = make_task(), make_model(encoder_layers=3)
+    """Every --ddp-backend needs that, also of a step without pairs."""
+    task, model = make_task(update_freq=[2], parallel_share=0.1), make_model(encoder_layers=3)
     criterion = build(task, model, contrast_queue=4 * ("contrast_momentum" in settings), **settings)
-    for sample in {s["parallel"]: s for u in updates(task) for s in u}.values():
+    found = updates_of_pairs(task, update_freq=2, max_tokens=200)
+    mixed = next(u for u in found if not all(s["npairs"] for s in u) or settings == ALONE)
+    for sample in mixed:
         criterion(model, sample)[0].backward()
         for module in (model, criterion):
             assert [n for n, p in module.named_parameters() if p.grad is None] == []
@@ -95,10 +112,15 @@ def test_every_batch_gives_every_parameter_a_gradient(make_task, make_model, set
 def test_validation_is_among_the_batch_and_per_corpus(make_task, make_model):
     task, model = make_task(), make_model()
     criterion = build(task, model, contrast_momentum=0.9, contrast_queue=9).eval()
-    sample = parallel_updates(task)[0][0]
+    task.load_dataset("valid")
+    data = task.datasets["valid"]
+    plan = task.get_batch_iterator(data, max_tokens=900, seed=1).frozen_batches
+    samples = [data.collater([data[item] for item in batch]) for batch in plan]
+    sample = next(sample for sample in samples if sample["corpus"] == "de-en")
     _, _, log = criterion(model, sample)
     assert criterion.past.queue.next == 0 and not criterion.past.encoder.started
-    assert log[f"contrast_sum/{sample['corpus']}"] == log["contrast_sum"] > 0
+    assert log["contrast_sum/de-en"] == log["contrast_sum"] > 0
+    assert log["contrast_count/de-en"] == sample["npairs"] and log["contrast_sum/de"] == 0
     plain = build(task, model, contrast_candidates="rank")
     assert log["contrast_sum"] == plain(model, sample)[2]["contrast_sum"]
 
@@ -140,7 +162,7 @@ def test_a_checkpoint_without_parts_of_the_state_starts_them_afresh(make_task, m
     task, model = make_task(), make_model()
     settings = dict(contrast_momentum=0.9, contrast_queue=9, contrast_projection=3)
     old = build(task, model, **settings)
-    old(model, parallel_updates(task)[0][0])
+    old(model, updates_of_pairs(task)[0][0])
     same = build(task, model, **settings)
     same.load_state_dict(old.state_dict())
     assert same.past.encoder.started and same.past.queue.next == old.past.queue.next
@@ -159,10 +181,13 @@ def test_a_checkpoint_without_parts_of_the_state_starts_them_afresh(make_task, m
 def test_sentences_apart_count_in_the_cost_of_a_pair(make_task, make_model):
     task = make_task()
     build(task, make_model())
-    sample = parallel_updates(task)[0][0]
-    rows = [sample["net_input"]["src_tokens"], sample["sentences"]["tokens"]]
+    sample = updates_of_pairs(task)[0][0]
+    rows = [block["net_input"]["src_tokens"] for block in sample["blocks"]]
+    rows += [block["sentences"]["tokens"] for block in sample["blocks"] if block["parallel"]]
     assert sample["ntokens"] == sum(int(r.ne(1).sum()) for r in rows)
     source = next(s for s in task.datasets["train"].sources() if s.parallel)
-    costs = dict(zip(source.indices.tolist(), source.costs.tolist()))
-    first = task.datasets["train"].collater([task.datasets["train"][source.indices[0]]])
-    assert costs[source.indices[0]] == first["ntokens"]
+    index = int(source.indices[0])
+    alone = task.datasets["train"].collater([task.datasets["train"][index]])
+    [block] = alone["blocks"]
+    cost = block["net_input"]["src_tokens"].numel() + block["sentences"]["tokens"].numel()
+    assert source.costs[0] == cost

@@ -48,24 +48,27 @@ def states(model, sentence, layer):
     return extra["inner_states"][layer][0]
 
 
-def slow_terms(task, links, sample, model, initial, layer=2, target=1):
+def slow_terms(task, links, sample, model, initial, layer=2, target="en"):
     """Squared distances over all one-to-one links, and of all target words to the initial model."""
     data = task.datasets["train"]
-    linked, held = [], []
+    linked, held, names = [], [], set()
     for index in sample["id"].tolist():
-        corpus = data[index]["corpus"]
-        line = index - data.offsets[data.corpora.index(corpus)]
-        text = (links / f"train.{corpus.name}.align").read_text().splitlines()[line]
+        example = data[index]["example"]
+        names.add(example.name)
+        line = index - data.offsets[example.corpus]
+        text = (links / f"train.{example.name}.align").read_text().splitlines()[line]
         pairs = {tuple(map(int, link.split("-"))) for link in text.split()}
-        sides = [side.tolist() for side in data[index]["tokens"]]
+        sides = [side.tolist() for side in example.sentences]
         at = [last_subwords(side) for side in sides]
         x, y = (states(model, side, layer) for side in sides)
         for i, j in pairs:
             if Counter(p for p, _ in pairs)[i] == Counter(q for _, q in pairs)[j] == 1:
                 linked.append((x[at[0][i]] - y[at[1][j]]).square().sum())
+        side = 0 if example.name.startswith(f"{target}-") else 1
         with torch.no_grad():
-            before = states(initial, sides[target], layer)
-        held += [((x, y)[target][place] - before[place]).square().sum() for place in at[target]]
+            before = states(initial, sides[side], layer)
+        held += [((x, y)[side][place] - before[place]).square().sum() for place in at[side]]
+    assert names == {"de-en", "tr-en"}
     return torch.stack(linked), torch.stack(held)
 
 
@@ -86,16 +89,19 @@ def check_same(model, ours, slow):
 @pytest.mark.parametrize(
     "settings, dim, held, layer, target",
     [
-        ({}, 1, 1, 2, 1),
-        ({"l2_reduction": "mse", "anchor_reduction": "mse"}, 16, 16, 2, 1),
-        ({"anchor_weight": 0.0}, 1, 0, 2, 1),
-        ({"l2_target_language": "tr"}, 1, 1, 2, 0),
-        ({"l2_layer": 1}, 1, 1, 1, 1),
+        ({}, 1, 1, 2, "en"),
+        ({"l2_reduction": "mse", "anchor_reduction": "mse"}, 16, 16, 2, "en"),
+        ({"anchor_weight": 0.0}, 1, 0, 2, "en"),
+        ({"l2_target_language": "tr"}, 1, 1, 2, "tr"),
+        ({"l2_layer": 1}, 1, 1, 1, "en"),
     ],
 )
-def test_it_equals_the_slow_twin(build, link_folder, settings, dim, held, layer, target):
+def test_it_equals_the_slow_twin(
+    build, link_folder, many_blocks, settings, dim, held, layer, target
+):
     task, model, criterion, initial = build(l2_weight=0.5, **settings)
-    sample = next(s for s in batches(task) if s["corpus"] == "tr-en")
+    sample = batches(task)[0]
+    assert len(sample["blocks"]) > 1
     linked, anchored = slow_terms(task, link_folder, sample, model, initial, layer, target)
     assert len(linked) > 3
     expected = 0.5 * linked.mean() / dim
@@ -107,9 +113,10 @@ def test_it_equals_the_slow_twin(build, link_folder, settings, dim, held, layer,
     check_same(model, loss, expected)
 
 
-def test_the_update_divides_by_its_links_and_target_words(build, link_folder):
+def test_the_update_divides_by_its_links_and_target_words(build, link_folder, many_blocks):
     task, model, criterion, initial = build(update_freq=3)
-    samples = batches(task, max_tokens=200)[:3]
+    samples = batches(task)[:3]
+    assert max(len(sample["blocks"]) for sample in samples) > 1
     loss = sum(criterion(model, sample)[0] for sample in samples) / 3
     terms = [slow_terms(task, link_folder, sample, model, initial) for sample in samples]
     linked, anchored = (torch.cat(term) for term in zip(*terms))

@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from contrastive_twins import (
-    ALONE,
+    AMONG_SENTENCES,
     build,
     gradients,
+    kinds_of,
     pairs_of,
-    parallel_updates,
     slow_contrast,
     updates,
+    updates_of_pairs,
     vector,
 )
 from fairseq_amber.criterions.momentum import PairQueue
@@ -44,14 +45,15 @@ def test_the_queue_wraps_like_a_deque(size):
 @pytest.mark.parametrize("symmetric, projection", [(False, 0), (True, 5)])
 @pytest.mark.parametrize("update_freq", [1, 3])
 def test_momentum_and_queue_equal_the_slow_twin_over_many_updates(
-    make_task, make_model, queue, symmetric, projection, update_freq
+    make_task, make_model, many_blocks, queue, symmetric, projection, update_freq
 ):
-    task = make_task(update_freq=[update_freq])
+    share = {1: 0.4, 3: 0.07}[update_freq]  # so that a step may have no pair
+    task = make_task(update_freq=[update_freq], parallel_share=share)
     model = make_model().double()
     criterion = build(
         task,
         model,
-        **ALONE,
+        **AMONG_SENTENCES,
         contrast_queue=queue,
         contrast_symmetric=symmetric,
         contrast_projection=projection,
@@ -59,7 +61,11 @@ def test_momentum_and_queue_equal_the_slow_twin_over_many_updates(
     ).double()
     slow_model, slow_projection = copy.deepcopy((model, criterion.projection))
     past = collections.deque(maxlen=queue)
-    for update in parallel_updates(task, update_freq=update_freq, max_tokens=200)[:5]:
+    chosen = updates_of_pairs(task, update_freq=update_freq, max_tokens=300)[:5]
+    steps = [sample for update in chosen for sample in update]
+    assert all(sample["npairs"] for sample in steps) == (update_freq == 1)
+    assert any(min(kinds_of([sample])) > 1 for sample in steps)
+    for update in chosen:
         losses = [criterion(model, sample)[0] for sample in update]
         fast = sum(losses) / len(update)
 
@@ -81,10 +87,14 @@ def test_momentum_and_queue_equal_the_slow_twin_over_many_updates(
 
         fast.backward()
         trained = [m for m in (model, criterion.projection) if m is not None]
-        for parameter in (p for m in trained for p in m.parameters()):
-            if parameter.grad is not None:
-                parameter.data -= 0.05 * parameter.grad
-                parameter.grad = None
+        parameters = [p for m in trained for p in m.parameters()]
+        wanted = torch.autograd.grad(slow, parameters, allow_unused=True)
+        scale = max(gradient.abs().max() for gradient in wanted if gradient is not None)
+        for parameter, gradient in zip(parameters, wanted):
+            gradient = torch.zeros_like(parameter) if gradient is None else gradient
+            torch.testing.assert_close(parameter.grad, gradient, atol=1e-5 * scale, rtol=1e-3)
+            parameter.data -= 0.05 * parameter.grad
+            parameter.grad = None
         criterion.after_update()
         with torch.no_grad():
             past.extend((n, *(s.detach() for s in v)) for n, v in zip(pairs, zip(*keys)))
@@ -121,10 +131,10 @@ def test_small_steps_are_not_lost_in_half_precision(make_task, make_model, dtype
     task, model = make_task(), make_model()
     criterion = build(task, model, contrast_momentum=0.9999, contrast_queue=4).to(dtype)
     model.to(dtype)
-    sample = parallel_updates(task)[0][0]
+    sample = updates_of_pairs(task)[0][0]
     loss, *_ = criterion(model, sample)
     loss.backward()
-    assert loss.isfinite() and all(g.isfinite().all() for g in gradients(model, criterion))
+    assert loss.isfinite() and all(g.isfinite().all() for g in gradients(model, criterion).values())
     name = "encoder.sentence_encoder.layers.0.fc1.weight"
     average = dict(criterion.past.encoder.model.named_buffers())[name]
     before = average.clone()
@@ -140,11 +150,11 @@ def test_small_steps_are_not_lost_in_half_precision(make_task, make_model, dtype
 def test_dropout_leaves_the_candidates_alone(make_task, make_model):
     task, model = make_task(), make_model(dropout=0.5)
     criterion = build(task, model, contrast_momentum=0.9, contrast_queue=99)
-    sample = parallel_updates(task)[0][0]
+    sample = updates_of_pairs(task)[0][0]
     for _ in range(2):
         criterion(model.train(), sample)
         criterion.past.after_update()
-    first, second = criterion.past.queue.targets[: 2 * sample["nsentences"]].chunk(2)
+    first, second = criterion.past.queue.targets[: 2 * sample["npairs"]].chunk(2)
     assert torch.equal(first, second) and first.abs().sum() > 0
 
 
@@ -152,8 +162,28 @@ def test_an_update_that_is_given_up_leaves_the_queue_alone(make_task, make_model
     """After an overflow in fp16 fairseq makes no step and does not call ``after_update``."""
     task, model = make_task(), make_model()
     criterion = build(task, model, contrast_momentum=0.9, contrast_queue=99)
-    first, second = (parallel_updates(task)[i][0] for i in (0, 1))
+    first, second = (updates_of_pairs(task)[i][0] for i in (0, 1))
     criterion(model, first)
     criterion(model, second)
     criterion.after_update()
-    assert criterion.past.queue.next == second["nsentences"]
+    assert criterion.past.queue.next == second["npairs"]
+
+
+def test_candidates_do_not_depend_on_how_an_update_is_cut(make_task, make_model, many_blocks):
+    """Nor does the order in which they leave a queue that holds a part of an update."""
+    queues = []
+    for max_tokens in (200, 2000):
+        task, model = make_task(update_tokens=600), make_model()
+        criterion = build(task, model, **AMONG_SENTENCES, contrast_momentum=0.9, contrast_queue=5)
+        steps = updates(task, max_tokens=max_tokens)
+        firsts = [i for i, [sample] in enumerate(steps) if sample["step"] == 0]
+        kept = []
+        for (first, end), _ in zip(zip(firsts, firsts[1:]), range(4)):
+            for [sample] in steps[first:end]:
+                criterion(model, sample)
+            criterion.after_update()
+            kept.append(criterion.past.queue.keys.clone())
+        queues.append((kept, firsts[1]))
+    (one, steps), (other, fewer) = queues
+    assert steps > fewer == 1
+    assert torch.equal(torch.stack(one), torch.stack(other)) and one[-1][:, 2].all()

@@ -13,6 +13,7 @@ import torch
 from fairseq import utils
 from omegaconf import OmegaConf
 
+from amber_twins import blocks_of, indices_of, update_of
 from fairseq_amber.criterions.amber import AmberCriterionConfig
 from fairseq_amber.criterions.contrastive_alignment import ContrastiveAlignmentConfig
 from fairseq_amber.criterions.l2_alignment import L2AlignmentConfig
@@ -36,7 +37,10 @@ CONFIGS = {
         wa_layer=1,
         sa_layer=1,
         wa_include_diagonal=True,
+        sa_negatives="all",
     ),
+    "amber, negatives of the pair": AmberCriterionConfig(_name="amber", sa_negatives="pair"),
+    "amber, candidates of the step": AmberCriterionConfig(_name="amber", sa_candidates="step"),
     "amber without word alignment": AmberCriterionConfig(_name="amber", wa_weight=0.0),
     "contrastive": ContrastiveAlignmentConfig(_name="contrastive_alignment"),
     "momentum": ContrastiveAlignmentConfig(
@@ -67,24 +71,26 @@ def no_autocast(monkeypatch):
 
 
 @pytest.fixture
-def run(make_task, make_model, word_folder, link_folder, no_autocast):
-    """``(config, update_freq) ->`` the losses of two updates, after their backward passes."""
+def run(make_task, make_model, word_folder, link_folder, many_blocks, no_autocast):
+    """``(config, update_freq) ->`` the losses of two updates of one step, or of one update of three
+    steps, after their backward passes. Micro-batches have several blocks of both kinds of text, if
+    the criterion reads both; of three steps, one has no pair then."""
 
     def steps(config, update_freq=1):
-        task = make_task(data=str(word_folder), update_freq=[update_freq])
+        task = make_task(data=str(word_folder))
         model = task.model = make_model(dropout=0.1)
         config = OmegaConf.structured(config)
         if "l2_links" in config:
             config.l2_links = str(link_folder)
         criterion = task.build_criterion(config).to("meta")
         model.to("meta")
-        task.load_dataset("train")
-        data = task.datasets["train"]
-        plan = task.get_batch_iterator(data, max_tokens=600, seed=1).frozen_batches
-        batches = list(plan)[: 2 * update_freq]
-        assert not task.needs.mlm or {batch.parallel for batch in batches} == {False, True}
-        for batch in batches:
-            sample = data.collater([data[i] for i in batch])
+        both = indices_of(task, 3)
+        without = indices_of(task, 3, (not task.needs.mlm,))
+        updates = {1: ([both], [both]), 3: ([both, without, both],)}[update_freq]
+        samples = [sample for update in updates for sample in update_of(task, update)]
+        for sample in samples:
+            for parallel in {True, not task.needs.mlm}:
+                assert sample is samples[1] or len(blocks_of(sample, parallel)) > 1
             sample = utils.apply_to_sample(lambda tensor: tensor.to("meta"), sample)
             loss, *_ = criterion(model, sample)
             loss.backward()
@@ -99,7 +105,7 @@ def run(make_task, make_model, word_folder, link_folder, no_autocast):
 @pytest.mark.parametrize("update_freq", [1, 3])
 def test_no_value_is_read(run, name, update_freq):
     losses = list(run(CONFIGS[name], update_freq))
-    assert len(losses) > update_freq and all(loss.is_meta for loss in losses)
+    assert len(losses) > 1 and all(loss.is_meta for loss in losses)
 
 
 def test_a_gpu_need_not_be_asked_which_domain_is_safe(run, monkeypatch):

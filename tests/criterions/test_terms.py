@@ -5,13 +5,15 @@ import torch
 
 from amber_twins import batches, build_criterion, gradients
 from fairseq_amber.criterions.amber import AmberCriterion
+from fairseq_amber.criterions.contrastive_term import ContrastiveTerm
 from fairseq_amber.criterions.terms import Terms, check_weights
 from fairseq_amber.errors import UserError
 
 
 def sample(**values):
     update = dict(micro_batches=4, mlm_tokens=10, tlm_tokens=20, pairs=5, points=40, links=50)
-    return {"filler": False, "nsentences": 3, "normalizers": update, **values}
+    batch = {"filler": False, "nsentences": 3, "npairs": 2, "ntokens": 30, "blocks": []}
+    return {**batch, "normalizers": update, **values}
 
 
 def loss_of(sample, term, normalized_by=None, **settings):
@@ -31,6 +33,51 @@ def test_a_term_is_divided_by_its_count_of_the_update(term, count):
 
 def test_another_count_than_the_usual_one():
     assert loss_of(sample(), "anchor", {"anchor": "points"}) == pytest.approx(3 * 3 / 40 * 4)
+
+
+def test_the_losses_of_all_blocks_add_up():
+    terms = Terms({"mlm": 3.0, "tlm": 0.0, "sa": 1.0}, sample())
+    for losses in ([1.0, 2.0], [4.0]):
+        terms.add("mlm", torch.tensor(losses))
+        terms.log("right", torch.tensor(losses).sum())
+    terms.add("tlm", torch.tensor([9.0]))
+    assert terms.loss().item() == pytest.approx(3 * 7 / 10 * 4)
+    log = terms.logging_output(["right"])
+    assert (log["mlm_sum"], log["mlm_count"], log["right"]) == (7, 3, 7)
+    assert log["sa_count"] == log["sa_sum"] == 0 and log["tlm_count"] == 1
+
+
+def test_a_fillers_sentences_get_a_gradient_although_its_own_anchors_do_not_count():
+    """They are candidates of other ranks."""
+    total = torch.tensor(5.0, requires_grad=True)
+    terms = Terms({"sa": 3.0}, sample(filler=True))
+    zero = torch.tensor(0.0)
+    terms.add_contrastive("sa", ContrastiveTerm(total, zero, zero))
+    loss = terms.loss()
+    loss.backward()
+    assert loss == 0 and total.grad == pytest.approx(3 / 5 * 4)
+    log = terms.logging_output(["sa_correct"])
+    assert log["sa_count"] == log["sa_sum"] == log["sa_correct"] == log["npairs"] == 0
+
+
+def test_each_corpus_of_validation_has_its_own_sums():
+    values = dict(corpora=("de", "en"), corpus="en")
+    terms = Terms({"mlm": 1.0}, sample(**values))
+    terms.add("mlm", torch.tensor([1.0, 2.0]))
+    log = terms.logging_output(per_corpus=True)
+    assert (log["mlm_sum/en"], log["mlm_count/en"]) == (3, 2)
+    assert (log["mlm_sum/de"], log["mlm_count/de"]) == (0, 0)
+
+
+def test_all_rows_of_all_blocks_count_in_the_padding():
+    def block(*shape, **parts):
+        return {"net_input": {"src_tokens": torch.ones(shape)}, **parts}
+
+    apart = {"tokens": torch.ones(4, 5)}
+    blocks = [block(3, 7), block(0, 6, sentences=apart), block(2, 2)]
+    terms = Terms({"mlm": 1.0}, sample(blocks=blocks))
+    terms.add("mlm", torch.tensor([1.0]))
+    assert terms.logging_output()["positions"] == 21 + 20 + 4
 
 
 def test_without_an_update_a_term_is_divided_by_its_own_count():
@@ -56,7 +103,7 @@ def test_accumulated_micro_batches_sum_to_the_terms_over_the_whole_update(make_t
     task = make_task(update_freq=[4])
     criterion, model = build_criterion(task), make_model()
     update = batches(task, max_tokens=300)[:4]
-    assert {s["parallel"] for s in update} == {True, False}
+    assert all(0 < s["npairs"] < s["nsentences"] for s in update)
     assert len({s["nsentences"] for s in update}) > 1
     losses, logs = [], []
     for sample in update:
@@ -70,11 +117,14 @@ def test_accumulated_micro_batches_sum_to_the_terms_over_the_whole_update(make_t
     torch.testing.assert_close(sum(losses), expected)
 
 
-def test_a_filler_adds_nothing(make_task, make_model):
-    task, model = make_task(), make_model()
-    criterion = build_criterion(task)
+@pytest.mark.parametrize("kind", ["sentence", "pair"])
+def test_a_filler_adds_nothing(make_task, make_model, kind):
+    task = make_task()
+    model = task.model = make_model()
+    criterion = build_criterion(task, mlm_weight=float(kind == "sentence"))
     samples = batches(task, world=16, max_tokens=2000)
     filler = next(s for s in samples if s["filler"])
+    assert filler["npairs"] == (kind == "pair")
     loss, size, log = criterion(model, filler)
     loss.backward()
     assert size == 1 and loss == 0

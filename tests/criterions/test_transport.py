@@ -7,7 +7,16 @@ import torch
 
 from fairseq_amber.criterions.amber import AmberCriterionConfig
 from fairseq_amber.objectives.optimal_transport import sinkhorn, sinkhorn_divergence
-from transport_twins import batches, check_same, divergence, points_of, squares
+from transport_twins import (
+    batches,
+    check_same,
+    divergence,
+    mean_over_pairs,
+    points_of,
+    problems_of,
+    several_blocks,
+    squares,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,12 +28,12 @@ from transport_twins import batches, check_same, divergence, points_of, squares
     ],
 )
 def test_sentence_by_sentence_with_other_points_and_other_settings(
-    build_transport, choice, words, specials
+    build_transport, many_blocks, choice, words, specials
 ):
     task, model, criterion, initial = build_transport(
         ot_scope="sentence", anchor_weight=0.3, **choice
     )
-    sample = batches(task)[0]
+    sample = several_blocks(batches(task)[0])
     settings = {}
     if "ot_p" in choice:
         settings = dict(p=1, blur=0.5, scaling=0.7, debias=False)
@@ -34,26 +43,30 @@ def test_sentence_by_sentence_with_other_points_and_other_settings(
     check_same(model, criterion(model, {**sample, "normalizers": None})[0], expected)
 
 
-def test_equal_sentences_share_the_mass_of_a_pooled_problem_evenly(build_transport):
+def test_equal_sentences_share_the_mass_of_a_pooled_problem_evenly(build_transport, many_blocks):
     task, model, criterion, initial = build_transport(ot_equal_sentences=True, anchor_weight=0.0)
-    sample = batches(task)[0]
+    sample = several_blocks(batches(task)[0])
     pairs = points_of(task, sample, model, initial)
-    masses = [
-        torch.cat([torch.full((len(pair[side]),), 1 / len(pair[side])) for pair in pairs])
-        for side in (0, 1)
-    ]
-    expected = sinkhorn_divergence(
-        *(torch.cat(side)[None] for side in list(zip(*pairs))[:2]),
-        *(mass[None] / len(pairs) for mass in masses),
-    )
-    check_same(model, criterion(model, {**sample, "normalizers": None})[0], expected[0])
+
+    def cost(problem):
+        masses = [
+            torch.cat([torch.full((len(pair[side]),), 1 / len(pair[side])) for pair in problem])
+            for side in (0, 1)
+        ]
+        return sinkhorn_divergence(
+            *(torch.cat(side)[None] for side in list(zip(*problem))[:2]),
+            *(mass[None] / len(problem) for mass in masses),
+        )[0]
+
+    expected = mean_over_pairs(problems_of(task, sample, pairs), cost)
+    check_same(model, criterion(model, {**sample, "normalizers": None})[0], expected)
 
 
-def test_targets_may_be_those_of_the_frozen_encoder(build_transport):
+def test_targets_may_be_those_of_the_frozen_encoder(build_transport, many_blocks):
     task, model, criterion, initial = build_transport(
         ot_target_states="frozen", ot_scope="sentence", anchor_weight=0.0
     )
-    sample = batches(task)[0]
+    sample = several_blocks(batches(task)[0])
     pairs = points_of(task, sample, model, initial)
     expected = torch.stack([divergence(x, before) for x, _, before in pairs]).mean()
     check_same(model, criterion(model, {**sample, "normalizers": None})[0], expected)
@@ -78,10 +91,10 @@ def cosine(x, y):
     ],
     ids=str,
 )
-def test_practical_choices(build_transport, choice):
+def test_practical_choices(build_transport, many_blocks, choice):
     settings = {"ot_solver": "sinkhorn", "ot_scope": "sentence", "anchor_weight": 0.0, **choice}
     task, model, criterion, initial = build_transport(**settings)
-    sample = batches(task)[0]
+    sample = several_blocks(batches(task)[0])
     costs = []
     for x, y, _ in points_of(task, sample, model, initial):
         if choice.get("ot_cost") == "sqeuclidean":
@@ -123,12 +136,20 @@ AMBER = dict(config=AmberCriterionConfig, name="amber", mlm_weight=0.0, tlm_weig
 
 
 @pytest.mark.parametrize("wa_weight", [0.0, 1.0])
-def test_amber_takes_transport_beside_its_terms(build_transport, wa_weight):
+@pytest.mark.parametrize("mlm_weight", [0.0, 1.0])
+def test_amber_takes_transport_beside_its_terms(
+    build_transport, many_blocks, wa_weight, mlm_weight
+):
     """It reads the rows of word alignment, or the sentences by themselves."""
     task, model, criterion, initial = build_transport(
-        **AMBER, wa_weight=wa_weight, ot_weight=0.5, anchor_weight=0.25, ot_scope="sentence"
+        **{**AMBER, "mlm_weight": mlm_weight},
+        wa_weight=wa_weight,
+        ot_weight=0.5,
+        anchor_weight=0.25,
+        ot_scope="sentence",
     )
-    sample = next(s for s in batches(task, max_tokens=900) if s["parallel"])
+    sample = several_blocks(batches(task, max_tokens=900)[0])
+    assert (sample["npairs"] < sample["nsentences"]) == bool(mlm_weight)
     loss, _, log = criterion(model, sample)
     update = sample["normalizers"]
     pairs = points_of(task, sample, model, initial)

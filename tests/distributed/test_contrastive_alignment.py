@@ -3,142 +3,60 @@
 Neither the cut of an update into ranks and micro-batches nor an interruption changes the result.
 """
 
-import numpy as np
+from functools import partial
+
 import pytest
 import torch
-import torch.distributed as dist
-from omegaconf import OmegaConf
 
 from fairseq_amber.criterions.contrastive_alignment import ContrastiveAlignmentConfig
-from fairseq_amber.data.plan import MicroBatch
 from fairseq_amber.files.torch_file import read_torch_file
 from fairseq_programs import USER_DIR, run_fairseq
-from gloo_ranks import run_on_ranks
+from update_cuts import Cut, assert_the_cut_does_not_matter, distance, run_updates
 
 SETTINGS = {
-    "in batch": {"contrast_symmetric": True, "contrast_projection": 5},
-    "momentum": {"contrast_momentum": 0.5, "contrast_queue": 29},
-    "momentum both ways": {
-        "contrast_momentum": 0.5,
-        "contrast_queue": 100,
-        "contrast_symmetric": True,
-        "contrast_projection": 5,
-        "contrast_normalize": True,
-    },
+    "in batch": dict(contrast_symmetric=True, contrast_projection=5, contrast_normalize=True),
+    "momentum": dict(contrast_momentum=0.5, contrast_queue=29),
+    "momentum both ways": dict(
+        mlm_weight=0.0,
+        tlm_weight=0.1,
+        contrast_momentum=0.5,
+        contrast_queue=100,
+        contrast_symmetric=True,
+        contrast_projection=5,
+    ),
 }
 
 
-def build(task, model, settings):
-    task.model = model
-    cfg = ContrastiveAlignmentConfig(
-        _name="contrastive_alignment", mlm_weight=0.0, tlm_weight=0.1, **settings
+def config(**settings):
+    """At InfoXLM's temperature one candidate would outweigh all others of these models."""
+    return ContrastiveAlignmentConfig(
+        _name="contrastive_alignment", contrast_temperature=4.0, **settings
     )
-    torch.manual_seed(7)
-    return task.build_criterion(OmegaConf.structured(cfg)).train().double()
-
-
-def samples_of(task, batches):
-    data = task.datasets["train"]
-    return [data.collater([data[item] for item in batch]) for batch in batches]
-
-
-def train(model, criterion, updates, reduce=lambda gradient: gradient):
-    """Plain gradient descent, with the gradient summed and averaged as in fairseq.
-
-    Returns:
-        The gradient of every update, and the queue at the end.
-    """
-    parameters = [*model.parameters(), *criterion.parameters()]
-    gradients = []
-    for samples, micro_batches in updates:
-        for sample in samples:
-            criterion(model, sample)[0].backward()
-        gradient = torch.cat([p.grad.flatten() for p in parameters])
-        gradients.append(reduce(gradient) / micro_batches)
-        position = 0
-        for parameter in parameters:
-            step = gradients[-1][position : position + parameter.numel()]
-            parameter.data -= 0.05 * step.view_as(parameter)
-            parameter.grad = None
-            position += parameter.numel()
-        criterion.after_update()
-    state = {} if criterion.past is None else criterion.past.queue.state_dict()
-    return gradients, state
-
-
-def train_on_rank(rank, world, model, criterion, task, updates, output):
-    def reduce(gradient):
-        dist.all_reduce(gradient)
-        return gradient
-
-    own = [(samples_of(task, update[rank::world]), len(update)) for update in updates]
-    torch.save(train(model, criterion, own, reduce), output / f"{rank}.pt")
-
-
-def one_large_batch(task, update):
-    parts = [batch for batch in update if not batch.filler]
-    counts = update[0].normalizers
-    whole = MicroBatch(
-        np.concatenate([batch.indices for batch in parts]),
-        True,
-        draws=np.concatenate([batch.draws for batch in parts]),
-    )
-    whole.normalizers = {
-        **counts,
-        "micro_batches": 1,
-        "step_pairs": counts["pairs"],
-        "update_heights": (counts["pairs"],),
-    }
-    return samples_of(task, [whole]), 1
-
-
-def some_updates(task, world, size):
-    """Three updates in a row; on two ranks one is uneven, and in one a rank has no pairs left."""
-    for max_tokens in range(100, 1000, 10):
-        plan = task.get_batch_iterator(
-            task.datasets["train"], max_tokens=max_tokens, seed=1, num_shards=world
-        ).frozen_batches
-        for start in range(0, len(plan) - 3 * size + 1, size):
-            batches = plan[start : start + 3 * size]
-            dry = any(batch.filler for batch in batches)
-            uneven = any(len(a) != len(b) for a, b in zip(batches[::2], batches[1::2]))
-            if world == 1 or (dry and uneven):
-                return [batches[i : i + size] for i in range(0, len(batches), size)]
-    raise AssertionError("no updates of the toy data show the case")
 
 
 @pytest.mark.distributed
+@pytest.mark.parametrize("size", ["update_freq", "update_tokens", "update_examples"])
 @pytest.mark.parametrize("settings", SETTINGS)
-@pytest.mark.parametrize("world, update_freq", [(2, 1), (1, 3), (2, 3)])
-def test_the_cut_does_not_matter(make_task, make_model, tmp_path, settings, world, update_freq):
-    task = make_task(update_freq=[update_freq])
+def test_the_cut_does_not_matter(build_run, tmp_path, settings, size):
+    run_of = partial(build_run, config(**SETTINGS[settings]))
+    assert_the_cut_does_not_matter(run_of, size, tmp_path)
 
-    def fresh():
-        model = make_model(encoder_layers=3).double()
-        return model, build(task, model, SETTINGS[settings])
 
-    model, criterion = fresh()
-    task.load_dataset("train")
-    updates = some_updates(task, world, world * update_freq)
-    assert all(batch.parallel for update in updates for batch in update)
-    if world == 1:
-        own = [(samples_of(task, update), len(update)) for update in updates]
-        cuts = [train(model, criterion, own)]
-    else:
-        run_on_ranks(world, train_on_rank, model, criterion, task, updates, tmp_path)
-        cuts = [torch.load(tmp_path / f"{rank}.pt") for rank in range(world)]
-    gradients, queue = train(*fresh(), [one_large_batch(task, u) for u in updates])
-    for cut_gradients, cut_queue in cuts:
-        for ours, theirs in zip(cut_gradients, gradients):
-            assert theirs.norm() > 0
-            assert (ours - theirs).norm() <= 1e-5 * theirs.norm()
-        for key, value in queue.items():
-            if key == "keys":
-                assert torch.equal(cut_queue[key], value)
-            elif torch.is_tensor(value):
-                torch.testing.assert_close(cut_queue[key], value, atol=1e-5, rtol=1e-5)
-            else:
-                assert cut_queue[key] == value
+@pytest.mark.distributed
+def test_an_update_without_pairs_is_cut_too(build_run, tmp_path):
+    run_of = partial(build_run, config(**SETTINGS["momentum"]))
+    assert_the_cut_does_not_matter(run_of, "few_examples", tmp_path)
+
+
+def test_what_leaves_the_queue_matters(build_run, tmp_path):
+    """If it did not, the test above would show nothing of the queue."""
+    cut = Cut(1, 2, {"max_tokens": 900})
+    runs = [
+        run_updates(build_run(config(contrast_momentum=0.5, contrast_queue=size)), cut, tmp_path)
+        for size in (5, 6)
+    ]
+    first, second = (distance(*gradients) for gradients in zip(*(r.gradients[:2] for r in runs)))
+    assert first == 0 and second > 1e-3
 
 
 FLAGS = (

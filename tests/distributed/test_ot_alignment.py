@@ -1,33 +1,32 @@
 """Optimal transport and linked words on several ranks, and in the real ``fairseq-train``.
 
 Where each problem is a single pair, the cut of an update into ranks and micro-batches does not
-matter.
+matter; a problem of all pairs of a micro-batch is the same on every rank.
 """
 
-import numpy as np
-import pytest
-import torch
-import torch.distributed as dist
-from omegaconf import OmegaConf
+from functools import partial
 
-from fairseq_amber.criterions.amber import AmberCriterionConfig
+import pytest
+
 from fairseq_amber.criterions.l2_alignment import L2AlignmentConfig
 from fairseq_amber.criterions.transport_config import TransportConfig
-from fairseq_amber.data.plan import MicroBatch
 from fairseq_amber.files.torch_file import read_torch_file
 from fairseq_programs import USER_DIR, run_fairseq
-from gloo_ranks import run_on_ranks
+from update_cuts import Cut, assert_the_cut_does_not_matter, distance, run_updates
 
 pytestmark = pytest.mark.distributed
 
 START = dict(finetune_from_model=None, restore_file="checkpoint_last.pt")
 OT = dict(_name="ot_alignment", **START)
-CONFIGS = {
+SINGLE = {
     "transport": TransportConfig(**OT, ot_scope="sentence"),
-    "transport, sum": TransportConfig(
+    "links": L2AlignmentConfig(_name="l2_alignment", **START),
+}
+OTHERS = {
+    "sum": TransportConfig(
         **OT, ot_scope="sentence", ot_special_tokens=True, anchor_reduction="sum"
     ),
-    "transport, sinkhorn": TransportConfig(
+    "sinkhorn": TransportConfig(
         **OT,
         ot_solver="sinkhorn",
         ot_scope="sentence",
@@ -37,141 +36,31 @@ CONFIGS = {
         ot_target_states="frozen",
         anchor_reduction="mse",
     ),
-    "links": L2AlignmentConfig(_name="l2_alignment", **START),
-    "amber": AmberCriterionConfig(
-        _name="amber",
-        **START,
-        mlm_weight=0.0,
-        sa_weight=0.0,
-        ot_weight=1.0,
-        anchor_weight=0.1,
-        ot_scope="sentence",
-    ),
 }
 
 
-@pytest.fixture
-def build(make_task, make_model, word_folder, link_folder):
-    """A task, a model in fp64, and a criterion whose frozen encoder is another model."""
-
-    def make(config, update_freq):
-        task = make_task(data=str(word_folder), update_freq=[update_freq])
-        task.model = make_model(seed=1)
-        config = OmegaConf.structured(config)
-        if "l2_links" in config:
-            config.l2_links = str(link_folder)
-        criterion = task.build_criterion(config).train()
-        task.model = make_model(seed=2).double()
-        task.load_dataset("train")
-        return task, task.model, criterion
-
-    return make
+@pytest.mark.parametrize("size", ["update_freq", "update_tokens", "update_examples"])
+@pytest.mark.parametrize("criterion", SINGLE)
+def test_the_cut_does_not_matter(build_run, tmp_path, criterion, size):
+    assert_the_cut_does_not_matter(partial(build_run, SINGLE[criterion]), size, tmp_path)
 
 
-def samples_of(task, batches):
-    data = task.datasets["train"]
-    return [data.collater([data[item] for item in batch]) for batch in batches]
+@pytest.mark.parametrize("settings", OTHERS)
+def test_the_cut_does_not_matter_with_other_settings(build_run, tmp_path, settings):
+    run_of = partial(build_run, OTHERS[settings])
+    assert_the_cut_does_not_matter(run_of, "update_examples", tmp_path)
 
 
-def gradient_of(model, criterion, samples):
-    """The gradient that fairseq sums over the micro-batches of one rank."""
-    model.zero_grad()
-    for sample in samples:
-        criterion(model, sample)[0].backward()
-    return torch.cat([p.grad.flatten() for p in model.parameters()])
-
-
-def save_gradient(rank, world, model, task, criterion, update, output):
-    gradient = gradient_of(model, criterion, samples_of(task, update[rank::world]))
-    dist.all_reduce(gradient)
-    if rank == 0:
-        torch.save(gradient, output)
-
-
-def gradient_of_ranks(world, model, task, criterion, update, folder):
-    """The gradient after fairseq has divided by the number of micro-batches."""
-    if world == 1:
-        return gradient_of(model, criterion, samples_of(task, update)) / len(update)
-    output = folder / "gradient.pt"
-    run_on_ranks(world, save_gradient, model, task, criterion, update, output)
-    return torch.load(output) / len(update)
-
-
-def pair_by_pair(task, update):
-    """The same update on one rank, with a micro-batch for each pair."""
-    singles = []
-    for batch in update:
-        if batch.filler:
-            continue
-        for index, draw in zip(batch.indices, batch.draws):
-            singles.append(MicroBatch(np.array([index]), True, draws=np.array([draw])))
-    for single in singles:
-        single.normalizers = {
-            **update[0].normalizers,
-            "micro_batches": len(singles),
-            "update_heights": (),
-        }
-    return singles
-
-
-def find_update(task, world, update_freq, wanted):
-    """Finds an update that shows the case; the batch size that has one is chance."""
-    size = world * update_freq
-    for max_tokens in range(100, 1000, 10):
-        plan = task.get_batch_iterator(
-            task.datasets["train"], max_tokens=max_tokens, seed=1, num_shards=world
-        ).frozen_batches
-        for start in range(0, len(plan) - size + 1, size):
-            update = list(plan[start : start + size])
-            if wanted(update):
-                return update
-    raise AssertionError("no update of the toy data shows the case")
-
-
-def uneven(update):
-    return len({len(batch) for batch in update}) > 1 and not any(b.filler for b in update)
-
-
-def dry(update):
-    return any(batch.filler for batch in update)
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-@pytest.mark.parametrize(
-    "world, update_freq, wanted", [(2, 1, uneven), (2, 2, dry), (1, 3, uneven)]
-)
-def test_the_cut_does_not_matter(build, tmp_path, name, world, update_freq, wanted):
-    task, model, criterion = build(CONFIGS[name], update_freq)
-    update = find_update(task, world, update_freq, wanted)
-    assert all(batch.parallel for batch in update)
-    cut = gradient_of_ranks(world, model, task, criterion, update, tmp_path)
-    singles = pair_by_pair(task, update)
-    whole = gradient_of(model, criterion, samples_of(task, singles)) / len(singles)
-    assert whole.norm() > 0
-    assert (cut - whole).norm() <= 1e-6 * whole.norm()
-
-
-def test_pooled_problems_are_another_objective(build):
-    """If the pairs of a batch never met, the test above would show nothing."""
+def test_pooled_problems_are_those_of_a_micro_batch(build_run, tmp_path):
+    """The same micro-batches on more ranks are the same update; single pairs are not."""
     gradients = []
     for scope in ("batch", "sentence"):
-        task, model, criterion = build(TransportConfig(**OT, ot_scope=scope), 1)
-        update = find_update(task, 1, 1, lambda batches: len(batches[0]) > 3)
-        gradients.append(gradient_of(model, criterion, samples_of(task, update)))
-    assert (gradients[0] - gradients[1]).norm() > 1e-2 * gradients[1].norm()
-
-
-def test_a_pooled_problem_counts_for_each_of_its_pairs(build):
-    task, model, criterion = build(TransportConfig(**OT, anchor_weight=0.0), 3)
-    update = find_update(task, 1, 3, uneven)
-    samples = samples_of(task, update)
-    ours = gradient_of(model, criterion, samples) / len(update)
-    pairs = sum(len(batch) for batch in update)
-    expected = sum(
-        len(batch) / pairs * gradient_of(model, criterion, [{**sample, "normalizers": None}])
-        for batch, sample in zip(update, samples)
-    )
-    assert (ours - expected).norm() <= 1e-6 * expected.norm()
+        run_of = partial(build_run, TransportConfig(**OT, ot_scope=scope))
+        run = run_updates(run_of(), Cut(1, 4, {"max_tokens": 900}), tmp_path, updates=1)
+        gradients += run.gradients
+    assert distance(*gradients) > 1e-2
+    run_of = partial(build_run, TransportConfig(**OT, ot_scope="batch"))
+    assert_the_cut_does_not_matter(run_of, "update_freq", tmp_path)
 
 
 FLAGS = (

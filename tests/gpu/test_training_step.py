@@ -9,6 +9,7 @@ from fairseq_amber.criterions.amber import AmberCriterionConfig
 from fairseq_amber.criterions.contrastive_alignment import ContrastiveAlignmentConfig
 from fairseq_amber.criterions.l2_alignment import L2AlignmentConfig
 from fairseq_amber.criterions.transport_config import TransportConfig
+from toy_corpora import make_blocks_cheap
 
 pytestmark = pytest.mark.gpu
 
@@ -19,6 +20,7 @@ OT = dict(_name="ot_alignment", **START)
 SENTENCES = dict(**OT, ot_solver="sinkhorn", ot_scope="sentence")
 CONFIGS = {
     "amber": AmberCriterionConfig(_name="amber", sa_symmetric=True, wa_heads="0,2"),
+    "amber, all negatives": AmberCriterionConfig(_name="amber", wa_weight=0.0, sa_negatives="all"),
     "contrastive": ContrastiveAlignmentConfig(_name="contrastive_alignment"),
     "momentum": ContrastiveAlignmentConfig(
         _name="contrastive_alignment",
@@ -44,8 +46,11 @@ CONFIGS = {
 
 
 @pytest.fixture
-def alignment(make_task, make_model, word_folder, link_folder):
-    """``(config, device, dtype) ->`` a model, a criterion, and two updates of several steps."""
+def alignment(make_task, make_model, word_folder, link_folder, monkeypatch):
+    """``(config, device, dtype) ->`` a model, a criterion, and two updates of several steps, whose
+    micro-batches have several blocks."""
+
+    make_blocks_cheap(monkeypatch, 16)
 
     def prepare(config, device, dtype):
         task = make_task(data=str(word_folder), update_freq=[3], parallel_share=0.8)
@@ -57,7 +62,8 @@ def alignment(make_task, make_model, word_folder, link_folder):
         task.load_dataset("train")
         data = task.datasets["train"]
         plan = task.get_batch_iterator(data, max_tokens=600, seed=1).frozen_batches
-        samples = [data.collater([data[i] for i in batch]) for batch in list(plan)[:6]]
+        samples = [data.collater([data[i] for i in batch]) for batch in plan[:6]]
+        assert max(len(sample["blocks"]) for sample in samples) > 1
         if task.needs.update_candidates:
             assert any("update_sentences" in sample for sample in samples)
         return placed(task.model, criterion, samples, device, dtype)
@@ -129,7 +135,9 @@ def test_half_precision_is_close_to_the_cpu(alignment, device, name, dtype, tole
         assert ours.item() == pytest.approx(theirs.item(), rel=tolerance)
 
 
-@pytest.mark.parametrize("name", ["amber", "contrastive", "transport", "links"])
+@pytest.mark.parametrize(
+    "name", ["amber", "amber, all negatives", "contrastive", "transport", "links"]
+)
 def test_losses_and_gradients_equal_those_of_the_cpu(alignment, device, name):
     (model, *ours), (twin, *theirs) = (
         alignment(CONFIGS[name], place, torch.float64) for place in (device, "cpu")

@@ -3,6 +3,7 @@
 import pytest
 
 from fairseq_amber.data.alignment.collater import Collater
+from fairseq_amber.data.alignment.example import Example
 from fairseq_amber.data.alignment.masking import Masking, MaskingRates
 from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.data.layout import Specials
@@ -40,7 +41,9 @@ def make_batch(dictionary, random_sentences):
         sources, targets = random_sentences(5, 1), random_sentences(5, 2)
         sources[0], targets[1] = sources[0][:1], targets[1][:1]  # one token
         if pairs:
-            return collate.pairs(sources, targets, range(5), 1)["net_input"]
-        return collate.sentences(sources + targets, range(10), 1)["net_input"]
+            both = [Example(0, "de-en", i, pair) for i, pair in enumerate(zip(sources, targets))]
+            return collate.rows.pairs(both, 1)["net_input"]
+        alone = [Example(0, "de", i, (x,)) for i, x in enumerate(sources + targets)]
+        return collate.rows.sentences(alone, 1)["net_input"]
 
     return make

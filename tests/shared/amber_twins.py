@@ -1,10 +1,12 @@
 """The terms of the criterion ``amber``, one example at a time and every pass by itself."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from omegaconf import OmegaConf
 
 from fairseq_amber.criterions.amber import AmberCriterionConfig
+from fairseq_amber.data.plan import MicroBatch
 
 
 def build_criterion(task, **overrides):
@@ -24,13 +26,57 @@ def batches(task, epoch=1, world=1, max_tokens=600):
     return [task.datasets["train"].collater([task.datasets["train"][i] for i in b]) for b in plan]
 
 
-def first(samples, parallel):
-    return next(s for s in samples if s["parallel"] is parallel)
+def indices_of(task, per_corpus, kinds=(False, True)):
+    """So many examples of each corpus of these kinds: of pairs (True), of sentences (False)."""
+    task.load_dataset("train")
+    data = task.datasets["train"]
+    starts = [start for c, start in zip(data.corpora, data.offsets) if c.parallel in kinds]
+    return [start + i for start in starts for i in range(per_corpus)]
+
+
+def batch_of(task, indices):
+    """These examples as a batch outside a plan, which is normalised by itself."""
+    data = task.datasets["train"]
+    return data.collater([data[index] for index in indices])
+
+
+def update_of(task, steps):
+    """The batches of an update of one rank that has these examples at each step, of whose counts
+    those of pairs are right."""
+    data = task.datasets["train"]
+    own = [MicroBatch(np.array(indices), step=step) for step, indices in enumerate(steps)]
+    pairs = [sum(len(data[i]["example"].sentences) == 2 for i in indices) for indices in steps]
+    sentences = [len(indices) - n for indices, n in zip(steps, pairs)]
+    counts = {name: 1 for name in ("mlm_tokens", "tlm_tokens", "points", "links")}
+    for micro_batch in own:
+        micro_batch.update = tuple(own)
+        micro_batch.normalizers = dict(
+            counts,
+            micro_batches=len(steps),
+            pairs=sum(pairs),
+            pair_heights=tuple(pairs),
+            sentence_heights=tuple(sentences),
+        )
+    return [data.collater([data[item] for item in micro_batch]) for micro_batch in own]
+
+
+def blocks_of(sample, parallel):
+    return [block for block in sample["blocks"] if block["parallel"] is parallel]
+
+
+def examples_of(task, sample, parallel):
+    """The name of the corpus and the sentences of each pair, or sentence, of a batch."""
+    data = task.datasets["train"]
+    examples = [data[i]["example"] for i in sample["id"].tolist()]
+    return [
+        (e.name, tuple(tuple(x.tolist()) for x in e.sentences))
+        for e in examples
+        if (len(e.sentences) == 2) is parallel
+    ]
 
 
 def pairs_of(task, sample):
-    data = task.datasets["train"]
-    return [tuple(s.tolist() for s in data[i]["tokens"]) for i in sample["id"].tolist()]
+    return [sides for _, sides in examples_of(task, sample, True)]
 
 
 def states(model, ids, layer=-1):
@@ -72,41 +118,63 @@ def slow_alignment(model, source, target, diagonal=0, heads=(0, 1, 2, 3), layer=
     return 1 - sum(traces) / len(traces) / (min(len(source), len(target)) + specials)
 
 
-def slow_sentence_alignment(pairs, vector, similarity=torch.dot, symmetric=False):
-    """- log softmax of the own target among those of other pairs, one anchor at a time."""
-    vectors = [[vector(side) for side in pair] for pair in pairs]
+def slow_sentence_alignment(
+    pairs, vector, similarity=torch.dot, symmetric=False, others=(), corpora=None
+):
+    """- log softmax of the own target among those of other pairs, one anchor at a time.
+
+    ``others`` are single sentences that are candidates too. With ``corpora``, the name of each
+    pair's corpus, the candidates are those of the same corpus."""
+    everyone = [*pairs, *((sentence, sentence) for sentence in others)]
+    vectors = [[vector(side) for side in pair] for pair in everyone]
+
+    def is_candidate(j, i):
+        alike = everyone[j][0] == pairs[i][0] or everyone[j][1] == pairs[i][1]
+        return j == i or not (alike or (corpora and corpora[j] != corpora[i]))
 
     def one_way(of, to):
         losses = []
-        for i, anchor in enumerate(vectors):
+        for i in range(len(pairs)):
+            anchor = vectors[i][of]
             scores = [
-                similarity(anchor[of], candidate[to])
+                similarity(anchor, candidate[to])
                 for j, candidate in enumerate(vectors)
-                if j == i or not (pairs[j][0] == pairs[i][0] or pairs[j][1] == pairs[i][1])
+                if is_candidate(j, i)
             ]
-            losses.append(torch.stack(scores).logsumexp(0) - similarity(anchor[of], vectors[i][to]))
+            losses.append(torch.stack(scores).logsumexp(0) - similarity(anchor, vectors[i][to]))
         return sum(losses) / len(losses)
 
     return (one_way(0, 1) + one_way(1, 0)) / 2 if symmetric else one_way(0, 1)
 
 
-def slow_loss(model, sample, pairs):
-    tokens, (predicted, slots) = sample["net_input"]["src_tokens"], sample["net_input"]["predicted"]
+def slow_masked_lm(model, block):
+    """The negative log likelihoods of the masked tokens of a block, each row by itself."""
+    tokens, (predicted, slots) = block["net_input"]["src_tokens"], block["net_input"]["predicted"]
     places = [(s // predicted.size(1), int(predicted.flatten()[s])) for s in slots.tolist()]
-    terms = {}
-    nll = []
-    for row in range(tokens.size(0)):
+    losses = []
+    for row in range(len(predicted)):
         ids = tokens[row][tokens[row] != 1].tolist()
         scores = None
-        for (of_row, position), target in zip(places, sample["target"].tolist()):
+        for (of_row, position), target in zip(places, block["target"].tolist()):
             if of_row == row:
                 if scores is None:
                     scores = model(torch.tensor(ids)[None])[0][0].log_softmax(-1)
-                nll.append(-scores[position, target])
-    terms["lm"] = sum(nll) / len(nll)
+                losses.append(-scores[position, target])
+    return losses
+
+
+def mean_vector(model):
+    """Turns a sentence into the mean of its states."""
+    return lambda side: states(model, [0, *side, 2]).mean(0)
+
+
+def slow_terms(model, sample, pairs):
+    """The mean of each term over a batch with these pairs."""
+    losses = {"mlm": [], "tlm": []}
+    for block in sample["blocks"]:
+        losses["tlm" if block["parallel"] else "mlm"] += slow_masked_lm(model, block)
+    terms = {name: sum(some) / len(some) for name, some in losses.items() if some}
     if pairs:
         terms["wa"] = sum(slow_alignment(model, x, y) for x, y in pairs) / len(pairs)
-        terms["sa"] = slow_sentence_alignment(
-            pairs, lambda side: states(model, [0, *side, 2]).mean(0)
-        )
+        terms["sa"] = slow_sentence_alignment(pairs, mean_vector(model))
     return terms

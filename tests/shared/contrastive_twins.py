@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 from fairseq_amber.criterions.contrastive_alignment import ContrastiveAlignmentConfig
 
 ALONE = dict(mlm_weight=0.0, tlm_weight=0.0)
+AMONG_SENTENCES = dict(mlm_weight=1e-30, tlm_weight=0.0)  # whose term is nothing beside the other
 
 
 def build(task, model, **overrides):
@@ -17,22 +18,31 @@ def build(task, model, **overrides):
 
 
 def updates(task, update_freq=1, max_tokens=400, epoch=1):
-    """The micro-batches of each update of an epoch."""
+    """The micro-batches of each update of an epoch, each with the examples in planned order."""
     task.load_dataset("train")
     data = task.datasets["train"]
     plan = task.get_batch_iterator(data, max_tokens=max_tokens, seed=1, epoch=epoch).frozen_batches
     samples = [data.collater([data[item] for item in batch]) for batch in plan]
+    for sample, batch in zip(samples, plan):
+        sample["planned"] = batch.indices.tolist()
     return [samples[i : i + update_freq] for i in range(0, len(samples), update_freq)]
 
 
-def parallel_updates(task, **settings):
-    return [u for u in updates(task, **settings) if any(s["parallel"] for s in u)]
+def updates_of_pairs(task, **settings):
+    return [u for u in updates(task, **settings) if any(s["npairs"] for s in u)]
 
 
 def pairs_of(task, samples):
     data = task.datasets["train"]
-    ids = [i for s in samples if s["parallel"] and not s["filler"] for i in s["id"].tolist()]
-    return [tuple(tuple(side.tolist()) for side in data[i]["tokens"]) for i in ids]
+    examples = [data[i]["example"] for s in samples if not s["filler"] for i in s["planned"]]
+    sides = (example.sentences for example in examples if len(example.sentences) == 2)
+    return [tuple(tuple(side.tolist()) for side in pair) for pair in sides]
+
+
+def kinds_of(samples):
+    """How many blocks of sentences and of pairs some batches have."""
+    blocks = [block["parallel"] for sample in samples for block in sample["blocks"]]
+    return blocks.count(False), blocks.count(True)
 
 
 def vector(model, sentence, layer, pooling, projection):
@@ -60,4 +70,10 @@ def slow_contrast(anchors, candidates, names, own, *, temperature, normalize):
 
 
 def gradients(*modules):
-    return [p.grad.clone() for m in modules for p in m.parameters() if p.grad is not None]
+    """By name, one module after the other."""
+    return {
+        f"{i}.{name}": p.grad.clone()
+        for i, module in enumerate(modules)
+        for name, p in module.named_parameters()
+        if p.grad is not None
+    }

@@ -2,6 +2,7 @@
 but forked from one that has imported torch and fairseq: that takes longer than a toy training."""
 
 import atexit
+import contextlib
 import functools
 import json
 import logging
@@ -42,6 +43,20 @@ def run_fairseq(program, *arguments, processes=1):
     return subprocess.CompletedProcess([program, *given], status, stdout, stderr)
 
 
+def run_torchrun(program, *arguments):
+    """The same on two processes of one gloo group, as users start the ranks of one machine."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--master_port", "0"]
+    command += ["--nproc_per_node", "2", "-m", f"fairseq_cli.{program}", *map(str, arguments)]
+    return subprocess.run(
+        [*command, "--distributed-backend", "gloo"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+
+
 def _ask(request):
     server = _server()
     server.stdin.write(json.dumps(request) + "\n")
@@ -76,6 +91,9 @@ def _serve():
     logging.root.handlers.clear()  # a program chooses its own before it imports fairseq
     for line in requests:
         request = json.loads(line)
+        if len(request["runs"]) > 1:
+            with contextlib.suppress(ImportError):  # once here, and not by DDP on every rank
+                import torch._dynamo  # noqa: F401
         children = [_fork(request, **run) for run in request["runs"]]
         print(_wait(children), file=answers, flush=True)
 

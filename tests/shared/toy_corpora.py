@@ -9,6 +9,8 @@ import torch
 from fairseq.data.indexed_dataset import MMapIndexedDataset, MMapIndexedDatasetBuilder
 from omegaconf import OmegaConf
 
+from fairseq_amber.data import blocks
+
 WORDS = 40  # the toy dictionary's, beside the special symbols
 
 
@@ -46,21 +48,26 @@ def word_folder(tmp_path_factory, data_folder) -> Path:
     """The toy data folder, whose even ids begin a word as SentencePiece writes it."""
     folder = tmp_path_factory.mktemp("words") / "data-bin"
     shutil.copytree(data_folder, folder, ignore=shutil.ignore_patterns("dict.txt"))
-    symbols = (f"{_word_start(word)}w{word} 1\n" for word in range(WORDS))
-    (folder / "dict.txt").write_text("".join(symbols))
+    (folder / "dict.txt").write_text(word_dictionary())
     return folder
 
 
-def _word_start(word: int) -> str:
-    return "\u2581" if word % 2 == 0 else ""
+def word_dictionary() -> str:
+    """The toy dictionary, whose even ids begin a word."""
+    starts = ("" if word % 2 else "\u2581" for word in range(WORDS))
+    return "".join(f"{start}w{word} 1\n" for word, start in enumerate(starts))
 
 
 @pytest.fixture(scope="session")
 def link_folder(tmp_path_factory, word_folder) -> Path:
     """Random links, in Pharaoh format, of the words of each pair; some of a word with several."""
-    folder = tmp_path_factory.mktemp("links")
+    return write_links(word_folder, tmp_path_factory.mktemp("links"))
+
+
+def write_links(data: Path, folder: Path) -> Path:
+    """Writes random links of all pairs of a data folder like ``word_folder``."""
     rng = np.random.default_rng(0)
-    for index in sorted(word_folder.glob("parallel/*/*.idx")):
+    for index in sorted(data.glob("parallel/*/*.idx")):
         split, pair, language, _ = index.name.split(".")
         if language != pair.split("-")[0]:
             continue
@@ -92,6 +99,11 @@ def make_task(data_folder):
         return CrossLingualAlignmentTask.setup_task(cfg)
 
     return build
+
+
+def make_blocks_cheap(monkeypatch, tokens):
+    """A further block costs so few tokens that toy micro-batches have several of each kind."""
+    monkeypatch.setattr(blocks, "BLOCK_TOKENS", tokens)
 
 
 @pytest.fixture

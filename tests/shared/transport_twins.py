@@ -37,17 +37,49 @@ def states(model, sentence, layer=-1):
     return model(tokens, return_all_hiddens=True)[1]["inner_states"][layer][0]
 
 
+def pairs_of(task, sample):
+    """The name of the corpus and both sentences of each pair of a batch."""
+    data = task.datasets["train"]
+    examples = [data[index]["example"] for index in sample["id"].tolist()]
+    pairs = [example for example in examples if len(example.sentences) == 2]
+    return [(example.name, *(x.tolist() for x in example.sentences)) for example in pairs]
+
+
 def points_of(task, sample, model, initial, **choice):
     """Of every pair: source points, target points, and the latter before training."""
     out = []
-    data = task.datasets["train"]
-    for index in sample["id"].tolist():
-        x, y = (side.tolist() for side in data[index]["tokens"])  # *-en: y is English
+    for _, x, y in pairs_of(task, sample):  # *-en: y is English
         at_x, at_y = (places(side, **choice) for side in (x, y))
         with torch.no_grad():
             before = states(initial, y)[at_y]
         out.append((states(model, x)[at_x], states(model, y)[at_y], before))
     return out
+
+
+def problems_of(task, sample, per_pair):
+    """What is given of each pair, grouped by its two languages."""
+    groups = {}
+    for (name, *_), given in zip(pairs_of(task, sample), per_pair):
+        groups.setdefault(name, []).append(given)
+    assert len(groups) > 1  # of the toy data
+    return list(groups.values())
+
+
+def mean_over_pairs(problems, cost):
+    """The mean of the costs of problems, each of which counts once for each of its pairs."""
+    pairs = sum(map(len, problems))
+    return sum(len(problem) * cost(problem) for problem in problems) / pairs
+
+
+def pooled_divergence(pairs, **settings):
+    """Of all points of these pairs together."""
+    return divergence(*(torch.cat(side) for side in list(zip(*pairs))[:2]), **settings)
+
+
+def several_blocks(sample):
+    """The batch, which has more than one block of pairs."""
+    assert sum(block["parallel"] for block in sample["blocks"]) > 1
+    return sample
 
 
 def divergence(x, y, **settings):

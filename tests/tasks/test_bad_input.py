@@ -5,6 +5,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from fairseq_amber.criterions.amber import AmberCriterionConfig
+from task_batches import is_pair, plan
 from toy_corpora import write_binarised
 
 WORD = 4  # id of the first word
@@ -12,13 +13,6 @@ WORD = 4  # id of the first word
 
 def words(*lengths):
     return [np.full(length, WORD) for length in lengths]
-
-
-def plan(task, split="train", **settings):
-    settings = {"max_tokens": 600, "num_shards": 1, "epoch": 1, **settings}
-    if split not in task.datasets:
-        task.load_dataset(split)
-    return task.get_batch_iterator(task.datasets[split], **settings).frozen_batches
 
 
 def ends_with(message):
@@ -63,6 +57,25 @@ def test_batches_smaller_than_an_example(make_task):
         plan(make_task(), max_tokens=60, max_positions=60)
 
 
+@pytest.mark.parametrize("given", [[4], [1, 2], 3])
+@pytest.mark.parametrize("size", ["update_tokens", "update_examples"])
+def test_the_size_of_an_update_and_its_number_of_steps(make_task, size, given):
+    flag = "--" + size.replace("_", "-")
+    with ends_with(f"{flag} and --update-freq: the second follows from the first; drop it"):
+        plan(make_task(update_freq=given, **{size: 900}))
+    for one in ([1], [1, 1], 1):
+        plan(make_task(update_freq=one, **{size: 900}))
+
+
+def test_updates_smaller_than_an_example(make_task):
+    task = make_task()
+    task.load_dataset("train")
+    longest = max(int(source.costs.max()) for source in task.datasets["train"].sources())
+    with ends_with(f"--update-tokens {longest - 1} is less than .* needs, {longest} .*: raise it"):
+        plan(make_task(update_tokens=longest - 1))
+    plan(make_task(update_tokens=longest))
+
+
 def test_validation_text_never_stops_a_training(make_task, folder):
     """A pair that is longer than any in training, and a corpus of which nothing can be used."""
     for side in ("de", "en"):
@@ -73,8 +86,8 @@ def test_validation_text_never_stops_a_training(make_task, folder):
     task = make_task(data=str(folder))
     task.load_dataset("valid")
     plan(task, max_tokens=120)
-    pairs = [len(b) for b in plan(task, "valid", max_tokens=120) if b.parallel]
-    assert pairs == [1, 1]
+    batches = [b.indices.tolist() for b in plan(task, "valid", max_tokens=120)]
+    assert [len(b) for b in batches if is_pair(task, b[0], "valid")] == [1, 1]
 
 
 def test_validation_text_of_which_nothing_can_be_used_shows_before_training(make_task, folder):

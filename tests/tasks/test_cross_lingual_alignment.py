@@ -9,20 +9,26 @@ import torch
 from fairseq.tasks import FairseqTask
 from torch.utils.data import DataLoader
 
-
-def plan(task, split="train", **settings):
-    task.load_dataset(split)
-    settings = {"max_tokens": 600, **settings}
-    return task.get_batch_iterator(task.datasets[split], **settings).frozen_batches
+from amber_twins import build_criterion
+from fairseq_amber.data.alignment.needs import Needs
+from task_batches import collated, drawn, is_pair, plan
+from toy_examples import places
 
 
 def test_every_sample_names_its_corpus_and_all_of_the_split(make_task):
     task = make_task()
-    task.load_dataset("valid")
-    dataset = task.datasets["valid"]
-    samples = [dataset.collater([dataset[i] for i in batch]) for batch in plan(task, "valid")]
+    samples = collated(task, plan(task, "valid"), "valid")
     assert {sample["corpus"] for sample in samples} == {"de", "en", "de-en"}
     assert {sample["corpora"] for sample in samples} == {("de", "en", "de-en")}
+
+
+def test_every_training_batch_has_sentences_and_pairs(make_task):
+    task = make_task()
+    samples = collated(task, plan(task))
+    assert len(samples) > 5
+    for sample in samples:
+        assert {block["parallel"] for block in sample["blocks"]} == {True, False}
+        assert abs(sample["npairs"] - sample["nsentences"] / 2) <= 1
 
 
 def test_what_is_not_the_training_subset_is_seen_once_and_in_full(make_task):
@@ -38,12 +44,14 @@ def test_a_rank_runs_its_share_of_the_plan_from_where_it_stopped(make_task):
     def iterator(rank):
         return task.get_batch_iterator(dataset, max_tokens=600, num_shards=2, shard_id=rank)
 
+    def ids(samples):
+        return [sorted(sample["id"].tolist()) for sample in samples]
+
     own = [list(iterator(rank).next_epoch_itr()) for rank in (0, 1)]
-    assert [s["parallel"] for s in own[0]] == [s["parallel"] for s in own[1]]
     batches = iterator(0).frozen_batches
     for rank in (0, 1):
-        expected = [batch.indices.tolist() for batch in batches[rank::2]]
-        assert [sample["id"].tolist() for sample in own[rank]] == expected
+        expected = [sorted(batch.indices.tolist()) for batch in batches[rank::2]]
+        assert ids(own[rank]) == expected
 
     running = iterator(1)
     steps = running.next_epoch_itr()
@@ -51,8 +59,7 @@ def test_a_rank_runs_its_share_of_the_plan_from_where_it_stopped(make_task):
         next(steps)
     resumed = iterator(1)
     resumed.load_state_dict(running.state_dict())
-    rest = list(resumed.next_epoch_itr())
-    assert [s["id"].tolist() for s in rest] == [s["id"].tolist() for s in own[1][3:]]
+    assert ids(resumed.next_epoch_itr()) == ids(own[1][3:])
 
 
 @pytest.mark.parametrize(
@@ -86,21 +93,98 @@ def test_a_run_continues_with_other_ranks_and_update_freq(make_task, before, don
     assert rest.n == position
     ranks = after[0]
     expected = resumed.frozen_batches[ranks * position].indices.tolist()
-    assert next(rest)["id"].tolist() == expected
+    assert sorted(next(rest)["id"].tolist()) == sorted(expected)
 
 
 def test_an_example_drawn_again_is_masked_anew(make_task):
     task = make_task(parallel_share=0.1, mask_prob=0.3)
-    task.load_dataset("train")
-    dataset = task.datasets["train"]
     masked = {}
-    for batch in plan(task):
-        if not batch.parallel:
-            sample = dataset.collater([dataset[item] for item in batch])
-            for index, row in zip(sample["id"].tolist(), sample["net_input"]["src_tokens"]):
-                masked.setdefault(index, []).append(tuple(row[row != 1].tolist()))
-    long = {i: rows for i, rows in masked.items() if len(rows) > 4 and len(rows[0]) > 10}
-    assert long and all(len(set(rows)) > 2 for rows in long.values())
+    for index, one in drawn(task, plan(task)).values():
+        if not is_pair(task, index):
+            masked.setdefault(index, []).append((*one["rows"][0], *one["predicted"]))
+    long = [rows for rows in masked.values() if len(rows) > 3 and len(rows[0]) > 13]
+    assert len(long) > 5 and all(len(set(rows)) > 2 for rows in long)
+
+
+def learned(task, **settings):
+    """Of each update, what is made of its draws, and its counts."""
+    batches = plan(task, **settings)
+    slots = batches.update_freq * settings.get("num_shards", 1)
+    updates = [batches[start : start + slots] for start in range(0, len(batches), slots)]
+    cut = ("micro_batches", "pair_heights", "sentence_heights")
+    counts = [
+        {key: value for key, value in update[0].normalizers.items() if key not in cut}
+        for update in updates
+    ]
+    return [drawn(task, [b for b in update if not b.filler]) for update in updates], counts
+
+
+@pytest.mark.parametrize("size", [{"update_tokens": 2500}, {"update_examples": 70}])
+def test_what_an_update_learns_from_is_the_same_however_it_is_cut(make_task, size):
+    whole = learned(make_task(**size), max_tokens=100_000)
+    assert len(whole[0]) > 2
+    for settings in ({"max_tokens": 300}, {"max_tokens": 500, "num_shards": 3}):
+        task = make_task(**size)
+        assert learned(task, **settings) == whole
+        batches = plan(task, **settings)
+        assert batches.update_freq > 1 and len(batches) > 2 * len(whole[0])
+    if "update_examples" in size:
+        assert [len(one) for one in whole[0][:-1]] == [70] * (len(whole[0]) - 1)
+
+
+@pytest.mark.parametrize("needs", [Needs(), Needs(others=True), Needs(alignment=False)])
+@pytest.mark.parametrize("size", [{"update_freq": [2]}, {"update_tokens": 2500}])
+@pytest.mark.parametrize("rows", ["line", "document"])
+def test_rows_and_their_padding_take_up_no_more_than_max_tokens(make_task, needs, size, rows):
+    fullest = 0
+    for max_tokens in (200, 430, 1000):
+        task = make_task(sentence_rows=rows, sentence_segments=rows == "document", **size)
+        task.needs = needs
+        taken = [places(s) for s in collated(task, plan(task, max_tokens=max_tokens))]
+        assert max(taken) <= max_tokens
+        fullest = max(fullest, max(taken) / max_tokens)
+    assert fullest > 0.8
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_the_number_of_steps_may_change_from_epoch_to_epoch(make_task, epoch):
+    """The first plan sets --update-freq, which is no contradiction for the second."""
+    task = make_task(update_examples=70)
+    for max_tokens in (300, 600):
+        batches = plan(task, max_tokens=max_tokens, epoch=epoch)
+        task.cfg.update_freq = [batches.update_freq]
+    assert batches.update_freq > 1
+
+
+def in_order(sentences):
+    """The keys of sentences in the order of their draws, whatever the blocks are."""
+    return sentences["source_key"][sentences["by_draw"]]
+
+
+@pytest.mark.parametrize("negatives", ["all", "update"])
+def test_the_criterion_s_candidates_come_with_the_first_step_of_each_update(
+    make_task, make_model, negatives
+):
+    task = make_task(update_freq=[3])
+    task.model = make_model()
+    build_criterion(task, sa_negatives=negatives)
+    own = plan(task, num_shards=2)[1::2]
+    for start in range(0, len(own), 3):
+        steps = collated(task, own[start : start + 3])
+        ahead = [step.get("update_sentences", []) for step in steps]
+        count = len(steps) if len(steps) > 1 else 0  # one step alone has no other sentences
+        assert list(map(len, ahead)) == [count, 0, 0][: len(steps)]
+        for step, found in zip(steps, ahead[0]):
+            assert found["filler"] == step["filler"]
+            sentences = [index for index in step["id"].tolist() if not is_pair(task, index)]
+            assert len(found["pairs"]["corpus"]) == step["npairs"]
+            assert in_order(found["pairs"]).equal(in_order(step["pairs"]))
+            assert ("others" in found) == ("others" in step) == (negatives == "all")
+            if negatives == "all":
+                assert len(step["others"]["corpus"]) == len(sentences)
+                assert in_order(found["others"]).equal(in_order(step["others"]))
+                rows = sum(len(block["tokens"]) for block in found["others"]["blocks"])
+                assert rows == len(sentences)
 
 
 def test_a_spawned_worker_receives_paths_and_its_batches_alone(make_task):
@@ -115,10 +199,13 @@ def test_a_spawned_worker_receives_paths_and_its_batches_alone(make_task):
         num_workers=1,
         multiprocessing_context="spawn",
     )
-    for sample, batch in zip(loader, batches[:6]):
-        here = dataset.collater([dataset[item] for item in batch])
-        assert sample["normalizers"] == here["normalizers"]
-        assert sample["net_input"]["src_tokens"].equal(here["net_input"]["src_tokens"])
+    there = 0
+    for sample, here in zip(loader, collated(task, batches[:6])):
+        assert sample["normalizers"] == here["normalizers"] and sample["id"].equal(here["id"])
+        for one, other in zip(sample["blocks"], here["blocks"]):
+            assert one["net_input"]["src_tokens"].equal(other["net_input"]["src_tokens"])
+            there += 1
+    assert there > 11
 
 
 def test_without_validation_its_text_is_not_asked_for(make_task, folder):
@@ -138,12 +225,9 @@ def test_without_validation_its_text_is_not_asked_for(make_task, folder):
 def test_more_ranks_than_batches(make_task):
     task = make_task(pairs="tr-en", languages="de")
     batches = plan(task, num_shards=64)
-    assert len(batches) % 64 == 0
-    own = [batches[rank::64] for rank in range(64)]
-    assert len({tuple(b.parallel for b in mine) for mine in own}) == 1
-    dataset = task.datasets["train"]
-    for batch in (b for b in batches if b.filler):
-        sample = dataset.collater([dataset[item] for item in batch])
+    assert len(batches) == 64 > sum(not batch.filler for batch in batches)
+    fillers = [batch for batch in batches if batch.filler]
+    for sample in collated(task, fillers):
         assert sample["nsentences"] == 1 and sample["filler"]
 
 

@@ -25,6 +25,17 @@ def ends_with(message):
         ({"random_token_prob": 0.95}, "add up to more than 1"),
         ({"tokens_per_sample": 0}, "--tokens-per-sample 0 is less than 5"),
         ({"tokens_per_sample": -8}, "--tokens-per-sample -8 is less than 5"),
+        ({"update_tokens": 0}, "--update-tokens 0 is not 1 or more"),
+        ({"update_examples": -1}, "--update-examples -1 is not 1 or more"),
+        (
+            {"update_tokens": 4096, "update_examples": 32},
+            "--update-tokens and --update-examples: both state one size; drop either",
+        ),
+        (
+            {"sentence_segments": True, "sentence_rows": "block"},
+            "--sentence-segments cuts a row of several lines .*: add --sentence-rows document",
+        ),
+        ({"sentence_segments": True}, "add --sentence-rows document"),
         ({"data": ":"}, "no data folder is given"),
         ({"languages": "de,xx"}, "--languages: unknown language 'xx'; .*mono has de, en"),
         ({"pairs": "en-de"}, r"unknown pair 'en-de' \(the pair is stored as de-en\)"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fairseq_amber.data.alignment.needs import Needs, PointSettings
+from task_batches import collated, plan
 
 PAIRS = dict(mlm=False, tlm=False, alignment=False, sentences=True)
 
@@ -70,11 +71,26 @@ def examples(task, split="train"):
 
 def updates_of(task, max_tokens, world, update_freq):
     """The micro-batches of all ranks, update by update."""
-    plan = task.get_batch_iterator(
-        task.datasets["train"], max_tokens=max_tokens, seed=1, num_shards=world
-    ).frozen_batches
+    batches = plan(task, max_tokens=max_tokens, num_shards=world)
     size = world * update_freq
-    return [plan[start : start + size] for start in range(0, len(plan), size)]
+    return [batches[start : start + size] for start in range(0, len(batches), size)]
+
+
+def sentence_states(sample, known):
+    """Of each state of the sentences in all blocks, in turn: (corpus, line, side, column, token),
+    which are looked up in the text ``known``."""
+    states, before, examples = [], 0, [known[index] for index in sample["id"].tolist()]
+    examples = examples[len(examples) - sample["npairs"] :]
+    for block in sample["blocks"]:
+        if block["parallel"]:
+            count, width = block["pair_widths"]
+            tokens = block["sentences"]["tokens"].tolist()
+            for row, (side, number) in enumerate(np.ndindex(2, count)):
+                corpus, line, *pair = examples[before + number]
+                assert tokens[row][1 : len(pair[side]) + 1] == pair[side].tolist()
+                states += [(corpus, line, side, at, tokens[row][at]) for at in range(width)]
+            before += count
+    return states, examples
 
 
 @pytest.mark.parametrize("world", [1, 2])
@@ -105,7 +121,7 @@ def test_normalizers_count_points_and_links_of_the_update(
         for batch in update:
             assert batch.normalizers["points"] == expected["points"] > 0
             assert batch.normalizers["links"] == expected["links"]
-        samples = [data.collater([data[item] for item in batch]) for batch in update]
+        samples = collated(task, update)
         real = [sample for sample in samples if not sample["filler"]]
         assert sum(sample["points"]["targets"] for sample in real) == expected["points"]
         assert sum(len(sample["links"]["first"]) for sample in real) == expected["links"]
@@ -123,24 +139,51 @@ def test_links_lie_at_the_words_of_their_pairs(loaded, link_folder, split):
         for corpus in data.corpora
         if corpus.parallel
     }
-    plan = task.get_batch_iterator(data, max_tokens=300, seed=1).frozen_batches
-    seen = 0
-    for batch in plan:
-        sample = data.collater([data[item] for item in batch])
-        width = sample["sentences"]["tokens"].size(1)
-        sides = sample["sentences"]["tokens"].chunk(2)
-        expected = set()
-        for row, index in enumerate(sample["id"].tolist()):
-            corpus, line, *pair = known[index]
-            for i, j in links[corpus][line]:
-                at = [1 + slow_words(s)[word][-1] for s, word in zip(pair, (i, j))]
-                expected.add((row * width + at[0], row * width + at[1]))
-                for side, sentence, place in zip(sides, pair, at):
-                    assert side[row, place] == sentence[place - 1]
-        found = zip(sample["links"]["first"].tolist(), sample["links"]["second"].tolist())
-        assert set(found) == expected
+    seen, most = 0, 0
+    for sample in collated(task, plan(task, split, max_tokens=9000), split):
+        states, pairs = sentence_states(sample, known)
+        for side, name in enumerate(("first", "second")):
+            found = [states[at][:4] for at in sample["links"][name].tolist()]
+            expected = [
+                (corpus, line, side, 1 + slow_words(pair[side])[link[side]][-1])
+                for corpus, line, *pair in pairs
+                for link in sorted(links[corpus][line])
+            ]
+            assert found == expected
         seen += len(expected)
-    assert seen
+        most = max(most, sum(block["parallel"] for block in sample["blocks"]))
+    assert seen and (most > 1 or split == "valid")
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+@pytest.mark.parametrize("target", ["en", "tr", "de"])
+def test_points_lie_at_the_words_of_their_pairs_through_corpora_and_blocks(loaded, pooled, target):
+    """The target is on the left of the one corpus, on the right of the other, or of both."""
+    task = loaded(PointSettings(target_language=target, pooled=pooled), links=None)
+    known, several = examples(task), 0
+    for sample in collated(task, [*plan(task, max_tokens=9000), *plan(task, max_tokens=300)]):
+        states, pairs = sentence_states(sample, known)
+        groups = [[pair] for pair in pairs]
+        if pooled:
+            names = dict.fromkeys(pair[0] for pair in pairs)
+            groups = [[pair for pair in pairs if pair[0] == name] for name in names]
+        points = sample["points"]
+        assert len(points["source_index"]) == len(groups)
+        assert points["problem_pairs"].tolist() == list(map(len, groups))
+        for name in ("source", "target"):
+            index, mask = points[f"{name}_index"], points[f"{name}_mask"]
+            for row, inside, weights, group in zip(index, mask, points[f"{name}_weights"], groups):
+                expected = []
+                for corpus, line, *pair in group:
+                    side = int(corpus.split("-")[0] != target)
+                    side = side if name == "target" else 1 - side
+                    ends = [word[-1] for word in slow_words(pair[side])]
+                    expected += [(corpus, line, side, 1 + at, pair[side][at]) for at in ends]
+                assert [states[at] for at in row[inside].tolist()] == expected
+                np.testing.assert_allclose(weights[inside], 1 / len(expected))
+        blocks = sum(block["parallel"] for block in sample["blocks"])
+        several += blocks > 1 and len({pair[0] for pair in pairs}) > 1
+    assert several
 
 
 def test_links_may_number_subwords(loaded, tmp_path, word_folder):
@@ -149,8 +192,10 @@ def test_links_may_number_subwords(loaded, tmp_path, word_folder):
             (tmp_path / f"{split}.{pair}.align").write_text("0-0\n" * {"d": 90, "t": 30}[pair[0]])
     data = loaded(links=tmp_path, link_units="subwords").datasets["train"]
     sample = data.collater([data[index] for index in (0, 5)])
-    width = sample["sentences"]["tokens"].size(1)
-    assert sample["links"]["first"].tolist() == sample["links"]["second"].tolist() == [1, width + 1]
+    (block,) = sample["blocks"]
+    width = block["sentences"]["tokens"].size(1)
+    assert sample["links"]["first"].tolist() == [1, width + 1]
+    assert sample["links"]["second"].tolist() == [2 * width + 1, 3 * width + 1]
 
 
 def remove(folder, name):
@@ -202,8 +247,9 @@ def test_idf_is_that_of_the_training_text_in_every_split(loaded):
     (corpus,) = (corpus for corpus in train.corpora if corpus.name == "de-en")
     documents = [set(corpus.sources[at].tolist()) for at in range(len(corpus))]
     sample = valid.collater([valid[index] for index in range(7)])
-    for row in range(7):
-        tokens = valid[row]["tokens"][0]
+    assert sample["points"]["source_mask"].size(0) == 7
+    for row, index in enumerate(sample["id"].tolist()):
+        tokens = valid[index]["example"].sentences[0]
         within = np.array([sum(token in d for d in documents) for token in tokens])
         masses = np.log((1 + len(documents)) / (1 + within)) + 1
         weights = sample["points"]["source_weights"][row, : len(tokens)]

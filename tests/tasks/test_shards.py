@@ -70,6 +70,9 @@ def test_what_is_wrong_with_a_later_folder_shows_at_the_start(make_task, shards)
     with pytest.raises(SystemExit, match="--max-tokens 150 is less than .* 189"):
         start(make_task(data=joined(shards)), max_tokens=150)
 
+    with pytest.raises(SystemExit, match="--update-tokens 150 is less than .* 189"):
+        start(make_task(data=joined(shards), update_tokens=150))
+
     path = shards[1] / "mono/de/train.bin"
     path.write_bytes(path.read_bytes()[:-2])
     with pytest.raises(SystemExit, match="second/mono/de/train.bin has"):

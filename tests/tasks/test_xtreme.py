@@ -45,12 +45,14 @@ def test_an_epoch_has_every_example_once_in_an_order_of_its_own(make_fine_tuning
     assert np.mean(spread) < np.ptp(sizes) / 4
 
 
-def test_more_ranks_run_the_same_batches_and_fillers_do_not_count(make_fine_tuning):
-    task, *_ = make_fine_tuning("tagging")
-    alone = indices_of(plan_of(task))
-    ranks = list(plan_of(task, num_shards=4))
-    assert len(ranks) % 4 == 0 and any(batch.filler for batch in ranks)
-    assert indices_of(batch for batch in ranks if not batch.filler) == alone
+def test_more_ranks_run_the_same_updates_and_fillers_do_not_count(make_fine_tuning):
+    limits = {"max_sentences": None, "max_tokens": 150}
+    task, *_ = make_fine_tuning("tagging", update_freq=[6])
+    alone = plan_of(task, **limits)
+    task, *_ = make_fine_tuning("tagging", update_freq=[2])
+    ranks = plan_of(task, num_shards=3, **limits)
+    assert len(ranks) % 3 == 0 and any(batch.filler for batch in ranks)
+    assert indices_of(batch for batch in ranks if not batch.filler) == indices_of(alone)
     data = task.datasets["train"]
     for batch in ranks:
         sample = data.collater([data[item] for item in batch])

@@ -1,51 +1,33 @@
-"""Makes the batch of a forward pass from sentences or sentence pairs of one corpus."""
+"""Makes the batch of a micro-batch of sentences and pairs of any corpora.
+
+Shapes: n pairs and m sentences of a micro-batch, B of them in a block; R rows of T tokens; M
+predicted tokens, at most Q in a row; P tokens of the longest sentence of a block, special tokens
+included.
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Sequence
+from typing import Any, Sequence
 
 import numpy as np
 import torch
 
+from fairseq_amber.data.alignment.example import Example, RowStarts
 from fairseq_amber.data.alignment.linked_words import LinkedWords
-from fairseq_amber.data.alignment.masking import Masking, mask_rows, predicted_counts
+from fairseq_amber.data.alignment.masking import Masking
 from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.data.alignment.points import PointFinder
-from fairseq_amber.data.counter_random import fingerprints, stream_keys
-from fairseq_amber.data.layout import (
-    PAIR_SPECIALS,
-    SENTENCE_SPECIALS,
-    Specials,
-    alignment_rows,
-    pad_rows,
-    pair_row,
-    pair_segments,
-    prefix_token_mask,
-    reset_positions,
-    sentence_row,
-)
-
-
-class PairLayout(NamedTuple):
-    """How a model tells the two sentences of a row apart.
-
-    Attributes:
-        segments: by BERT's token types, if the model has them.
-        reset: by XLM's positions, which start from 0 again at the second sentence.
-    """
-
-    segments: bool = True
-    reset: bool = False
+from fairseq_amber.data.alignment.rows import PairLayout, RowMaker
+from fairseq_amber.data.blocks import blocks_within
+from fairseq_amber.data.layout import Specials
 
 
 class Collater:
     """Makes batches.
 
-    The masking of an example is a function of (seed, epoch, draw) and not of its rank or batch; see
-    ``draws`` of ``data.plan.MicroBatch``.
-
-    Shapes: B examples; R rows of T tokens; M predicted tokens, at most Q in a row; L tokens of the
-    longest sentence; P tokens of the longest first sentence of a row, special tokens included.
+    A micro-batch is cut into blocks, each of which is encoded by itself. A block has sentences or
+    pairs, of similar length. The masking of an example is a function of (seed, epoch, draw) and not
+    of its rank, its micro-batch or its block.
 
     Args:
         specials: ids of the special tokens.
@@ -67,155 +49,134 @@ class Collater:
         points: PointFinder | None = None,
         linked: LinkedWords | None = None,
     ):
-        self.specials = specials
         self.needs = needs
         self.masking = masking
-        self.layout = layout or PairLayout()
-        self.seed = seed
+        self.rows = RowMaker(specials, needs, masking, layout or PairLayout(), seed)
         self.points = points
         self.linked = linked
 
-    def sentences(
-        self, sentences: Sequence[np.ndarray], draws: Sequence[int], epoch: int
+    def batch(
+        self, examples: Sequence[Example], epoch: int, max_tokens: int | None = None
     ) -> dict[str, Any]:
-        """Makes a batch of masked sentences.
+        """Makes a batch.
 
         Args:
-            sentences: B sentences.
-            draws: the draw of each.
+            examples: the examples of a micro-batch.
             epoch: the epoch that the masking is drawn for.
+            max_tokens: how many tokens the rows may take up with padding; None for no limit.
 
         Returns:
-            ``net_input``, the arguments of the model: ``src_tokens`` (B, T) and ``predicted``, a
-            pair of positions (B, Q) and slots (M,), see ``masking.MaskedRows``. Beside it
-            ``target`` (M,), the predicted tokens, and ``ntokens`` without padding.
+            A dict:
+
+            - ``blocks``: the blocks of the sentences, then those of the pairs, as
+              ``RowMaker.sentences`` and ``RowMaker.pairs`` return them, with ``parallel``.
+            - ``order``: (m + n,) int64, the numbers of the examples in the order of the blocks.
+              What follows is in this order.
+            - ``nsentences``: the number of examples m + n; ``npairs``: the number n; ``ntokens``:
+              the tokens of all rows without padding.
+            - ``pairs``, if sentences are compared: what ``_keys`` returns for the pairs; ``others``
+              for the sentences, if they are candidates too.
+            - ``points``, if they are needed: what ``PointFinder.batch`` returns.
+            - ``links``, if they are needed: what ``LinkedWords.batch`` returns.
         """
-        rows = pad_rows([sentence_row(x, self.specials) for x in sentences], self.specials.pad)
-        lengths = np.array([len(x) for x in sentences])
-        tokens, predicted, target = self._mask(rows, lengths, draws, epoch)
+        blocks, order = [], []
+        for parallel, groups in self._blocks(examples, max_tokens).items():
+            for numbers in groups:
+                members = [examples[number] for number in numbers]
+                make = self.rows.pairs if parallel else self.rows.sentences
+                blocks.append({"parallel": parallel, **make(members, epoch)})
+                order.append(numbers)
+        everyone = [examples[number] for number in np.concatenate(order)]
+        pairs = [example for example in everyone if len(example.sentences) == 2]
+        batch: dict[str, Any] = {
+            "blocks": blocks,
+            "order": torch.from_numpy(np.concatenate(order)),
+            "nsentences": len(examples),
+            "npairs": len(pairs),
+            "ntokens": sum(block["ntokens"] for block in blocks),
+        }
+        if self.needs.alignment or self.needs.sentences:
+            batch["pairs"] = self._keys(pairs)
+        if self.needs.others:
+            others = [example for example in everyone if len(example.sentences) == 1]
+            batch["others"] = self._keys(others)
+        starts = RowStarts.of([block["pair_widths"] for block in blocks if block["parallel"]])
+        if self.points is not None:
+            names = [example.name for example in pairs]
+            batch["points"] = self.points.batch(names, [e.sentences for e in pairs], starts)
+            self._add_target_rows(batch, pairs)
+        if self.linked is not None:
+            links = [example.links for example in pairs]
+            batch["links"] = self.linked.batch([e.sentences for e in pairs], links, starts)
+        return batch
+
+    def candidates(self, examples: Sequence[Example], *, filler: bool) -> dict[str, Any]:
+        """Returns the sentences of a micro-batch in unmasked rows of their own.
+
+        Args:
+            examples: the examples of the micro-batch.
+            filler: whether the micro-batch is a filler.
+
+        Returns:
+            ``pairs`` and, if they are candidates too, ``others``: what ``_keys`` returns, with
+            ``blocks``, a list of what ``RowMaker.separate`` returns; beside them ``filler``.
+        """
+        out: dict[str, Any] = {"filler": filler}
+        kinds = self._blocks(examples)
+        for name, parallel in (("pairs", True), ("others", False)):
+            if not parallel and not self.needs.others:
+                continue
+            groups = [[examples[number] for number in numbers] for numbers in kinds[parallel]]
+            everyone = [example for group in groups for example in group]
+            blocks = [self.rows.separate(group) for group in groups]
+            out[name] = {**self._keys(everyone), "blocks": blocks}
+        return out
+
+    def _blocks(
+        self, examples: Sequence[Example], max_tokens: int | None = None
+    ) -> dict[bool, list[np.ndarray]]:
+        """Returns the numbers of the sentences block by block, and under True those of the
+        pairs."""
+        kinds: list[list[int]] = [[], []]
+        for number, example in enumerate(examples):
+            kinds[len(example.sentences) - 1].append(number)
+        alone, pairs = ([examples[number] for number in kind] for kind in kinds)
+        # A row that may have two segments has room for one more special token.
+        sizes = [len(e.sentences[0]) + (e.line_starts is not None) for e in alone]
+        sides = np.array([[len(x) for x in e.sentences] for e in pairs], dtype=np.int64)
+        sides = sides.reshape(-1, 2)
+        costs = (
+            self.needs.cost_of_sentence(np.array(sizes, dtype=np.int64)),
+            self.needs.cost_of_pair(sides.sum(axis=1), sides.max(axis=1)),
+        )
+        blocks = blocks_within(costs, max_tokens)
         return {
-            "net_input": {"src_tokens": tokens, "predicted": predicted},
-            "target": target,
-            "ntokens": int((lengths + SENTENCE_SPECIALS).sum()),
+            parallel: [np.array(kinds[parallel])[block] for block in blocks[parallel]]
+            for parallel in (False, True)
         }
 
-    def pairs(
-        self,
-        sources: Sequence[np.ndarray],
-        targets: Sequence[np.ndarray],
-        draws: Sequence[int],
-        epoch: int,
-        corpus: str = "",
-        links: Sequence[np.ndarray] = (),
-    ) -> dict[str, Any]:
-        """Makes a batch of pairs: first masked rows [x;y], then unmasked rows [x;y] and [y;x].
+    def _keys(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        """Returns ``corpus`` (n,) int64, the number of each example's corpus; ``source_key`` and
+        ``target_key`` (n,) int64, equal for equal sentences; both are those of a single sentence;
+        and ``by_draw`` (n,) int64, the numbers of the examples in the order of their draws."""
+        keys = self.rows.keys([x for e in examples for x in (e.sentences[0], e.sentences[-1])])
+        draws = np.array([e.draw for e in examples], dtype=np.int64)
+        return {
+            "corpus": torch.tensor([e.corpus for e in examples], dtype=torch.int64),
+            "by_draw": torch.from_numpy(np.argsort(draws, kind="stable")),
+            "source_key": keys[0::2].contiguous(),
+            "target_key": keys[1::2].contiguous(),
+        }
 
-        Args:
-            sources: B sentences x.
-            targets: B sentences y.
-            draws: the draw of each pair.
-            epoch: the epoch that the masking is drawn for.
-            corpus: the name of the corpus, for its points.
-            links: (m, 2) word links of each pair, if they are needed.
-
-        Returns:
-            What ``sentences`` returns for the masked rows, and as far as it is needed:
-
-            - ``net_input``: ``segments`` and ``positions`` (R, T) of all rows. For word alignment
-              ``prefix_lengths`` (R,), tokens of the first sentence (of a masked row, all its
-              tokens); ``cross``, the queries and keys of ``layout.AlignmentRows``;
-              ``sentence_width``, the number P.
-            - ``source_mask``, ``target_mask``: (B, L) bool, the tokens that are aligned.
-            - ``sentence_mask``: (2B, P) bool, the tokens of x and of y that count in their means.
-            - ``source_key``, ``target_key``: (B,) int64, equal for equal sentences.
-            - ``sentences``: what ``separate`` returns.
-            - ``points``: what ``PointFinder.batch`` returns.
-            - ``links``: what ``LinkedWords.batch`` returns.
-        """
-        first = np.array([len(x) for x in sources])
-        lengths = first + np.array([len(y) for y in targets])  # of pairs, without special tokens
-        aligned = None
-        if self.needs.alignment:
-            aligned = alignment_rows(
-                sources, targets, self.specials, include_eos=self.needs.alignment_specials
-            )
-            rows = aligned.rows
-        else:
-            rows = [pair_row(x, y, self.specials) for x, y in zip(sources, targets)]
-        clean = pad_rows(rows, self.specials.pad)
-        masked_rows = len(sources) if self.needs.tlm else 0
-        tokens, predicted, target = self._mask(
-            clean[:masked_rows], lengths[:masked_rows], draws[:masked_rows], epoch
-        )
-        net_input: dict[str, Any] = {"src_tokens": tokens, "predicted": predicted}
-        sample: dict[str, Any] = {"net_input": net_input, "target": target}
-        first_lengths = torch.from_numpy(first[:masked_rows] + SENTENCE_SPECIALS)
-        if aligned is not None:
-            prefixes = aligned.prefix_lengths
-            width = int(prefixes.max())
-            whole = torch.from_numpy(lengths[:masked_rows] + PAIR_SPECIALS)
-            first_lengths = torch.cat([first_lengths, prefixes])
-            net_input["src_tokens"] = torch.cat([tokens, clean])
-            net_input["prefix_lengths"] = torch.cat([whole, prefixes])
-            net_input["cross"] = (aligned.queries, aligned.keys)
-            net_input["sentence_width"] = width
-            sample["source_mask"] = aligned.source_mask
-            sample["target_mask"] = aligned.target_mask
-            sample["sentence_mask"], keys = self._means(clean[:, :width], prefixes)
-            sample["source_key"], sample["target_key"] = keys.chunk(2)
-        row_width = clean.size(1)
-        if self.layout.segments:
-            net_input["segments"] = pair_segments(first_lengths, row_width)
-        if self.layout.reset:
-            net_input["positions"] = reset_positions(first_lengths, row_width)
-        if self.needs.sentences:
-            sample["sentences"] = self.separate(sources, targets)
-        if self.points is not None:
-            sample["points"] = self.points.batch(corpus, sources, targets)
-        if self.linked is not None:
-            sample["links"] = self.linked.batch(sources, targets, links)
-        sample["ntokens"] = int(self.needs.tokens_of_pair(lengths).sum())
-        return sample
-
-    def separate(
-        self, sources: Sequence[np.ndarray], targets: Sequence[np.ndarray]
-    ) -> dict[str, Any]:
-        """Puts each sentence of n pairs in a row of its own.
-
-        Returns:
-            ``tokens`` (2n, T), all sources and then all targets; ``mask`` (2n, T) bool, the tokens
-            that count in a sentence's mean; ``source_key`` and ``target_key`` (n,) as in ``pairs``.
-        """
-        rows = [sentence_row(x, self.specials) for x in (*sources, *targets)]
-        tokens = pad_rows(rows, self.specials.pad)
-        mask, keys = self._means(tokens, torch.tensor([len(row) for row in rows]))
-        source_key, target_key = keys.chunk(2)
-        return {"tokens": tokens, "mask": mask, "source_key": source_key, "target_key": target_key}
-
-    def _mask(
-        self, rows: torch.Tensor, lengths: np.ndarray, draws: Sequence[int], epoch: int
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor], torch.Tensor]:
-        """Masks (B, T) rows whose sentences have (B,) lengths, without special tokens.
-
-        Returns:
-            (B, T) tokens; (B, Q) predicted positions and (M,) slots, as a pair; (M,) targets.
-        """
-        masked = mask_rows(
-            rows.numpy(),
-            predicted_counts(lengths, self.masking.rates),
-            self.masking,
-            stream_keys(self.seed, epoch, np.asarray(draws)),
-        )
-        tokens, predicted, slots, targets = map(torch.from_numpy, masked)
-        return tokens, (predicted, slots), targets
-
-    def _means(
-        self, tokens: torch.Tensor, lengths: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Returns (R, P) bool, the tokens that count in a sentence's mean, and (R,) keys of the
-        sentences, which are at the left of (R, P) tokens."""
-        whole = prefix_token_mask(lengths, tokens.size(1))
-        keys = torch.from_numpy(fingerprints(tokens.numpy(), whole.numpy()))
-        if self.needs.include_specials:
-            return whole, keys
-        return prefix_token_mask(lengths, tokens.size(1), include_specials=False), keys
+    def _add_target_rows(self, batch: dict[str, Any], pairs: Sequence[Example]) -> None:
+        """Adds to the blocks of pairs ``target_rows`` (B,) int64: among the 2B rows of all first
+        and then all second sentences, the rows of the target sentences."""
+        assert self.points is not None
+        sides = np.array([self.points.settings.target_side(e.name) for e in pairs], dtype=np.int64)
+        start = 0
+        for block in batch["blocks"]:
+            if block["parallel"]:
+                count = block["pair_widths"][0]
+                own = sides[start : start + count]
+                block["target_rows"] = torch.from_numpy(np.arange(count) + count * own)
+                start += count

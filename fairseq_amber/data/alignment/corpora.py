@@ -15,6 +15,7 @@ from typing import Sequence, Union
 import numpy as np
 from fairseq.data import Dictionary
 
+from fairseq_amber.data.alignment.block_rows import BlockCorpus
 from fairseq_amber.data.alignment.training_links import LinkFile
 from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.errors import UserError
@@ -86,6 +87,13 @@ class ParallelCorpus:
         return lengths
 
     @property
+    def longer_sides(self) -> np.ndarray:
+        """(N,) int32 tokens of the longer side; a new array at each call."""
+        lengths = np.maximum(self.sources.sizes, self.targets.sizes)
+        lengths -= 1
+        return lengths
+
+    @property
     def empty(self) -> np.ndarray:
         """(N,) bool, True for a pair without a source or a target; a new array at each call."""
         return (self.sources.sizes == 1) | (self.targets.sizes == 1)
@@ -97,7 +105,7 @@ class ParallelCorpus:
         return self.sources[index][:-1], self.targets[index][:-1]
 
 
-Corpus = Union[MonolingualCorpus, ParallelCorpus]
+Corpus = Union[MonolingualCorpus, BlockCorpus, ParallelCorpus]
 
 
 def available(data: Path, kind: str, wanted: str | None) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fairseq_amber.data.alignment.corpora import Corpus
+from fairseq_amber.data.alignment.corpora import Corpus, ParallelCorpus
 
 
 class CorpusSource:
@@ -19,6 +19,8 @@ class CorpusSource:
         costs: (K + 1,) the tokens over all rows of an example, by its length. Sentences longer than
             K are cut, and pairs longer than K are left out.
         predicted_counts: (K + 1,) how many tokens an example predicts, by its length.
+        side_costs: (K + 1,) further tokens of a pair, by the length of its longer side; None if
+            there are none.
         point_and_link_counts: (N, 2) of all examples, the unusable ones included.
 
     Attributes:
@@ -34,6 +36,7 @@ class CorpusSource:
         offset: int,
         costs: np.ndarray,
         predicted_counts: np.ndarray,
+        side_costs: np.ndarray | None = None,
         point_and_link_counts: np.ndarray | None = None,
     ):
         self.parallel = corpus.parallel
@@ -42,6 +45,7 @@ class CorpusSource:
         self._longest = len(costs) - 1
         self._costs = costs
         self._predicted_counts = predicted_counts
+        self._side_costs = side_costs
         self._point_and_link_counts = point_and_link_counts
         empty = corpus.empty
         left_out = empty | (corpus.lengths > self._longest) if corpus.parallel else empty
@@ -60,7 +64,10 @@ class CorpusSource:
     @property
     def costs(self) -> np.ndarray:
         """(size,) tokens of each example over all its rows, special tokens included."""
-        return self._costs[self._lengths()]
+        costs = self._costs[self._lengths()]
+        if self._side_costs is not None and isinstance(self._corpus, ParallelCorpus):
+            costs += self._side_costs[self._usable_only(self._corpus.longer_sides)]
+        return costs
 
     @property
     def predicted_counts(self) -> np.ndarray:

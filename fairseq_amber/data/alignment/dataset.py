@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from fairseq.data import FairseqDataset
 
+from fairseq_amber.data.alignment.block_rows import BlockCorpus
 from fairseq_amber.data.alignment.collater import Collater
 from fairseq_amber.data.alignment.corpora import Corpus, ParallelCorpus
 from fairseq_amber.data.alignment.corpus_source import CorpusSource
+from fairseq_amber.data.alignment.example import Example
 from fairseq_amber.data.alignment.masking import predicted_counts
 from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS
 from fairseq_amber.data.plan import MicroBatch
@@ -65,15 +67,19 @@ class AlignmentDataset(FairseqDataset):
         masked = needs.tlm or not corpus.parallel
         lengths = np.arange(self.max_length - specials + 1, dtype=np.int32)
         budgets = predicted_counts(lengths, self.collate.masking.rates)
-        points_and_links = None
+        points_and_links = side_costs = None
         if isinstance(corpus, ParallelCorpus):
             points_and_links = self._point_and_link_counts(corpus)
+            # The cost of both parts together is that of the pair.
+            zero = np.zeros_like(lengths)
+            costs = needs.cost_of_pair(lengths, zero)
+            if needs.sentences:
+                side_costs = needs.cost_of_pair(zero, lengths) - needs.cost_of_pair(zero, zero)
+        else:
+            segmented = isinstance(corpus, BlockCorpus) and not corpus.separated
+            costs = needs.cost_of_sentence(lengths, PAIR_SPECIALS if segmented else specials)
         source = CorpusSource(
-            corpus,
-            offset,
-            costs=needs.tokens_of_pair(lengths) if corpus.parallel else lengths + specials,
-            predicted_counts=budgets * np.int32(masked),
-            point_and_link_counts=points_and_links,
+            corpus, offset, costs, budgets * np.int32(masked), side_costs, points_and_links
         )
         for reason, count in (
             ("empty on a side" if corpus.parallel else "empty", source.empty),
@@ -100,63 +106,63 @@ class AlignmentDataset(FairseqDataset):
 
     def __getitem__(self, item) -> dict[str, Any]:
         index, batch = item if isinstance(item, tuple) else (item, None)
-        corpus, tokens = self._read(index)
-        return {"index": index, "corpus": corpus, "tokens": tokens, "batch": batch}
+        return {"example": self._read(index), "index": index, "batch": batch}
 
-    def _read(self, index: int):
-        """Returns the corpus of an example, and its tokens (of a pair, those of both sides)."""
-        corpus_index = bisect_right(self.offsets, index) - 1
-        corpus = self.corpora[corpus_index]
-        tokens = corpus[index - self.offsets[corpus_index]]
-        return corpus, tokens if corpus.parallel else tokens[: self.max_length - SENTENCE_SPECIALS]
+    def _read(self, index: int, draw: int | None = None) -> Example:
+        """Returns an example; the number of its draw is by default its index."""
+        number = bisect_right(self.offsets, index) - 1
+        corpus, position = self.corpora[number], index - self.offsets[number]
+        links = line_starts = None
+        sentences: tuple[np.ndarray, ...]
+        if isinstance(corpus, ParallelCorpus):
+            sentences = corpus[position]
+            links = None if corpus.links is None else corpus.links[position]
+        else:
+            sentences = (corpus[position][: self.max_length - SENTENCE_SPECIALS],)
+            if isinstance(corpus, BlockCorpus) and not corpus.separated:
+                line_starts = corpus.line_starts(position)
+        draw = index if draw is None else draw
+        return Example(number, corpus.name, int(draw), sentences, links, line_starts)
 
     def collater(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
-        """Makes a batch of examples of one corpus.
+        """Makes the batch of a micro-batch.
 
         Returns:
             The batch of ``Collater``, and beside it:
 
-            - ``corpus``: the name of the corpus; ``corpora``: all names of the split.
-            - ``parallel``: whether the examples are pairs; ``nsentences``: their number B;
-              ``id``: (B,) int64, their indices.
+            - ``id``: (B,) int64, the indices of the examples, in the order of the blocks.
+            - ``corpora``: the names of all corpora of the split; ``corpus``: the name of the
+              corpus that all examples are of, or None.
             - ``filler``: whether the batch is a filler; see ``data.plan.MicroBatch``.
             - ``normalizers``: the counts of the update, see ``data.plan.Normalizers``; None outside
               a plan, where each batch is normalised by itself.
-            - ``update_step``: the index of this step among the update's parallel steps, if a
-              criterion contrasts pairs of several steps; at the first of them also
-              ``update_sentences``: for each step what ``Collater.separate`` returns, and its
-              ``filler``.
+            - ``step``: the number of this step in the update; if a criterion contrasts pairs of
+              several steps, at the first of them also ``update_sentences``: for each step what
+              ``Collater.candidates`` returns.
         """
         if not samples:
             return {}
-        corpus, batch = samples[0]["corpus"], samples[0]["batch"]
-        indices = [sample["index"] for sample in samples]
-        tokens = [sample["tokens"] for sample in samples]
-        draws = indices if batch is None else batch.draws
-        if corpus.parallel:
-            sources, targets = zip(*tokens)
-            links: Sequence[np.ndarray] = ()
-            if isinstance(corpus, ParallelCorpus) and corpus.links is not None:
-                offset = self.offsets[self.corpora.index(corpus)]
-                links = [corpus.links[index - offset] for index in indices]
-            out = self.collate.pairs(sources, targets, draws, self.epoch, corpus.name, links)
-        else:
-            out = self.collate.sentences(tokens, draws, self.epoch)
-        if batch is not None and batch.update and self.collate.needs.update_candidates:
-            out["update_step"] = batch.update_step
-            if batch.update_step == 0:
-                out["update_sentences"] = [self._sentences(step) for step in batch.update]
+        batch = samples[0]["batch"]
+        indices = np.array([sample["index"] for sample in samples])
+        examples = [sample["example"] for sample in samples]
+        if batch is not None:
+            draws = batch.draws.tolist()
+            examples = [one._replace(draw=draw) for one, draw in zip(examples, draws)]
+        out = self.collate.batch(examples, self.epoch, None if batch is None else batch.max_tokens)
+        names = {example.name for example in examples}
         out.update(
-            corpus=corpus.name,
+            id=torch.from_numpy(indices[out.pop("order").numpy()]),
             corpora=tuple(corpus.name for corpus in self.corpora),
-            parallel=corpus.parallel,
+            corpus=names.pop() if len(names) == 1 else None,
             filler=batch is not None and batch.filler,
             normalizers=None if batch is None else batch.normalizers,
-            nsentences=len(samples),
-            id=torch.tensor(indices),
+            step=0 if batch is None else batch.step,
         )
+        if self.collate.needs.update_candidates and batch is not None and batch.update:
+            if batch.step == 0:
+                out["update_sentences"] = [self._candidates(step) for step in batch.update]
         return out
 
-    def _sentences(self, batch: MicroBatch) -> dict[str, Any]:
-        sources, targets = zip(*(self._read(index)[1] for index, _ in batch))
-        return {**self.collate.separate(sources, targets), "filler": batch.filler}
+    def _candidates(self, batch: MicroBatch) -> dict[str, Any]:
+        examples = [self._read(int(i), draw) for i, draw in zip(batch.indices, batch.draws)]
+        return self.collate.candidates(examples, filler=batch.filler)

@@ -7,7 +7,7 @@ from typing import Any, Sequence
 import numpy as np
 import torch
 
-from fairseq_amber.data.layout import SENTENCE_SPECIALS
+from fairseq_amber.data.alignment.example import RowStarts
 from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.data.whole_words import WordBoundaries, last_subwords, word_counts
 
@@ -25,28 +25,29 @@ class LinkedWords:
 
     def batch(
         self,
-        sources: Sequence[np.ndarray],
-        targets: Sequence[np.ndarray],
-        links: Sequence[np.ndarray],
+        sentences: Sequence[tuple[np.ndarray, ...]],
+        links: Sequence[np.ndarray | None],
+        starts: RowStarts,
     ) -> dict[str, Any]:
-        """Returns the links of a batch, where each sentence has a row ``<s> x </s>`` of T tokens.
+        """Returns the links of n pairs.
 
         Args:
-            sources: B source sentences.
-            targets: B target sentences.
+            sentences: both sentences of each pair.
             links: (m, 2) links of each pair.
+            starts: where the rows ``<s> x </s>`` of the sentences begin among the states of the
+                micro-batch.
 
         Returns:
-            ``first`` and ``second``, (M,) int64: flat indices of the linked words among the B x T
-            tokens of the source rows and of the target rows.
+            ``first`` and ``second``, (M,) int64: the positions of the linked words among the
+            states.
         """
-        width = max(map(len, (*sources, *targets))) + SENTENCE_SPECIALS
         out = {}
-        for side, (name, sentences) in enumerate((("first", sources), ("second", targets))):
-            indices = [
-                last_subwords(sentence, self.boundaries)[pair[:, side]] + 1 + width * row
-                for row, (sentence, pair) in enumerate(zip(sentences, links))
-            ]
+        for side, (name, begins) in enumerate((("first", starts.first), ("second", starts.second))):
+            indices = [np.zeros(0, dtype=np.int64)]
+            for both, pair, begin in zip(sentences, links, begins.tolist()):
+                if pair is not None:
+                    words = last_subwords(both[side], self.boundaries)
+                    indices.append(words[pair[:, side]] + 1 + begin)
             out[name] = torch.from_numpy(np.concatenate(indices))
         return out
 

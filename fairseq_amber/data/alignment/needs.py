@@ -20,7 +20,8 @@ class PointSettings(NamedTuple):
         words: the points are the last subwords of words (Cao et al. 2020); otherwise every subword
             is a point.
         special_tokens: ``<s>`` and ``</s>`` are points too.
-        pooled: all pairs of a batch form one problem; otherwise each pair forms its own.
+        pooled: all pairs of two languages in a micro-batch form one problem; otherwise each pair
+            forms its own.
         equal_sentences: each sentence of a pooled problem has the same mass; otherwise each point
             has.
         idf: the points of a sentence share its mass by inverse document frequency; otherwise
@@ -53,6 +54,7 @@ class Needs(NamedTuple):
         include_specials: special tokens count in the mean of a sentence.
         alignment_specials: the ``</s>`` of each sentence counts in word alignment.
         update_candidates: the sentences of all steps of the update.
+        others: monolingual sentences in unmasked rows, as further candidates.
         points: the points of each sentence, by their positions in the rows of ``sentences``
             (or of the ``sentence_states`` of word alignment); None for no points.
         links: the folder of the pairs' word links, whose ends are positions in the same rows; None
@@ -67,6 +69,7 @@ class Needs(NamedTuple):
     include_specials: bool = True
     alignment_specials: bool = False
     update_candidates: bool = False
+    others: bool = False
     points: PointSettings | None = None
     links: str | None = None
     link_units: str = "words"
@@ -82,7 +85,7 @@ class Needs(NamedTuple):
         return self.rows_per_pair > 0 or self.sentences
 
     def tokens_of_pair(self, lengths: np.ndarray) -> np.ndarray:
-        """Counts the tokens in all rows of a pair, special tokens included.
+        """Counts the tokens in all rows of a pair without padding, special tokens included.
 
         Args:
             lengths: (n,) subwords of both sentences of each pair.
@@ -92,3 +95,23 @@ class Needs(NamedTuple):
         """
         together = self.rows_per_pair * (lengths + PAIR_SPECIALS)
         return together + int(self.sentences) * (lengths + 2 * SENTENCE_SPECIALS)
+
+    def cost_of_pair(self, lengths: np.ndarray, longer: np.ndarray) -> np.ndarray:
+        """Counts the tokens that the rows of a pair take up: rows of their own are padded to the
+        longer sentence.
+
+        Args:
+            lengths: (n,) subwords of both sentences of each pair.
+            longer: (n,) subwords of the longer sentence.
+
+        Returns:
+            (n,) tokens.
+        """
+        together = self.rows_per_pair * (lengths + PAIR_SPECIALS)
+        return together + int(self.sentences) * 2 * (longer + SENTENCE_SPECIALS)
+
+    def cost_of_sentence(
+        self, lengths: np.ndarray, specials: int = SENTENCE_SPECIALS
+    ) -> np.ndarray:
+        """Counts the tokens in all rows of a monolingual sentence: (n,) subwords -> (n,) tokens."""
+        return (1 + int(self.others)) * (lengths + specials)

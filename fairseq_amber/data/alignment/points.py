@@ -1,8 +1,8 @@
 """Finds the points of a sentence: the subwords that stand for its words where a loss compares the
 words of two languages.
 
-Shapes: B pairs; T tokens of the longest sentence of a batch, special tokens included; P problems
-(each of the B pairs, or all of them together) of at most N points on a side.
+Shapes: n pairs of a micro-batch; P problems (each of the n pairs, or all pairs of two languages
+together) of at most N points on a side.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, Mapping, Sequence
 import numpy as np
 import torch
 
+from fairseq_amber.data.alignment.example import RowStarts
 from fairseq_amber.data.alignment.needs import PointSettings
 from fairseq_amber.data.layout import SENTENCE_SPECIALS
 from fairseq_amber.data.token_file import TokenFile
@@ -38,37 +39,50 @@ class PointFinder:
         self.idf = dict(idf or {})
 
     def batch(
-        self, pair: str, sources: Sequence[np.ndarray], targets: Sequence[np.ndarray]
+        self,
+        pairs: Sequence[str],
+        sentences: Sequence[tuple[np.ndarray, ...]],
+        starts: RowStarts,
     ) -> dict[str, Any]:
-        """Returns the points of a batch of one corpus, in which each sentence has a row
-        ``<s> x </s>`` of T tokens.
+        """Returns the points of n pairs of any corpora.
 
         Args:
-            pair: the name of the corpus, ``<src>-<tgt>``.
-            sources: B source sentences.
-            targets: B target sentences.
+            pairs: the name of each pair's corpus, ``<src>-<tgt>``.
+            sentences: both sentences of each pair.
+            starts: where the rows ``<s> x </s>`` of the sentences begin among the states of the
+                micro-batch.
 
         Returns:
             A dict, in which <side> is ``source`` and ``target`` as ``PointSettings`` names them:
 
-            - ``target_side``: 0 or 1, the side of the corpus that is the target.
-            - ``<side>_index``: (P, N) int64, flat indices among the B x T tokens of the side's
-              rows, 0 in the padding.
+            - ``<side>_index``: (P, N) int64, positions among the states, 0 in the padding.
             - ``<side>_weights``: (P, N) fp64, 0 in the padding; they sum to 1 in each problem.
             - ``<side>_mask``: (P, N) bool, False in the padding.
+            - ``initial_index``: (P, N) int64, the positions of the target points among the states
+              of the target sentences alone.
+            - ``problem_pairs``: (P,) int64, how many pairs each problem has.
             - ``targets``: the number of target points.
         """
-        target_side = self.settings.target_side(pair)
-        width = max(map(len, (*sources, *targets))) + SENTENCE_SPECIALS
-        sides = (targets, sources) if target_side == 0 else (sources, targets)
-        out: dict[str, Any] = {"target_side": target_side}
-        languages = pair.split("-")
-        language_indices = (1 - target_side, target_side)
-        for name, sentences, language_index in zip(("source", "target"), sides, language_indices):
-            index, weights, mask = self._side(sentences, width, languages[language_index])
+        sides = np.array([self.settings.target_side(pair) for pair in pairs], dtype=np.int64)
+        rows = np.stack([starts.first, starts.second])
+        groups = np.arange(len(pairs))
+        if self.settings.pooled:
+            number = {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}
+            groups = np.array([number[pair] for pair in pairs], dtype=np.int64)
+        out: dict[str, Any] = {}
+        for name, chosen in (("source", 1 - sides), ("target", sides)):
+            members = [both[side] for both, side in zip(sentences, chosen.tolist())]
+            languages = [pair.split("-")[side] for pair, side in zip(pairs, chosen.tolist())]
+            positions = [self.positions(sentence) for sentence in members]
+            masses = [self._masses(*item) for item in zip(members, positions, languages)]
+            begins = rows[chosen, np.arange(len(pairs))] if len(pairs) else starts.first
+            index, weights, mask = self._side(positions, masses, begins, groups)
             out[f"{name}_index"] = torch.from_numpy(index)
             out[f"{name}_weights"] = torch.from_numpy(weights)
             out[f"{name}_mask"] = torch.from_numpy(mask)
+        initial, _, _ = self._side(positions, masses, starts.alone, groups)
+        out["initial_index"] = torch.from_numpy(initial)
+        out["problem_pairs"] = torch.from_numpy(np.bincount(groups))
         out["targets"] = int(out["target_mask"].sum())
         return out
 
@@ -85,24 +99,33 @@ class PointFinder:
         return word_counts(sentences, self.boundaries) + special
 
     def _side(
-        self, sentences: Sequence[np.ndarray], width: int, language: str
+        self,
+        positions: Sequence[np.ndarray],
+        masses: Sequence[np.ndarray],
+        begins: np.ndarray,
+        groups: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Returns (P, N) indices, weights and mask of one side, as ``batch`` describes them."""
-        positions = [self.positions(sentence) for sentence in sentences]
-        masses = [self._masses(*both, language) for both in zip(sentences, positions)]
-        index = [columns + width * row for row, columns in enumerate(positions)]
-        if self.settings.pooled:
-            if not self.settings.equal_sentences:
-                masses = [mass * len(mass) for mass in masses]
-            joined = np.concatenate(masses)[None]
-            weights = joined / joined.sum()
-            return np.concatenate(index)[None], weights, np.ones(weights.shape, dtype=bool)
-        most = max(map(len, index))
-        mask = np.arange(most) < np.array(list(map(len, index)))[:, None]
+        """Returns (P, N) indices, weights and mask of one side, as ``batch`` describes them.
+
+        Args:
+            positions: the positions of each sentence's points in its row.
+            masses: their masses, which sum to 1 in each sentence.
+            begins: (n,) where the rows begin.
+            groups: (n,) the number of each sentence's problem.
+        """
+        if self.settings.pooled and not self.settings.equal_sentences:
+            masses = [mass * len(mass) for mass in masses]
+        counts = np.array(list(map(len, positions)), dtype=np.int64)
+        order = np.argsort(groups, kind="stable")
+        sizes = np.bincount(groups, weights=counts).astype(np.int64)
+        mask = np.arange(sizes.max(initial=0)) < sizes[:, None]
         # In fp64, because fairseq casts fp32 tensors of a batch to fp16, which would not sum to 1.
-        padded, weights = np.zeros(mask.shape, np.int64), np.zeros(mask.shape, np.float64)
-        padded[mask], weights[mask] = np.concatenate(index), np.concatenate(masses)
-        return padded, weights, mask
+        index, weights = np.zeros(mask.shape, np.int64), np.zeros(mask.shape, np.float64)
+        if len(order):
+            index[mask] = np.concatenate([positions[i] + begins[i] for i in order])
+            weights[mask] = np.concatenate([masses[i] for i in order])
+            weights /= weights.sum(axis=1, keepdims=True)
+        return index, weights, mask
 
     def _masses(self, sentence: np.ndarray, positions: np.ndarray, language: str) -> np.ndarray:
         """Returns the masses of a sentence's n points, which sum to 1: (n,) float64."""

@@ -25,6 +25,9 @@ def test_corpora_hold_the_text_without_special_tokens(folder):
         assert len(de[i]) == de.lengths[i] and 2 not in de[i]
     x, y = de_en[7]
     assert len(x) + len(y) == de_en.lengths[7]
+    sides = [[len(side) for side in de_en[i]] for i in range(90)]
+    assert de_en.longer_sides.tolist() == [max(lengths) for lengths in sides]
+    assert len({*de_en.longer_sides.tolist()}) > 5
     assert not de.empty.any() and not de_en.empty.any()
 
 

@@ -1,41 +1,55 @@
 """The usable examples of a corpus, without reading their text."""
 
-from argparse import Namespace
-
 import numpy as np
 import pytest
 
+from fairseq_amber.data.alignment.corpora import MonolingualCorpus, ParallelCorpus
 from fairseq_amber.data.alignment.corpus_source import CorpusSource
+from toy_examples import stored
 
 COSTS = np.array([4, 6, 8, 10])  # by length, 0 to 3
 PREDICTED = np.array([0, 1, 1, 2])
 
 
-class Corpus(Namespace):
-    """Examples of these lengths, some of them empty."""
+@pytest.fixture
+def source(tmp_path):
+    """Builds the source of sentences of these lengths, or of pairs of lengths."""
 
-    def __len__(self):
-        return len(self.lengths)
+    def build(lengths, offset=100, **settings):
+        corpora = {1: MonolingualCorpus, 2: ParallelCorpus}
+        sides = list(zip(*lengths)) if isinstance(lengths[0], tuple) else [lengths]
+        files = [
+            stored(tmp_path / f"{number}", [[9] * length for length in side])
+            for number, side in enumerate(sides)
+        ]
+        corpus = corpora[len(files)]("name", *files)
+        return CorpusSource(corpus, offset, COSTS, PREDICTED, **settings)
+
+    return build
 
 
-def source(parallel, lengths, empty, counts=None):
-    corpus = Corpus(parallel=parallel, lengths=np.array(lengths), empty=np.array(empty))
-    return CorpusSource(corpus, 100, COSTS, PREDICTED, counts)
-
-
-def test_empty_and_long_pairs_are_left_out():
+def test_empty_and_long_pairs_are_left_out(source):
     counts = np.arange(10).reshape(5, 2)
-    found = source(True, [2, 9, 1, 9, 3], [False, False, True, True, False], counts)
-    assert (found.size, found.empty, found.too_long) == (2, 2, 1)
+    found = source([(1, 1), (4, 5), (1, 0), (0, 9), (1, 2)], point_and_link_counts=counts)
+    assert found.parallel and (found.size, found.empty, found.too_long) == (2, 2, 1)
     assert found.indices.tolist() == [100, 104]
     assert found.costs.tolist() == [8, 10]
     assert found.predicted_counts.tolist() == [1, 2]
     assert found.point_and_link_counts.tolist() == [[0, 1], [8, 9]]
 
 
-def test_long_sentences_cost_what_is_left_of_them():
-    found = source(False, [9, 0, 1], [False, True, False])
-    assert (found.size, found.empty, found.too_long) == (2, 1, 0)
+def test_rows_of_their_own_cost_what_the_longer_side_says(source):
+    pairs = [(1, 2), (4, 5), (2, 1), (1, 1)]
+    sides = np.array([0, 20, 40, 60])
+    found = source(pairs, side_costs=sides)
+    assert found.costs.tolist() == [10 + 40, 10 + 40, 8 + 20]
+    assert found.costs.tolist() == found.costs.tolist()  # computed anew, not added up
+    assert source(pairs).costs.tolist() == [10, 10, 8]
+
+
+def test_long_sentences_cost_what_is_left_of_them(source):
+    found = source([9, 0, 1])
+    assert not found.parallel and (found.size, found.empty, found.too_long) == (2, 1, 0)
     assert found.indices.tolist() == [100, 102]
     assert found.costs.tolist() == [10, 6]
     assert found.predicted_counts.tolist() == [2, 1]
@@ -43,7 +57,6 @@ def test_long_sentences_cost_what_is_left_of_them():
 
 
 @pytest.mark.parametrize("offset, dtype", [(100, np.int32), (2**31, np.int64)])
-def test_indices_take_four_bytes_as_long_as_they_can(offset, dtype):
-    corpus = Corpus(parallel=True, lengths=np.array([1, 2]), empty=np.array([False, False]))
-    found = CorpusSource(corpus, offset, COSTS, PREDICTED)
+def test_indices_take_four_bytes_as_long_as_they_can(source, offset, dtype):
+    found = source([(1, 1), (1, 2)], offset)
     assert found.indices.dtype == dtype and found.indices.tolist() == [offset, offset + 1]

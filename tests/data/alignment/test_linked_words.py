@@ -5,10 +5,12 @@ import pytest
 import torch
 from fairseq.data.indexed_dataset import MMapIndexedDatasetBuilder
 
+from fairseq_amber.data.alignment.example import RowStarts
 from fairseq_amber.data.alignment.linked_words import LinkedWords
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.data.whole_words import word_boundaries
+from toy_examples import blocks_of, states_of
 
 PIECES = "<s> <pad> </s> <unk> ▁a ▁b ▁c d e . 我 ▁你 <mask>".split()
 BOUNDARIES = word_boundaries(PIECES, Specials(0, 2, 1, 12), split_unspaced=False)
@@ -35,30 +37,36 @@ def random_links(lasts, others, rng):
 
 
 @pytest.mark.parametrize("units", ["words", "subwords"])
-def test_links_lie_at_last_subwords_of_the_rows(units):
+def test_links_lie_at_last_subwords_of_the_rows_of_every_block(units):
     rng = np.random.default_rng(0)
     linked = LinkedWords(BOUNDARIES if units == "words" else None)
     for count in (1, 2, 20):
-        x, y = random_sentences(count, 2 * count), random_sentences(count, 2 * count + 1)
+        pairs = list(zip(*(random_sentences(count, 2 * count + side) for side in (0, 1))))
         lasts = [
-            [slow_last_pieces(s) if units == "words" else list(range(len(s))) for s in side]
-            for side in (x, y)
+            [slow_last_pieces(s) if units == "words" else list(range(len(s))) for s in sentences]
+            for sentences in pairs
         ]
-        links = [random_links(a, b, rng) for a, b in zip(*lasts)]
-        width = max(len(sentence) for sentence in x + y) + 2
-        expected = [
-            (row * width + 1 + lasts[0][row][i], row * width + 1 + lasts[1][row][j])
-            for row, pair in enumerate(links)
-            for i, j in pair.tolist()
-        ]
-        out = linked.batch(x, y, links)
-        assert out["first"].dtype == out["second"].dtype == torch.int64
-        assert list(zip(out["first"].tolist(), out["second"].tolist())) == expected
-    assert expected
+        links = [random_links(*sides, rng) for sides in lasts]
+        links[0] = None if count == 2 else links[0]
+        shapes = blocks_of(pairs, seed=count)
+        assert len(shapes) > 4 or count < 20
+        states = states_of(shapes)
+        out = linked.batch(pairs, links, RowStarts.of(shapes))
+        for side, name in enumerate(("first", "second")):
+            assert out[name].dtype == torch.int64
+            assert [states[at] for at in out[name].tolist()] == [
+                (number, side, 1 + lasts[number][side][link[side]])
+                for number, own in enumerate(links)
+                if own is not None
+                for link in own.tolist()
+            ]
+    assert len(out["first"]) > 20
 
 
-def test_no_link_at_all():
-    out = LinkedWords(BOUNDARIES).batch([np.array([4])], [np.array([5])], [np.empty((0, 2), int)])
+@pytest.mark.parametrize("links", [np.empty((0, 2), int), None])
+def test_no_link_at_all(links):
+    starts = RowStarts.of([(1, 3)])
+    out = LinkedWords(BOUNDARIES).batch([(np.array([4]), np.array([5]))], [links], starts)
     assert out["first"].shape == out["second"].shape == (0,)
     assert out["first"].dtype == torch.int64
 

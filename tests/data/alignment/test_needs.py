@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fairseq_amber.data.alignment.needs import Needs, PointSettings
-from fairseq_amber.data.layout import Specials, pair_row, sentence_row
+from fairseq_amber.data.layout import Specials, pad_rows, pair_row, sentence_row
 
 SPECIALS = Specials(0, 2, 1, 9)
 
@@ -29,6 +29,39 @@ def test_the_tokens_of_a_pair_are_those_of_all_its_rows(needs):
         expected.append(sum(map(len, rows)))
     lengths = np.array([len(x) + len(y) for x, y in pairs])
     assert needs.tokens_of_pair(lengths).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "needs",
+    [
+        Needs(),
+        Needs(alignment=False),
+        Needs(alignment=False, sentences=True),
+        Needs(tlm=False, alignment=False, sentences=True),
+    ],
+)
+def test_a_pair_costs_the_places_of_its_rows_of_which_the_own_ones_are_padded_to_the_longer(needs):
+    pairs = [([5], [6, 7]), ([5, 6, 7], [8, 8, 8, 8]), ([5] * 9, [6])]
+    expected = []
+    for x, y in pairs:
+        places = len(pair_row(x, y, SPECIALS)) * (needs.tlm + 2 * needs.alignment)
+        if needs.sentences:
+            places += pad_rows([sentence_row(x, SPECIALS), sentence_row(y, SPECIALS)], 1).numel()
+        expected.append(places)
+    lengths, longer = (
+        np.array([of(len(x), len(y)) for x, y in pairs]) for of in (int.__add__, max)
+    )
+    assert needs.cost_of_pair(lengths, longer).tolist() == expected
+    even = needs.tokens_of_pair(lengths) == needs.cost_of_pair(lengths, longer)
+    assert even.all() == (not needs.sentences)
+
+
+def test_a_sentence_that_is_a_candidate_costs_a_second_row():
+    rows = np.array([len(sentence_row(x, SPECIALS)) for x in ([5], [5, 6, 7])])
+    lengths = rows - 2
+    assert Needs().cost_of_sentence(lengths).tolist() == rows.tolist()
+    assert Needs(others=True).cost_of_sentence(lengths).tolist() == (2 * rows).tolist()
+    assert Needs().cost_of_sentence(lengths, 3).tolist() == (rows + 1).tolist()
 
 
 def test_pairs_are_needed_by_every_term_but_the_masking_of_single_sentences():

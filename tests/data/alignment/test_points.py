@@ -8,11 +8,13 @@ import torch
 from fairseq.data.indexed_dataset import MMapIndexedDatasetBuilder
 
 from fairseq_amber.data import token_file
+from fairseq_amber.data.alignment.example import RowStarts
 from fairseq_amber.data.alignment.needs import PointSettings
 from fairseq_amber.data.alignment.points import PointFinder, inverse_document_frequencies
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.data.whole_words import word_boundaries
+from toy_examples import blocks_of, states_of
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 SENTENCEPIECE = [*"▁a ▁b ▁c d e f . 我 们 ▁ カ ▁你 iP".split()]
@@ -67,25 +69,30 @@ def slow_points(sentence, pieces, settings):
     return points
 
 
-def slow_side(sentences, pieces, settings, idf):
-    """For each problem: (row, position) of its points, and their weights."""
-    of_sentences = []
-    for row, sentence in enumerate(sentences):
+def slow_side(names, pairs, sides, pieces, settings, tables):
+    """For each problem: (pair, side, position) of its points on these sides, and their weights."""
+    of_pairs = []
+    for number, (name, sentences, side) in enumerate(zip(names, pairs, sides)):
+        sentence, idf = sentences[side], tables[name.split("-")[side]]
         points = slow_points(sentence, pieces, settings)
         masses = [
             max(idf[sentence[at]] for at in group) if settings.idf and group else 1.0
             for _, group in points
         ]
         masses = [mass / sum(masses) for mass in masses]
-        of_sentences.append(([(row, at) for at, _ in points], masses))
+        of_pairs.append(([(number, side, at) for at, _ in points], masses))
     if not settings.pooled:
-        return of_sentences
-    places = [place for places, _ in of_sentences for place in places]
-    weights = []
-    for _, masses in of_sentences:
-        share = 1 / len(sentences) if settings.equal_sentences else len(masses) / len(places)
-        weights += [share * mass for mass in masses]
-    return [(places, weights)]
+        return of_pairs
+    problems = []
+    for name in dict.fromkeys(names):
+        members = [of_pairs[number] for number, other in enumerate(names) if other == name]
+        places = [place for own, _ in members for place in own]
+        weights = []
+        for own, masses in members:
+            share = 1 / len(members) if settings.equal_sentences else len(own) / len(places)
+            weights += [share * mass for mass in masses]
+        problems.append((places, weights))
+    return problems
 
 
 @pytest.mark.parametrize(
@@ -140,32 +147,51 @@ SETTINGS = [
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("scope", [{}, {"pooled": True}, {"pooled": True, "equal_sentences": True}])
 def test_a_batch_equals_the_slow_twin(sentences, pieces, settings, scope):
+    """Pairs of several corpora in several blocks: the target is on the left in some of them."""
     rng = np.random.default_rng(5)
     size = len(symbols_of(pieces))
-    tables = {language: 1 + rng.random(size) * 5 for language in ("de", "en")}
+    tables = {language: 1 + rng.random(size) * 5 for language in ("de", "en", "tr")}
     settings = PointSettings(**settings, **scope)
-    for seed, count in enumerate((1, 2, 9)):
-        x, y = sentences(count, 2 * seed), sentences(count, 2 * seed + 1)
-        width = max(len(sentence) for sentence in x + y) + 2
-        batch = finder(pieces, tables, **settings._asdict()).batch("de-en", x, y)
-        for side, rows, language in (("source", x, "de"), ("target", y, "en")):
-            expected = slow_side(rows, pieces, settings, tables[language])
+    points = finder(pieces, tables, **settings._asdict())
+    for seed, count in enumerate((1, 2, 14)):
+        pairs = list(zip(sentences(count, 2 * seed), sentences(count, 2 * seed + 1)))
+        names = rng.permutation(["de-en", "en-tr", "en-de", "tr-de"] * 4)[:count].tolist()
+        targets = [0 if name.startswith("en") else 1 for name in names]
+        shapes = blocks_of(pairs, seed=seed)
+        batch = points.batch(names, pairs, RowStarts.of(shapes))
+        for side, chosen in (("source", [1 - side for side in targets]), ("target", targets)):
+            problems = slow_side(names, pairs, chosen, pieces, settings, tables)
             index, weights, mask = (
                 batch[f"{side}_{name}"].numpy() for name in ("index", "weights", "mask")
             )
-            assert index.dtype == np.int64 and weights.dtype.kind == "f" and mask.dtype == bool
+            assert index.dtype == np.int64 and weights.dtype == np.float64 and mask.dtype == bool
             assert index.shape == weights.shape == mask.shape
-            assert mask.shape == (len(expected), max(len(places) for places, _ in expected))
+            assert mask.shape == (len(problems), max(len(places) for places, _ in problems))
             assert not index[~mask].any() and not weights[~mask].any()
-            for problem, (places, masses) in enumerate(expected):
+            states = states_of(shapes)
+            for problem, (places, masses) in enumerate(problems):
                 inside = mask[problem]
                 assert inside[: len(places)].all() and inside.sum() == len(places)
-                found = [divmod(at, width) for at in index[problem, inside].tolist()]
-                assert found == places
+                assert [states[at] for at in index[problem, inside].tolist()] == places
                 np.testing.assert_allclose(weights[problem, inside], masses, rtol=1e-6)
             np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-6)
-        assert batch["targets"] == int(batch["target_mask"].sum())
-        assert type(batch["targets"]) is int
+        alone, initial = states_of(shapes, sides=[0]), batch["initial_index"].numpy()
+        assert initial.shape == mask.shape and not initial[~mask].any()
+        for problem, (places, _) in enumerate(problems):
+            found = [alone[at] for at in initial[problem, mask[problem]].tolist()]
+            assert found == [(number, 0, at) for number, _, at in places]
+        of_problems = [len({number for number, _, _ in places}) for places, _ in problems]
+        assert batch["problem_pairs"].tolist() == of_problems and sum(of_problems) == count
+        assert batch["targets"] == mask.sum() and type(batch["targets"]) is int
+
+
+def test_a_pooled_problem_has_all_pairs_of_two_languages_in_all_blocks(sentences):
+    pairs = list(zip(sentences(9, 0), sentences(9, 1)))
+    names = ["tr-en", "de-en", "tr-en", "en-tr"] * 2 + ["de-en"]
+    starts = RowStarts.of([(2, 14), (3, 14), (4, 14)])
+    assert finder().batch(names, pairs, starts)["problem_pairs"].tolist() == [1] * 9
+    pooled = finder(pooled=True).batch(names, pairs, starts)
+    assert pooled["problem_pairs"].tolist() == [4, 3, 2]
 
 
 @pytest.mark.parametrize(
@@ -179,19 +205,23 @@ def test_a_batch_equals_the_slow_twin(sentences, pieces, settings, scope):
     ],
 )
 def test_the_target_side_is_that_of_its_language(sentences, pair, language, side):
-    rng = np.random.default_rng(2)
-    languages = pair.split("-")
-    tables = {name: 1 + rng.random(len(symbols_of(SENTENCEPIECE))) for name in languages}
-    sides = sentences(4, 0), sentences(4, 1)
-    batch = finder(target_language=language, tables=tables, idf=True).batch(pair, *sides)
-    assert batch["target_side"] == side
-    settings = PointSettings(idf=True)
-    for name, at in (("source", 1 - side), ("target", side)):
-        expected = slow_side(sides[at], SENTENCEPIECE, settings, tables[languages[at]])
-        weights, mask = batch[f"{name}_weights"], batch[f"{name}_mask"]
-        assert mask.sum(dim=1).tolist() == [len(places) for places, _ in expected]
-        masses = [mass for _, of_problem in expected for mass in of_problem]
-        np.testing.assert_allclose(weights[mask], masses, rtol=1e-6)
+    pairs = list(zip(sentences(4, 0), sentences(4, 1)))
+    shapes = blocks_of(pairs)
+    batch = finder(target_language=language).batch([pair] * 4, pairs, RowStarts.of(shapes))
+    states = states_of(shapes)
+    for name, expected in (("source", 1 - side), ("target", side)):
+        index, mask = batch[f"{name}_index"], batch[f"{name}_mask"]
+        assert {states[at][1] for at in index[mask].tolist()} == {expected}
+
+
+def test_a_language_without_frequencies_shares_its_mass_evenly(sentences):
+    pairs = list(zip(sentences(1, 0), sentences(1, 1)))
+    tables = {"de": 1 + np.arange(len(symbols_of(SENTENCEPIECE)))}
+    settings = dict(idf=True, words=False)
+    batch = finder(tables=tables, **settings).batch(["de-en"], pairs, RowStarts.of([(1, 14)]))
+    rarity = 1 + pairs[0][0]
+    np.testing.assert_allclose(batch["source_weights"][0], rarity / rarity.sum())
+    np.testing.assert_allclose(batch["target_weights"][0], 1 / len(pairs[0][1]))
 
 
 def write(path, sentences):

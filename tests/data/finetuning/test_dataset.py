@@ -44,7 +44,7 @@ def test_several_languages_are_one_after_the_other(build):
 
 def test_a_filler_does_not_count(build):
     data = build({("train", "en"): random_sentences(0, 3)}, 20)
-    batch = MicroBatch(np.array([1, 2]), parallel=False, filler=True)
+    batch = MicroBatch(np.array([1, 2]), filler=True)
     made = data.collater([data[item] for item in batch])
     assert made["filler"] is True and made["id"].tolist() == [1, 2]
     assert data.collater([]) == {}

@@ -11,6 +11,7 @@ from fairseq.data.indexed_dataset import MMapIndexedDatasetBuilder
 
 from checkpoint_fixtures import PAIRS as SENTENCE_PAIRS
 from fairseq_amber.data.alignment.corpora import load_corpora
+from fairseq_amber.data.alignment.example import RowStarts
 from fairseq_amber.data.alignment.linked_words import LinkedWords
 from fairseq_amber.data.alignment.training_links import LinkFile
 from fairseq_amber.data.layout import Specials
@@ -105,7 +106,8 @@ def test_words_are_numbered_as_training_counts_them(prepared, units):
         assert [p.ids.tolist() for p in pieces] == [s[:-1].tolist() for s in stored]
         for p in pieces:  # the state of a word is that of its last subword, behind <s>
             words = np.unique(p.words)
-            batch = linked.batch([p.ids], [p.ids], [np.stack([words, words], axis=1)])
+            starts = RowStarts.of([(1, len(p.ids) + 2)])
+            batch = linked.batch([(p.ids, p.ids)], [np.stack([words, words], axis=1)], starts)
             last = [1 + np.flatnonzero(p.words == word).max() for word in words]
             assert batch["first"].tolist() == last
 

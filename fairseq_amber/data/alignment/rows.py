@@ -1,0 +1,222 @@
+"""Makes the rows of a block: of sentences, or of pairs.
+
+Shapes: B sentences or pairs; R rows of T tokens; M predicted tokens, at most Q in a row; P tokens
+of the longest sentence, special tokens included; L tokens of the longest sentence without them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Sequence
+
+import numpy as np
+import torch
+
+from fairseq_amber.data.alignment.block_rows import second_segment
+from fairseq_amber.data.alignment.example import Example
+from fairseq_amber.data.alignment.masking import Masking, mask_rows, predicted_counts
+from fairseq_amber.data.alignment.needs import Needs
+from fairseq_amber.data.counter_random import fingerprints, random_bits, stream_keys
+from fairseq_amber.data.layout import (
+    PAIR_SPECIALS,
+    SENTENCE_SPECIALS,
+    Specials,
+    alignment_rows,
+    pad_rows,
+    pair_row,
+    pair_segments,
+    prefix_token_mask,
+    reset_positions,
+    sentence_row,
+)
+
+_COIN = np.array([(1 << 62) + 1])  # behind the numbers of the same stream that mask the row
+
+
+class PairLayout(NamedTuple):
+    """How a model tells the two sentences of a row apart, and which one comes first.
+
+    Attributes:
+        segments: by BERT's token types, if the model has them.
+        reset: by XLM's positions, which start from 0 again at the second sentence.
+        both_orders: a masked row is [x;y] or [y;x], by a coin of the example; otherwise [x;y].
+    """
+
+    segments: bool = True
+    reset: bool = False
+    both_orders: bool = True
+
+
+class RowMaker:
+    """Makes the rows of blocks; the arguments are those of ``collater.Collater``."""
+
+    def __init__(
+        self, specials: Specials, needs: Needs, masking: Masking, layout: PairLayout, seed: int
+    ):
+        self.specials = specials
+        self.needs = needs
+        self.masking = masking
+        self.layout = layout
+        self.seed = seed
+
+    def sentences(self, examples: Sequence[Example], epoch: int) -> dict[str, Any]:
+        """Makes a block of masked sentences.
+
+        Args:
+            examples: B sentences.
+            epoch: the epoch that the masking is drawn for.
+
+        Returns:
+            ``net_input``, the arguments of the model: ``src_tokens`` (B, T) and ``predicted``, a
+            pair of positions (B, Q) and slots (M,), see ``masking.MaskedRows``; if rows have two
+            segments, ``segments`` (B, T). Beside it ``target`` (M,), the predicted tokens;
+            ``ntokens`` without padding; and ``sentences``, what ``separate`` returns, if sentences
+            are candidates.
+        """
+        keys = self._stream_keys(examples, epoch)
+        sentences = [example.sentences[0] for example in examples]
+        seconds = [
+            None if example.line_starts is None else second_segment(example.line_starts, key)
+            for example, key in zip(examples, keys)
+        ]
+        rows = [
+            sentence_row(x, self.specials)
+            if second is None
+            else pair_row(x[:second], x[second:], self.specials)
+            for x, second in zip(sentences, seconds)
+        ]
+        lengths = np.array([len(x) for x in sentences])
+        padded = pad_rows(rows, self.specials.pad)
+        tokens, predicted, target = self._mask(padded, lengths, keys)
+        net_input: dict[str, Any] = {"src_tokens": tokens, "predicted": predicted}
+        if any(second is not None for second in seconds):
+            first = [
+                len(row) if second is None else second + SENTENCE_SPECIALS
+                for row, second in zip(rows, seconds)
+            ]
+            net_input["segments"] = pair_segments(torch.tensor(first), padded.size(1))
+        block: dict[str, Any] = {
+            "net_input": net_input,
+            "target": target,
+            "ntokens": sum(map(len, rows)),
+        }
+        if self.needs.others:
+            block["sentences"] = self.separate(examples)
+            block["ntokens"] += int((lengths + SENTENCE_SPECIALS).sum())
+        return block
+
+    def pairs(self, examples: Sequence[Example], epoch: int) -> dict[str, Any]:
+        """Makes a block of pairs: first masked rows, [x;y] or [y;x], then unmasked rows [x;y] of
+        all pairs and [y;x] of all pairs.
+
+        Args:
+            examples: B pairs (x, y).
+            epoch: the epoch that the masking is drawn for.
+
+        Returns:
+            What ``sentences`` returns for the masked rows, and as far as it is needed:
+
+            - ``net_input``: ``segments`` and ``positions`` (R, T) of all rows. For word alignment
+              ``prefix_lengths`` (R,), tokens of the first sentence (of a masked row, all its
+              tokens); ``cross``, the queries and keys of ``layout.AlignmentRows``;
+              ``sentence_width``, the number P.
+            - ``source_mask``, ``target_mask``: (B, L) bool, the tokens that are aligned.
+            - ``sentence_mask``: (2B, P) bool, the tokens of x and of y that count in their means.
+            - ``sentences``: what ``separate`` returns.
+            - ``pair_widths``: the numbers B and P.
+        """
+        sources, targets = zip(*(example.sentences for example in examples))
+        first, second = (np.array(list(map(len, side))) for side in (sources, targets))
+        lengths = first + second
+        keys = self._stream_keys(examples, epoch)
+        swapped = np.zeros(len(examples), dtype=bool)
+        if self.layout.both_orders:
+            swapped = random_bits(keys, _COIN) >> np.uint64(63) != 0
+        masked: list[np.ndarray] = []
+        if self.needs.tlm:
+            masked = [
+                pair_row(y, x, self.specials) if swap else pair_row(x, y, self.specials)
+                for x, y, swap in zip(sources, targets, swapped)
+            ]
+        aligned = None
+        clean: list[np.ndarray] = []
+        if self.needs.alignment:
+            aligned = alignment_rows(
+                sources, targets, self.specials, include_eos=self.needs.alignment_specials
+            )
+            clean = aligned.rows
+        width = int(lengths.max()) + PAIR_SPECIALS
+        padded = self._padded(masked + clean, width)
+        count = len(masked)
+        tokens, predicted, target = self._mask(padded[:count], lengths[:count], keys[:count])
+        net_input: dict[str, Any] = {"src_tokens": tokens, "predicted": predicted}
+        block: dict[str, Any] = {"net_input": net_input, "target": target}
+        sentence_width = int(max(first.max(), second.max())) + SENTENCE_SPECIALS
+        block["pair_widths"] = (len(examples), sentence_width)
+        prefixes = torch.from_numpy(np.where(swapped, second, first)[:count] + SENTENCE_SPECIALS)
+        if aligned is not None:
+            whole = torch.from_numpy(lengths[:count] + PAIR_SPECIALS)
+            net_input["src_tokens"] = torch.cat([tokens, padded[count:]])
+            net_input["prefix_lengths"] = torch.cat([whole, aligned.prefix_lengths])
+            net_input["cross"] = (aligned.queries, aligned.keys)
+            net_input["sentence_width"] = sentence_width
+            block["source_mask"] = aligned.source_mask
+            block["target_mask"] = aligned.target_mask
+            block["sentence_mask"] = self._mean_mask(aligned.prefix_lengths, sentence_width)
+            prefixes = torch.cat([prefixes, aligned.prefix_lengths])
+        if self.layout.segments:
+            net_input["segments"] = pair_segments(prefixes, width)
+        if self.layout.reset:
+            net_input["positions"] = reset_positions(prefixes, width)
+        if self.needs.sentences:
+            block["sentences"] = self.separate(examples)
+        block["ntokens"] = int(self.needs.tokens_of_pair(lengths).sum())
+        return block
+
+    def separate(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        """Puts each sentence in an unmasked row of its own.
+
+        Returns:
+            ``tokens`` (R, T): the B sentences, or of pairs all sources and then all targets, R =
+            2B; and ``mask`` (R, T) bool, the tokens that count in a sentence's mean.
+        """
+        sides = zip(*(example.sentences for example in examples))
+        rows = [sentence_row(x, self.specials) for side in sides for x in side]
+        tokens = pad_rows(rows, self.specials.pad)
+        lengths = torch.tensor([len(row) for row in rows])
+        return {"tokens": tokens, "mask": self._mean_mask(lengths, tokens.size(1))}
+
+    def keys(self, sentences: Sequence[np.ndarray]) -> torch.Tensor:
+        """Returns (n,) int64 keys of n sentences, equal for equal sentences."""
+        if not sentences:
+            return torch.zeros(0, dtype=torch.int64)
+        rows = [sentence_row(x, self.specials) for x in sentences]
+        tokens = pad_rows(rows, self.specials.pad).numpy()
+        lengths = np.array([len(row) for row in rows])
+        return torch.from_numpy(fingerprints(tokens, np.arange(tokens.shape[1]) < lengths[:, None]))
+
+    def _stream_keys(self, examples: Sequence[Example], epoch: int) -> np.ndarray:
+        return stream_keys(self.seed, epoch, np.array([example.draw for example in examples]))
+
+    def _padded(self, rows: Sequence[np.ndarray], width: int) -> torch.Tensor:
+        """Pads rows, of which there may be none, to the width of the longest: (R, width) int64."""
+        if not rows:
+            return torch.empty((0, width), dtype=torch.int64)
+        return pad_rows(rows, self.specials.pad)
+
+    def _mask(
+        self, rows: torch.Tensor, lengths: np.ndarray, keys: np.ndarray
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor], torch.Tensor]:
+        """Masks (B, T) rows whose sentences have (B,) lengths, without special tokens.
+
+        Returns:
+            (B, T) tokens; (B, Q) predicted positions and (M,) slots, as a pair; (M,) targets.
+        """
+        budgets = predicted_counts(lengths, self.masking.rates)
+        masked = mask_rows(rows.numpy(), budgets, self.masking, keys)
+        tokens, predicted, slots, targets = map(torch.from_numpy, masked)
+        return tokens, (predicted, slots), targets
+
+    def _mean_mask(self, lengths: torch.Tensor, width: int) -> torch.Tensor:
+        """Returns (R, width) bool, the tokens that count in the mean of sentences at the left of
+        rows."""
+        return prefix_token_mask(lengths, width, include_specials=self.needs.include_specials)

@@ -26,14 +26,12 @@ class Source(Protocol):
     def costs(self) -> np.ndarray:
         """(size,) tokens of each example over all its rows, special tokens included."""
 
-    @property
-    def predicted_counts(self) -> np.ndarray:
-        """(size,) how many tokens each example predicts."""
+    def predicted_counts(self, indices: np.ndarray) -> np.ndarray:
+        """Returns how many tokens these examples predict: (n,) indices in the dataset -> (n,)."""
 
-    @property
-    def point_and_link_counts(self) -> np.ndarray | None:
-        """(size, 2) how many points of the target and word links each example has; None if no
-        term needs them."""
+    def point_and_link_counts(self, indices: np.ndarray) -> np.ndarray | None:
+        """Returns (n, 2), how many points of the target and word links these examples have; None
+        if no term needs them."""
 
 
 class ExampleSource:
@@ -44,13 +42,18 @@ class ExampleSource:
     """
 
     parallel = False
-    point_and_link_counts = None
 
     def __init__(self, costs: np.ndarray):
         self.size = len(costs)
         self.indices = np.arange(len(costs), dtype=np.int32)
         self.costs = costs
-        self.predicted_counts = np.zeros_like(costs)
+
+    def predicted_counts(self, indices: np.ndarray) -> np.ndarray:
+        """Returns zeros: (n,) -> (n,)."""
+        return np.zeros_like(indices)
+
+    def point_and_link_counts(self, indices: np.ndarray) -> None:
+        """Returns None."""
 
 
 class Draws:
@@ -66,7 +69,7 @@ class Draws:
 
     Attributes:
         source: the corpus.
-        chosen: (count,) uint32, the examples that are drawn, as positions in the source.
+        indices: (count,) the examples that are drawn, by their indices in the dataset.
         levels: (L,) int64 distinct costs, ascending.
         ends: (L,) int64, how many draws have at most this cost.
     """
@@ -74,21 +77,19 @@ class Draws:
     def __init__(self, source: Source, count: int, rng: np.random.Generator | None = None):
         self.source = source
         chosen = _resample(source.size, count, rng)
-        # One number holds cost and example: sorting it in place takes half the memory of argsort.
-        keys = source.costs[chosen].astype(np.uint64)
-        keys <<= np.uint64(32)
-        keys |= chosen
-        keys.sort()
-        self.chosen = keys.astype(np.uint32)  # the low half
-        keys >>= np.uint64(32)
-        self.ends = np.append(np.flatnonzero(keys[1:] != keys[:-1]) + 1, count)
-        self.levels = keys[self.ends - 1].astype(np.int64)
+        costs, indices = source.costs[chosen], source.indices[chosen]
+        counts = np.bincount(costs)
+        self.levels = np.flatnonzero(counts)
+        self.ends = np.cumsum(counts[self.levels])
+        # NumPy sorts 16 bits by counting, several times as fast as more of them.
+        costs = costs.astype(np.uint16 if len(counts) <= 2**16 else np.uint32)
+        self.indices = indices[np.argsort(costs, kind="stable")]
         if rng is not None:
             for start, end in zip([0, *self.ends[:-1]], self.ends):
-                rng.shuffle(self.chosen[start:end])
+                rng.shuffle(self.indices[start:end])
 
     def __len__(self) -> int:
-        return len(self.chosen)
+        return len(self.indices)
 
     def cost(self, ranks: np.ndarray) -> np.ndarray:
         """Returns the costs of the draws at these ranks, from 0: (n,) -> (n,) int64."""
@@ -96,13 +97,22 @@ class Draws:
 
 
 def _resample(size: int, draws: int, rng: np.random.Generator | None) -> np.ndarray:
-    """Returns (draws,) examples: whole copies of all, then distinct random examples for the
+    """Returns (draws,) uint32 examples: whole copies of all, then distinct random examples for the
     rest."""
     chosen = np.arange(draws, dtype=np.uint32)
     chosen %= np.uint32(size)
     rest = draws % size
     if rest and rng is not None:
-        extra = np.arange(size, dtype=np.uint32)
-        rng.shuffle(extra)
-        chosen[draws - rest :] = extra[:rest]
+        chosen[draws - rest :] = _subset(size, rest, rng)
     return chosen
+
+
+def _subset(size: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns ``count`` distinct numbers below ``size`` in ascending order, every set of so many
+    with the same probability."""
+    # As many as a coin for each number gives, which is nearly the count: then few are put right.
+    taken = rng.random(size, dtype=np.float32) < count / size
+    excess = int(taken.sum()) - count
+    other = np.flatnonzero(taken if excess > 0 else ~taken)
+    taken[rng.choice(other, abs(excess), replace=False, shuffle=False)] = excess < 0
+    return np.flatnonzero(taken)

@@ -16,8 +16,7 @@ from fairseq_amber.data.plan import EpochPlan, Updates
 from fairseq_amber.data.update_cut import micro_batch_ends
 from fairseq_amber.data.update_size import UpdateSize
 
-_MOVED_TOGETHER = 200_000  # examples
-_SUMMED_TOGETHER = 20_000  # buckets
+_TOGETHER = 200_000  # examples, so that no array for all of them is made
 
 
 def plan_epoch(
@@ -53,11 +52,12 @@ def plan_epoch(
     """
     draws = _drawn(sources, alpha, parallel_share, seed)
     buckets = size.buckets(draws, limits, (*seed, 2))
-    updates = _updates(draws, buckets, mixed=size.direct)
+    updates = _updates(draws, buckets)
     if size.micro_batches is not None:
         return EpochPlan(updates, world, -(-size.micro_batches // world), limits.max_tokens)
+    _interleave(updates, buckets)
     ends, firsts = micro_batch_ends(draws, buckets, limits, world)
-    pairs = np.add.reduceat(_is_pair(updates, buckets), ends[:-1], dtype=np.int64)
+    pairs = np.diff(_pairs_before(ends, buckets, updates.pairs))
     updates = updates._replace(ends=ends, firsts=firsts, pairs=pairs)
     update_freq = int(-(-np.diff(firsts).max() // world))
     return EpochPlan(updates, world, update_freq, limits.max_tokens)
@@ -73,8 +73,8 @@ def plan_validation(sources: Sequence[Source], limits: BatchLimits, *, world: in
         begins = np.concatenate([[0], own[:-1]])
         ends.append(own + ends[-1][-1])
         pairs.append(np.diff(own, prepend=0) * source.parallel)
-        indices.append(source.indices[draws.chosen])
-        tables.append(_sums(draws, begins))
+        indices.append(draws.indices)
+        tables.append(_counts(source, draws.indices, begins))
     counts = np.concatenate(tables)
     firsts = np.append(np.arange(0, len(counts), world), len(counts))
     per_update = np.add.reduceat(counts, firsts[:-1], axis=0)
@@ -114,88 +114,84 @@ def _drawn(
     ]
 
 
-def _updates(draws: Sequence[Draws], buckets: Buckets, *, mixed: bool) -> Updates:
-    """Puts the drawn examples where their buckets are, one micro-batch for each bucket.
-
-    Args:
-        draws: the draws of each corpus.
-        buckets: the buckets.
-        mixed: spread the pairs of a bucket evenly among its sentences, so that every part of it has
-            both by their share; otherwise the sentences come first.
-    """
-    sizes = np.diff(buckets.ends)
+def _updates(draws: Sequence[Draws], buckets: Buckets) -> Updates:
+    """Puts the drawn examples where their buckets are, the sentences of a bucket before its pairs,
+    with one micro-batch for each bucket."""
     update_of = np.repeat(np.arange(len(buckets.updates) - 1), np.diff(buckets.updates))
     counts = np.zeros((len(buckets.updates) - 1, 4), dtype=np.int64)
-    kinds = np.zeros((2, len(sizes)), dtype=np.int64)
+    indices = np.empty(buckets.ends[-1], np.result_type(*(one.indices.dtype for one in draws)))
+    pairs = np.zeros(len(update_of), dtype=np.int64)
     for one, taken in buckets.takes(draws):
-        kinds[int(one.source.parallel), buckets.ascending] += taken
-    dtype = np.result_type(*(one.source.indices.dtype for one in draws))
-    indices = np.empty(buckets.ends[-1], dtype)
-    placed = np.zeros((2, len(sizes)), dtype=np.int64)
+        if one.source.parallel:
+            pairs[buckets.ascending] += taken
+    free = [buckets.ends[:-1].copy(), buckets.ends[1:] - pairs]  # for sentences, and for pairs
     for one, taken in buckets.takes(draws):
-        kind = int(one.source.parallel)
-        ends = np.cumsum(taken)
-        begins = ends - taken
-        filled = np.flatnonzero(taken)
-        sums = _sums(one, begins[filled])
-        np.add.at(counts, update_of[buckets.ascending[filled]], sums)
-        sources = one.source.indices
-        cuts = np.searchsorted(ends, np.arange(0, len(one), _MOVED_TOGETHER), side="right")
-        for low, high in zip(cuts, [*cuts[1:], len(ends)]):
-            bucket = np.repeat(buckets.ascending[low:high], taken[low:high])
-            first = int(begins[low])
-            chosen = one.chosen[first : first + len(bucket)]
-            number = np.arange(first, first + len(bucket))
-            number -= np.repeat(begins[low:high], taken[low:high])
-            number += placed[kind, bucket]
-            at = _place(number, kinds[0, bucket], kinds[1, bucket], kind, mixed)
-            indices[at + buckets.ends[bucket]] = sources[chosen]
-        placed[kind, buckets.ascending] += taken
-    return Updates(indices, buckets.ends, buckets.updates, kinds[1], counts)
+        bucket = buckets.ascending[taken > 0]
+        taken = taken[taken > 0]
+        begins = np.cumsum(taken) - taken
+        shift = free[one.source.parallel][bucket] - begins
+        free[one.source.parallel][bucket] += taken
+        cuts = np.unique(np.searchsorted(begins, np.arange(0, len(one), _TOGETHER)))
+        for low, high in zip(cuts, [*cuts[1:], len(begins)]):
+            first, held = begins[low], taken[low:high]
+            moved = one.indices[first : first + held.sum()]
+            at = np.arange(first, first + len(moved))
+            at += np.repeat(shift[low:high], held)
+            indices[at] = moved
+            sums = _counts(one.source, moved, begins[low:high] - first)
+            np.add.at(counts, update_of[bucket[low:high]], sums)
+    return Updates(indices, buckets.ends, buckets.updates, pairs, counts)
 
 
-def _place(
-    number: np.ndarray, sentences: np.ndarray, pairs: np.ndarray, kind: int, mixed: bool
-) -> np.ndarray:
-    """Returns the position in its bucket of the ``number``-th sentence (``kind`` 0) or pair (1) of
-    a bucket with so many sentences and pairs."""
-    if not mixed:
-        return number + sentences if kind else number
-    size = sentences + pairs
-    if kind:
-        return -(-(number + 1) * size // np.maximum(pairs, 1)) - 1
-    return number * size // np.maximum(sentences, 1)
-
-
-def _is_pair(updates: Updates, buckets: Buckets) -> np.ndarray:
-    """Returns (N,) bool, True where an example of mixed buckets is a pair."""
+def _interleave(updates: Updates, buckets: Buckets) -> None:
+    """Spreads the pairs of each bucket evenly among its sentences, in place, so that every part of
+    a bucket has both by their share."""
+    if not 0 < updates.pairs.sum() < buckets.ends[-1]:
+        return
     sizes = np.diff(buckets.ends)
-    number = np.arange(buckets.ends[-1]) - np.repeat(buckets.ends[:-1], sizes)
-    pairs, size = np.repeat(updates.pairs, sizes), np.repeat(sizes, sizes)
-    return (number + 1) * pairs // size > number * pairs // size
+    starts, pairs = buckets.ends[:-1], updates.pairs
+    cuts = np.unique(np.searchsorted(starts, np.arange(0, buckets.ends[-1], _TOGETHER)))
+    for low, high in zip(cuts, [*cuts[1:], len(sizes)]):
+        held = sizes[low:high]
+        number = np.arange(starts[low], starts[low] + held.sum())
+        number -= np.repeat(starts[low:high], held)
+        size, share = np.repeat(held, held), np.repeat(pairs[low:high], held)
+        before = number >= size - share
+        after = (number + 1) * share // size > number * share // size
+        part = updates.indices[starts[low] : starts[low] + len(number)]
+        of_pairs = part[before]
+        part[~after] = part[~before]
+        part[after] = of_pairs
 
 
-def _sums(draws: Draws, begins: np.ndarray) -> np.ndarray:
-    """Sums counts over parts of the draws.
+def _pairs_before(ends: np.ndarray, buckets: Buckets, pairs: np.ndarray) -> np.ndarray:
+    """Returns how many pairs come before each of these positions after ``_interleave``.
 
     Args:
-        draws: the draws of a corpus.
+        ends: (B + 1,) positions among the examples of the epoch.
+        buckets: the I buckets.
+        pairs: (I,) how many pairs each bucket has.
+    """
+    bucket = np.searchsorted(buckets.ends[1:-1], ends, side="right")
+    before = np.concatenate([[0], np.cumsum(pairs)])[bucket]
+    return before + (ends - buckets.ends[bucket]) * pairs[bucket] // np.diff(buckets.ends)[bucket]
+
+
+def _counts(source: Source, indices: np.ndarray, begins: np.ndarray) -> np.ndarray:
+    """Sums counts over parts of a list of examples.
+
+    Args:
+        source: the corpus of the examples.
+        indices: (n,) the examples.
         begins: (P,) where the parts begin.
 
     Returns:
         (P, 4) int64: tokens that sentences predict, and pairs; points; and links.
     """
-    source = draws.source
     sums = np.zeros((len(begins), 4), dtype=np.int64)
-    columns = [(int(source.parallel), source.predicted_counts)]
-    if source.point_and_link_counts is not None:
-        columns += enumerate(source.point_and_link_counts.T, start=2)
-    for column, counts in columns:
-        for low in range(0, len(begins), _SUMMED_TOGETHER):
-            part = begins[low : low + _SUMMED_TOGETHER]
-            end = begins[low + len(part)] if low + len(part) < len(begins) else len(draws)
-            values = counts[draws.chosen[part[0] : end]]
-            sums[low : low + len(part), column] = np.add.reduceat(
-                values, part - part[0], dtype=np.int64
-            )
+    predicted = source.predicted_counts(indices)
+    sums[:, int(source.parallel)] = np.add.reduceat(predicted, begins, dtype=np.int64)
+    points_and_links = source.point_and_link_counts(indices)
+    if points_and_links is not None:
+        sums[:, 2:] = np.add.reduceat(points_and_links, begins, dtype=np.int64)
     return sums

@@ -18,7 +18,7 @@ def bucket_of_each(draws, buckets):
 def costs_one_by_one(draws, buckets):
     costs = np.zeros(len(buckets.ascending), dtype=int)
     for one, bucket in zip(draws, bucket_of_each(draws, buckets)):
-        own = one.source.costs[one.chosen]
+        own = one.source.costs[one.indices - one.source.indices[0]]
         for number in np.unique(bucket):
             inside = own[bucket == number]
             costs[number] += len(inside) * inside.max()
@@ -90,7 +90,11 @@ def test_lengths_ascend_over_the_buckets_and_their_updates_are_random():
     for seed in ((1, 1), (1, 2), (1, 1)):
         buckets = buckets_of_tokens(draws, BatchLimits(1000), 2, seed)
         for one, bucket in zip(draws, bucket_of_each(draws, buckets)):
-            means = np.bincount(bucket, one.source.costs[one.chosen], len(buckets.ascending))
+            means = np.bincount(
+                bucket,
+                one.source.costs[one.indices - one.source.indices[0]],
+                len(buckets.ascending),
+            )
             means = means / np.maximum(np.bincount(bucket, minlength=len(means)), 1)
             assert (np.diff(means[means > 0]) >= 0).all()
         orders.append(buckets.ascending.tolist())

@@ -24,9 +24,7 @@ def sources():
     """Pairs have points and links too."""
     rng = np.random.default_rng(5)
     return [
-        one._replace(point_and_link_counts=rng.integers(0, 9, (one.size, 2)))
-        if one.parallel
-        else one
+        one._replace(points_and_links=rng.integers(0, 9, (one.size, 2))) if one.parallel else one
         for one in toy_sources()
     ]
 
@@ -38,7 +36,7 @@ def is_pair(indices):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("world", [1, 2, 3])
 def test_normalizers_count_the_whole_update_over_ranks_and_steps(sources, size, world):
-    predicted = np.concatenate([s.predicted_counts for s in sources])
+    predicted = np.concatenate([s.predicted for s in sources])
     points_and_links = np.concatenate([np.zeros((350, 2)), *(s[4] for s in sources[2:])])
     epoch = plan(sources, size=size, world=world)
     for update in updates_of(epoch, world):
@@ -159,7 +157,7 @@ def test_the_last_update_has_no_more_steps_than_it_needs():
 
 
 def test_each_step_of_validation_is_an_update_of_its_own(sources):
-    predicted = np.concatenate([s.predicted_counts for s in sources])
+    predicted = np.concatenate([s.predicted for s in sources])
     batches = list(plan_validation(sources, BatchLimits(max_tokens=400), world=2))
     for start in range(0, len(batches), 2):
         step = batches[start : start + 2]

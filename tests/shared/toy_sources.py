@@ -14,12 +14,19 @@ class Source(NamedTuple):
     parallel: bool
     indices: np.ndarray
     costs: np.ndarray
-    predicted_counts: np.ndarray
-    point_and_link_counts: Optional[np.ndarray] = None
+    predicted: np.ndarray
+    points_and_links: Optional[np.ndarray] = None
 
     @property
     def size(self):
         return len(self.indices)
+
+    def predicted_counts(self, indices):
+        return self.predicted[indices - self.indices[0]]
+
+    def point_and_link_counts(self, indices):
+        counts = self.points_and_links
+        return None if counts is None else counts[indices - self.indices[0]]
 
 
 def source(parallel, start, size, seed):

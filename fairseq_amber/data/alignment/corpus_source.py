@@ -8,9 +8,9 @@ from fairseq_amber.data.alignment.corpora import Corpus, ParallelCorpus
 
 
 class CorpusSource:
-    """The usable examples of a corpus; see ``data.sampling.Source``.
+    """The usable examples of a corpus; see ``data.draws.Source``.
 
-    Its arrays are computed from the lengths at each access. So memory holds the arrays of one
+    Its indices and costs are computed from the lengths at each access. So memory holds those of one
     corpus alone while an epoch of tens of millions of pairs is planned.
 
     Args:
@@ -64,24 +64,22 @@ class CorpusSource:
     @property
     def costs(self) -> np.ndarray:
         """(size,) tokens of each example over all its rows, special tokens included."""
-        costs = self._costs[self._lengths()]
+        lengths = self._usable_only(self._corpus.lengths)
+        costs = self._costs[np.minimum(lengths, self._longest)]
         if self._side_costs is not None and isinstance(self._corpus, ParallelCorpus):
             costs += self._side_costs[self._usable_only(self._corpus.longer_sides)]
         return costs
 
-    @property
-    def predicted_counts(self) -> np.ndarray:
-        """(size,) how many tokens each example predicts."""
-        return self._predicted_counts[self._lengths()]
+    def predicted_counts(self, indices: np.ndarray) -> np.ndarray:
+        """Returns how many tokens these examples predict: (n,) indices in the dataset -> (n,)."""
+        lengths = self._corpus.lengths[indices - self._offset]
+        return self._predicted_counts[np.minimum(lengths, self._longest)]
 
-    @property
-    def point_and_link_counts(self) -> np.ndarray | None:
-        """(size, 2) how many points of the target and word links each example has."""
+    def point_and_link_counts(self, indices: np.ndarray) -> np.ndarray | None:
+        """Returns (n, 2), how many points of the target and word links these examples have; None
+        if no term needs them."""
         counts = self._point_and_link_counts
-        return None if counts is None else self._usable_only(counts)
-
-    def _lengths(self) -> np.ndarray:
-        return np.minimum(self._usable_only(self._corpus.lengths), self._longest)
+        return None if counts is None else counts[indices - self._offset]
 
     def _usable_only(self, values: np.ndarray) -> np.ndarray:
         return values if self._usable is None else values[self._usable]

@@ -34,8 +34,8 @@ def test_empty_and_long_pairs_are_left_out(source):
     assert found.parallel and (found.size, found.empty, found.too_long) == (2, 2, 1)
     assert found.indices.tolist() == [100, 104]
     assert found.costs.tolist() == [8, 10]
-    assert found.predicted_counts.tolist() == [1, 2]
-    assert found.point_and_link_counts.tolist() == [[0, 1], [8, 9]]
+    assert found.predicted_counts(found.indices).tolist() == [1, 2]
+    assert found.point_and_link_counts(found.indices[::-1]).tolist() == [[8, 9], [0, 1]]
 
 
 def test_rows_of_their_own_cost_what_the_longer_side_says(source):
@@ -52,8 +52,8 @@ def test_long_sentences_cost_what_is_left_of_them(source):
     assert not found.parallel and (found.size, found.empty, found.too_long) == (2, 1, 0)
     assert found.indices.tolist() == [100, 102]
     assert found.costs.tolist() == [10, 6]
-    assert found.predicted_counts.tolist() == [2, 1]
-    assert found.point_and_link_counts is None
+    assert found.predicted_counts(found.indices[::-1]).tolist() == [1, 2]
+    assert found.point_and_link_counts(found.indices) is None
 
 
 @pytest.mark.parametrize("offset, dtype", [(100, np.int32), (2**31, np.int64)])

@@ -92,10 +92,10 @@ def test_an_example_costs_what_its_rows_take_up(sentences, pairs, needs):
     for source in data.sources():
         batches = [batch_of(data, [index]) for index in source.indices]
         assert source.costs.tolist() == [places(batch) for batch in batches]
-        assert source.predicted_counts.tolist() == [
+        assert source.predicted_counts(source.indices).tolist() == [
             sum(len(block["target"]) for block in batch["blocks"]) for batch in batches
         ]
-        assert source.costs.dtype == source.predicted_counts.dtype == np.int32
+        assert source.costs.dtype == source.predicted_counts(source.indices).dtype == np.int32
 
 
 def test_predicted_counts_are_known_without_reading(sentences, pairs, random_sentences):
@@ -103,7 +103,9 @@ def test_predicted_counts_are_known_without_reading(sentences, pairs, random_sen
     data = dataset([sentences(random_sentences(50, 0, 1, 40)), pairs(both)])
     for source in data.sources():
         blocks = batch_of(data, source.indices)["blocks"]
-        assert sum(len(b["target"]) for b in blocks) == source.predicted_counts.sum()
+        assert (
+            sum(len(b["target"]) for b in blocks) == source.predicted_counts(source.indices).sum()
+        )
 
 
 def test_the_epoch_and_the_draw_change_the_masks(sentences, random_sentences):

@@ -71,7 +71,7 @@ def main() -> None:
 
     ways = [("one block for each kind", ONE_BLOCK, False)]
     ways += [(f"blocks at {price} tokens", price, False) for price in PRICES]
-    ways += [("kinds in micro-batches of their own, blocks at 128 tokens", 128, True)]
+    ways += [("kinds in micro-batches of their own, blocks at 64 tokens", 64, True)]
     report = table(args, ways, measured(args, ways, updates, samples, step))
     print(report)
     if args.output:

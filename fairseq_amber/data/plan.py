@@ -57,8 +57,8 @@ class MicroBatch:
         step: the number of this micro-batch's step in the update.
         max_tokens: how many tokens it may have with padding, if its examples alone do not have
             more; None for no limit.
-        update: this rank's micro-batches of the update in their order, this one included; None if
-            there is only this one.
+        update: at the first of several steps, this rank's micro-batches of the update in their
+            order, this one included; None otherwise.
     """
 
     __slots__ = ("indices", "draws", "filler", "normalizers", "step", "max_tokens", "update")
@@ -152,11 +152,11 @@ class EpochPlan(Sequence):
         last = update == len(self.updates.firsts) - 2
         steps = self._last_steps if last else self._update_freq
         normalizers = self._normalizers(update, steps)
-        own = tuple(self._examples(update, other, rank, normalizers) for other in range(steps))
-        if steps > 1:
-            for micro_batch in own:
-                micro_batch.update = own
-        return own[step]
+        micro_batch = self._examples(update, step, rank, normalizers)
+        if step == 0 and steps > 1:
+            later = (self._examples(update, n, rank, normalizers) for n in range(1, steps))
+            micro_batch.update = (micro_batch, *later)
+        return micro_batch
 
     def _normalizers(self, update: int, steps: int) -> Normalizers:
         updates = self.updates

@@ -48,8 +48,8 @@ def update_of(task, steps):
     pairs = [sum(len(data[i]["example"].sentences) == 2 for i in indices) for indices in steps]
     sentences = [len(indices) - n for indices, n in zip(steps, pairs)]
     counts = {name: 1 for name in ("mlm_tokens", "tlm_tokens", "points", "links")}
+    own[0].update = tuple(own)
     for micro_batch in own:
-        micro_batch.update = tuple(own)
         micro_batch.normalizers = dict(
             counts,
             micro_batches=len(steps),

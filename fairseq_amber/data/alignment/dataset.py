@@ -159,8 +159,7 @@ class AlignmentDataset(FairseqDataset):
             step=0 if batch is None else batch.step,
         )
         if self.collate.needs.update_candidates and batch is not None and batch.update:
-            if batch.step == 0:
-                out["update_sentences"] = [self._candidates(step) for step in batch.update]
+            out["update_sentences"] = [self._candidates(step) for step in batch.update]
         return out
 
     def _candidates(self, batch: MicroBatch) -> dict[str, Any]:

@@ -179,8 +179,7 @@ def update_of(*steps, fillers=()):
         MicroBatch(np.array(indices), filler=number in fillers, step=number)
         for number, indices in enumerate(steps)
     )
-    for batch in batches:
-        batch.update = batches
+    batches[0].update = batches
     return batches
 
 

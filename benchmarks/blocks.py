@@ -35,7 +35,7 @@ from fairseq_amber.data.update_size import UpdateSize
 
 MEDIANS = (12, 20, 28)  # subwords of a sentence, of each corpus
 EXAMPLES = 4000  # of each corpus and kind
-PRICES = (32, 64, 128, 256, 512)
+PRICES = (16, 32, 64, 128, 256, 512)
 ONE_BLOCK = 10**9  # a price that no saving is worth
 
 
@@ -71,7 +71,7 @@ def main() -> None:
 
     ways = [("one block for each kind", ONE_BLOCK, False)]
     ways += [(f"blocks at {price} tokens", price, False) for price in PRICES]
-    ways += [("kinds in micro-batches of their own, blocks at 64 tokens", 64, True)]
+    ways += [("kinds in micro-batches of their own, blocks at 32 tokens", 32, True)]
     report = table(args, ways, measured(args, ways, updates, samples, step))
     print(report)
     if args.output:

@@ -7,7 +7,7 @@ from typing import Sequence
 import numpy as np
 
 # What a further block costs, in tokens: the encoder is called once more, with smaller operands.
-BLOCK_TOKENS = 64
+BLOCK_TOKENS = 32
 
 
 def cut_into_blocks(costs: np.ndarray, block_tokens: int = BLOCK_TOKENS) -> list[np.ndarray]:

@@ -183,7 +183,7 @@ class EpochPlan(Sequence):
     def _examples(self, update: int, step: int, rank: int, normalizers: Normalizers) -> MicroBatch:
         updates = self.updates
         number = int(updates.firsts[update]) + step * self._world + rank
-        filler = number >= updates.firsts[update + 1]
+        filler = bool(number >= updates.firsts[update + 1])
         if filler:
             number = int(updates.firsts[update])
         start, end = updates.ends[number : number + 2].tolist()

@@ -2,18 +2,12 @@ import numpy as np
 import pytest
 
 from fairseq_amber.data.batch_limits import BatchLimits
-from fairseq_amber.data.buckets import bucket_costs, buckets_of_examples
+from fairseq_amber.data.buckets import buckets_of_examples
 from fairseq_amber.data.update_cut import micro_batch_ends
 from fairseq_amber.data.update_size import UpdateSize
-from toy_sources import SETTINGS, all_drawn, sources_of
+from toy_sources import SETTINGS, all_drawn, sources_of, update_costs
 
 DIRECT = (UpdateSize(tokens=20_000), UpdateSize(examples=400))
-
-
-def update_costs(draws, buckets):
-    costs = np.empty(len(buckets.ascending), dtype=int)
-    costs[buckets.ascending] = bucket_costs(draws, buckets)
-    return costs, np.add.reduceat(costs, buckets.updates[:-1])
 
 
 @pytest.mark.parametrize("name", SETTINGS)

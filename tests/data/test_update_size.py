@@ -2,15 +2,8 @@ import numpy as np
 import pytest
 
 from fairseq_amber.data.batch_limits import BatchLimits
-from fairseq_amber.data.buckets import bucket_costs
 from fairseq_amber.data.update_size import UpdateSize
-from toy_sources import SETTINGS, all_drawn, sources_of
-
-
-def update_costs(draws, buckets):
-    costs = np.empty(len(buckets.ascending), dtype=int)
-    costs[buckets.ascending] = bucket_costs(draws, buckets)
-    return costs, np.add.reduceat(costs, buckets.updates[:-1])
+from toy_sources import SETTINGS, all_drawn, sources_of, update_costs
 
 
 @pytest.mark.parametrize("name", SETTINGS)

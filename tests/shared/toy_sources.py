@@ -5,6 +5,7 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from fairseq_amber.data.batch_limits import BatchLimits
+from fairseq_amber.data.buckets import bucket_costs
 from fairseq_amber.data.draws import Draws
 from fairseq_amber.data.sampling import plan_epoch
 from fairseq_amber.data.update_size import UpdateSize
@@ -135,6 +136,13 @@ def all_drawn(sources):
     """One copy of everything, sentences before pairs."""
     ordered = sorted(sources, key=lambda one: one.parallel)
     return [Draws(s, s.size, np.random.default_rng(i)) for i, s in enumerate(ordered)]
+
+
+def update_costs(draws, buckets):
+    """(I,) and (U,): the cost of each bucket in the order in which they run, and of each update."""
+    costs = np.empty(len(buckets.ascending), dtype=int)
+    costs[buckets.ascending] = bucket_costs(draws, buckets)
+    return costs, np.add.reduceat(costs, buckets.updates[:-1])
 
 
 def costs_of(sources):

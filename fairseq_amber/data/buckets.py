@@ -72,16 +72,10 @@ def buckets_of_tokens(
         if not over.any():
             break
         runs = np.searchsorted(ends, np.cumsum(sizes)[over], side="left")
-        raised = np.zeros(len(ends))
-        np.maximum.at(raised, runs, excess[over] - 0.97)
         # Each cut gives other buckets the larger share, so the runs near by are raised as well,
         # ever farther away: this ends soon even with many corpora.
-        near = raised / 4
-        for distance in 2 ** np.arange(min(max(attempt - 4, 0), len(ends).bit_length())):
-            before = near.copy()
-            near[distance:] = np.maximum(near[distance:], before[:-distance])
-            near[:-distance] = np.maximum(near[:-distance], before[distance:])
-        scale *= 1 + np.maximum(raised, near)
+        doublings = min(max(attempt - 4, 0), len(ends).bit_length())
+        scale *= 1 + _raised(len(ends), runs, excess[over] - 0.97, doublings)
     return buckets
 
 
@@ -140,6 +134,19 @@ def _costs_along_quantiles(
         np.maximum(most, costs, out=most)
         np.minimum(least, costs, out=least)
     return ends, mean, most - least
+
+
+def _raised(size: int, runs: np.ndarray, amounts: np.ndarray, doublings: int) -> np.ndarray:
+    """Returns (size,): the amounts at their runs, and elsewhere a quarter of the largest amount at
+    a run that is less than ``2 ** doublings`` runs away."""
+    raised = np.zeros(size)
+    np.maximum.at(raised, runs, amounts)
+    near = raised / 4
+    for distance in 2 ** np.arange(doublings):
+        before = near.copy()
+        near[distance:] = np.maximum(near[distance:], before[:-distance])
+        near[:-distance] = np.maximum(near[:-distance], before[distance:])
+    return np.maximum(raised, near)
 
 
 def _arranged(sizes: np.ndarray, per_update: int, rng: np.random.Generator) -> Buckets:

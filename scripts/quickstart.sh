@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From nothing to a trained, measured AMBER: sets up, writes a synthetic demo corpus, prepares it,
 # trains amber_tiny with MLM alone and with all of AMBER's objectives for the same updates, and
-# shows what alignment did. About five minutes on two CPU cores after installation; no GPU needed.
+# shows what alignment did. About six minutes on two CPU cores after installation; no GPU needed.
 #
 #   bash scripts/quickstart.sh
 #

@@ -131,7 +131,7 @@ def _updates(draws: Sequence[Draws], buckets: Buckets) -> Updates:
         begins = np.cumsum(taken) - taken
         shift = free[one.source.parallel][bucket] - begins
         free[one.source.parallel][bucket] += taken
-        cuts = np.unique(np.searchsorted(begins, np.arange(0, len(one), _TOGETHER)))
+        cuts = _groups(begins, len(one))
         for low, high in zip(cuts, [*cuts[1:], len(begins)]):
             first, held = begins[low], taken[low:high]
             moved = one.indices[first : first + held.sum()]
@@ -143,6 +143,18 @@ def _updates(draws: Sequence[Draws], buckets: Buckets) -> Updates:
     return Updates(indices, buckets.ends, buckets.updates, pairs, counts)
 
 
+def _groups(begins: np.ndarray, total: int) -> np.ndarray:
+    """Groups buckets so that one group has about ``_TOGETHER`` examples.
+
+    Args:
+        begins: (I,) where the buckets begin among ``total`` examples, from 0.
+
+    Returns:
+        The number of each group's first bucket.
+    """
+    return np.unique(np.searchsorted(begins, np.arange(0, total, _TOGETHER), side="right") - 1)
+
+
 def _interleave(updates: Updates, buckets: Buckets) -> None:
     """Spreads the pairs of each bucket evenly among its sentences, in place, so that every part of
     a bucket has both by their share."""
@@ -150,7 +162,7 @@ def _interleave(updates: Updates, buckets: Buckets) -> None:
         return
     sizes = np.diff(buckets.ends)
     starts, pairs = buckets.ends[:-1], updates.pairs
-    cuts = np.unique(np.searchsorted(starts, np.arange(0, buckets.ends[-1], _TOGETHER)))
+    cuts = _groups(starts, buckets.ends[-1])
     for low, high in zip(cuts, [*cuts[1:], len(sizes)]):
         held = sizes[low:high]
         number = np.arange(starts[low], starts[low] + held.sum())

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fairseq_amber.data import sampling
 from fairseq_amber.data.batch_limits import BatchLimits
 from fairseq_amber.data.blocks import blocks_within
 from fairseq_amber.data.draws import ExampleSource
@@ -145,6 +146,18 @@ def test_micro_batches_of_updates_of_a_stated_size_keep_to_the_limits_too(settin
                     for block in blocks
                 )
                 assert tokens <= limits.max_tokens or len(batch) == 1
+
+
+@pytest.mark.parametrize("together", [1, 7, 50])
+def test_how_many_examples_are_moved_together_changes_nothing(setting, monkeypatch, together):
+    sources = setting.sources()
+    sizes = UpdateSize(micro_batches=3), UpdateSize(examples=50), UpdateSize(examples=10**6)
+    limits = BatchLimits(1100)
+    plans = [setting.plan(sources, limits=limits, size=size).updates for size in sizes]
+    monkeypatch.setattr(sampling, "_TOGETHER", together)
+    for size, updates in zip(sizes, plans):
+        again = setting.plan(sources, limits=limits, size=size).updates
+        assert all(np.array_equal(*both) for both in zip(again, updates))
 
 
 def test_every_update_has_exactly_the_stated_number_of_examples(setting):

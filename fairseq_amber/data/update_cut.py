@@ -64,11 +64,14 @@ class _Costs(NamedTuple):
         example: the cost of an example where every sentence is as long as the longest one and every
             pair as the longest pair.
         dearest: the cost of the longest example.
+        more: what a part of the bucket may cost beyond its examples, because its share of pairs is
+            a whole number.
     """
 
     whole: np.ndarray
     example: np.ndarray
     dearest: np.ndarray
+    more: np.ndarray
 
     @classmethod
     def of(cls, draws: Sequence[Draws], buckets: Buckets) -> _Costs:
@@ -82,8 +85,9 @@ class _Costs(NamedTuple):
             counts[kind] += taken
             np.maximum(longest[kind], np.where(taken > 0, most, 0), out=longest[kind])
         example = (counts * longest).sum(axis=0) / counts.sum(axis=0)
+        more = np.where(counts.min(axis=0) > 0, np.abs(longest[1] - longest[0]), 0)
         back = np.argsort(buckets.ascending)
-        return cls(whole[back], example[back], longest.max(axis=0)[back])
+        return cls(whole[back], example[back], longest.max(axis=0)[back], more[back])
 
 
 def _equal(
@@ -108,9 +112,9 @@ def _equal(
         (at, np.minimum(ends[1:], buckets.ends[at + 1]) - ends[:-1]),
         (last, ends[1:] - np.maximum(ends[:-1], buckets.ends[last])),
     ):
-        some = held * costs.example[touched] + costs.dearest[touched]
+        some = held * costs.example[touched] + costs.more[touched]
         bound += np.minimum(some, costs.whole[touched])
-    one = np.minimum(np.diff(ends) * costs.example[at] + costs.dearest[at], costs.whole[at])
+    one = np.minimum(np.diff(ends) * costs.example[at] + costs.more[at], costs.whole[at])
     bound = np.where(at == last, one, bound)
     counts = np.diff(ends)
     if ((bound > most.tokens) & (counts > 1)).any() or counts.max() > most.examples:
@@ -124,7 +128,7 @@ def _filled(buckets: Buckets, costs: _Costs, most: _Most) -> tuple[np.ndarray, n
     pieces."""
     sizes = np.diff(buckets.ends)
     # A piece has its share of sentences and of pairs up to one example.
-    room = np.maximum((most.tokens - costs.dearest) // costs.example, 1)
+    room = np.maximum((most.tokens - costs.more) // costs.example, 1)
     held = np.minimum(room, most.examples)
     large = (costs.whole > most.tokens) | (sizes > most.examples)
     pieces = np.where(large, -(-sizes // held), 1).astype(np.int64)
@@ -132,8 +136,8 @@ def _filled(buckets: Buckets, costs: _Costs, most: _Most) -> tuple[np.ndarray, n
     piece = np.arange(len(bucket)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     starts = buckets.ends[bucket] + piece * sizes[bucket] // pieces[bucket]
     counts = np.diff(starts, append=buckets.ends[-1])
-    alone = costs.dearest[bucket]
-    of_pieces = np.where(counts > 1, counts * costs.example[bucket] + alone, alone)
+    of_pieces = counts * costs.example[bucket] + costs.more[bucket]
+    of_pieces = np.where(counts > 1, of_pieces, costs.dearest[bucket])
     piece_costs = np.where(large[bucket], of_pieces, costs.whole[bucket])
     first_of_update = np.zeros(len(bucket), dtype=bool)
     first_of_update[np.searchsorted(bucket, buckets.updates[:-1])] = True

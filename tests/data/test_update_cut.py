@@ -63,6 +63,15 @@ def test_a_bucket_that_is_too_large_is_cut_into_equal_pieces():
         assert set(np.diff(ends)) == {128 // pieces}
 
 
+@pytest.mark.parametrize("examples", [32, 35, 640])
+def test_rows_of_one_length_fill_every_micro_batch(examples):
+    draws = all_drawn(sources_of([[500] * 3200, [500] * 40], [False, True]))
+    buckets = UpdateSize(examples=examples).buckets(draws, BatchLimits(), (1, 1))
+    ends, firsts = micro_batch_ends(draws, buckets, BatchLimits(2000))
+    assert set(np.diff(firsts)[:-1]) == {-(-examples // 4)}
+    assert np.diff(ends).max() == 4
+
+
 def test_an_example_that_exceeds_the_limit_is_alone():
     draws = all_drawn(sources_of([[50, 50, 9, 9], [70]], [False, True]))
     buckets = UpdateSize(examples=5).buckets(draws, BatchLimits(), (1, 1))

@@ -10,30 +10,36 @@ import numpy as np
 BLOCK_TOKENS = 32
 
 
-def cut_into_blocks(costs: np.ndarray, block_tokens: int = BLOCK_TOKENS) -> list[np.ndarray]:
+def cut_into_blocks(sizes: np.ndarray, block_tokens: int = BLOCK_TOKENS) -> list[np.ndarray]:
     """Groups examples by length so that padding and the number of blocks are in balance.
 
-    The groups minimise ``sum_g (n_g c_g + block_tokens)``, where group g has n examples and c is
-    the largest cost of one of them. The sorted costs are cut by dynamic programming.
+    An example has P rows or groups of rows, each of which is padded to the longest one of its
+    block. The groups minimise ``sum_g (n_g sum_p c_gp + block_tokens)``, where group g has n
+    examples and c_p is the largest size of part p of one of them. The examples are sorted by the
+    sum of their parts and cut by dynamic programming.
 
     Args:
-        costs: (n,) tokens of each example.
+        sizes: (n,) or (n, P) tokens of each example, in all or part by part.
         block_tokens: the price of a block.
 
     Returns:
         For each group from the shortest examples to the longest, the numbers of its examples, (m,)
         int64 in ascending order.
     """
-    if not len(costs):
+    if not len(sizes):
         return []
-    order = np.argsort(costs, kind="stable")
-    ascending = costs[order]
-    ends = np.append(np.flatnonzero(ascending[1:] != ascending[:-1]) + 1, len(order))
+    sizes = sizes.reshape(len(sizes), -1)
+    order = np.lexsort((*sizes.T, sizes.sum(axis=1)))
+    ascending = sizes[order]
+    changes = (ascending[1:] != ascending[:-1]).any(axis=1)
+    ends = np.append(np.flatnonzero(changes) + 1, len(order))
     starts = np.concatenate([[0], ends])
     best = np.zeros(len(starts))  # the price of the examples before each start
     cut = np.zeros(len(starts), dtype=np.int64)
     for number, end in enumerate(ends.tolist(), start=1):
-        prices = best[:number] + (end - starts[:number]) * ascending[end - 1]
+        backwards = ascending[ends[number - 1 :: -1] - 1]
+        largest = np.maximum.accumulate(backwards, axis=0)[::-1].sum(axis=1)
+        prices = best[:number] + (end - starts[:number]) * largest
         cut[number] = prices.argmin()
         best[number] = prices[cut[number]] + block_tokens
     blocks = []
@@ -51,7 +57,7 @@ def blocks_within(
     ``max_tokens`` tokens with padding, if the examples have no more without it.
 
     Args:
-        kinds: for each kind, (n,) tokens of each example.
+        kinds: for each kind, (n,) or (n, P) tokens of each example, in all or part by part.
         max_tokens: the limit; None for none.
 
     Returns:
@@ -59,10 +65,10 @@ def blocks_within(
     """
     price = BLOCK_TOKENS
     while True:
-        blocks = [cut_into_blocks(costs, price) for costs in kinds]
+        blocks = [cut_into_blocks(sizes, price) for sizes in kinds]
         tokens = sum(
-            len(block) * costs[block].max()
-            for costs, of_kind in zip(kinds, blocks)
+            len(block) * sizes[block].max(axis=0).sum()
+            for sizes, of_kind in zip(kinds, blocks)
             for block in of_kind
         )
         if max_tokens is None or tokens <= max_tokens or not price:

@@ -42,6 +42,27 @@ def test_no_other_grouping_is_cheaper():
             assert price <= padded(costs, groups) + 12 * len(groups)
 
 
+@pytest.mark.parametrize("block_tokens", [0, 7, 40])
+def test_each_part_of_an_example_is_padded_by_itself(block_tokens):
+    rng = np.random.default_rng(block_tokens)
+    for _ in range(60):
+        sizes = rng.integers(1, rng.choice([4, 20]), (rng.integers(1, 9), 2))
+        blocks = cut_into_blocks(sizes, block_tokens)
+        price = sum(len(b) * sizes[b].max(axis=0).sum() + block_tokens for b in blocks)
+        ordered = sizes[np.lexsort((*sizes.T, sizes.sum(axis=1)))]
+        n = len(ordered)
+        assert price == min(
+            sum(
+                (b - a) * ordered[a:b].max(axis=0).sum() + block_tokens
+                for a, b in zip((0, *cuts), (*cuts, n))
+            )
+            for count in range(n)
+            for cuts in combinations(range(1, n), count)
+        )
+        (tight,) = blocks_within([sizes], int(sizes.sum()))
+        assert sum(len(b) * sizes[b].max(axis=0).sum() for b in tight) == sizes.sum()
+
+
 def test_every_example_is_in_one_block_and_lengths_ascend():
     rng = np.random.default_rng(1)
     for _ in range(50):

@@ -110,19 +110,22 @@ class Collater:
             batch["links"] = self.linked.batch([e.sentences for e in pairs], links, starts)
         return batch
 
-    def candidates(self, examples: Sequence[Example], *, filler: bool) -> dict[str, Any]:
+    def candidates(
+        self, examples: Sequence[Example], *, filler: bool, max_tokens: int | None = None
+    ) -> dict[str, Any]:
         """Returns the sentences of a micro-batch in unmasked rows of their own.
 
         Args:
             examples: the examples of the micro-batch.
             filler: whether the micro-batch is a filler.
+            max_tokens: as in ``batch``, whose blocks these are.
 
         Returns:
             ``pairs`` and, if they are candidates too, ``others``: what ``_keys`` returns, with
             ``blocks``, a list of what ``RowMaker.separate`` returns; beside them ``filler``.
         """
         out: dict[str, Any] = {"filler": filler}
-        kinds = self._blocks(examples)
+        kinds = self._blocks(examples, max_tokens)
         for name, parallel in (("pairs", True), ("others", False)):
             if not parallel and not self.needs.others:
                 continue
@@ -142,14 +145,14 @@ class Collater:
             kinds[len(example.sentences) - 1].append(number)
         alone, pairs = ([examples[number] for number in kind] for kind in kinds)
         # A row that may have two segments has room for one more special token.
-        sizes = [len(e.sentences[0]) + (e.line_starts is not None) for e in alone]
+        lengths = [len(e.sentences[0]) + (e.line_starts is not None) for e in alone]
         sides = np.array([[len(x) for x in e.sentences] for e in pairs], dtype=np.int64)
         sides = sides.reshape(-1, 2)
-        costs = (
-            self.needs.cost_of_sentence(np.array(sizes, dtype=np.int64)),
-            self.needs.cost_of_pair(sides.sum(axis=1), sides.max(axis=1)),
+        sizes = (
+            self.needs.cost_of_sentence(np.array(lengths, dtype=np.int64)),
+            self.needs.parts_of_pair(sides.sum(axis=1), sides.max(axis=1)),
         )
-        blocks = blocks_within(costs, max_tokens)
+        blocks = blocks_within(sizes, max_tokens)
         return {
             parallel: [np.array(kinds[parallel])[block] for block in blocks[parallel]]
             for parallel in (False, True)

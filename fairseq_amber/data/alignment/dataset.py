@@ -70,11 +70,9 @@ class AlignmentDataset(FairseqDataset):
         points_and_links = side_costs = None
         if isinstance(corpus, ParallelCorpus):
             points_and_links = self._point_and_link_counts(corpus)
-            # The cost of both parts together is that of the pair.
-            zero = np.zeros_like(lengths)
-            costs = needs.cost_of_pair(lengths, zero)
+            costs, separate = needs.parts_of_pair(lengths, lengths).T
             if needs.sentences:
-                side_costs = needs.cost_of_pair(zero, lengths) - needs.cost_of_pair(zero, zero)
+                side_costs = separate
         else:
             segmented = isinstance(corpus, BlockCorpus) and not corpus.separated
             costs = needs.cost_of_sentence(lengths, PAIR_SPECIALS if segmented else specials)
@@ -164,4 +162,4 @@ class AlignmentDataset(FairseqDataset):
 
     def _candidates(self, batch: MicroBatch) -> dict[str, Any]:
         examples = [self._read(int(i), draw) for i, draw in zip(batch.indices, batch.draws)]
-        return self.collate.candidates(examples, filler=batch.filler)
+        return self.collate.candidates(examples, filler=batch.filler, max_tokens=batch.max_tokens)

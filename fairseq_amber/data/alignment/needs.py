@@ -96,19 +96,24 @@ class Needs(NamedTuple):
         together = self.rows_per_pair * (lengths + PAIR_SPECIALS)
         return together + int(self.sentences) * (lengths + 2 * SENTENCE_SPECIALS)
 
-    def cost_of_pair(self, lengths: np.ndarray, longer: np.ndarray) -> np.ndarray:
-        """Counts the tokens that the rows of a pair take up: rows of their own are padded to the
-        longer sentence.
+    def parts_of_pair(self, lengths: np.ndarray, longer: np.ndarray) -> np.ndarray:
+        """Counts the tokens that the rows of a pair take up.
 
         Args:
             lengths: (n,) subwords of both sentences of each pair.
             longer: (n,) subwords of the longer sentence.
 
         Returns:
-            (n,) tokens.
+            (n, 2) tokens: of the rows of both sentences, and of the two rows of one sentence each,
+            which are padded to the longer one.
         """
         together = self.rows_per_pair * (lengths + PAIR_SPECIALS)
-        return together + int(self.sentences) * 2 * (longer + SENTENCE_SPECIALS)
+        separate = int(self.sentences) * 2 * (longer + SENTENCE_SPECIALS)
+        return np.stack([together, separate], axis=1)
+
+    def cost_of_pair(self, lengths: np.ndarray, longer: np.ndarray) -> np.ndarray:
+        """Returns (n,) the sum of ``parts_of_pair``."""
+        return self.parts_of_pair(lengths, longer).sum(axis=1, dtype=lengths.dtype)
 
     def cost_of_sentence(
         self, lengths: np.ndarray, specials: int = SENTENCE_SPECIALS

@@ -81,6 +81,17 @@ def test_rows_fit_into_the_limit_as_far_as_more_blocks_can_help(examples, needs)
     assert places(make.batch(examples, epoch=1, max_tokens=1)) == real
 
 
+@pytest.mark.parametrize("others", [True, False])
+def test_masked_pairs_and_their_sentences_in_rows_of_their_own_fit_into_the_limit(others):
+    """The longest pair and the longest sentence of a block may be of two pairs."""
+    make = collater(Needs(alignment=False, sentences=True, others=others))
+    for lengths in ([(5, 5), (2, 6)], [(5, 5), (2, 6), (9, 1), (6, 4)]):
+        members = [pair(n, [20] * a, [21] * b) for n, (a, b) in enumerate(lengths)]
+        limit = sum(a + b + 3 + 2 * (max(a, b) + 2) for a, b in lengths)
+        assert places(make.batch(members, epoch=1, max_tokens=limit)) == limit
+        assert len(make.batch(members, epoch=1)["blocks"]) == 1
+
+
 def test_a_row_that_may_have_two_segments_counts_one_more_token(block_price):
     block_price(64)
     lines = np.array([0, 3])
@@ -173,6 +184,19 @@ def test_candidates_are_the_sentences_of_the_batch_in_the_same_order(examples, n
             rows += zip(*(members[side * size : (side + 1) * size] for side in range(count)))
         own = [e for e in ordered if len(e.sentences) == count]
         assert rows == [tuple([0, *side, 2] for side in e.sentences) for e in own]
+
+
+def test_candidates_come_in_the_blocks_of_their_batch(examples):
+    make = collater(Needs(others=True))
+    limit = make.batch(examples, epoch=1)["ntokens"]
+    for max_tokens in (None, limit):
+        batch = make.batch(examples, 1, max_tokens)
+        found = make.candidates(examples, filler=False, max_tokens=max_tokens)
+        for name, parallel in (("pairs", True), ("others", False)):
+            own = [b for b in batch["blocks"] if b["parallel"] is parallel]
+            rows = [len(b["pair_widths"]) * b["pair_widths"][0] for b in own] if parallel else None
+            rows = rows or [len(b["sentences"]["tokens"]) for b in own]
+            assert [len(b["tokens"]) for b in found[name]["blocks"]] == rows
 
 
 def test_a_step_without_pairs_has_no_block_of_candidates():

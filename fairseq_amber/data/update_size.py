@@ -44,20 +44,19 @@ class UpdateSize(NamedTuple):
         Raises:
             ValueError: an update of ``tokens`` cannot hold the longest example.
         """
+        total = sum(map(len, draws))
         if self.micro_batches is not None:
             if limits.max_tokens is None and limits.max_sentences is not None:
                 examples = self.micro_batches * limits.max_sentences
-                return buckets_of_examples(_total(draws), examples, self.micro_batches, seed)
+                return buckets_of_examples(total, examples, self.micro_batches, seed)
             return buckets_of_tokens(draws, limits, self.micro_batches, seed)
         if self.tokens is not None:
             longest = max(int(one.levels[-1]) for one in draws)
-            per_update = max(1, min(-(-self.tokens // _BUCKET_TOKENS), self.tokens // longest))
+            if longest > self.tokens:
+                raise ValueError(f"an example of {longest} tokens exceeds {self.tokens}")
+            per_update = min(-(-self.tokens // _BUCKET_TOKENS), self.tokens // longest, total)
             share = BatchLimits(self.tokens // per_update)
             return buckets_of_tokens(draws, share, per_update, seed)
-        examples = int(self.examples or 0)
+        examples = min(int(self.examples or 0), total)
         per_update = max(1, examples // _BUCKET_EXAMPLES)
-        return buckets_of_examples(_total(draws), examples, per_update, seed)
-
-
-def _total(draws: Sequence[Draws]) -> int:
-    return sum(map(len, draws))
+        return buckets_of_examples(total, examples, per_update, seed)

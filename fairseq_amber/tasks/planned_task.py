@@ -116,10 +116,12 @@ class PlannedTask(FairseqTask):
         may exceed ``max_tokens``, if a single example does.
 
         Raises:
-            UserError: a training micro-batch cannot hold the longest example, ``--update-freq`` is
-                below 1, or the dataset has no usable example.
+            UserError: a training micro-batch cannot hold the longest example, ``--update-freq``,
+                ``--batch-size`` or ``--required-batch-size-multiple`` is below 1, or the dataset
+                has no usable example.
         """
         training = dataset is self.datasets.get(self.cfg.train_subset)
+        _check_sizes(max_sentences, required_batch_size_multiple, training)
         sources = self.epoch_sources(
             dataset, epoch=epoch, max_tokens=max_tokens, max_positions=max_positions
         )
@@ -188,6 +190,14 @@ def update_freq_of_epoch(update_freq: Any, epoch: int) -> int:
     if value < 1:
         raise UserError(f"--update-freq {value} is not 1 or more")
     return value
+
+
+def _check_sizes(max_sentences: int | None, multiple: int, training: bool) -> None:
+    """Raises UserError if a number of examples is below 1."""
+    batch_size = "--batch-size" if training else "--batch-size-valid"
+    for flag, value in ((batch_size, max_sentences), ("--required-batch-size-multiple", multiple)):
+        if value is not None and value < 1:
+            raise UserError(f"{flag} {value} is not 1 or more")
 
 
 def set_update_freq(cfg: Any, update_freq: int) -> None:

@@ -55,6 +55,20 @@ def test_an_update_has_exactly_so_many_examples(examples):
     assert np.diff(buckets.updates).max() <= max(1, examples // 16)
 
 
+@pytest.mark.parametrize("size", [UpdateSize(tokens=10**12), UpdateSize(examples=10**12)])
+def test_an_update_may_be_larger_than_the_epoch(size):
+    draws = all_drawn(SETTINGS["several unequal ones, many pairs"].sources())
+    buckets = size.buckets(draws, BatchLimits(30), (1, 1))
+    assert len(buckets.updates) == 2 and buckets.ends[-1] == sum(map(len, draws))
+
+
+def test_an_update_that_cannot_hold_the_longest_example():
+    draws = all_drawn(sources_of([[9, 70], [8]], [False, True]))
+    with pytest.raises(ValueError, match="an example of 70 tokens exceeds 69"):
+        UpdateSize(tokens=69).buckets(draws, BatchLimits(), (1, 1))
+    UpdateSize(tokens=70).buckets(draws, BatchLimits(), (1, 1))
+
+
 def test_which_sizes_do_not_depend_on_the_micro_batches():
     assert not UpdateSize(micro_batches=3).direct
     assert UpdateSize(tokens=9).direct and UpdateSize(examples=9).direct

@@ -67,6 +67,18 @@ def test_the_size_of_an_update_and_its_number_of_steps(make_task, size, given):
         plan(make_task(update_freq=one, **{size: 900}))
 
 
+@pytest.mark.parametrize("size", [{}, {"update_tokens": 900}, {"update_examples": 9}])
+@pytest.mark.parametrize("value", [0, -1])
+def test_numbers_of_examples_that_are_no_numbers(make_task, size, value):
+    task = make_task(**size)
+    for split, flag in (("train", "--batch-size"), ("valid", "--batch-size-valid")):
+        for max_tokens in (None, 900):
+            with ends_with(f"{flag} {value} is not 1 or more"):
+                plan(task, split, max_tokens=max_tokens, max_sentences=value)
+        with ends_with(f"--required-batch-size-multiple {value} is not 1 or more"):
+            plan(task, split, required_batch_size_multiple=value)
+
+
 def test_updates_smaller_than_an_example(make_task):
     task = make_task()
     task.load_dataset("train")

@@ -26,6 +26,7 @@ from typing import Callable
 
 import numpy as np
 import torch
+from published import publish
 
 from fairseq_amber.files.parallel_text import read_parallel
 from fairseq_amber.inference.encoder import Encoder
@@ -210,10 +211,7 @@ def main() -> None:
     for method in METHODS if args.method is None else [args.method]:
         lines.append(measure(args, encoder, method, pairs))
     text = "\n".join(lines)
-    print(text)
-    if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text(text + "\n", encoding="utf-8")
+    publish(text, args.output)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import fairseq
 import numpy as np
 import torch
 from fairseq.data import Dictionary
+from published import publish
 from stock_training import stock_criterion, stock_model, stock_sample, stock_targets
 
 import fairseq_amber  # noqa: F401  (registers the plugin)
@@ -71,10 +72,7 @@ def main() -> None:
             if turn >= args.warmup:
                 times[name].append(seconds)
     report = table(args, times)
-    print(report)
-    if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text(report + "\n", encoding="utf-8")
+    publish(report, args.output)
 
 
 def arguments() -> argparse.Namespace:

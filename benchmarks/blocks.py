@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from amber_step import collater, model_of, optimizer_of
 from fairseq.data import Dictionary
+from published import publish
 
 import fairseq_amber  # noqa: F401  (registers the plugin)
 from fairseq_amber.criterions.amber import AmberCriterion, AmberCriterionConfig
@@ -71,12 +72,10 @@ def main() -> None:
 
     ways = [("one block for each kind", ONE_BLOCK, False)]
     ways += [(f"blocks at {price} tokens", price, False) for price in PRICES]
-    ways += [("kinds in micro-batches of their own, blocks at 32 tokens", 32, True)]
+    price = blocks.BLOCK_TOKENS
+    ways += [(f"kinds in micro-batches of their own, blocks at {price} tokens", price, True)]
     report = table(args, ways, measured(args, ways, updates, samples, step))
-    print(report)
-    if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text(report + "\n", encoding="utf-8")
+    publish(report, args.output)
 
 
 def arguments() -> argparse.Namespace:

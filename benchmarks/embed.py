@@ -24,6 +24,7 @@ from typing import Callable
 
 import numpy as np
 import torch
+from published import publish
 
 from fairseq_amber.data.layout import SENTENCE_SPECIALS, Specials, pad_rows, sentence_row
 from fairseq_amber.inference.embedding.corpus_vectors import VectorSettings, embed_text
@@ -147,10 +148,7 @@ def main() -> None:
             for name, route in routes.items():
                 times[name].append(seconds(route, encoder.device))
     text = table(args, encoder, lines, times)
-    print(text)
-    if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text(text + "\n", encoding="utf-8")
+    publish(text, args.output)
 
 
 if __name__ == "__main__":

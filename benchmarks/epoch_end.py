@@ -24,6 +24,7 @@ import fairseq  # noqa: F401  (first, so that the plugin registers itself)
 import numpy as np
 import torch
 from fairseq.data import ListDataset, iterators
+from published import publish
 
 from fairseq_amber.data.plan import EpochPlan, Updates
 from fairseq_amber.data.plan_iterator import PlanIterator
@@ -101,9 +102,7 @@ def main() -> None:
         medians = [statistics.median(found[route, n]) for n in args.workers]
         lines.append(f"| {route} | {' | '.join(f'{m:.2f}' for m in medians)} |")
     text = "\n".join(lines)
-    print(text)
-    if args.output:
-        args.output.write_text(text + "\n", encoding="utf-8")
+    publish(text, args.output)
 
 
 if __name__ == "__main__":

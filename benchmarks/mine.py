@@ -34,6 +34,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from published import publish
 
 CHUNK = 16384
 NOISE = 0.45
@@ -188,10 +189,7 @@ def main() -> None:
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             results[route] = json.loads(done.stdout.splitlines()[-1])
     text = table(results, args)
-    print(text)
-    if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text(text + "\n", encoding="utf-8")
+    publish(text, args.output)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from typing import Callable, Iterator
 
 import ot
 import torch
+from published import publish
 from transport_solvers import (
     BATCH,
     DIVERGENCE,
@@ -62,10 +63,7 @@ def main() -> None:
         parts.append(size_table(args, other_sizes))
     parts.append(share_table(args))
     report = "\n\n".join(parts)
-    print(report)
-    if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text(report + "\n", encoding="utf-8")
+    publish(report, args.output)
 
 
 def arguments() -> argparse.Namespace:

@@ -32,6 +32,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
+from published import publish
 
 LANGUAGES = ("ar", "de", "fi", "fr", "ja", "ru", "sw", "tr")
 LONGEST = 512
@@ -230,10 +231,7 @@ def main() -> None:
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             results[route] = json.loads(done.stdout.splitlines()[-1])
     text = table(results, args.pairs, args.max_tokens)
-    print(text)
-    if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text(text + "\n", encoding="utf-8")
+    publish(text, args.output)
 
 
 if __name__ == "__main__":

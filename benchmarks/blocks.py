@@ -107,7 +107,7 @@ def updates_of(args, needs) -> list[list[Example]]:
             second = (first * rng.lognormal(0, 0.15, EXAMPLES)).clip(3, 120)
             lengths = np.stack([first, second] if parallel else [first]).astype(int)
             costs = (
-                needs.cost_of_pair(lengths.sum(axis=0), lengths.max(axis=0))
+                needs.parts_of_pair(lengths.sum(axis=0), lengths.max(axis=0)).sum(axis=1)
                 if parallel
                 else needs.cost_of_sentence(lengths[0])
             )

@@ -111,10 +111,6 @@ class Needs(NamedTuple):
         separate = int(self.sentences) * 2 * (longer + SENTENCE_SPECIALS)
         return np.stack([together, separate], axis=1)
 
-    def cost_of_pair(self, lengths: np.ndarray, longer: np.ndarray) -> np.ndarray:
-        """Returns (n,) the sum of ``parts_of_pair``."""
-        return self.parts_of_pair(lengths, longer).sum(axis=1, dtype=lengths.dtype)
-
     def cost_of_sentence(
         self, lengths: np.ndarray, specials: int = SENTENCE_SPECIALS
     ) -> np.ndarray:

@@ -51,8 +51,9 @@ def test_a_pair_costs_the_places_of_its_rows_of_which_the_own_ones_are_padded_to
     lengths, longer = (
         np.array([of(len(x), len(y)) for x, y in pairs]) for of in (int.__add__, max)
     )
-    assert needs.cost_of_pair(lengths, longer).tolist() == expected
-    even = needs.tokens_of_pair(lengths) == needs.cost_of_pair(lengths, longer)
+    costs = needs.parts_of_pair(lengths, longer).sum(axis=1)
+    assert costs.tolist() == expected
+    even = needs.tokens_of_pair(lengths) == costs
     assert even.all() == (not needs.sentences)
 
 

@@ -66,9 +66,10 @@ if [ -z "$TUNE" ] && [ -n "$RAW" ]; then
   TUNE=$DATA-tune
   [ -e "$TUNE/dict.txt" ] || {
     mkdir -p "$OUT/raw-tune"
-    for side in "$RAW"/train.*-*.*; do # lines from all over the text
-      step=$((($(wc -l <"$side") + TUNE_PAIRS - 1) / TUNE_PAIRS))
-      awk -v step="$step" 'NR % step == 0' "$side" >"$OUT/raw-tune/${side##*/}"
+    for side in "$RAW"/train.*-*.*; do # that many lines, spread evenly over the text
+      awk -v wanted="$TUNE_PAIRS" -v lines="$(awk 'END { print NR }' "$side")" '
+        wanted >= lines || int(NR * wanted / lines) > int((NR - 1) * wanted / lines)' \
+        "$side" >"$OUT/raw-tune/${side##*/}"
     done
     fairseq-amber prepare "$OUT/raw-tune" "$TUNE" --sentencepiece "$DATA/sentencepiece.bpe.model" \
       --dict "$DATA/dict.txt"

@@ -21,6 +21,7 @@ from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.models.layer_number import layer_number
 from fairseq_amber.objectives.masked_lm import masked_lm_loss
+from fairseq_amber.objectives.precision import at_least_fp32
 from fairseq_amber.objectives.sentence_alignment import POOLINGS
 from fairseq_amber.objectives.word_alignment import attention_symmetry_loss
 
@@ -180,7 +181,7 @@ class AmberCriterion(TermsCriterion):
         def empty() -> torch.Tensor:
             trained = self.task.model
             dim = trained.encoder.sentence_encoder.embed_tokens.embedding_dim
-            return empty_vectors(trained.parameters(), dim).float()
+            return at_least_fp32(empty_vectors(trained.parameters(), dim))
 
         others = []
         if self.cfg.sa_negatives == "all":

@@ -29,6 +29,7 @@ from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.errors import UserError, exit_clearly, warn
 from fairseq_amber.models.layer_number import layer_number
 from fairseq_amber.objectives.masked_lm import masked_lm_loss
+from fairseq_amber.objectives.precision import at_least_fp32
 from fairseq_amber.objectives.sentence_alignment import POOLINGS
 
 
@@ -205,11 +206,12 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
             vectors = self.pool(states, sentences["mask"])
             if self.projection is None:
                 return vectors
-            return self.projection(vectors.to(self.projection.weight.dtype)).float()
+            vectors = vectors.to(self.projection.weight.dtype)
+            return at_least_fp32(self.projection(vectors))
 
         def empty() -> torch.Tensor:
             weights = [*self.task.model.parameters(), *self.parameters()]
-            return empty_vectors(weights, self.dim).float()
+            return at_least_fp32(empty_vectors(weights, self.dim))
 
         blocks = [block["sentences"] for block in sample["blocks"] if block["parallel"]]
         if self.training and self.past is not None:

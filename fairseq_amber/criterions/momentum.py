@@ -18,6 +18,7 @@ from torch import nn
 from fairseq_amber.criterions.pairs import Pairs, key_rows
 from fairseq_amber.criterions.unread_parameters import cut_above
 from fairseq_amber.criterions.update_pairs import Choice, Encode, ignored
+from fairseq_amber.objectives.precision import at_least_fp32
 
 Pool = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -91,13 +92,16 @@ class MomentumEncoder(FullPrecision):
             dtype: the data type of the trained model, in which the states are computed.
 
         Returns:
-            (n, D) sentence vectors in fp32.
+            (n, D) sentence vectors, in fp32 or fp64.
         """
         halved = dtype in (torch.float16, torch.bfloat16)
         with torch.autocast(tokens.device.type, dtype) if halved else contextlib.nullcontext():
             states, _ = self.model(tokens, features_only=True)
             vectors = self.pool(states, mask)
-            return (vectors if self.projection is None else self.projection(vectors)).float()
+            if self.projection is not None:
+                weight = next(self.projection.buffers())
+                vectors = self.projection(vectors.to(weight.dtype))
+            return at_least_fp32(vectors)
 
     def get_extra_state(self) -> dict[str, bool]:
         """Returns what a checkpoint keeps beside the buffers."""

@@ -18,8 +18,8 @@ class Pairs(NamedTuple):
     A monolingual sentence that is a candidate is a pair with itself, which is no anchor.
 
     Attributes:
-        sources: (n, D) fp32 vectors of the sources.
-        targets: (n, D) fp32 vectors of the targets.
+        sources: (n, D) vectors of the sources, in fp32 or fp64.
+        targets: (n, D) vectors of the targets, in fp32 or fp64.
         keys: (n, 3) int64: a fingerprint of the source, a fingerprint of the target, and 1 plus the
             number of the corpus for a pair that counts, or 0 for padding and fillers.
     """

@@ -112,7 +112,7 @@ def transport_losses(
     else:
         cost, largest = squared_euclidean_cost(source, target, valid), 1.0
     if cfg.ot_position_weight:
-        cost = cost + cfg.ot_position_weight * position_cost(*masks)
+        cost = cost + cfg.ot_position_weight * position_cost(*masks, cost.dtype)
         largest += cfg.ot_position_weight
     if cfg.ot_solver == "exact":
         return exact_transport(cost, *weights).cost

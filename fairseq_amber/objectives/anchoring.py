@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import torch
 
+from fairseq_amber.objectives.precision import at_least_fp32
+
 
 def anchoring_loss(states: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
     """Computes ``|c_i - c0_i|_2^2``, the squared distance of each token's state from its initial
@@ -18,7 +20,7 @@ def anchoring_loss(states: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
         initial: (..., D) states of the same tokens in the initial model, as constants.
 
     Returns:
-        (...) distances, in fp32 or, if ``states`` are fp64, in fp64.
+        (...) distances, in fp32 or, if either side is fp64, in fp64.
     """
-    states = states if states.dtype == torch.float64 else states.float()
-    return (states - initial.detach().to(states)).square().sum(dim=-1)
+    states, initial = at_least_fp32(states, initial.detach())
+    return (states - initial).square().sum(dim=-1)

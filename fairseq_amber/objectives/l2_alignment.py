@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import torch
 
+from fairseq_amber.objectives.precision import at_least_fp32
+
 
 def linked_distance(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """Computes ``|x_i - y_i|_2^2``, the squared distance between linked words. Both sides receive a
@@ -17,8 +19,7 @@ def linked_distance(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         second: (M, D) states of the words that they are linked with.
 
     Returns:
-        (M,) distances, in fp32 or, if both sides are fp64, in fp64.
+        (M,) distances, in fp32 or, if either side is fp64, in fp64.
     """
-    if first.dtype != torch.float64 or second.dtype != torch.float64:
-        first, second = first.float(), second.float()
+    first, second = at_least_fp32(first, second)
     return (first - second).square().sum(dim=-1)

@@ -11,17 +11,20 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from fairseq_amber.objectives.precision import at_least_fp32
+
 
 def masked_lm_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Computes the negative log-likelihood of the original tokens, in nats.
 
-    ``loss[m] = -log softmax(logits[m])[targets[m]]``, always computed in fp32.
+    ``loss[m] = -log softmax(logits[m])[targets[m]]``.
 
     Args:
         logits: (M, V) scores of the predicted tokens.
         targets: (M,) int64 original tokens.
 
     Returns:
-        (M,) fp32 losses; empty, but differentiable, when M is 0.
+        (M,) losses, in fp32 or, if ``logits`` are fp64, in fp64; empty, but differentiable, when M
+        is 0.
     """
-    return F.cross_entropy(logits.float(), targets, reduction="none")
+    return F.cross_entropy(at_least_fp32(logits), targets, reduction="none")

@@ -3,13 +3,16 @@
 This is the objective SA of AMBER (arXiv 2010.07972), section 2. With a temperature and normalised
 vectors, it is InfoNCE (van den Oord et al. 2018, arXiv 1807.03748, equation 4).
 
-Shapes: B anchors, N candidates, T tokens, D dimensions.
+Shapes: B anchors, N candidates, T tokens, D dimensions. Results are fp32, or fp64 where an
+input is.
 """
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+
+from fairseq_amber.objectives.precision import at_least_fp32
 
 
 def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -20,9 +23,9 @@ def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         mask: (B, T) bool, True where a token counts.
 
     Returns:
-        (B, D) sentence vectors in fp32; zeros where no token counts.
+        (B, D) sentence vectors; zeros where no token counts.
     """
-    total = states.float().masked_fill(~mask.unsqueeze(2), 0.0).sum(dim=1)  # (B, D)
+    total = at_least_fp32(states).masked_fill(~mask.unsqueeze(2), 0.0).sum(dim=1)  # (B, D)
     return total / mask.sum(dim=1, keepdim=True).clamp(min=1)
 
 
@@ -34,9 +37,9 @@ def first_state(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         mask: unused; ``mean_pool`` needs it.
 
     Returns:
-        (B, D) sentence vectors in fp32.
+        (B, D) sentence vectors.
     """
-    return states[:, 0].float()
+    return at_least_fp32(states[:, 0])
 
 
 # How the states of a sentence become one vector.
@@ -67,7 +70,7 @@ def contrastive_loss(
             it is padding or the same sentence again. The positive of an anchor always counts.
 
     Returns:
-        (B,) fp32 losses.
+        (B,) losses.
     """
     scores = similarities(anchors, candidates, normalize=normalize) / temperature
     return selection_loss(scores, positives, ignore)
@@ -84,11 +87,10 @@ def selection_loss(
         ignore: (B, N) bool, as in ``contrastive_loss``.
 
     Returns:
-        (B,) fp32 losses, in nats.
+        (B,) losses, in nats.
     """
-    return F.cross_entropy(
-        _eligible(scores.float(), positives, ignore), positives, reduction="none"
-    )
+    eligible = _eligible(at_least_fp32(scores), positives, ignore)
+    return F.cross_entropy(eligible, positives, reduction="none")
 
 
 def is_selected(
@@ -122,8 +124,8 @@ def _eligible(
 def similarities(
     anchors: torch.Tensor, candidates: torch.Tensor, *, normalize: bool = False
 ) -> torch.Tensor:
-    """Computes dot products, or cosines with ``normalize``: (B, D), (N, D) -> (B, N) in fp32."""
-    anchors, candidates = anchors.float(), candidates.float()
+    """Computes dot products, or cosines with ``normalize``: (B, D), (N, D) -> (B, N)."""
+    anchors, candidates = at_least_fp32(anchors, candidates)
     if normalize:
         anchors, candidates = F.normalize(anchors, dim=1), F.normalize(candidates, dim=1)
     with torch.autocast(anchors.device.type, enabled=False):

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import torch
 
+from fairseq_amber.objectives.precision import at_least_fp32
+
 
 def attention_symmetry_loss(
     source_to_target: torch.Tensor,
@@ -32,11 +34,12 @@ def attention_symmetry_loss(
         target_mask: (B, T) bool, True where a target token counts.
 
     Returns:
-        (B,) fp32 losses, without unit. A pair that has no counting token on one side has trace 0,
-        hence loss 1 and no gradient.
+        (B,) losses, without unit, in fp32 or, if a map is fp64, in fp64. A pair that has no
+        counting token on one side has trace 0, hence loss 1 and no gradient.
     """
     pairs = source_mask.unsqueeze(2) & target_mask.unsqueeze(1)  # (B, S, T)
-    agreement = source_to_target.float() * target_to_source.float().transpose(2, 3)  # (B, H, S, T)
+    source_to_target, target_to_source = at_least_fp32(source_to_target, target_to_source)
+    agreement = source_to_target * target_to_source.transpose(2, 3)  # (B, H, S, T)
     # Masking, unlike multiplication by 0, also removes NaN and infinity from the padding.
     trace = agreement.masked_fill(~pairs.unsqueeze(1), 0.0).sum(dim=(2, 3))  # (B, H)
     shorter = torch.minimum(source_mask.sum(dim=1), target_mask.sum(dim=1)).clamp(min=1)

@@ -13,4 +13,4 @@ def test_anchoring_loss_is_the_squared_distance_and_moves_the_trained_states_alo
     loss.sum().backward()
     torch.testing.assert_close(x.grad, 2 * (x - initial).detach())
     assert initial.grad is None
-    assert anchoring_loss(x.bfloat16(), initial).dtype == torch.float32
+    assert anchoring_loss(x.bfloat16(), initial.float()).dtype == torch.float32

@@ -13,6 +13,8 @@ from typing import Any, List, Tuple
 
 import torch
 
+from fairseq_amber.objectives.precision import at_least_fp32
+
 
 def cosine_cost(
     x: torch.Tensor, y: torch.Tensor, valid: torch.Tensor | None = None
@@ -31,13 +33,14 @@ def cosine_cost(
         (B, S, T) costs.
     """
     with torch.autocast(x.device.type, enabled=False):
-        return _Cosine.apply(_precise(x), _precise(y), _blocks(x, y, valid))
+        return _Cosine.apply(*at_least_fp32(x, y), _blocks(x, y, valid))
 
 
 def squared_euclidean_cost(x: torch.Tensor, y: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     """Computes the scaled squared Euclidean distance ``|x_i - y_j|^2 / m``, in [0, 1].
 
-    The constant m is the largest squared distance or squared norm of the valid points of a problem.
+    The constant m is the largest squared distance or squared norm of the valid points of a problem;
+    it is a constant in the gradient too.
     The norms keep the gradient bounded where all points are close to each other.
 
     Args:
@@ -49,7 +52,7 @@ def squared_euclidean_cost(x: torch.Tensor, y: torch.Tensor, valid: torch.Tensor
         (B, S, T) costs; 0 where a point does not count.
     """
     with torch.autocast(x.device.type, enabled=False):
-        x, y = _precise(x), _precise(y)
+        x, y = at_least_fp32(x, y)
         inside = valid.any(dim=2, keepdim=True), valid.any(dim=1).unsqueeze(2)
         kept = [z.detach().masked_fill(~mask, 0) for z, mask in zip((x, y), inside)]
         sizes = [z.square().sum(dim=2).amax(dim=1) for z in kept]
@@ -63,7 +66,9 @@ def squared_euclidean_cost(x: torch.Tensor, y: torch.Tensor, valid: torch.Tensor
         return squares / largest.clamp_min(torch.finfo(squares.dtype).tiny)[:, None, None]
 
 
-def position_cost(source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
+def position_cost(
+    source_mask: torch.Tensor, target_mask: torch.Tensor, dtype: torch.dtype = torch.float32
+) -> torch.Tensor:
     """Computes the distance ``|i / S - j / T|`` between the relative positions of the points'
     middles.
 
@@ -72,22 +77,19 @@ def position_cost(source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch
     Args:
         source_mask: (B, S) bool, True where a source point counts.
         target_mask: (B, T) bool, True where a target point counts.
+        dtype: the data type of the costs.
 
     Returns:
         (B, S, T) costs.
     """
-    return (_places(source_mask)[:, :, None] - _places(target_mask)[:, None, :]).abs()
+    source, target = _places(source_mask, dtype), _places(target_mask, dtype)
+    return (source[:, :, None] - target[:, None, :]).abs()
 
 
-def _places(mask: torch.Tensor) -> torch.Tensor:
+def _places(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Computes the relative positions of points: (B, N) bool -> (B, N) in (0, 1)."""
     count = mask.sum(dim=1, keepdim=True).clamp_min(1)
-    return (mask.cumsum(dim=1) - 0.5) / count
-
-
-def _precise(states: torch.Tensor) -> torch.Tensor:
-    """Converts (B, N, D) states in half precision to fp32."""
-    return states if states.dtype == torch.float64 else states.float()
+    return (mask.cumsum(dim=1).to(dtype) - 0.5) / count
 
 
 Blocks = List[Tuple[slice, int, int]]

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from fairseq_amber.objectives.optimal_transport.divergence_solver import Settings, Solved, solve
+from fairseq_amber.objectives.precision import at_least_fp32
 
 _PROBLEMS_AT_ONCE = 8  # on a CPU, whose cache holds no more
 
@@ -52,7 +53,7 @@ def sinkhorn_divergence(
         debias: subtract ``OT(a, a) / 2`` and ``OT(b, b) / 2``.
 
     Returns:
-        (B,) values, in fp32 or, if ``x`` is fp64, in fp64.
+        (B,) values, in fp32 or, if points of either side are fp64, in fp64.
 
     Raises:
         ValueError: a setting is out of its range.
@@ -64,8 +65,9 @@ def sinkhorn_divergence(
     if not 0 < scaling < 1:
         raise ValueError(f"scaling {scaling} is not between 0 and 1")
     with torch.autocast(x.device.type, enabled=False):
+        x, y = at_least_fp32(x, y)
         value = _Divergence.apply(x, y, x_weights, y_weights, p, blur, scaling, debias)
-        return value if x.dtype == torch.float64 else value.float()
+        return value.to(x.dtype)
 
 
 class _Divergence(torch.autograd.Function):

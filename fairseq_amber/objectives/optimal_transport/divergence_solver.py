@@ -13,6 +13,8 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
+from fairseq_amber.objectives.precision import at_least_fp32
+
 # The annealing of a GPU, whose host does not read the diameters, allows diameter / blur up to 2^22.
 # Beyond this, the rounding error even of fp64 costs exceeds the temperature.
 _LARGEST_ANNEALING = 22 * math.log(2)
@@ -117,7 +119,7 @@ class _Side(NamedTuple):
     @classmethod
     def of(cls, points: torch.Tensor, weights: torch.Tensor) -> _Side:
         """Makes a side from (B, N, D) points and (B, N) weights."""
-        points = points if points.dtype == torch.float64 else points.float()
+        points = at_least_fp32(points)
         valid = (weights > 0).unsqueeze(2)
         count = valid.sum(dim=1, keepdim=True).clamp_min(1)
         points = points.masked_fill(~valid, 0)

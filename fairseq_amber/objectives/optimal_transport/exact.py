@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from fairseq_amber.objectives.optimal_transport.sinkhorn import Transport, transported
+from fairseq_amber.objectives.precision import at_least_fp32
 
 
 def exact_transport(
@@ -30,7 +31,7 @@ def exact_transport(
     import ot
 
     with torch.autocast(cost.device.type, enabled=False):
-        cost = cost.float() if cost.dtype in (torch.float16, torch.bfloat16) else cost
+        cost = at_least_fp32(cost)
         costs, a, b = (
             tensor.detach().double().cpu().numpy()
             for tensor in (cost, source_weights, target_weights)

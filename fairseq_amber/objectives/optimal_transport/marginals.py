@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import torch
 
+from fairseq_amber.objectives.precision import at_least_fp32
 
-def uniform_weights(mask: torch.Tensor) -> torch.Tensor:
-    """Gives equal weights to the points that count: (B, N) bool -> (B, N) fp32."""
-    return _normalized(mask.float())
+
+def uniform_weights(mask: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Gives equal weights to the points that count: (B, N) bool -> (B, N) in ``dtype``."""
+    return _normalized(mask.to(dtype))
 
 
 def norm_weights(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -20,9 +22,9 @@ def norm_weights(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         mask: (B, N) bool, True where a point counts.
 
     Returns:
-        (B, N) weights in fp32.
+        (B, N) weights, in fp32 or, if ``states`` are fp64, in fp64.
     """
-    return _normalized(states.detach().float().norm(dim=2) * mask)
+    return _normalized(at_least_fp32(states.detach()).norm(dim=2) * mask)
 
 
 def _normalized(weights: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,7 @@ import torch
 
 from fairseq_amber.objectives.optimal_transport import triton_kernel
 from fairseq_amber.objectives.optimal_transport.domains import Exponential, Logarithmic
+from fairseq_amber.objectives.precision import at_least_fp32
 
 # Up to this cost / epsilon, all numbers of the iterations in the exponential domain stay normal.
 # The backward pass through the iterations squares sums, so that its limit is lower.
@@ -86,7 +87,7 @@ def sinkhorn(
     _check(epsilon, iterations, reach, mass, gradient, kernel)
     settings = _Settings(epsilon, iterations, tolerance, reach, mass)
     with torch.autocast(cost.device.type, enabled=False):
-        cost = cost if cost.dtype == torch.float64 else cost.float()
+        cost = at_least_fp32(cost)
         a, b = source_weights.to(cost), target_weights.to(cost)
         unrolled = gradient == "unrolled" and torch.is_grad_enabled()
         with torch.set_grad_enabled(unrolled):

@@ -12,3 +12,9 @@ def test_weights_sum_to_one_over_what_counts():
     weights = norm_weights(x, mask)
     assert weights.tolist() == [[0.25, 0.75, 0], [0, 0, 0]]
     assert not weights.requires_grad
+
+
+def test_weights_keep_double_precision():
+    mask = torch.tensor([[True, True, True]])
+    assert uniform_weights(mask, torch.float64).tolist() == [[1 / 3] * 3]
+    assert norm_weights(torch.ones(1, 3, 2, dtype=torch.float64), mask).tolist() == [[1 / 3] * 3]

@@ -92,7 +92,7 @@ def test_two_processes_on_cpu_train_and_resume(data_folder, tmp_path, backend, s
     [
         "--bf16",
         "--bf16 --memory-efficient-bf16",
-        "--checkpoint-activations --whole-word-masking --pair-positions reset --dropout 0.1",
+        "--checkpoint-activations --whole-word-masking --pair-positions xlm --dropout 0.1",
     ],
 )
 def test_precision_memory_and_layout(word_folder, tmp_path, flags):

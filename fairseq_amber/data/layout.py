@@ -8,13 +8,15 @@ Shapes: B pairs, R rows, T tokens of the longest row, L tokens of the longest se
 
 from __future__ import annotations
 
-from typing import NamedTuple, Sequence
+from typing import Any, Mapping, NamedTuple, Sequence
 
 import numpy as np
 import torch
 
 SENTENCE_SPECIALS = 2  # <s> x </s>
 PAIR_SPECIALS = 3  # <s> x </s> y </s>
+PAIR_POSITIONS = ("continuous", "xlm", "restart")
+_FORMER_NAMES = {"reset": "restart"}  # in the settings of checkpoints of version 0.2.0
 
 
 class Specials(NamedTuple):
@@ -143,8 +145,60 @@ def pair_segments(prefix_lengths: torch.Tensor, width: int) -> torch.Tensor:
     return (torch.arange(width) >= prefix_lengths.unsqueeze(1)).long()
 
 
-def reset_positions(prefix_lengths: torch.Tensor, width: int) -> torch.Tensor:
-    """Returns (R, width) int64, XLM's positions of pairs (Conneau and Lample 2019, arXiv
-    1901.07291), which start from 0 again at the second sentence."""
-    index = torch.arange(width)
-    return index - pair_segments(prefix_lengths, width) * prefix_lengths.unsqueeze(1)
+class PairMarks(NamedTuple):
+    """How a model tells the two parts of a row ``<s> x </s> y </s>`` apart.
+
+    Attributes:
+        segments: by BERT's token types, if the model has them.
+        positions: one of ``PAIR_POSITIONS``; ``second_positions`` explains them.
+    """
+
+    segments: bool = True
+    positions: str = "continuous"
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> PairMarks:
+        """Reads the marks from the flags of a task by name, by default BERT's."""
+        positions = str(values.get("pair_positions") or "continuous")
+        return cls(
+            (values.get("pair_segments") or "auto") == "auto",
+            _FORMER_NAMES.get(positions, positions),
+        )
+
+    def inputs(self, prefix_lengths: torch.Tensor, width: int) -> dict[str, torch.Tensor]:
+        """Makes the arguments ``segments`` and ``positions`` of the model, (R, width) int64 each,
+        as far as they are not its defaults.
+
+        Args:
+            prefix_lengths: (R,) int64 tokens of a row's first part, special tokens included.
+            width: the length T of the rows.
+        """
+        found = {}
+        if self.segments:
+            found["segments"] = pair_segments(prefix_lengths, width)
+        if self.positions != "continuous":
+            found["positions"] = second_positions(prefix_lengths, width, self.positions)
+        return found
+
+
+def second_positions(prefix_lengths: torch.Tensor, width: int, choice: str) -> torch.Tensor:
+    """Computes positions that count anew at the second part of a row.
+
+    ``xlm`` gives the first token of y position 1, which it also has in ``<s> y </s>``. These are
+    the positions of XLM's translation language modelling (Conneau and Lample 2019, arXiv
+    1901.07291, section 3.3): its ``concat_batches(reset_positions=True)`` joins the rows ``</s> x
+    </s>`` and ``</s> y </s>``, each with positions from 0. Here y has no opening token, so that no
+    token of the second part has position 0. The ``</s>`` of x keeps its own position. ``restart``
+    gives the first token of y position 0.
+
+    Args:
+        prefix_lengths: (R,) int64 tokens of a row's first part, special tokens included.
+        width: the length T of the rows.
+        choice: ``xlm`` or ``restart``.
+
+    Returns:
+        (R, width) int64.
+    """
+    start = {"xlm": 1, "restart": 0}[choice]
+    back = prefix_lengths.unsqueeze(1) - start
+    return torch.arange(width) - pair_segments(prefix_lengths, width) * back

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairseq_amber.data.finetuning.task_folder import SPLITS, TaskFolder
+from fairseq_amber.data.layout import PAIR_POSITIONS
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.results import Result
 from fairseq_amber.files.tables import plain_table
@@ -69,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--pair-positions",
-        choices=("continuous", "reset"),
+        choices=PAIR_POSITIONS,
         help="pairs and QA: positions of a row's second part" + _OF_TRAINING,
     )
     parser.add_argument(

@@ -34,7 +34,7 @@ import torch
 from torch import Tensor
 
 from fairseq_amber.data.batches_by_length import distinct
-from fairseq_amber.data.layout import SENTENCE_SPECIALS, sentence_row
+from fairseq_amber.data.layout import SENTENCE_SPECIALS, PairMarks, sentence_row
 from fairseq_amber.errors import UserError, warn
 from fairseq_amber.inference.checkpoint import find_device, load_model
 from fairseq_amber.inference.token_encoder import TokenEncoder
@@ -55,9 +55,16 @@ class Encoder(TokenEncoder):
             result.
     """
 
-    def __init__(self, model: Any, dictionary: Any, data: Path, config: dict[str, Any]):
+    def __init__(
+        self,
+        model: Any,
+        dictionary: Any,
+        data: Path,
+        config: dict[str, Any],
+        marks: PairMarks | None = None,
+    ):
         """Wraps a model in evaluation mode; ``Encoder.load`` reads one from a checkpoint."""
-        super().__init__(model, dictionary)
+        super().__init__(model, dictionary, marks)
         self.data = data
         self.config = config
 
@@ -93,7 +100,8 @@ class Encoder(TokenEncoder):
             loaded = load_model(checkpoint, data=data, reinitialize=reinitialize)
         model = loaded.model.to(where, getattr(torch, dtype))
         config = loaded.config if dtype == "float32" else {**loaded.config, "dtype": dtype}
-        encoder = cls(model, loaded.dictionary, loaded.data, config)
+        marks = PairMarks.of(vars(loaded.task_settings))
+        encoder = cls(model, loaded.dictionary, loaded.data, config, marks)
         if dtype != "float32":
             encoder._try_dtype(dtype)
         return encoder

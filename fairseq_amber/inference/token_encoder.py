@@ -15,6 +15,7 @@ from fairseq_amber.data.batches_by_length import batches_by_length
 from fairseq_amber.data.layout import (
     PAIR_SPECIALS,
     SENTENCE_SPECIALS,
+    PairMarks,
     Specials,
     alignment_rows,
     attention_maps,
@@ -72,9 +73,16 @@ class TokenEncoder:
         max_tokens: length of the longest row that the model takes, special tokens included.
     """
 
-    def __init__(self, model: Any, dictionary: Any):
-        """Wraps an ``AmberModel`` and the fairseq ``Dictionary`` that it was trained with."""
+    def __init__(self, model: Any, dictionary: Any, marks: PairMarks | None = None):
+        """Wraps a model.
+
+        Args:
+            model: an ``AmberModel``.
+            dictionary: the fairseq ``Dictionary`` that it was trained with.
+            marks: how it was trained to tell the two sentences of a row apart, by default as BERT.
+        """
         self._model = model
+        self._marks = marks or PairMarks()
         self._device = next(model.parameters()).device
         self._specials = Specials.of(dictionary)
         self.dictionary = dictionary
@@ -192,7 +200,7 @@ class TokenEncoder:
         """Computes attention maps of one batch of sentence pairs, in both directions.
 
         The attention masks are those of AMBER's word alignment objective: in a row [x;y], x attends
-        to x alone, and y to both.
+        to x alone, and y to both. The positions and token types are those of the training.
 
         Args:
             sources: B arrays of token ids without special tokens; ``fit_pair`` says how many of
@@ -200,8 +208,11 @@ class TokenEncoder:
             targets: B arrays of token ids without special tokens.
         """
         layout = alignment_rows(sources, targets, self._specials)
+        tokens = pad_rows(layout.rows, self._specials.pad)
+        marks = self._marks.inputs(layout.prefix_lengths, tokens.size(1))
         _, extra = self._model(
-            pad_rows(layout.rows, self._specials.pad).to(self._device),
+            tokens.to(self._device),
+            **{name: values.to(self._device) for name, values in marks.items()},
             prefix_lengths=layout.prefix_lengths.to(self._device),
             cross=(layout.queries.to(self._device), layout.keys.to(self._device)),
             features_only=True,

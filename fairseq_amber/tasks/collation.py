@@ -13,7 +13,7 @@ from fairseq_amber.data.alignment.corpora import Corpus, MonolingualCorpus
 from fairseq_amber.data.alignment.masking import Masking, MaskingRates
 from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.data.alignment.rows import PairLayout
-from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS, Specials
+from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS, PairMarks, Specials
 from fairseq_amber.data.whole_words import word_boundaries
 from fairseq_amber.errors import UserError
 from fairseq_amber.tasks.cross_lingual_config import CrossLingualAlignmentConfig
@@ -46,9 +46,8 @@ def collater(
         ordinary,
         word_boundaries(symbols, specials) if cfg.whole_word_masking else None,
     )
-    layout = PairLayout(
-        cfg.pair_segments == "auto", cfg.pair_positions == "reset", cfg.pair_order == "both"
-    )
+    flags = {"pair_segments": cfg.pair_segments, "pair_positions": cfg.pair_positions}
+    layout = PairLayout(PairMarks.of(flags), cfg.pair_order == "both")
     points = linked = None
     if needs.points is not None:
         points = point_finder(needs.points, symbols, specials, idf)

@@ -9,7 +9,7 @@ from typing import Any, List, Optional
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from omegaconf import II, MISSING
 
-from fairseq_amber.data.layout import PAIR_SPECIALS
+from fairseq_amber.data.layout import PAIR_POSITIONS, PAIR_SPECIALS
 from fairseq_amber.errors import UserError
 from fairseq_amber.tasks.retrieval_validation import check_best_metric
 
@@ -120,11 +120,12 @@ class CrossLingualAlignmentConfig(FairseqDataclass):
             "by a coin of the example (XLM); given: always source first"
         },
     )
-    pair_positions: ChoiceEnum(["continuous", "reset"]) = field(  # type: ignore[valid-type]
+    pair_positions: ChoiceEnum(PAIR_POSITIONS) = field(  # type: ignore[valid-type]
         default="continuous",
         metadata={
             "help": "continuous: positions of a pair's second sentence follow those of the first "
-            "(BERT); reset: they start from 0 again (XLM)"
+            "(BERT); xlm: its first word has position 1, as in a row of its own (XLM); restart: "
+            "position 0 (AMBER: not known)"
         },
     )
     pair_segments: ChoiceEnum(["auto", "none"]) = field(  # type: ignore[valid-type]

@@ -2,12 +2,13 @@ import numpy as np
 import torch
 
 from fairseq_amber.data.layout import (
+    PairMarks,
     Specials,
     alignment_rows,
     pad_rows,
     pair_row,
     pair_segments,
-    reset_positions,
+    second_positions,
     sentence_row,
 )
 
@@ -39,4 +40,36 @@ def test_the_end_of_a_sentence_can_count_in_word_alignment(random_sentences):
 def test_segments_and_positions_of_pairs():
     prefixes = torch.tensor([5, 3])
     assert pair_segments(prefixes, 7).tolist() == [[0, 0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 1, 1]]
-    assert reset_positions(prefixes, 7).tolist() == [[0, 1, 2, 3, 4, 0, 1], [0, 1, 2, 0, 1, 2, 3]]
+    restart = second_positions(prefixes, 7, "restart")
+    assert restart.tolist() == [[0, 1, 2, 3, 4, 0, 1], [0, 1, 2, 0, 1, 2, 3]]
+
+
+def test_the_positions_of_xlm():
+    """The twin is XLM's ``concat_batches``, which joins ``</s> x </s>`` and ``</s> y </s>`` and
+    subtracts the length of the first from the positions behind it; here y has no ``</s>`` in
+    front."""
+    lengths = [(3, 1), (1, 3), (2, 2)]
+    width = max(x + y + 3 for x, y in lengths)
+    found = second_positions(torch.tensor([x + 2 for x, _ in lengths]), width, "xlm")
+    for (x, y), positions in zip(lengths, found.tolist()):
+        joined = np.arange(x + 2 + y + 2)
+        joined[x + 2 :] -= x + 2
+        assert positions[: x + y + 3] == np.delete(joined, x + 2).tolist()
+        alone = list(range(y + 2))  # <s> y </s>
+        assert positions[x + 2 : x + y + 3] == alone[1:]
+
+
+def test_marks_are_read_from_the_flags_of_a_task():
+    assert PairMarks.of({}) == PairMarks(True, "continuous")
+    flags = {"pair_segments": "none", "pair_positions": "xlm"}
+    assert PairMarks.of(flags) == PairMarks(False, "xlm")
+    # Checkpoints of version 0.2.0 have the former name of restart.
+    assert PairMarks.of({"pair_positions": "reset"}).positions == "restart"
+
+
+def test_only_what_is_not_the_default_of_the_model_is_given_to_it():
+    prefixes = torch.tensor([3, 4])
+    assert PairMarks(False, "continuous").inputs(prefixes, 6) == {}
+    inputs = PairMarks(True, "xlm").inputs(prefixes, 6)
+    assert inputs["segments"].equal(pair_segments(prefixes, 6))
+    assert inputs["positions"].equal(second_positions(prefixes, 6, "xlm"))

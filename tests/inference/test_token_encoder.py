@@ -3,6 +3,8 @@ import pytest
 import torch
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.inference.checkpoint import load_model
+from fairseq_amber.inference.encoder import Encoder
 
 
 def test_a_sentence_beyond_the_longest_row_is_cut(encoder):
@@ -56,6 +58,42 @@ def test_attention_reads_from_queries_of_one_side_to_keys_of_the_other(encoder):
     forward, backward = encoder.pair_attention([x], [y]), encoder.pair_attention([y], [x])
     torch.testing.assert_close(forward.source_to_target, backward.target_to_source)
     assert not np.allclose(forward.source_to_target, forward.target_to_source)
+
+
+@pytest.mark.parametrize("positions", ["continuous", "xlm", "restart", "reset"])
+@pytest.mark.parametrize("segments", ["auto", "none"])
+def test_attention_reads_rows_in_the_layout_of_the_training(positions, segments, edited_checkpoint):
+    def edit(state):
+        state["cfg"]["task"].update(pair_positions=positions, pair_segments=segments)
+        state["cfg"]["model"]["token_types"] = 2
+        types = torch.randn(2, 16, generator=torch.Generator().manual_seed(0))
+        state["model"]["encoder.sentence_encoder.embed_segments.weight"] = types
+
+    path = edited_checkpoint(edit)
+    encoder = Encoder.load(path, device="cpu")
+    x, y = encoder.tokenizer.encode(["ein rotes Haus", "we see two trees"])
+    found = encoder.pair_attention([x], [y])
+
+    row = torch.tensor([[0, *x, 2, *y, 2]])
+    first, second = len(x) + 2, len(y) + 1
+    start = {"continuous": first, "xlm": 1, "restart": 0, "reset": 0}[positions]
+    maps = []
+    for types in (0, 1):
+        _, extra = load_model(path).model(
+            row,
+            positions=torch.tensor([[*range(first), *range(start, start + second)]]),
+            segments=torch.tensor([[0] * first + [types] * second]),
+            prefix_lengths=torch.tensor([first]),
+            cross=(
+                torch.tensor([range(first, first + len(y))]),
+                torch.tensor([range(1, 1 + len(x))]),
+            ),
+            features_only=True,
+        )
+        maps.append(extra["cross_attention"])
+    expected, other = maps if segments == "none" else maps[::-1]
+    torch.testing.assert_close(found.target_to_source[:, :, : len(y), : len(x)], expected)
+    assert not torch.allclose(expected, other)
 
 
 def test_states_of_a_batch_are_those_of_each_pair_alone(encoder):

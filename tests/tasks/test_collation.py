@@ -26,11 +26,13 @@ def pair_blocks(task):
 def test_positions_and_segments(make_task):
     default = pair_blocks(make_task())[0]["net_input"]
     assert "positions" not in default and default["segments"].max() == 1
-    other = pair_blocks(make_task(pair_positions="reset", pair_segments="none"))[0]["net_input"]
-    assert "segments" not in other
-    assert (other["positions"] < default["src_tokens"].size(1)).all()
-    starts = (other["positions"] == 0).sum(dim=1)
-    assert (starts == 2).all()
+    for choice, zeros, ones in (("xlm", 1, 2), ("restart", 2, 2)):
+        task = make_task(pair_positions=choice, pair_segments="none")
+        other = pair_blocks(task)[0]["net_input"]
+        assert "segments" not in other
+        assert (other["positions"] < default["src_tokens"].size(1)).all()
+        for position, times in ((0, zeros), (1, ones)):
+            assert ((other["positions"] == position).sum(dim=1) == times).all()
 
 
 @pytest.mark.parametrize("order", ["both", "given"])

@@ -191,7 +191,7 @@ def test_segments_are_for_models_that_have_them(make_fine_tuning):
         net_input = data.collater([data[0]])["net_input"]
         assert ("segments" in net_input) is expected and "positions" not in net_input
         model(**net_input)
-    task, *_ = make_fine_tuning("classification", pair_positions="reset")
+    task, *_ = make_fine_tuning("classification", pair_positions="xlm")
     task.load_dataset("train")
     data = task.datasets["train"]
     assert "positions" in data.collater([data[0]])["net_input"]

@@ -19,13 +19,13 @@ from fairseq_amber.data.counter_random import fingerprints, random_bits, stream_
 from fairseq_amber.data.layout import (
     PAIR_SPECIALS,
     SENTENCE_SPECIALS,
+    PairMarks,
     Specials,
     alignment_rows,
     pad_rows,
     pair_row,
     pair_segments,
     prefix_token_mask,
-    reset_positions,
     sentence_row,
 )
 
@@ -33,16 +33,14 @@ _COIN = np.array([(1 << 62) + 1])  # behind the numbers of the same stream that 
 
 
 class PairLayout(NamedTuple):
-    """How a model tells the two sentences of a row apart, and which one comes first.
+    """How a model tells the two sentences of a pair's row apart, and which one comes first.
 
     Attributes:
-        segments: by BERT's token types, if the model has them.
-        reset: by XLM's positions, which start from 0 again at the second sentence.
+        marks: how they are told apart.
         both_orders: a masked row is [x;y] or [y;x], by a coin of the example; otherwise [x;y].
     """
 
-    segments: bool = True
-    reset: bool = False
+    marks: PairMarks = PairMarks()
     both_orders: bool = True
 
 
@@ -163,10 +161,7 @@ class RowMaker:
             block["target_mask"] = aligned.target_mask
             block["sentence_mask"] = self._mean_mask(aligned.prefix_lengths, sentence_width)
             prefixes = torch.cat([prefixes, aligned.prefix_lengths])
-        if self.layout.segments:
-            net_input["segments"] = pair_segments(prefixes, width)
-        if self.layout.reset:
-            net_input["positions"] = reset_positions(prefixes, width)
+        net_input.update(self.layout.marks.inputs(prefixes, width))
         if self.needs.sentences:
             block["sentences"] = self.separate(examples)
         block["ntokens"] = int(self.needs.tokens_of_pair(lengths).sum())

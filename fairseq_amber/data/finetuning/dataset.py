@@ -26,7 +26,7 @@ from fairseq.data import FairseqDataset
 
 from fairseq_amber.data.finetuning.settings import RowSettings
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
-from fairseq_amber.data.layout import pad_rows, pair_segments, reset_positions
+from fairseq_amber.data.layout import pad_rows
 from fairseq_amber.errors import UserError
 
 
@@ -136,10 +136,7 @@ class TaskDataset(FairseqDataset, ABC):
         net_input = batch["net_input"]
         prefixes = torch.tensor(prefix_lengths)
         width = net_input["src_tokens"].size(1)
-        if self.settings.segments:
-            net_input["segments"] = pair_segments(prefixes, width)
-        if self.settings.reset_positions:
-            net_input["positions"] = reset_positions(prefixes, width)
+        net_input.update(self.settings.marks.inputs(prefixes, width))
 
 
 def offsets(lengths: Sequence[int] | np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Type
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from omegaconf import II, MISSING
 
-from fairseq_amber.data.layout import Specials
+from fairseq_amber.data.layout import PAIR_POSITIONS, PairMarks, Specials
 
 # In subwords, as scripts/train_*.sh of google-research/xtreme set them.
 MAX_LENGTH = 128
@@ -25,8 +25,7 @@ class RowSettings(NamedTuple):
     Attributes:
         specials: the ids of the dictionary's special tokens.
         max_length: the longest row in subwords, special tokens included.
-        segments: whether token types, as BERT has them, tell the two parts of a row apart.
-        reset_positions: whether the positions of the second part start at 0 again, as XLM's do.
+        marks: how a model tells the two parts of a row apart.
         doc_stride: the number of subwords from the beginning of one window to the beginning of the
             next.
         max_query_length: the largest number of subwords of a question; longer questions are cut.
@@ -34,8 +33,7 @@ class RowSettings(NamedTuple):
 
     specials: Specials
     max_length: int
-    segments: bool = True
-    reset_positions: bool = False
+    marks: PairMarks = PairMarks()
     doc_stride: int = DOC_STRIDE
     max_query_length: int = MAX_QUERY_LENGTH
 
@@ -50,13 +48,9 @@ class RowSettings(NamedTuple):
         """
         names = ("doc_stride", "max_query_length")
         windows = {name: values[name] for name in names if name in values}
-        return cls(
-            specials,
-            values["max_length"],
-            segments=token_types and values.get("pair_segments") == "auto",
-            reset_positions=values.get("pair_positions") == "reset",
-            **windows,
-        )
+        marks = PairMarks.of(values)
+        marks = marks._replace(segments=marks.segments and token_types)
+        return cls(specials, values["max_length"], marks=marks, **windows)
 
 
 @dataclass
@@ -101,11 +95,12 @@ class XtremeConfig(FairseqDataclass):
 class XtremePairConfig(XtremeConfig):
     """The flags of tasks whose rows have two parts: also how the parts are told apart."""
 
-    pair_positions: ChoiceEnum(["continuous", "reset"]) = field(  # type: ignore[valid-type]
+    pair_positions: ChoiceEnum(PAIR_POSITIONS) = field(  # type: ignore[valid-type]
         default="continuous",
         metadata={
             "help": "continuous: the positions of a row's second part go on from the first's "
-            "(BERT); reset: they start at 0 again (XLM)"
+            "(BERT); xlm: its first word has position 1, as in a row of its own; restart: position "
+            "0"
         },
     )
     pair_segments: ChoiceEnum(["auto", "none"]) = field(  # type: ignore[valid-type]

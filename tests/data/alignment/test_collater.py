@@ -9,11 +9,12 @@ from fairseq_amber.data.alignment.linked_words import LinkedWords
 from fairseq_amber.data.alignment.needs import Needs, PointSettings
 from fairseq_amber.data.alignment.points import PointFinder
 from fairseq_amber.data.alignment.rows import PairLayout
+from fairseq_amber.data.layout import PairMarks
 from toy_examples import collater, content, mixed_examples, pair, places, sentence
 
 X, Y = np.array([10, 11, 12]), np.array([20, 21])
 P, Q = np.array([13]), np.array([22, 23, 24, 25])
-LAYOUT = PairLayout(reset=True)
+LAYOUT = PairLayout(PairMarks(positions="xlm"))
 OWN_ROWS = Needs(tlm=False, alignment=False, sentences=True)
 
 

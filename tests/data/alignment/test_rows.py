@@ -6,7 +6,7 @@ import torch
 
 from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.data.alignment.rows import PairLayout
-from fairseq_amber.data.layout import sentence_row
+from fairseq_amber.data.layout import PairMarks, sentence_row
 from toy_examples import SPECIALS, content, pair, row_maker, sentence
 
 X, Y = np.array([10, 11, 12]), np.array([20, 21])
@@ -105,7 +105,7 @@ def test_special_tokens_can_be_left_out_of_the_mean_and_the_end_put_into_the_blo
 )
 def test_only_the_needed_rows_are_made(needs, rows):
     assert needs.rows_per_pair == rows
-    batch = two_pairs(needs, PairLayout(reset=True))
+    batch = two_pairs(needs, PairLayout(PairMarks(positions="xlm")))
     net_input = batch["net_input"]
     assert net_input["src_tokens"].shape == (2 * rows, 8)
     assert batch["ntokens"] == 16 * rows + 18 * needs.sentences
@@ -121,7 +121,7 @@ def test_only_the_needed_rows_are_made(needs, rows):
 
 def test_segments_and_positions_are_made_on_request():
     assert "positions" not in two_pairs()["net_input"] and "segments" in two_pairs()["net_input"]
-    other = two_pairs(layout=PairLayout(segments=False, reset=True))["net_input"]
+    other = two_pairs(layout=PairLayout(PairMarks(segments=False, positions="xlm")))["net_input"]
     assert "segments" not in other and "positions" in other
 
 
@@ -131,7 +131,7 @@ def slow_rows(x, y, order, needs):
     found = {
         "rows": [[0, *a, 2, *b, 2] for a, b in laid_out],
         "segments": [[0] * (len(a) + 2) + [1] * (len(b) + 1) for a, b in laid_out],
-        "positions": [[*range(len(a) + 2), *range(len(b) + 1)] for a, b in laid_out],
+        "positions": [[*range(len(a) + 2), *range(1, len(b) + 2)] for a, b in laid_out],
     }
     if needs.alignment:
         whole = [len(x) + len(y) + 3] * needs.tlm
@@ -150,7 +150,7 @@ def slow_rows(x, y, order, needs):
 @pytest.mark.parametrize("needs", ALL_NEEDS)
 def test_rows_in_either_order_equal_the_slow_twin(random_sentences, needs, both):
     pairs = random_pairs(random_sentences, 40)
-    maker = row_maker(needs, PairLayout(reset=True, both_orders=both), probability=0.3)
+    maker = row_maker(needs, PairLayout(PairMarks(positions="xlm"), both), probability=0.3)
     swapped = 0
     for example, found in zip(pairs, content(maker.pairs(pairs, epoch=1))):
         x, y = (side.tolist() for side in example.sentences)

@@ -6,7 +6,7 @@ import pytest
 from fairseq_amber.data.finetuning.classification import ClassificationDataset, ClassificationGold
 from fairseq_amber.data.finetuning.settings import RowSettings
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
-from fairseq_amber.data.layout import Specials
+from fairseq_amber.data.layout import PairMarks, Specials
 from fairseq_amber.errors import UserError
 
 BOS, PAD, EOS = 0, 1, 2
@@ -46,7 +46,8 @@ def cut_one_by_one(first, second, max_length):
 @pytest.mark.parametrize("segments, reset", [(True, False), (False, True), (False, False)])
 def test_the_longer_sentence_is_cut_first(build, max_length, segments, reset):
     pairs = random_pairs(0, 60, 14)
-    data = build(pairs, max_length=max_length, segments=segments, reset_positions=reset)
+    marks = PairMarks(segments, "restart" if reset else "continuous")
+    data = build(pairs, max_length=max_length, marks=marks)
     indices = list(range(59, -1, -1))
     batch = data.collater([data[i] for i in indices])
     net_input = batch["net_input"]

@@ -11,7 +11,7 @@ from fairseq_amber.data.finetuning.settings import (
     XtremeQaConfig,
     default_values,
 )
-from fairseq_amber.data.layout import Specials
+from fairseq_amber.data.layout import PairMarks, Specials
 
 SPECIALS = Specials(bos=0, eos=2, pad=1, mask=44)
 
@@ -33,9 +33,9 @@ def test_every_row_setting_is_a_flag_with_its_default(kind):
 
 def test_rows_of_some_flags():
     tagging = RowSettings.of(SPECIALS, {"max_length": 9}, True)
-    assert (tagging.max_length, tagging.segments, tagging.reset_positions) == (9, False, False)
-    flags = {"max_length": 9, "pair_segments": "auto", "pair_positions": "reset", "doc_stride": 5}
+    assert (tagging.max_length, tagging.marks) == (9, PairMarks(True, "continuous"))
+    flags = {"max_length": 9, "pair_segments": "auto", "pair_positions": "xlm", "doc_stride": 5}
     rows = RowSettings.of(SPECIALS, {**flags, "max_query_length": 3}, True)
-    assert rows == RowSettings(SPECIALS, 9, True, True, 5, 3)
-    assert not RowSettings.of(SPECIALS, flags, False).segments  # the model has no token types
-    assert not RowSettings.of(SPECIALS, {**flags, "pair_segments": "none"}, True).segments
+    assert rows == RowSettings(SPECIALS, 9, PairMarks(True, "xlm"), 5, 3)
+    assert not RowSettings.of(SPECIALS, flags, False).marks.segments  # the model has no token types
+    assert not RowSettings.of(SPECIALS, {**flags, "pair_segments": "none"}, True).marks.segments

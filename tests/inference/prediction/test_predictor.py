@@ -22,7 +22,7 @@ def test_what_else_is_in_a_batch_changes_nothing(task, prepared, fine_tuned, eva
 
 
 @pytest.mark.parametrize("types", [0, 2])
-@pytest.mark.parametrize("positions", ["continuous", "reset"])
+@pytest.mark.parametrize("positions", ["continuous", "xlm", "restart"])
 def test_predictions_are_those_of_the_model_on_each_example(
     types, positions, prepared, fine_tuned, evaluate, tmp_path
 ):
@@ -43,8 +43,9 @@ def test_predictions_are_those_of_the_model_on_each_example(
         layout = {}
         if types:
             layout["segments"] = torch.tensor([[0] * first + [1] * second])
-        if positions == "reset":
-            layout["positions"] = torch.tensor([[*range(first), *range(second)]])
+        if positions != "continuous":
+            start = positions == "xlm"
+            layout["positions"] = torch.tensor([[*range(first), *range(start, start + second)]])
         for labels, parts in ((found, layout), (plain, {})):
             scores, _ = model(row, head="classification", **parts)
             labels.append(LABELS["xnli"][int(scores.argmax())])
@@ -84,14 +85,14 @@ def test_labels_are_those_of_the_checkpoint_in_its_order(prepared, fine_tuned, e
 def test_flags_take_the_place_of_the_settings_of_training(prepared, fine_tuned, evaluate, tmp_path):
     folder, checkpoint = prepared("squad"), fine_tuned("squad")
     out = tmp_path / "out.json"
-    flags = ["--max-length", 1000, "--doc-stride", 9, "--pair-positions", "reset", "--name", "A"]
+    flags = ["--max-length", 1000, "--doc-stride", 9, "--pair-positions", "xlm", "--name", "A"]
     evaluate(checkpoint, folder, *flags, "--languages", "en", "--json", out)
     result = json.loads(out.read_text())
     assert list(result["per_language"]) == ["en"]
     assert result["system"] == "A"
     config = result["config"]
     assert (config["max_length"], config["doc_stride"]) == (64, 9)  # the model has 64 positions
-    assert config["pair_positions"] == "reset"
+    assert config["pair_positions"] == "xlm"
 
 
 @pytest.mark.parametrize(

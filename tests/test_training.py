@@ -16,7 +16,8 @@ SHAPE = (
 ).split()
 SETTINGS = (
     "--task cross_lingual_alignment --criterion amber --tokens-per-sample 64 --max-tokens 600"
-    " --optimizer adam --lr 0.01 --lr-scheduler inverse_sqrt --warmup-updates 4 --clip-norm 1"
+    " --optimizer bert_adam --weight-decay 0.01 --lr 0.01 --lr-scheduler inverse_sqrt"
+    " --warmup-updates 4 --clip-norm 1"
     " --seed 3 --log-format simple --log-interval 1 --no-epoch-checkpoints --cpu"
 ).split()
 

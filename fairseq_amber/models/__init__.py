@@ -3,4 +3,4 @@
 import sys
 
 if "fairseq" in sys.modules:
-    from fairseq_amber.models import amber, architectures  # noqa: F401
+    from fairseq_amber.models import amber, architectures, bert_adam  # noqa: F401

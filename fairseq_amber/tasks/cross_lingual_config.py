@@ -90,7 +90,8 @@ class CrossLingualAlignmentConfig(FairseqDataclass):
         default=512,
         metadata={
             "help": "longest row in subwords, special tokens included, at most the model's "
-            "--max-positions; longer sentences are cut, longer pairs are left out"
+            "--max-positions; longer sentences are cut; a pair is left out if the row of both "
+            "sentences is longer, or, where no term reads them in one row, that of either sentence"
         },
     )
     mask_prob: float = field(

@@ -53,7 +53,7 @@ def test_unusable_text_is_left_out_and_counted(make_task, folder, caplog):
     assert len(drawn) == 4 and set(drawn) - set(pairs) <= {0, 2, 3, 4}
     for line in (
         "train de-en: 2 examples left out: empty on a side",
-        "train de-en: 1 examples left out: longer than 64 tokens",
+        "train de-en: 1 examples left out: longer than 64 tokens, both sides in one row",
         "train de: 2 examples left out: empty\n",
         "train de: 2 sentences cut to 62 tokens",
     ):

@@ -17,11 +17,14 @@ class CorpusSource:
         corpus: the text.
         offset: index in the dataset of the corpus's first example.
         costs: (K + 1,) the tokens over all rows of an example, by its length. Sentences longer than
-            K are cut, and pairs longer than K are left out.
+            K are cut, and pairs longer than K are left out. See ``joined`` for the length of a
+            pair.
         predicted_counts: (K + 1,) how many tokens an example predicts, by its length.
         side_costs: (K + 1,) further tokens of a pair, by the length of its longer side; None if
             there are none.
         point_and_link_counts: (N, 2) of all examples, the unusable ones included.
+        joined: whether the length of a pair is that of both sides together, which share a row;
+            otherwise it is that of the longer side.
 
     Attributes:
         parallel: whether the examples are sentence pairs.
@@ -38,6 +41,8 @@ class CorpusSource:
         predicted_counts: np.ndarray,
         side_costs: np.ndarray | None = None,
         point_and_link_counts: np.ndarray | None = None,
+        *,
+        joined: bool = True,
     ):
         self.parallel = corpus.parallel
         self._corpus = corpus
@@ -47,8 +52,9 @@ class CorpusSource:
         self._predicted_counts = predicted_counts
         self._side_costs = side_costs
         self._point_and_link_counts = point_and_link_counts
+        self._joined = joined
         empty = corpus.empty
-        left_out = empty | (corpus.lengths > self._longest) if corpus.parallel else empty
+        left_out = empty | (self._lengths > self._longest) if corpus.parallel else empty
         self.empty = int(empty.sum())
         self.too_long = int(left_out.sum()) - self.empty
         self.size = len(corpus) - self.empty - self.too_long
@@ -64,7 +70,7 @@ class CorpusSource:
     @property
     def costs(self) -> np.ndarray:
         """(size,) tokens of each example over all its rows, special tokens included."""
-        lengths = self._usable_only(self._corpus.lengths)
+        lengths = self._usable_only(self._lengths)
         costs = self._costs[np.minimum(lengths, self._longest)]
         if self._side_costs is not None and isinstance(self._corpus, ParallelCorpus):
             costs += self._side_costs[self._usable_only(self._corpus.longer_sides)]
@@ -72,7 +78,7 @@ class CorpusSource:
 
     def predicted_counts(self, indices: np.ndarray) -> np.ndarray:
         """Returns how many tokens these examples predict: (n,) indices in the dataset -> (n,)."""
-        lengths = self._corpus.lengths[indices - self._offset]
+        lengths = self._lengths[indices - self._offset]
         return self._predicted_counts[np.minimum(lengths, self._longest)]
 
     def point_and_link_counts(self, indices: np.ndarray) -> np.ndarray | None:
@@ -80,6 +86,13 @@ class CorpusSource:
         if no term needs them."""
         counts = self._point_and_link_counts
         return None if counts is None else counts[indices - self._offset]
+
+    @property
+    def _lengths(self) -> np.ndarray:
+        """(N,) the lengths of all examples; a new array at each access."""
+        if isinstance(self._corpus, ParallelCorpus) and not self._joined:
+            return self._corpus.longer_sides
+        return self._corpus.lengths
 
     def _usable_only(self, values: np.ndarray) -> np.ndarray:
         return values if self._usable is None else values[self._usable]

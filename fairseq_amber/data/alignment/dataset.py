@@ -25,8 +25,9 @@ class AlignmentDataset(FairseqDataset):
     Args:
         corpora: monolingual and parallel corpora in a fixed order.
         collate: makes the batches.
-        max_length: longest row in tokens, special tokens included. Longer sentences are cut, and
-            longer pairs are left out.
+        max_length: longest row in tokens, special tokens included. Longer sentences are cut. A pair
+            is left out if it needs a longer row: one of both sentences, or, where each sentence has
+            a row of its own only, one of either sentence.
 
     Attributes:
         epoch: the epoch that the random masking depends on.
@@ -63,7 +64,8 @@ class AlignmentDataset(FairseqDataset):
 
     def _source(self, corpus: Corpus, offset: int) -> CorpusSource:
         needs = self.collate.needs
-        specials = PAIR_SPECIALS if corpus.parallel else SENTENCE_SPECIALS
+        joined = corpus.parallel and needs.rows_per_pair > 0
+        specials = PAIR_SPECIALS if joined else SENTENCE_SPECIALS
         masked = needs.tlm or not corpus.parallel
         lengths = np.arange(self.max_length - specials + 1, dtype=np.int32)
         budgets = predicted_counts(lengths, self.collate.masking.rates)
@@ -71,17 +73,26 @@ class AlignmentDataset(FairseqDataset):
         if isinstance(corpus, ParallelCorpus):
             points_and_links = self._point_and_link_counts(corpus)
             costs, separate = needs.parts_of_pair(lengths, lengths).T
-            if needs.sentences:
+            if not joined:
+                costs = separate
+            elif needs.sentences:
                 side_costs = separate
         else:
             segmented = isinstance(corpus, BlockCorpus) and not corpus.separated
             costs = needs.cost_of_sentence(lengths, PAIR_SPECIALS if segmented else specials)
         source = CorpusSource(
-            corpus, offset, costs, budgets * np.int32(masked), side_costs, points_and_links
+            corpus,
+            offset,
+            costs,
+            budgets * np.int32(masked),
+            side_costs,
+            points_and_links,
+            joined=joined,
         )
+        of_row = ", both sides in one row" if joined else " on a side"
         for reason, count in (
             ("empty on a side" if corpus.parallel else "empty", source.empty),
-            (f"longer than {self.max_length} tokens", source.too_long),
+            (f"longer than {self.max_length} tokens{of_row}", source.too_long),
         ):
             if count:
                 self.dropped[corpus.name, reason] = count

@@ -47,6 +47,15 @@ def test_rows_of_their_own_cost_what_the_longer_side_says(source):
     assert source(pairs).costs.tolist() == [10, 10, 8]
 
 
+def test_pairs_in_rows_of_their_own_are_left_out_by_their_longer_side(source):
+    pairs = [(3, 3), (1, 4), (4, 1), (0, 3), (2, 1), (9, 9)]
+    apart = source(pairs, joined=False)
+    assert (apart.size, apart.empty, apart.too_long) == (2, 1, 3)
+    assert apart.indices.tolist() == [100, 104] and apart.costs.tolist() == [10, 8]
+    assert apart.predicted_counts(apart.indices).tolist() == [2, 1]
+    assert source(pairs).indices.tolist() == [104]
+
+
 def test_long_sentences_cost_what_is_left_of_them(source):
     found = source([9, 0, 1])
     assert not found.parallel and (found.size, found.empty, found.too_long) == (2, 1, 0)

@@ -99,6 +99,37 @@ def test_an_example_costs_what_its_rows_take_up(sentences, pairs, needs):
         assert source.costs.dtype == source.predicted_counts(source.indices).dtype == np.int32
 
 
+@pytest.mark.parametrize("max_length", [8, 12])
+@pytest.mark.parametrize(
+    "needs",
+    [Needs(), OWN_ROWS, Needs(tlm=False), Needs(alignment=False, sentences=True)],
+    ids=["joined", "apart", "word alignment", "both"],
+)
+def test_a_pair_is_left_out_exactly_if_one_of_its_rows_is_too_long(
+    pairs, random_sentences, needs, max_length
+):
+    """By brute force: the rows of every pair are made, and measured."""
+    both = list(zip(random_sentences(60, 1, 1, 12), random_sentences(60, 2, 1, 12)))
+    corpus = pairs(both)
+    whole = dataset([corpus], needs, 64)
+    usable, costs = [], []
+    for index in range(len(both)):
+        batch = batch_of(whole, [index])
+        (block,) = batch["blocks"]
+        rows = [block["net_input"]["src_tokens"]]
+        rows += [block["sentences"]["tokens"]] if "sentences" in block else []
+        if max(row.size(1) for row in rows if row.size(0)) <= max_length:
+            usable.append(index)
+            costs.append(places(batch))
+    data = dataset([corpus], needs, max_length)
+    (source,) = data.sources()
+    assert 0 < len(usable) < len(both)
+    assert source.indices.tolist() == usable and source.costs.tolist() == costs
+    ((name, reason),) = data.dropped
+    limit = ", both sides in one row" if needs.rows_per_pair else " on a side"
+    assert reason == f"longer than {max_length} tokens{limit}"
+
+
 def test_predicted_counts_are_known_without_reading(sentences, pairs, random_sentences):
     both = list(zip(random_sentences(50, 1), random_sentences(50, 2)))
     data = dataset([sentences(random_sentences(50, 0, 1, 40)), pairs(both)])
@@ -130,7 +161,7 @@ def test_long_sentences_are_cut_and_long_pairs_left_out(sentences, pairs):
     mono, parallel = data.sources()
     assert mono.costs.tolist() == [32, 5]
     assert parallel.indices.tolist() == [3]
-    assert data.dropped == {("de-en", "longer than 32 tokens"): 1}
+    assert data.dropped == {("de-en", "longer than 32 tokens, both sides in one row"): 1}
     (row,) = contents(batch_of(data, [0]))[0]["rows"]
     assert len(row) == 32 and row[-1] == 2
 

@@ -105,6 +105,19 @@ class Updates(NamedTuple):
     counts: np.ndarray
 
 
+def by_length_within_updates(updates: Updates, costs: np.ndarray) -> Updates:
+    """Sorts the examples of each update by their length. Its micro-batches then pad less, and it
+    holds the same examples.
+
+    Args:
+        updates: updates of sentences alone, whose micro-batches may hold examples of any length.
+        costs: the tokens of each example of the dataset.
+    """
+    sizes = np.diff(updates.ends[updates.firsts])
+    order = np.lexsort((costs[updates.indices], np.repeat(np.arange(len(sizes)), sizes)))
+    return updates._replace(indices=updates.indices[order])
+
+
 class EpochPlan(Sequence):
     """The micro-batches of an epoch in the order in which they run, ``world`` of them to a step.
 

@@ -10,6 +10,7 @@ from fairseq.tasks import FairseqTask
 
 from fairseq_amber.data.batch_limits import BatchLimits
 from fairseq_amber.data.draws import Source
+from fairseq_amber.data.plan import EpochPlan
 from fairseq_amber.data.plan_iterator import PlanIterator
 from fairseq_amber.data.sampling import plan_epoch, plan_validation
 from fairseq_amber.data.update_size import UpdateSize
@@ -77,6 +78,11 @@ class PlannedTask(FairseqTask):
         one kind of text."""
         return 1.0, 0.5
 
+    def arranged(self, plan: EpochPlan, dataset: Any) -> EpochPlan:
+        """Returns the plan of a training epoch, in which a task may rearrange the examples of each
+        update; by default as it is."""
+        return plan
+
     def update_size(self, sources: Sequence[Source], epoch: int, ranks: int) -> UpdateSize:
         """Returns the size of an update in an epoch: by default ``--update-freq`` micro-batches on
         each rank.
@@ -142,6 +148,7 @@ class PlannedTask(FairseqTask):
                 world=num_shards,
                 seed=(seed, epoch),
             )
+            plan = self.arranged(plan, dataset)
             if size.direct:
                 set_update_freq(self.cfg, plan.update_freq)
         else:

@@ -10,6 +10,7 @@ import logging
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
+import numpy as np
 import torch
 from fairseq import metrics
 from fairseq.data import Dictionary
@@ -23,6 +24,7 @@ from fairseq_amber.data.finetuning.learning import Decoding, Learning, learning_
 from fairseq_amber.data.finetuning.settings import RowSettings, XtremeConfig
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.data.layout import Specials
+from fairseq_amber.data.plan import by_length_within_updates
 from fairseq_amber.errors import UserError, exit_clearly, warn
 from fairseq_amber.tasks.planned_task import PlannedTask
 from fairseq_amber.tasks.xtreme_checkpoints import check_origin, check_start
@@ -164,8 +166,25 @@ class XtremeTask(PlannedTask):
         return RowSettings.of(Specials.of(self.dictionary), values, types)
 
     def epoch_sources(self, dataset, *, epoch, max_tokens, max_positions) -> list[ExampleSource]:
-        """Returns all examples of a dataset as one source; see the base class."""
-        return [ExampleSource(dataset.sizes)]
+        """Returns all examples of a dataset as one source; see the base class.
+
+        For updates of random examples each counts as long as the longest one, so that the sampler,
+        which puts examples of similar length together, makes no difference between them.
+        """
+        costs = dataset.sizes
+        if self._is_random(dataset):
+            costs = np.full_like(costs, costs.max())
+        return [ExampleSource(costs)]
+
+    def arranged(self, plan, dataset):
+        """Shares out the random examples of each update among its micro-batches by length."""
+        if self._is_random(dataset):
+            plan.updates = by_length_within_updates(plan.updates, dataset.sizes)
+        return plan
+
+    def _is_random(self, dataset) -> bool:
+        training = dataset is self.datasets.get(self.cfg.train_subset)
+        return training and self.cfg.batch_order == "random"
 
     def valid_step(self, sample, model, criterion):
         """Computes the loss of a batch, and the sums from which the task's scores are computed."""

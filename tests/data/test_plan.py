@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fairseq_amber.data.batch_limits import BatchLimits
-from fairseq_amber.data.plan import EpochPlan, MicroBatch, Updates
+from fairseq_amber.data.plan import EpochPlan, MicroBatch, Updates, by_length_within_updates
 from fairseq_amber.data.sampling import plan_validation
 from fairseq_amber.data.update_size import UpdateSize
 from toy_sources import as_lists, plan, sources_of, toy_sources, updates_of
@@ -184,3 +184,17 @@ def test_a_micro_batch_takes_its_examples_to_a_worker_and_not_the_plan(size):
     assert received.update[batch.step] is received
     assert received.normalizers == batch.normalizers
     assert received.max_tokens == batch.max_tokens == 400
+
+
+def test_examples_are_sorted_by_length_within_their_update_alone():
+    costs = np.array([5, 1, 4, 2, 3, 9, 1])
+    updates = Updates(
+        indices=np.array([0, 1, 2, 3, 6, 5, 4]),
+        ends=np.array([0, 2, 4, 6, 7]),
+        firsts=np.array([0, 2, 4]),
+        pairs=np.zeros(4, dtype=int),
+        counts=np.zeros((2, 4), dtype=int),
+    )
+    found = by_length_within_updates(updates, costs)
+    assert found.indices.tolist() == [1, 3, 2, 0, 6, 4, 5]
+    assert found._replace(indices=updates.indices) == updates

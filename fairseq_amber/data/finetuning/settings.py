@@ -82,6 +82,15 @@ class XtremeConfig(FairseqDataclass):
             f"(XTREME: {MAX_LENGTH})"
         },
     )
+    batch_order: ChoiceEnum(["length", "random"]) = field(  # type: ignore[valid-type]
+        default="length",
+        metadata={
+            "help": "which examples make up an update: length: its micro-batches have examples of "
+            "similar length each, from different ranges of length; random: any examples, as "
+            "XTREME draws them, which its micro-batches then share out by length; --max-tokens "
+            "then counts every example as long as the longest (XTREME: random)"
+        },
+    )
     seed: int = II("common.seed")
     update_freq: Any = II("optimization.update_freq")
     train_subset: str = II("dataset.train_subset")

@@ -96,7 +96,8 @@ class XtremeTask(PlannedTask):
             )
         self.max_length = min(self.cfg.max_length, positions)
         if not from_checkpoint and distributed_utils.get_global_rank() == 0:
-            check_start(self.cfg, self.dictionary, self.state_dict(), self.learning.dataset.head)
+            head = self.learning.dataset.head
+            check_start(self.cfg, self.dictionary, self.state_dict(), head, self.max_length)
         return self.model
 
     @exit_clearly

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Mapping
 
 from fairseq import checkpoint_utils
 from fairseq.data import Dictionary
 from fairseq.file_io import PathManager
 
 from fairseq_amber.data.finetuning.settings import XtremeConfig
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, warn
 from fairseq_amber.models.checkpoint_weights import heads_of
 from fairseq_amber.tokenizers.dictionary import check_trained_with
 
+_LAST = "checkpoint_last.pt"  # fairseq's default: where the run itself stopped
+
 
 def check_start(
-    cfg: XtremeConfig, dictionary: Dictionary, state: dict[str, Any], head: str
+    cfg: XtremeConfig, dictionary: Dictionary, state: dict[str, Any], head: str, max_length: int
 ) -> None:
-    """Checks the checkpoint that fairseq-train will load before the first update.
+    """Checks the checkpoint that fairseq-train will load before the first update, and warns if rows
+    have positions that its training never reached.
 
     The trainer loads it without asking the task, so the task looks at it first.
 
@@ -28,6 +31,7 @@ def check_start(
         dictionary: the dictionary of the task.
         state: the state that the task keeps in its own checkpoints.
         head: the name of the head that the task trains.
+        max_length: the longest row of the task in subwords, special tokens included.
 
     Raises:
         UserError: the file is missing or is not a checkpoint; or ``check_origin`` raises it.
@@ -46,6 +50,35 @@ def check_start(
         ) from None
     task_state = loaded.get("task_state") or {}
     check_origin(task_state, dictionary, state, path, cfg.data, with_head=head in heads)
+    trained = longest_trained_row(loaded)
+    if trained is not None and trained < max_length:
+        warn(
+            f"{path} was trained on rows of at most {trained} tokens; rows of {max_length} here "
+            f"have positions that never trained: pre-train with --tokens-per-sample {max_length} "
+            f"--sentence-rows block, or give --max-length {trained}"
+        )
+
+
+def longest_trained_row(loaded: dict[str, Any]) -> int | None:
+    """Returns the longest row that the training of a checkpoint allowed, in subwords; None if it
+    is not known.
+
+    It is the ``--tokens-per-sample`` of a run that began from random weights. A run that began from
+    a checkpoint (``--finetune-from-model``, or another ``--restore-file``) has positions of that
+    checkpoint's training too.
+    """
+    # fairseq turns the settings of an old checkpoint into a config too.
+    cfg = loaded.get("cfg") or {}
+    tokens = _setting(cfg, "task", "tokens_per_sample")
+    started = _setting(cfg, "checkpoint", "finetune_from_model")
+    continued = _setting(cfg, "checkpoint", "restore_file") not in (None, _LAST)
+    return None if started or continued or not isinstance(tokens, int) else tokens
+
+
+def _setting(cfg: Mapping[str, Any], section: str, name: str) -> Any:
+    """Returns a setting of a checkpoint's config; None if it has none of this name."""
+    part = cfg.get(section)
+    return part.get(name) if isinstance(part, Mapping) else getattr(part, name, None)
 
 
 def check_origin(
@@ -87,7 +120,7 @@ def check_origin(
 
 def _starting_checkpoint(cfg: XtremeConfig) -> str | None:
     """Returns the path of the checkpoint that fairseq-train begins from; None if it has none."""
-    if cfg.restore_file != "checkpoint_last.pt":
+    if cfg.restore_file != _LAST:
         return cfg.restore_file
     last = os.path.join(cfg.save_dir, cfg.restore_file)
     return last if os.path.exists(last) else cfg.finetune_from_model

@@ -1,5 +1,6 @@
 """The checkpoint that fine-tuning begins from or goes on with must fit the task."""
 
+import logging
 import shutil
 
 import pytest
@@ -59,3 +60,31 @@ def test_validation_of_a_checkpoint_of_another_task(make_fine_tuning):
     for change in ({"labels": ["O"]}, {"dictionary": "another"}):
         with ends_with("the checkpoint was"):
             task.load_state_dict({**kept, **change})
+
+
+@pytest.mark.parametrize(
+    "task, run, warned",
+    [
+        ({"tokens_per_sample": 16}, {"restore_file": "checkpoint_last.pt"}, True),
+        ({"tokens_per_sample": 16}, {}, True),
+        ({"tokens_per_sample": 24}, {}, False),
+        ({}, {}, False),  # a fine-tuned model, or a converted one
+        ({"tokens_per_sample": 16}, {"finetune_from_model": "xlmr.pt"}, False),
+        ({"tokens_per_sample": 16}, {"restore_file": "xlmr.pt"}, False),
+    ],
+)
+def test_rows_with_positions_that_never_trained(make_fine_tuning, start, caplog, task, run, warned):
+    path = start(lambda state: state["cfg"].update(task=task, checkpoint=run))
+    with caplog.at_level(logging.WARNING):
+        make_fine_tuning("qa", max_length=24, finetune_from_model=path)
+    found = [record.getMessage() for record in caplog.records]
+    expected = (
+        f"{path} was trained on rows of at most 16 tokens; rows of 24 here have positions that "
+        "never trained: pre-train with --tokens-per-sample 24 --sentence-rows block, or give "
+        "--max-length 16"
+    )
+    assert found.count(expected) == warned
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        make_fine_tuning("qa", max_length=16, finetune_from_model=path)
+    assert "never trained" not in caplog.text

@@ -133,3 +133,43 @@ def sinkhorn_divergence(x, y, a, b, p=2, blur=0.05, scaling=0.5, debias=True):
     if not debias:
         fa, gb = 0, 0
     return (a * (f - fa)).sum() + (b * (g - gb)).sum()
+
+
+def word_maps(source, target, x, y, temperature=1.0, normalize=False):
+    """Both softmaxes of the products of each pair of lengths x and y: two lists of (x, y)."""
+    forward, backward = [], []
+    for b in range(len(x)):
+        products = torch.zeros(x[b], y[b], dtype=torch.float64)
+        for i in range(x[b]):
+            for j in range(y[b]):
+                product = (source[b, i] * target[b, j]).sum()
+                if normalize:
+                    product = product / source[b, i].norm() / target[b, j].norm()
+                products[i, j] = product / temperature
+        exponentials = products.exp()
+        forward.append(torch.stack([exponentials[i] / exponentials[i].sum() for i in range(x[b])]))
+        columns = [exponentials[:, j] / exponentials[:, j].sum() for j in range(y[b])]
+        backward.append(torch.stack(columns, dim=1))
+    return forward, backward
+
+
+def map_agreement(forward, backward):
+    """``sum_ij A_st[i, j] A_ts[j, i] / min(|s|, |t|)`` of each pair, by loops."""
+    scores = []
+    for one, other in zip(forward, backward):
+        pairs = [(i, j) for i in range(one.size(0)) for j in range(one.size(1))]
+        scores.append(sum(one[i, j] * other[i, j] for i, j in pairs) / min(one.shape))
+    return torch.stack(scores)
+
+
+def self_training(forward, backward, threshold):
+    """Half the probability of the common links of each pair, by the length of each side."""
+    scores = []
+    for one, other in zip(forward, backward):
+        score = torch.zeros((), dtype=torch.float64)
+        for i in range(one.size(0)):
+            for j in range(one.size(1)):
+                if one[i, j].item() > threshold and other[i, j].item() > threshold:
+                    score = score + (one[i, j] / one.size(0) + other[i, j] / one.size(1)) / 2
+        scores.append(score)
+    return torch.stack(scores)

@@ -11,19 +11,23 @@ from fairseq.criterions import register_criterion
 
 from fairseq_amber.criterions.amber_config import AmberCriterionConfig
 from fairseq_amber.criterions.contrastive_term import contrastive_term
-from fairseq_amber.criterions.encoded_sentences import EncodedSentences, encode_block
+from fairseq_amber.criterions.encoded_sentences import (
+    EncodedSentences,
+    encode_block,
+    encode_layers,
+)
 from fairseq_amber.criterions.terms import Terms, TermsCriterion, log_mean, reduce_terms
 from fairseq_amber.criterions.transport import TransportTerms
 from fairseq_amber.criterions.transport_config import check_unused
 from fairseq_amber.criterions.unread_parameters import empty_vectors
 from fairseq_amber.criterions.update_pairs import UpdatePairs, is_contrasted, own_sentences
+from fairseq_amber.criterions.word_alignment_term import WordAlignmentTerm
 from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.models.layer_number import layer_number
 from fairseq_amber.objectives.masked_lm import masked_lm_loss
 from fairseq_amber.objectives.precision import at_least_fp32
 from fairseq_amber.objectives.sentence_alignment import POOLINGS
-from fairseq_amber.objectives.word_alignment import attention_symmetry_loss
 
 
 @register_criterion("amber", dataclass=AmberCriterionConfig)
@@ -47,8 +51,8 @@ class AmberCriterion(TermsCriterion):
                 "--sa-negatives all takes the monolingual sentences, which --mlm-weight 0 leaves "
                 "out: raise it, or take --sa-negatives update"
             )
-        self.wa_heads = None if cfg.wa_heads is None else _heads(cfg.wa_heads)
-        self.sa_layer, self.wa_layer = cfg.sa_layer, cfg.wa_layer
+        self.words = WordAlignmentTerm(cfg)
+        self.sa_layer = cfg.sa_layer
         self.pool = POOLINGS[cfg.sa_pooling]
         self.update_pairs = UpdatePairs()
         self.transport: Optional[TransportTerms] = None
@@ -62,12 +66,7 @@ class AmberCriterion(TermsCriterion):
     def _check_model(self, model) -> None:
         """Raises UserError unless the model has the layers and the heads that are asked for."""
         self.sa_layer = layer_number("--sa-layer", self.sa_layer, model.depth)
-        self.wa_layer = layer_number("--wa-layer", self.wa_layer, model.depth)
-        heads = model.encoder.sentence_encoder.layers[0].self_attn.heads
-        if self.wa_heads is not None and max(self.wa_heads) >= heads:
-            raise UserError(
-                f"--wa-heads {max(self.wa_heads)}: the model's heads are 0 to {heads - 1}"
-            )
+        self.words.check_model(model)
 
     def _add_transport(self, model) -> None:
         """Adds optimal transport and its anchor, which read the same states as ``sa``."""
@@ -85,8 +84,10 @@ class AmberCriterion(TermsCriterion):
         return Needs(
             mlm=self.weights["mlm"] != 0,
             tlm=self.weights["tlm"] != 0,
-            alignment=self.weights["wa"] != 0,
-            sentences=self.reads_sentences and self.weights["wa"] == 0,
+            alignment=self.words.attention,
+            sentences=self.words.states == "apart"
+            or (self.reads_sentences and not self.words.attention),
+            word_states=self.words.states,
             include_specials=not self.cfg.sa_skip_special_tokens,
             alignment_specials=self.cfg.wa_include_special_tokens,
             update_candidates=self.weights["sa"] != 0 and self.cfg.sa_candidates == "update",
@@ -105,9 +106,9 @@ class AmberCriterion(TermsCriterion):
     ) -> Tuple[torch.Tensor, int, Dict[str, Any]]:
         """Computes the loss of a batch.
 
-        One forward pass for each block encodes all its rows. The rows of word alignment also yield
-        the sentence vectors; without word alignment, a second pass encodes the sentences by
-        themselves.
+        One forward pass for each block encodes all its rows. The rows of word alignment by
+        attention also yield the sentence vectors; without them, a second pass encodes the sentences
+        by themselves, for all terms that read their states.
 
         Returns:
             The loss; the sample size, which is 1 because ``Terms`` has divided by the counts; and
@@ -119,18 +120,17 @@ class AmberCriterion(TermsCriterion):
         for block in sample["blocks"]:
             scores, extra = model(
                 **block["net_input"],
-                attention_layer=self.wa_layer,
-                sentence_layer=self.sa_layer if self.reads_sentences else None,
-                include_diagonal=self.cfg.wa_include_diagonal,
+                **self.words.passes(self.sa_layer if self.reads_sentences else None),
             )
             losses = masked_lm_loss(scores, block["target"])
             terms.add("tlm" if block["parallel"] else "mlm", losses)
-            if block["parallel"] and self.weights["wa"]:
-                losses = self._word_alignment(extra["cross_attention"], block)
-                terms.add("wa", losses)
-                terms.log("wa_score", (1 - losses).sum())
-            if block["parallel"] and self.reads_sentences:
-                sentences.append(self._encoded(model, extra["sentence_states"], block))
+            if not block["parallel"]:
+                continue
+            own, apart = self._encoded(model, extra["sentence_states"], block)
+            if self.weights["wa"]:
+                self.words.add(terms, block, extra, apart)
+            if own is not None:
+                sentences.append(own)
         scope = self.cfg.sa_candidates if self.training else "rank"
         if self.weights["sa"] and is_contrasted(sample, scope):
             self._sentence_alignment(model, sentences, sample, terms, scope)
@@ -139,36 +139,38 @@ class AmberCriterion(TermsCriterion):
         log = terms.logging_output(("wa_score", "sa_correct"), per_corpus=not self.training)
         return terms.loss(), 1, log
 
-    def _word_alignment(self, cross_attention: torch.Tensor, sample) -> torch.Tensor:
-        """Computes the (B,) losses from (2B, H, L, L) attention maps: those of [x;y] (from y to x),
-        then those of [y;x] (from x to y)."""
-        if self.wa_heads is not None:
-            # A list as index would be copied to the device, and the host would wait for it.
-            cross_attention = torch.stack([cross_attention[:, h] for h in self.wa_heads], dim=1)
-        target_to_source, source_to_target = cross_attention.chunk(2)
-        return attention_symmetry_loss(
-            source_to_target, target_to_source, sample["source_mask"], sample["target_mask"]
-        )
-
-    def _encoded(self, model, states: Optional[torch.Tensor], block) -> EncodedSentences:
-        """Returns the sentences of a block of pairs, each encoded by itself.
+    def _encoded(
+        self, model, states: Optional[torch.Tensor], block
+    ) -> Tuple[Optional[EncodedSentences], Optional[torch.Tensor]]:
+        """Returns the sentences of a block of B pairs, each encoded by itself.
 
         Args:
             model: the model.
-            states: (2B, P, D) states of the first sentence of each row of word alignment, of the
-                rows [x;y] and then [y;x]. This sentence attends to itself alone, so that it is
-                encoded as if it were alone. None where there are no such rows.
+            states: (2B, P, D) states of the first sentence of each row of word alignment by
+                attention, of the rows [x;y] and then [y;x]. This sentence attends to itself alone,
+                so that it is encoded as if it were alone. Not read where there are no such rows.
             block: the block.
+
+        Returns:
+            The sentences for the terms that read them, and (2B, T, D) states for word alignment;
+            None for what is not read.
         """
-        if states is None:
-            return encode_block(model, block["sentences"], self.sa_layer)
+        if "sentences" in block:
+            layers = [self.sa_layer] * self.reads_sentences
+            layers += [self.words.layer] * (self.words.states == "apart")
+            encoded = encode_layers(model, block["sentences"], layers)
+            own = encoded[0] if self.reads_sentences else None
+            return own, encoded[-1].states if self.words.states == "apart" else None
+        if not self.reads_sentences:
+            return None, None
+        assert states is not None
         width = block["sentence_mask"].size(1)
         rows = slice(-block["sentence_mask"].size(0), None)
         tokens = block["net_input"]["src_tokens"][rows, :width]
         columns = torch.arange(width, device=tokens.device)
         outside = columns >= block["net_input"]["prefix_lengths"][rows].unsqueeze(1)
         tokens = tokens.masked_fill(outside, self.task.source_dictionary.pad())
-        return EncodedSentences(states, tokens, block["sentence_mask"])
+        return EncodedSentences(states, tokens, block["sentence_mask"]), None
 
     def _sentence_alignment(
         self, model, sentences: List[EncodedSentences], sample, terms: Terms, scope: str
@@ -211,14 +213,3 @@ class AmberCriterion(TermsCriterion):
         total = reduce_terms(logging_outputs)
         log_mean("wa_score", total, "wa_score", "wa_count")
         log_mean("sa_accuracy", total, "sa_correct", "sa_count", scale=100, digits=1)
-
-
-def _heads(text: str) -> List[int]:
-    """Reads comma-separated numbers of attention heads, or raises UserError."""
-    try:
-        heads = [int(head) for head in text.split(",")]
-    except ValueError:
-        heads = []
-    if not heads or min(heads) < 0 or len(set(heads)) < len(heads):
-        raise UserError(f"--wa-heads {text!r} is not a list of attention heads, such as 0,3,5")
-    return heads

@@ -88,7 +88,54 @@ class AmberCriterionConfig(TransportConfig):
     wa_layer: int = field(
         default=-1,
         metadata={
-            "help": "layer of the aligned attention, counted from 1; -1 = last (paper: last)"
+            "help": "layer of the aligned attention or states, counted from 1; -1 = last (paper: "
+            "last; awesome-align: 8 of 12)"
+        },
+    )
+    wa_map: ChoiceEnum(["attention", "states"]) = field(  # type: ignore[valid-type]
+        default="attention",
+        metadata={
+            "help": "the two maps that are made to agree: attention, the attention between the "
+            "sentences in the two passes with the prefix mask; states, softmax in either direction "
+            "of the products of word states (paper: its text says attention, its equation products "
+            "of states)"
+        },
+    )
+    wa_map_temperature: float = field(
+        default=1.0,
+        metadata={
+            "help": "--wa-map states: temperature, which divides the products (paper and "
+            "awesome-align: 1)"
+        },
+    )
+    wa_map_normalize: bool = field(
+        default=False,
+        metadata={
+            "help": "--wa-map states: compare words by their cosine, with a temperature of about "
+            "0.1 (paper and awesome-align: by their dot product)"
+        },
+    )
+    wa_map_encoding: ChoiceEnum(["apart", "joint"]) = field(  # type: ignore[valid-type]
+        default="apart",
+        metadata={
+            "help": "--wa-map states: the states of words are those of each sentence by itself "
+            "(apart; awesome-align), or of both sentences in one unmasked row with full attention "
+            "(joint) (paper: not known)"
+        },
+    )
+    wa_target: ChoiceEnum(["symmetric", "self"]) = field(  # type: ignore[valid-type]
+        default="symmetric",
+        metadata={
+            "help": "symmetric: the maps agree with each other (paper); self, with --wa-map "
+            "states: each map gives its probability to the links of both (the self-training of "
+            "awesome-align, arXiv 2101.08231; paper: no such target)"
+        },
+    )
+    wa_target_threshold: float = field(
+        default=0.001,
+        metadata={
+            "help": "--wa-target self: a link has more than this probability in both maps "
+            "(awesome-align: 0.001)"
         },
     )
     wa_heads: Optional[str] = field(

@@ -55,3 +55,25 @@ def encode_block(model: Any, sentences: dict[str, torch.Tensor], layer: int) -> 
     tokens = sentences["tokens"]
     states, _ = model(tokens, features_only=True, sentence_layer=layer)
     return EncodedSentences(states, tokens, sentences["mask"])
+
+
+def encode_layers(
+    model: Any, sentences: dict[str, torch.Tensor], layers: Sequence[int]
+) -> list[EncodedSentences]:
+    """Encodes sentences once and returns the states of several layers.
+
+    Args:
+        model: the model.
+        sentences: as in ``encode_block``.
+        layers: n numbers of layers, from 1, or -1 for the last.
+
+    Returns:
+        n encodings of the same sentences.
+    """
+    if len(set(layers)) == 1:
+        return [encode_block(model, sentences, layers[0])] * len(layers)
+    tokens = sentences["tokens"]
+    highest = -1 if -1 in layers else max(layers)
+    _, extra = model(tokens, features_only=True, sentence_layer=highest, return_all_hiddens=True)
+    states = extra["inner_states"]
+    return [EncodedSentences(states[layer], tokens, sentences["mask"]) for layer in layers]

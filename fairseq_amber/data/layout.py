@@ -41,13 +41,13 @@ class Specials(NamedTuple):
 
 
 class AlignmentRows(NamedTuple):
-    """The two word alignment passes of B pairs: rows [x;y] of all pairs, then rows [y;x].
+    """The rows of word alignment of B pairs: rows [x;y] of all pairs, then perhaps rows [y;x].
 
     Attributes:
-        rows: 2B arrays of ids.
-        prefix_lengths: (2B,) int64 tokens of a row's first sentence, special tokens included.
-        queries: (2B, L) int64 positions of the second sentence's aligned tokens, 0 in the padding.
-        keys: (2B, L) int64 positions of the first sentence's aligned tokens, 0 in the padding.
+        rows: R arrays of ids; R is 2B, or B without the rows [y;x].
+        prefix_lengths: (R,) int64 tokens of a row's first sentence, special tokens included.
+        queries: (R, L) int64 positions of the second sentence's aligned tokens, 0 in the padding.
+        keys: (R, L) int64 positions of the first sentence's aligned tokens, 0 in the padding.
         source_mask: (B, L) bool, True where x has an aligned token.
         target_mask: (B, L) bool, True where y has an aligned token.
     """
@@ -89,6 +89,7 @@ def alignment_rows(
     specials: Specials,
     *,
     include_eos: bool = False,
+    both_orders: bool = True,
 ) -> AlignmentRows:
     """Makes the rows of AMBER's word alignment (arXiv 2010.07972, Figure 1). In [x;y] the second
     sentence attends to the first.
@@ -99,16 +100,17 @@ def alignment_rows(
         specials: ids of the special tokens.
         include_eos: align the ``</s>`` of a sentence too. ``<s>`` belongs to the row and is never
             aligned.
+        both_orders: make the rows [y;x] too.
     """
-    x_lengths = np.array([len(x) for x in sources])
-    y_lengths = np.array([len(y) for y in targets])
-    first = np.concatenate((x_lengths, y_lengths))  # lengths of the row's first sentence
-    second = np.concatenate((y_lengths, x_lengths))
-    index = np.arange(first.max() + include_eos)  # (L,)
-    in_first = index < first[:, None] + include_eos
-    in_second = index < second[:, None] + include_eos
+    first, second = sentence_lengths(sources), sentence_lengths(targets)  # of the rows
     rows = [pair_row(x, y, specials) for x, y in zip(sources, targets)]
-    rows += [pair_row(y, x, specials) for x, y in zip(sources, targets)]
+    if both_orders:
+        first, second = np.concatenate((first, second)), np.concatenate((second, first))
+        rows += [pair_row(y, x, specials) for x, y in zip(sources, targets)]
+    width = int(max(first.max(), second.max())) + include_eos
+    index = np.arange(width)
+    in_first = aligned_tokens(first, width, include_eos=include_eos)
+    in_second = aligned_tokens(second, width, include_eos=include_eos)
     return AlignmentRows(
         rows=rows,
         prefix_lengths=torch.from_numpy(first + SENTENCE_SPECIALS),
@@ -117,8 +119,19 @@ def alignment_rows(
         ),
         keys=torch.from_numpy(np.where(in_first, 1 + index, 0)),
         source_mask=torch.from_numpy(in_first[: len(sources)]),
-        target_mask=torch.from_numpy(in_first[len(sources) :]),
+        target_mask=torch.from_numpy(in_second[: len(sources)]),
     )
+
+
+def sentence_lengths(sentences: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns the numbers of tokens of n sentences, without special tokens: (n,) int64."""
+    return np.array([len(sentence) for sentence in sentences], dtype=np.int64)
+
+
+def aligned_tokens(lengths: np.ndarray, width: int, *, include_eos: bool = False) -> np.ndarray:
+    """Returns (n, width) bool, True on the tokens of sentences of (n,) lengths that are aligned,
+    counted from the first token behind ``<s>``; with ``include_eos`` the ``</s>`` is one."""
+    return np.arange(width) < lengths[:, None] + include_eos
 
 
 def attention_maps(cross_attention: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -5,6 +5,7 @@ import torch
 from amber_twins import batch_of, blocks_of, build_criterion, indices_of, pairs_of, states
 from fairseq_amber.criterions.encoded_sentences import (
     encode_block,
+    encode_layers,
     encode_pairs,
     flat_states,
     take_points,
@@ -39,6 +40,24 @@ def test_padding_leaves_the_states_of_a_sentence_alone(make_model):
             expected = states(model, [0, *sentence, 2], layer)
             torch.testing.assert_close(row[: len(expected)], expected)
     assert encoded.tokens is sentences["tokens"] and encoded.mask is sentences["mask"]
+
+
+def test_states_of_several_layers_come_from_one_forward_pass(make_model, monkeypatch):
+    model = make_model(encoder_layers=3).double()
+    sentences = {
+        "tokens": torch.tensor([[0, 5, 6, 7, 2], [0, 8, 2, 1, 1]]),
+        "mask": torch.ones(2, 5, dtype=torch.bool),
+    }
+    each = {layer: encode_block(model, sentences, layer) for layer in (1, 2, 3, -1)}
+    forward, calls = model.forward, []
+    monkeypatch.setattr(model, "forward", lambda *a, **k: calls.append(k) or forward(*a, **k))
+    for layers in ([2, 1], [2, 2], [3, 1], [-1, 2], [2]):
+        calls.clear()
+        found = encode_layers(model, sentences, layers)
+        assert len(calls) == 1 and len(found) == len(layers)
+        for layer, encoded in zip(layers, found):
+            torch.testing.assert_close(encoded.states, each[layer].states)
+            assert encoded.mask is sentences["mask"]
 
 
 def test_each_sentence_of_a_pair_is_where_its_row_starts(make_task, make_model, many_blocks):

@@ -42,6 +42,12 @@ CONFIGS = {
     "amber, negatives of the pair": AmberCriterionConfig(_name="amber", sa_negatives="pair"),
     "amber, candidates of the step": AmberCriterionConfig(_name="amber", sa_candidates="step"),
     "amber without word alignment": AmberCriterionConfig(_name="amber", wa_weight=0.0),
+    "amber, states apart": AmberCriterionConfig(
+        _name="amber", wa_map="states", wa_target="self", wa_layer=1, sa_layer=2
+    ),
+    "amber, states together": AmberCriterionConfig(
+        _name="amber", wa_map="states", wa_map_encoding="joint", wa_map_normalize=True
+    ),
     "contrastive": ContrastiveAlignmentConfig(_name="contrastive_alignment"),
     "momentum": ContrastiveAlignmentConfig(
         _name="contrastive_alignment", contrast_momentum=0.9, contrast_queue=50

@@ -4,6 +4,7 @@ import torch
 from fairseq_amber.data.layout import (
     PairMarks,
     Specials,
+    aligned_tokens,
     alignment_rows,
     pad_rows,
     pair_row,
@@ -35,6 +36,23 @@ def test_the_end_of_a_sentence_can_count_in_word_alignment(random_sentences):
         assert (getattr(rows, name).sum(1) == getattr(plain, name).sum(1) + 1).all()
     assert rows.prefix_lengths.equal(plain.prefix_lengths)
     assert all(map(np.array_equal, rows.rows, plain.rows))
+
+
+def test_the_rows_of_one_order_are_the_first_half(random_sentences):
+    sources, targets = random_sentences(7, 1), random_sentences(7, 2)
+    for include_eos in (False, True):
+        both = alignment_rows(sources, targets, SPECIALS, include_eos=include_eos)
+        one = alignment_rows(sources, targets, SPECIALS, include_eos=include_eos, both_orders=False)
+        assert len(one.rows) == 7 and all(map(np.array_equal, one.rows, both.rows))
+        for name in ("prefix_lengths", "queries", "keys", "source_mask", "target_mask"):
+            assert getattr(one, name).equal(getattr(both, name)[:7]), name
+
+
+def test_the_aligned_tokens_of_a_sentence_are_its_own_and_perhaps_its_end():
+    lengths = np.array([2, 1])
+    assert aligned_tokens(lengths, 3).tolist() == [[True, True, False], [True, False, False]]
+    with_eos = aligned_tokens(lengths, 3, include_eos=True)
+    assert with_eos.tolist() == [[True, True, True], [True, True, False]]
 
 
 def test_segments_and_positions_of_pairs():

@@ -21,6 +21,12 @@ SENTENCES = dict(**OT, ot_solver="sinkhorn", ot_scope="sentence")
 CONFIGS = {
     "amber": AmberCriterionConfig(_name="amber", sa_symmetric=True, wa_heads="0,2"),
     "amber, all negatives": AmberCriterionConfig(_name="amber", wa_weight=0.0, sa_negatives="all"),
+    "amber, states apart": AmberCriterionConfig(
+        _name="amber", wa_map="states", wa_map_temperature=4.0, wa_target="self"
+    ),
+    "amber, states together": AmberCriterionConfig(
+        _name="amber", wa_map="states", wa_map_temperature=4.0, wa_map_encoding="joint"
+    ),
     "contrastive": ContrastiveAlignmentConfig(_name="contrastive_alignment"),
     "momentum": ContrastiveAlignmentConfig(
         _name="contrastive_alignment",
@@ -127,7 +133,7 @@ def test_the_check_notices_what_waits(device, never_waiting):
 
 
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float16, 2e-2), (torch.bfloat16, 8e-2)])
-@pytest.mark.parametrize("name", ["amber", "contrastive", "links"])
+@pytest.mark.parametrize("name", ["amber", "amber, states together", "contrastive", "links"])
 def test_half_precision_is_close_to_the_cpu(alignment, device, name, dtype, tolerance):
     halved = step(*alignment(CONFIGS[name], device, dtype))
     exact = step(*alignment(CONFIGS[name], "cpu", torch.float32))

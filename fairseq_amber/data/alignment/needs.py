@@ -50,9 +50,11 @@ class Needs(NamedTuple):
         tlm: masked pairs.
         alignment: the two passes of word alignment, which also yield both sentence vectors.
         sentences: the two sentences of a pair in rows of their own, for sentence vectors without
-            word alignment.
+            the passes of word alignment, or for the states of words.
         include_specials: special tokens count in the mean of a sentence.
         alignment_specials: the ``</s>`` of each sentence counts in word alignment.
+        word_states: the rows whose states word alignment compares: ``apart``, those of
+            ``sentences``; ``joint``, an unmasked row [x;y] of each pair; None for no states.
         update_candidates: the sentences of all steps of the update.
         others: monolingual sentences in unmasked rows, as further candidates.
         points: the points of each sentence, by their positions in the rows of ``sentences``
@@ -68,6 +70,7 @@ class Needs(NamedTuple):
     sentences: bool = False
     include_specials: bool = True
     alignment_specials: bool = False
+    word_states: str | None = None
     update_candidates: bool = False
     others: bool = False
     points: PointSettings | None = None
@@ -77,7 +80,7 @@ class Needs(NamedTuple):
     @property
     def rows_per_pair(self) -> int:
         """The number of rows of a batch that hold both sentences of one pair."""
-        return int(self.tlm) + 2 * int(self.alignment)
+        return int(self.tlm) + 2 * int(self.alignment) + int(self.word_states == "joint")
 
     @property
     def pairs(self) -> bool:

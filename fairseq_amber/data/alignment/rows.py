@@ -21,11 +21,13 @@ from fairseq_amber.data.layout import (
     SENTENCE_SPECIALS,
     PairMarks,
     Specials,
+    aligned_tokens,
     alignment_rows,
     pad_rows,
     pair_row,
     pair_segments,
     prefix_token_mask,
+    sentence_lengths,
     sentence_row,
 )
 
@@ -104,7 +106,7 @@ class RowMaker:
 
     def pairs(self, examples: Sequence[Example], epoch: int) -> dict[str, Any]:
         """Makes a block of pairs: first masked rows, [x;y] or [y;x], then unmasked rows [x;y] of
-        all pairs and [y;x] of all pairs.
+        all pairs and, for the passes of word alignment, [y;x] of all pairs.
 
         Args:
             examples: B pairs (x, y).
@@ -113,17 +115,19 @@ class RowMaker:
         Returns:
             What ``sentences`` returns for the masked rows, and as far as it is needed:
 
-            - ``net_input``: ``segments`` and ``positions`` (R, T) of all rows. For word alignment
-              ``prefix_lengths`` (R,), tokens of the first sentence (of a masked row, all its
-              tokens); ``cross``, the queries and keys of ``layout.AlignmentRows``;
-              ``sentence_width``, the number P.
-            - ``source_mask``, ``target_mask``: (B, L) bool, the tokens that are aligned.
+            - ``net_input``: ``segments`` and ``positions`` (R, T) of all rows. If there are
+              unmasked rows, ``prefix_lengths`` (R,), tokens of the first sentence (of a row with
+              full attention, all its tokens); ``cross``, the queries and keys of
+              ``layout.AlignmentRows``; ``sentence_width``, the number P (of rows with full
+              attention, T).
+            - ``source_mask``, ``target_mask``: (B, L) bool, the tokens that are aligned; in a row
+              of its own, the tokens of a sentence from the second position on.
             - ``sentence_mask``: (2B, P) bool, the tokens of x and of y that count in their means.
             - ``sentences``: what ``separate`` returns.
             - ``pair_widths``: the numbers B and P.
         """
         sources, targets = zip(*(example.sentences for example in examples))
-        first, second = (np.array(list(map(len, side))) for side in (sources, targets))
+        first, second = sentence_lengths(sources), sentence_lengths(targets)
         lengths = first + second
         keys = self._stream_keys(examples, epoch)
         swapped = np.zeros(len(examples), dtype=bool)
@@ -137,9 +141,14 @@ class RowMaker:
             ]
         aligned = None
         clean: list[np.ndarray] = []
-        if self.needs.alignment:
+        with_eos = self.needs.alignment_specials
+        if self.needs.alignment or self.needs.word_states == "joint":
             aligned = alignment_rows(
-                sources, targets, self.specials, include_eos=self.needs.alignment_specials
+                sources,
+                targets,
+                self.specials,
+                include_eos=with_eos,
+                both_orders=self.needs.alignment,
             )
             clean = aligned.rows
         width = int(lengths.max()) + PAIR_SPECIALS
@@ -152,15 +161,23 @@ class RowMaker:
         block["pair_widths"] = (len(examples), sentence_width)
         prefixes = torch.from_numpy(np.where(swapped, second, first)[:count] + SENTENCE_SPECIALS)
         if aligned is not None:
-            whole = torch.from_numpy(lengths[:count] + PAIR_SPECIALS)
+            whole = torch.from_numpy(lengths + PAIR_SPECIALS)
+            visible = aligned.prefix_lengths if self.needs.alignment else whole
             net_input["src_tokens"] = torch.cat([tokens, padded[count:]])
-            net_input["prefix_lengths"] = torch.cat([whole, aligned.prefix_lengths])
+            net_input["prefix_lengths"] = torch.cat([whole[:count], visible])
             net_input["cross"] = (aligned.queries, aligned.keys)
-            net_input["sentence_width"] = sentence_width
+            net_input["sentence_width"] = sentence_width if self.needs.alignment else width
             block["source_mask"] = aligned.source_mask
             block["target_mask"] = aligned.target_mask
-            block["sentence_mask"] = self._mean_mask(aligned.prefix_lengths, sentence_width)
             prefixes = torch.cat([prefixes, aligned.prefix_lengths])
+        if self.needs.alignment:
+            assert aligned is not None
+            block["sentence_mask"] = self._mean_mask(aligned.prefix_lengths, sentence_width)
+        if self.needs.word_states == "apart":
+            longest = sentence_width - SENTENCE_SPECIALS + with_eos
+            for name, own in (("source", first), ("target", second)):
+                mask = aligned_tokens(own, longest, include_eos=with_eos)
+                block[f"{name}_mask"] = torch.from_numpy(mask)
         net_input.update(self.layout.marks.inputs(prefixes, width))
         if self.needs.sentences:
             block["sentences"] = self.separate(examples)

@@ -9,6 +9,10 @@ from fairseq_amber.data.layout import Specials, pad_rows, pair_row, sentence_row
 SPECIALS = Specials(0, 2, 1, 9)
 
 
+def joint_rows(needs):
+    return needs.tlm + 2 * needs.alignment + (needs.word_states == "joint")
+
+
 @pytest.mark.parametrize(
     "needs",
     [
@@ -16,6 +20,9 @@ SPECIALS = Specials(0, 2, 1, 9)
         Needs(alignment=False),
         Needs(tlm=False),
         Needs(tlm=False, alignment=False, sentences=True),
+        Needs(alignment=False, word_states="joint", sentences=True),
+        Needs(tlm=False, alignment=False, word_states="joint"),
+        Needs(tlm=False, alignment=False, word_states="apart", sentences=True),
         Needs(alignment=False, sentences=True),
     ],
 )
@@ -23,7 +30,7 @@ def test_the_tokens_of_a_pair_are_those_of_all_its_rows(needs):
     pairs = [(np.array([5]), np.array([6, 7])), (np.array([5, 6, 7]), np.array([8, 8, 8, 8]))]
     expected = []
     for x, y in pairs:
-        rows = [pair_row(x, y, SPECIALS)] * (needs.tlm + 2 * needs.alignment)
+        rows = [pair_row(x, y, SPECIALS)] * joint_rows(needs)
         if needs.sentences:
             rows += [sentence_row(x, SPECIALS), sentence_row(y, SPECIALS)]
         expected.append(sum(map(len, rows)))
@@ -38,13 +45,16 @@ def test_the_tokens_of_a_pair_are_those_of_all_its_rows(needs):
         Needs(alignment=False),
         Needs(alignment=False, sentences=True),
         Needs(tlm=False, alignment=False, sentences=True),
+        Needs(alignment=False, word_states="joint", sentences=True),
+        Needs(tlm=False, alignment=False, word_states="joint"),
+        Needs(tlm=False, alignment=False, word_states="apart", sentences=True),
     ],
 )
 def test_a_pair_costs_the_places_of_its_rows_of_which_the_own_ones_are_padded_to_the_longer(needs):
     pairs = [([5], [6, 7]), ([5, 6, 7], [8, 8, 8, 8]), ([5] * 9, [6])]
     expected = []
     for x, y in pairs:
-        places = len(pair_row(x, y, SPECIALS)) * (needs.tlm + 2 * needs.alignment)
+        places = len(pair_row(x, y, SPECIALS)) * joint_rows(needs)
         if needs.sentences:
             places += pad_rows([sentence_row(x, SPECIALS), sentence_row(y, SPECIALS)], 1).numel()
         expected.append(places)
@@ -70,6 +80,7 @@ def test_pairs_are_needed_by_every_term_but_the_masking_of_single_sentences():
     assert not alone.pairs
     for other in ("tlm", "alignment", "sentences"):
         assert alone._replace(**{other: True}).pairs
+    assert alone._replace(word_states="joint").pairs
 
 
 @pytest.mark.parametrize("pair, side", [("en-de", 0), ("de-en", 1), ("de-fr", 1)])

@@ -1,5 +1,6 @@
 """The real ``fairseq-train`` on a toy data folder: training, resuming, ranks, mistakes."""
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -123,6 +124,35 @@ def test_every_term_reaches_the_log_and_tensorboard(data_folder, tmp_path):
     events = EventAccumulator(str(board / "valid"))
     events.Reload()
     assert {*names, *of_corpora} <= set(events.Tags()["scalars"])
+
+
+@pytest.mark.parametrize(
+    "flags",
+    ["", "--wa-map-encoding joint", "--wa-target self --wa-target-threshold 0.05"],
+    ids=["apart", "joint", "self"],
+)
+def test_word_alignment_by_states_alone_fine_tunes_another_run(data_folder, tmp_path, flags):
+    """It reads the pairs alone, although the folder has monolingual text too."""
+    first = ["--wa-weight", "0", "--max-update", "2", "--disable-validation"]
+    checkpoint(train(data_folder, tmp_path / "tlm", *first), tmp_path / "tlm")
+    alone = "--mlm-weight 0 --tlm-weight 0 --sa-weight 0 --wa-map states --wa-map-temperature 4"
+    alone += " --update-freq 2 --max-update 12"
+    start = ["--finetune-from-model", tmp_path / "tlm" / "checkpoint_last.pt"]
+    result = train(data_folder, tmp_path / "ck", *alone.split(), *flags.split(), *start)
+    state = checkpoint(result, tmp_path / "ck")
+    assert all(value.isfinite().all() for value in state["model"].values())
+    inner = [line for line in result.stdout.splitlines() if "| train_inner |" in line]
+    losses, scores = (
+        [float(re.search(rf"{name}=([-\d.]+)", line)[1]) for line in inner]
+        for name in ("wa_loss", "wa_score")
+    )
+    assert len(losses) == 12 and losses[-1] < losses[0] - 0.02
+    assert all(0 < score < 1 for score in scores)
+    if "self" in flags:
+        assert all(-1 < loss < 0 for loss in losses)
+    else:
+        assert losses == pytest.approx([1 - score for score in scores], abs=2e-3)
+    assert "mlm_loss" not in inner[0] and "| valid |" in result.stdout
 
 
 @pytest.mark.parametrize(

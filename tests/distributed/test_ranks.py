@@ -13,6 +13,9 @@ NOTHING = dict(mlm_weight=0.0, tlm_weight=0.0, wa_weight=0.0, sa_weight=0.0)
 ALL = {
     "the paper's": {},
     "sentences by themselves": dict(wa_weight=0.0, sa_negatives="all", sa_symmetric=True),
+    "with states of words": dict(
+        wa_map="states", wa_target="self", wa_target_threshold=0.1, wa_layer=1
+    ),
     "with transport": dict(ot_weight=1.0, anchor_weight=0.1, ot_scope="sentence"),
 }
 ONE = {

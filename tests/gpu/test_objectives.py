@@ -14,6 +14,7 @@ from fairseq_amber.objectives.l2_alignment import linked_distance
 from fairseq_amber.objectives.masked_lm import masked_lm_loss
 from fairseq_amber.objectives.optimal_transport import triton_kernel
 from fairseq_amber.objectives.sentence_alignment import contrastive_loss, mean_pool
+from fairseq_amber.objectives.state_alignment import agreement, self_training_score, state_maps
 from fairseq_amber.objectives.word_alignment import attention_symmetry_loss
 
 pytestmark = pytest.mark.gpu
@@ -110,6 +111,32 @@ def test_word_alignment(device, compare):
         list(maps),
         [valid, valid.transpose(2, 3)],
     )
+
+
+@pytest.mark.parametrize("temperature, normalize", [(4.0, False), (0.3, True)])
+@pytest.mark.parametrize("target", ["symmetric", "self"])
+def test_word_alignment_by_states(device, compare, target, temperature, normalize):
+    x, y = [1, 6, 4, 3], [5, 1, 6, 2]
+    masks = lengths_to_mask(x, 6), lengths_to_mask(y, 6)
+    settings = dict(temperature=temperature, normalize=normalize)
+
+    def fast(*states):
+        here = [mask.to(device) for mask in masks]
+        maps = state_maps(*states, *here, **settings)
+        if target == "self":
+            return self_training_score(*maps, *here, threshold=0.2)
+        return agreement(*maps, *here)
+
+    def slow(*states):
+        maps = slow_twins.word_maps(*states, x, y, **settings)
+        return (
+            slow_twins.self_training(*maps, 0.2)
+            if target == "self"
+            else (slow_twins.map_agreement(*maps))
+        )
+
+    valid = [mask.unsqueeze(2).expand(4, 6, 16) for mask in masks]
+    compare(fast, slow, [normal(4, 6, 16), normal(4, 6, 16, seed=1)], valid, value=1e-4)
 
 
 def test_linked_words(compare):

@@ -1,7 +1,7 @@
 """Word alignment by states: the two softmaxes of one matrix of products are made to agree.
 
-This is the other reading of the objective WA of AMBER (arXiv 2010.07972, section 2), whose equation
-``A_yx[i, j] = g_y[i] . g_x[j]`` is a product of states. It is also what awesome-align fine-tunes
+This is the other reading of the objective WA of AMBER (arXiv 2010.07972, section 2), with
+``A_yx[i, j] = g_y[i] . g_x[j]``, a product of states. It is also what awesome-align fine-tunes
 with (Dou and Neubig 2021, arXiv 2101.08231, section 2): ``agreement`` is its consistency
 optimisation, ``self_training_score`` its self-training objective.
 
@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+
+from fairseq_amber.objectives.precision import at_least_fp32
 
 
 def state_maps(
@@ -43,7 +45,7 @@ def state_maps(
     both = source_mask.unsqueeze(2) & target_mask.unsqueeze(1)  # (B, S, T)
     x, y = (
         # Not only the products are masked: the gradient of NaN times 0 would be NaN.
-        _at_least_fp32(states).masked_fill(~mask.unsqueeze(2), 0.0)
+        at_least_fp32(states).masked_fill(~mask.unsqueeze(2), 0.0)
         for states, mask in ((source, source_mask), (target, target_mask))
     )
     if normalize:
@@ -126,7 +128,3 @@ def self_training_score(
 def _lengths(mask: torch.Tensor) -> torch.Tensor:
     """Counts the tokens of each sentence, at least 1: (B, L) bool -> (B,) int64."""
     return mask.sum(dim=1).clamp(min=1)
-
-
-def _at_least_fp32(states: torch.Tensor) -> torch.Tensor:
-    return states if states.dtype == torch.float64 else states.float()

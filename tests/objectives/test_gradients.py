@@ -24,6 +24,7 @@ from fairseq_amber.objectives.sentence_alignment import (
     selection_loss,
     similarities,
 )
+from fairseq_amber.objectives.state_alignment import agreement, self_training_score, state_maps
 from fairseq_amber.objectives.word_alignment import attention_symmetry_loss
 from transport_problems import states
 
@@ -85,6 +86,16 @@ def attention(*shape, seed):
     return states(*shape, seed=seed).softmax(dim=-1)
 
 
+def by_states(function, **settings):
+    """An objective of the two maps of states, as a function of the states."""
+
+    def value(x, y):
+        masks = SOURCE_MASK, TARGET_MASK
+        return function(*state_maps(x, y, *masks, temperature=0.7), *masks, **settings)
+
+    return value, states(2, 3, 2), states(2, 4, 2, seed=1)
+
+
 CASES = {
     "anchoring_loss": [(lambda x: anchoring_loss(x, states(2, 3, seed=1)), states(2, 3))],
     "linked_distance": [(linked_distance, states(3, 4), states(3, 4, seed=1))],
@@ -112,6 +123,18 @@ CASES = {
             attention(2, 2, 4, 3, seed=1),
         )
     ],
+    "state_maps": [
+        (
+            lambda x, y, normalize=normalize: state_maps(
+                x, y, SOURCE_MASK, TARGET_MASK, temperature=0.7, normalize=normalize
+            ),
+            states(2, 3, 2),
+            states(2, 4, 2, seed=1),
+        )
+        for normalize in (False, True)
+    ],
+    "agreement": [by_states(agreement)],
+    "self_training_score": [by_states(self_training_score, threshold=0.2)],
     "cosine_cost": [
         (ot.cosine_cost, states(2, 3, 2), states(2, 4, 2, seed=1)),
         (lambda x, y: ot.cosine_cost(x, y, VALID) * VALID, states(2, 3, 2), states(2, 4, 2)),

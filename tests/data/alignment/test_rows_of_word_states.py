@@ -5,6 +5,7 @@ import torch
 
 from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.data.alignment.rows import PairLayout
+from fairseq_amber.data.layout import PairMarks
 from toy_examples import pair, row_maker
 
 JOINT = Needs(tlm=False, alignment=False, word_states="joint")
@@ -12,7 +13,7 @@ APART = Needs(tlm=False, alignment=False, word_states="apart", sentences=True)
 
 
 def test_for_the_states_of_words_together_a_pair_has_one_unmasked_row_with_full_attention():
-    batch = row_maker(JOINT, PairLayout(reset=True)).pairs(
+    batch = row_maker(JOINT, PairLayout(PairMarks(positions="restart"))).pairs(
         [pair(0, [10, 11, 12], [20, 21]), pair(1, [13], [22, 23, 24, 25])], epoch=1
     )
     net_input = batch["net_input"]

@@ -1,4 +1,5 @@
-"""A machine of stand-ins for scripts/setup.sh: Python, pip, uv, nvidia-smi, uname and df."""
+"""A machine of stand-ins for scripts/setup.sh: Python, pip, uv, nvidia-smi, uname and df; and a
+server for scripts/fetch_data.sh."""
 
 import json
 import shutil
@@ -9,6 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+
+from fetch_script import Fetch
+from file_server import file_server
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = Path(__file__).with_name("stand_in.py")
@@ -119,3 +123,15 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path):
     return Machine(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def web():
+    with file_server() as server:
+        yield server
+
+
+@pytest.fixture
+def fetch(web, tmp_path):
+    """scripts/fetch_data.sh, which fetches from ``web`` into an empty folder."""
+    return Fetch(web, tmp_path / "a folder")

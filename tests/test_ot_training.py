@@ -102,12 +102,18 @@ def test_resuming_equals_not_having_stopped(word_folder, start, tmp_path, criter
         ("ot_alignment", "--bf16 --anchor-reduction mse", ["ot_loss", "anchor_loss"]),
         ("l2_alignment", "--l2-links LINKS --bf16", ["l2_loss", "anchor_loss"]),
         (
+            "l2_alignment",
+            "--l2-links LINKS --l2-target-states frozen --l2-special-tokens --l2-reduction mse"
+            " --anchor-reduction mse",
+            ["l2_loss", "anchor_loss"],
+        ),
+        (
             "amber",
             "--ot-weight 1 --anchor-weight 0.1 --wa-weight 0 --max-tokens 600 --bf16",
             ["mlm_loss", "tlm_loss", "sa_loss", "ot_loss", "anchor_loss"],
         ),
     ],
-    ids=["practical", "bf16", "links", "amber"],
+    ids=["practical", "bf16", "links", "links of Cao et al.'s code", "amber"],
 )
 def test_it_trains(word_folder, link_folder, start, tmp_path, criterion, flags, terms):
     if "--bf16" in flags and "+" not in pytest.importorskip("fairseq").__version__:

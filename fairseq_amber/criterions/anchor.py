@@ -108,6 +108,26 @@ class FrozenEncoder:
         )
 
 
+def frozen_encoder(
+    cfg: AnchorConfig, model: Any, layer: int, *, targets: bool = False
+) -> Optional[FrozenEncoder]:
+    """Returns the frozen initial encoder if a term reads it, and None otherwise.
+
+    Args:
+        cfg: the weight of the anchor, and the checkpoint of the initial encoder.
+        model: the model to train.
+        layer: the number of the layer that is read, from 1.
+        targets: another term takes its target states from the frozen encoder.
+
+    Raises:
+        UserError: the checkpoint does not exist, cannot be read or is of another architecture.
+    """
+    if not (cfg.anchor_weight or targets):
+        return None
+    check(cfg)
+    return FrozenEncoder(model, cfg, layer)
+
+
 def add_anchor(
     terms: Terms, cfg: AnchorConfig, states: torch.Tensor, initial: torch.Tensor, sample: Any
 ) -> None:
@@ -173,5 +193,8 @@ def _weights(path: str, cfg: AnchorConfig) -> Dict[str, torch.Tensor]:
 def _was_anchored(cfg: Any) -> bool:
     """Returns whether a run with this config used a frozen initial encoder."""
     criterion = (cfg or {}).get("criterion") or {}
-    frozen = criterion.get("ot_target_states") == "frozen" and criterion.get("ot_weight")
-    return bool(criterion.get("anchor_weight") or frozen)
+    frozen = [
+        criterion.get(f"{term}_target_states") == "frozen" and criterion.get(f"{term}_weight")
+        for term in ("ot", "l2")
+    ]
+    return bool(criterion.get("anchor_weight") or any(frozen))

@@ -16,7 +16,7 @@ from fairseq_amber.criterions import anchor
 from fairseq_amber.criterions.encoded_sentences import encode_pairs, flat_states, take_points
 from fairseq_amber.criterions.terms import Terms, TermsCriterion
 from fairseq_amber.criterions.unread_parameters import unread_parameters, zero_from
-from fairseq_amber.data.alignment.needs import Needs, PointSettings
+from fairseq_amber.data.alignment.needs import LinkSettings, Needs, PointSettings
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.models.layer_number import layer_number
 from fairseq_amber.objectives.l2_alignment import linked_distance
@@ -56,11 +56,26 @@ class L2AlignmentConfig(anchor.AnchorConfig):
         default=-1,
         metadata={"help": "layer of the states, counted from 1; -1 = last (Cao et al. 2020: last)"},
     )
+    l2_special_tokens: bool = field(
+        default=False,
+        metadata={
+            "help": "link <s> with <s> and </s> with </s> in every pair, and let the anchor hold "
+            "them too (Cao et al. 2020's code: yes; its paper: not known)"
+        },
+    )
     l2_target_language: str = field(
         default="en",
         metadata={
-            "help": "language of the side that the anchor holds (Cao et al. 2020: en); in a pair "
-            "without it, the second side"
+            "help": "language of the target side, which the anchor holds (Cao et al. 2020: en); in "
+            "a pair without it, the second side"
+        },
+    )
+    l2_target_states: ChoiceEnum(["tuned", "frozen"]) = field(  # type: ignore[valid-type]
+        default="tuned",
+        metadata={
+            "help": "take the target states of links from the trained model, which moves both "
+            "sides (default; Cao et al. 2020, equation 1), or from the frozen initial model (Cao "
+            "et al. 2020's code)"
         },
     )
 
@@ -70,7 +85,8 @@ class L2AlignmentCriterion(TermsCriterion):
     """``loss = l2_weight * mean_l |x_l - y_l|^2 + anchor_weight * mean_i |c_i - c0_i|^2``.
 
     The first mean is over the links l of the update, the second over the words i of its target
-    sentences. The state of a word is that of its last subword.
+    sentences. The state of a word is that of its last subword. With ``--l2-target-states frozen``
+    the target word ``y_l`` is a state of the initial encoder, which has no gradient.
     """
 
     term_names = ("l2", "anchor")
@@ -88,11 +104,13 @@ class L2AlignmentCriterion(TermsCriterion):
                 "--anchor-reduction sum is over the points of an OT problem, which links are not: "
                 "take mean or mse"
             )
+        if cfg.l2_target_states == "frozen" and not cfg.l2_weight:
+            raise UserError(
+                "--l2-target-states frozen has no effect without --l2-weight: drop either"
+            )
         self.layer = layer_number("--l2-layer", cfg.l2_layer, task.model.depth)
-        self.frozen: Optional[anchor.FrozenEncoder] = None
-        if cfg.anchor_weight:
-            anchor.check(cfg)
-            self.frozen = anchor.FrozenEncoder(task.model, cfg, self.layer)
+        self.to_frozen = cfg.l2_target_states == "frozen"
+        self.frozen = anchor.frozen_encoder(cfg, task.model, self.layer, targets=self.to_frozen)
 
     @property
     def needs(self) -> Needs:
@@ -104,10 +122,16 @@ class L2AlignmentCriterion(TermsCriterion):
             alignment=False,
             sentences=True,
             points=PointSettings(
-                words=cfg.l2_units == "words", target_language=cfg.l2_target_language
+                words=cfg.l2_units == "words",
+                special_tokens=cfg.l2_special_tokens,
+                target_language=cfg.l2_target_language,
             ),
-            links=cfg.l2_links,
-            link_units=str(cfg.l2_units),
+            links=LinkSettings(
+                cfg.l2_links,
+                units=str(cfg.l2_units),
+                special_tokens=cfg.l2_special_tokens,
+                target_language=cfg.l2_target_language,
+            ),
         )
 
     @exit_clearly
@@ -124,17 +148,17 @@ class L2AlignmentCriterion(TermsCriterion):
         points, links = sample["points"], sample["links"]
         sentences = encode_pairs(model, sample, self.layer)
         states = flat_states([block.states for block in sentences])
+        before = None if self.frozen is None else self.frozen.target_states(sentences, sample)
         if self.cfg.l2_weight:
-            losses = linked_distance(
-                take_points(states, links["first"]), take_points(states, links["second"])
-            )
+            target = take_points(states, links["target"])
+            if self.to_frozen and before is not None:
+                target = take_points(before, links["initial"])
+            losses = linked_distance(take_points(states, links["source"]), target)
             dim = states.size(-1) if self.cfg.l2_reduction == "mse" else 1
             terms.add("l2", losses / dim)
-        if self.frozen is not None:
-            target = take_points(states, points["target_index"])
-            initial = take_points(
-                self.frozen.target_states(sentences, sample), points["initial_index"]
-            )
-            anchor.add_anchor(terms, self.cfg, target, initial, sample)
+        if self.cfg.anchor_weight and before is not None:
+            held = take_points(states, points["target_index"])
+            initial = take_points(before, points["initial_index"])
+            anchor.add_anchor(terms, self.cfg, held, initial, sample)
         log = terms.logging_output(per_corpus=not self.training)
         return terms.loss() + zero_from(unread_parameters(self.task.model, self.layer)), 1, log

@@ -49,10 +49,8 @@ class TransportTerms:
         self.layer = layer_number("--ot-layer", cfg.ot_layer, model.depth)
         self.points = point_settings(cfg)
         self.normalized_by = anchor.normalized_by(cfg)
-        self.frozen: anchor.FrozenEncoder | None = None
-        if cfg.anchor_weight or (cfg.ot_weight and cfg.ot_target_states == "frozen"):
-            anchor.check(cfg)
-            self.frozen = anchor.FrozenEncoder(model, cfg, self.layer)
+        frozen = bool(cfg.ot_weight) and cfg.ot_target_states == "frozen"
+        self.frozen = anchor.frozen_encoder(cfg, model, self.layer, targets=frozen)
 
     def add(self, terms: Terms, sentences: Sequence[EncodedSentences], sample: Any) -> None:
         """Adds the terms of a micro-batch whose weight is not 0.

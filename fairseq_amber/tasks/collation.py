@@ -52,7 +52,7 @@ def collater(
     if needs.points is not None:
         points = point_finder(needs.points, symbols, specials, idf)
     if needs.links is not None:
-        linked = linked_words(needs.link_units, symbols, specials)
+        linked = linked_words(needs.links, symbols, specials)
     return Collater(specials, needs, masking, layout, cfg.seed, points, linked)
 
 

@@ -162,8 +162,9 @@ class CrossLingualAlignmentTask(PlannedTask):
                 f"{', '.join(languages) or 'none'}; pairs: {', '.join(pairs) or 'none'})"
                 + ("; train without validation by --disable-validation" if split == "valid" else "")
             )
-        if split == self.cfg.train_subset and self.needs.points is not None:
-            warn_of_target_language(pairs, self.needs.points.target_language)
+        sided = self.needs.points or self.needs.links
+        if split == self.cfg.train_subset and sided is not None:
+            warn_of_target_language(pairs, sided.target_language)
         if split == self.cfg.train_subset:
             check_training_corpora(data, corpora, languages, pairs, self.cfg, self.needs)
         for corpus in corpora:
@@ -172,7 +173,7 @@ class CrossLingualAlignmentTask(PlannedTask):
         if self.needs.links is not None and collate.linked is not None:
             if len(data_folders(self.cfg)) > 1:
                 raise UserError("word links go with one data folder, not with several")
-            attach_links(corpora, Path(self.needs.links), split, collate.linked)
+            attach_links(corpora, Path(self.needs.links.folder), split, collate.linked)
         return AlignmentDataset(corpora, collate, self.max_length)
 
     def _collater(self) -> Collater:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fairseq_amber.data.alignment.corpora import Corpus, ParallelCorpus
 from fairseq_amber.data.alignment.linked_words import LinkedWords
-from fairseq_amber.data.alignment.needs import PointSettings
+from fairseq_amber.data.alignment.needs import LinkSettings, PointSettings
 from fairseq_amber.data.alignment.points import PointFinder, inverse_document_frequencies
 from fairseq_amber.data.alignment.training_links import LinkFile
 from fairseq_amber.data.layout import Specials
@@ -40,21 +40,22 @@ def point_finder(
     return PointFinder(settings, boundaries, idf)
 
 
-def linked_words(units: str, symbols: Sequence[str], specials: Specials) -> LinkedWords:
+def linked_words(settings: LinkSettings, symbols: Sequence[str], specials: Specials) -> LinkedWords:
     """Makes the finder of linked words.
 
     Args:
-        units: what links number: ``words`` between spaces, or ``subwords``.
+        settings: what links number: ``words`` between spaces, or ``subwords``.
         symbols: the symbols of the dictionary.
         specials: ids of the special tokens.
 
     Raises:
         UserError: links number words, and the vocabulary does not mark words.
     """
-    if units == "subwords":
-        return LinkedWords(None)
-    flag = "links of words (--l2-units)"
-    return LinkedWords(word_boundaries(symbols, specials, flag=flag, split_unspaced=False))
+    if settings.units == "subwords":
+        return LinkedWords(None, settings)
+    flag = "links of words (--l2-units, --contrast-link-units)"
+    boundaries = word_boundaries(symbols, specials, flag=flag, split_unspaced=False)
+    return LinkedWords(boundaries, settings)
 
 
 def document_frequencies(corpora: Sequence[Corpus], size: int) -> dict[str, np.ndarray]:

@@ -77,12 +77,20 @@ def test_the_frozen_encoder_is_the_checkpoint_that_training_starts_from(
     assert "random weights" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "trained",
+    [
+        {"_name": "ot_alignment", "anchor_weight": 1.0},
+        {"_name": "ot_alignment", "ot_weight": 1.0, "ot_target_states": "frozen"},
+        {"_name": "l2_alignment", "l2_weight": 1.0, "l2_target_states": "frozen"},
+    ],
+)
 def test_going_on_from_an_anchored_checkpoint_asks_for_the_initial_one(
-    make_task, make_model, tmp_path, monkeypatch
+    make_task, make_model, tmp_path, monkeypatch, trained
 ):
     task = make_task()
     task.model = make_model()
-    cfg = OmegaConf.create({"criterion": {"_name": "ot_alignment", "anchor_weight": 1.0}})
+    cfg = OmegaConf.create({"criterion": trained})
     path = str(tmp_path / "half.pt")
     torch.save({"model": task.model.state_dict()}, path)
 

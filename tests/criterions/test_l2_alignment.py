@@ -48,8 +48,15 @@ def states(model, sentence, layer):
     return extra["inner_states"][layer][0]
 
 
-def slow_terms(task, links, sample, model, initial, layer=2, target="en"):
-    """Squared distances over all one-to-one links, and of all target words to the initial model."""
+def slow_terms(
+    task, links, sample, model, initial, layer=2, target="en", frozen=False, special=False
+):
+    """Squared distances over all one-to-one links, and of all target words to the initial model.
+
+    Args:
+        frozen: the targets of links are in the initial model.
+        special: <s> and </s> are linked, and are target words.
+    """
     data = task.datasets["train"]
     linked, held, names = [], [], set()
     for index in sample["id"].tolist():
@@ -60,14 +67,21 @@ def slow_terms(task, links, sample, model, initial, layer=2, target="en"):
         pairs = {tuple(map(int, link.split("-"))) for link in text.split()}
         sides = [side.tolist() for side in example.sentences]
         at = [last_subwords(side) for side in sides]
-        x, y = (states(model, side, layer) for side in sides)
-        for i, j in pairs:
-            if Counter(p for p, _ in pairs)[i] == Counter(q for _, q in pairs)[j] == 1:
-                linked.append((x[at[0][i]] - y[at[1][j]]).square().sum())
+        found = [states(model, side, layer) for side in sides]
         side = 0 if example.name.startswith(f"{target}-") else 1
         with torch.no_grad():
             before = states(initial, sides[side], layer)
-        held += [((x, y)[side][place] - before[place]).square().sum() for place in at[side]]
+        ends = [*found]
+        if frozen:
+            ends[side] = before
+        for i, j in pairs:
+            if Counter(p for p, _ in pairs)[i] == Counter(q for _, q in pairs)[j] == 1:
+                linked.append((ends[0][at[0][i]] - ends[1][at[1][j]]).square().sum())
+        places = at[side]
+        if special:
+            linked += [(ends[0][at] - ends[1][at]).square().sum() for at in (0, -1)]
+            places = [0, *places, len(sides[side]) + 1]
+        held += [(found[side][place] - before[place]).square().sum() for place in places]
     assert names == {"de-en", "tr-en"}
     return torch.stack(linked), torch.stack(held)
 
@@ -94,6 +108,18 @@ def check_same(model, ours, slow):
         ({"anchor_weight": 0.0}, 1, 0, 2, "en"),
         ({"l2_target_language": "tr"}, 1, 1, 2, "tr"),
         ({"l2_layer": 1}, 1, 1, 1, "en"),
+        ({"l2_special_tokens": True}, 1, 1, 2, "en"),
+        ({"l2_target_states": "frozen", "l2_target_language": "de"}, 1, 1, 2, "de"),
+        ({"l2_target_states": "frozen", "anchor_weight": 0.0}, 1, 0, 2, "en"),
+        (
+            {
+                "l2_target_states": "frozen",
+                "l2_special_tokens": True,
+                "l2_reduction": "mse",
+                "anchor_reduction": "mse",
+            },
+            *(16, 16, 2, "en"),
+        ),
     ],
 )
 def test_it_equals_the_slow_twin(
@@ -102,7 +128,12 @@ def test_it_equals_the_slow_twin(
     task, model, criterion, initial = build(l2_weight=0.5, **settings)
     sample = batches(task)[0]
     assert len(sample["blocks"]) > 1
-    linked, anchored = slow_terms(task, link_folder, sample, model, initial, layer, target)
+    choice = dict(
+        frozen=settings.get("l2_target_states") == "frozen",
+        special=settings.get("l2_special_tokens", False),
+    )
+    where = (layer, target)
+    linked, anchored = slow_terms(task, link_folder, sample, model, initial, *where, **choice)
     assert len(linked) > 3
     expected = 0.5 * linked.mean() / dim
     if held:
@@ -113,12 +144,15 @@ def test_it_equals_the_slow_twin(
     check_same(model, loss, expected)
 
 
-def test_the_update_divides_by_its_links_and_target_words(build, link_folder, many_blocks):
-    task, model, criterion, initial = build(update_freq=3)
+@pytest.mark.parametrize("special", [False, True])
+def test_the_update_divides_by_its_links_and_target_words(build, link_folder, many_blocks, special):
+    task, model, criterion, initial = build(update_freq=3, l2_special_tokens=special)
     samples = batches(task)[:3]
     assert max(len(sample["blocks"]) for sample in samples) > 1
     loss = sum(criterion(model, sample)[0] for sample in samples) / 3
-    terms = [slow_terms(task, link_folder, sample, model, initial) for sample in samples]
+    terms = [
+        slow_terms(task, link_folder, sample, model, initial, special=special) for sample in samples
+    ]
     linked, anchored = (torch.cat(term) for term in zip(*terms))
     check_same(model, loss, linked.mean() + anchored.mean())
 
@@ -133,13 +167,35 @@ def test_a_batch_without_a_link_and_a_filler_add_nothing(build, link_folder, tmp
     assert loss == 0 and log["l2_count"] == 0
     assert all(p.grad is not None and not p.grad.any() for p in model.parameters())
 
-    task, model, criterion, _ = build()
+    task, model, criterion, _ = build(l2_target_states="frozen", l2_special_tokens=True)
     filler = next(s for s in batches(task, max_tokens=2000, world=16) if s["filler"])
     loss, _, log = criterion(model, filler)
     loss.backward()
     logged = [log[name] for name in ("l2_sum", "l2_count", "anchor_sum", "anchor_count")]
     assert loss == 0 and not any(logged)
     assert all(p.grad is not None and not p.grad.any() for p in model.parameters())
+
+
+def test_pairs_without_links_have_those_of_their_special_tokens(build, link_folder, tmp_path):
+    for path in link_folder.iterdir():
+        (tmp_path / path.name).write_text("\n" * len(path.read_text().splitlines()))
+    settings = dict(l2_special_tokens=True, l2_target_states="frozen", anchor_weight=0.0)
+    task, model, criterion, _ = build(l2_links=str(tmp_path), **settings)
+    sample = batches(task)[0]
+    _, _, log = criterion(model, sample)
+    assert log["l2_count"] == 2 * sample["npairs"] and log["l2_sum"] > 0
+
+
+def test_the_initial_encoder_is_held_only_where_a_term_reads_it(build):
+    frozen = dict(l2_target_states="frozen")
+    for settings, needed in (
+        (dict(anchor_weight=0.0), False),
+        (dict(anchor_weight=0.0, **frozen), True),
+        (dict(l2_weight=0.0), True),
+        ({}, True),
+    ):
+        _, _, criterion, _ = build(**settings)
+        assert (criterion.frozen is not None) is needed
 
 
 def test_the_terms_are_logged(build):
@@ -163,6 +219,10 @@ def test_the_terms_are_logged(build):
         (dict(anchor_checkpoint="nowhere.pt"), "nowhere.pt does not exist"),
         (dict(l2_weight=0.0, anchor_weight=0.0), "every term has weight 0"),
         (dict(l2_weight=-1.0), "--l2-weight -1.0 is not"),
+        (
+            dict(l2_weight=0.0, l2_target_states="frozen"),
+            "--l2-target-states frozen has no effect without --l2-weight",
+        ),
     ],
 )
 def test_a_mistake_ends_in_one_clear_line(build, settings, message):

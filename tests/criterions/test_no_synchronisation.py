@@ -61,6 +61,9 @@ CONFIGS = {
     "transport, unrolled": TransportConfig(**PRACTICAL, ot_gradient="unrolled"),
     "transport, frozen": TransportConfig(**OT, ot_target_states="frozen", ot_marginals="idf"),
     "links": L2AlignmentConfig(_name="l2_alignment", **START),
+    "links, frozen": L2AlignmentConfig(
+        _name="l2_alignment", **START, l2_target_states="frozen", l2_special_tokens=True
+    ),
     "amber and transport": AmberCriterionConfig(
         _name="amber", **START, ot_weight=1.0, anchor_weight=0.1
     ),

@@ -18,6 +18,9 @@ CONFIGS = {
     "transport of a lower layer": TransportConfig(**OT, ot_layer=1, anchor_weight=0.0),
     "anchor alone": TransportConfig(**OT, ot_weight=0.0),
     "links": L2AlignmentConfig(_name="l2_alignment", **START, l2_layer=1),
+    "links, frozen": L2AlignmentConfig(
+        _name="l2_alignment", **START, anchor_weight=0.0, l2_target_states="frozen"
+    ),
     "amber": AmberCriterionConfig(**AMBER),
     "amber, transport alone": AmberCriterionConfig(**AMBER, **NOTHING, ot_layer=1),
 }

@@ -36,6 +36,14 @@ OTHERS = {
         ot_target_states="frozen",
         anchor_reduction="mse",
     ),
+    "links as in Cao et al.'s code": L2AlignmentConfig(
+        _name="l2_alignment",
+        **START,
+        l2_target_states="frozen",
+        l2_special_tokens=True,
+        l2_reduction="mse",
+        anchor_reduction="mse",
+    ),
 }
 
 

@@ -45,6 +45,9 @@ CONFIGS = {
     "sinkhorn, unrolled": TransportConfig(**SENTENCES, ot_gradient="unrolled"),
     "sinkhorn, fused": TransportConfig(**SENTENCES, ot_kernel="triton", ot_tolerance=1e-3),
     "links": L2AlignmentConfig(_name="l2_alignment", **START),
+    "links, frozen": L2AlignmentConfig(
+        _name="l2_alignment", **START, l2_target_states="frozen", l2_special_tokens=True
+    ),
     "amber and transport": AmberCriterionConfig(
         _name="amber", **START, ot_weight=1.0, anchor_weight=0.1
     ),

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from fairseq_amber.data.alignment.needs import Needs, PointSettings
+from fairseq_amber.data.alignment.needs import LinkSettings, Needs, PointSettings
 from task_batches import collated, plan
 
 PAIRS = dict(mlm=False, tlm=False, alignment=False, sentences=True)
@@ -16,10 +16,18 @@ PAIRS = dict(mlm=False, tlm=False, alignment=False, sentences=True)
 def loaded(make_task, word_folder, link_folder):
     """Builds a task with links and points, and opens its training text."""
 
-    def load(points=None, links=link_folder, link_units="words", data=word_folder, **settings):
+    def load(
+        points=None,
+        links=link_folder,
+        link_units="words",
+        special_tokens=False,
+        data=word_folder,
+        **settings,
+    ):
         task = make_task(data=str(data), **settings)
-        links = None if links is None else str(links)
-        task.needs = Needs(**PAIRS, points=points, links=links, link_units=link_units)
+        if links is not None:
+            links = LinkSettings(str(links), link_units, special_tokens=special_tokens)
+        task.needs = Needs(**PAIRS, points=points, links=links)
         task.load_dataset("train")
         return task
 
@@ -101,7 +109,9 @@ def sentence_states(sample, known):
 def test_normalizers_count_points_and_links_of_the_update(
     loaded, link_folder, points, world, update_freq
 ):
-    task = loaded(points, update_freq=[update_freq], tokens_per_sample=18)  # long pairs are out
+    special = points.special_tokens
+    settings = dict(special_tokens=special, update_freq=[update_freq])
+    task = loaded(points, tokens_per_sample=18, **settings)  # long pairs are out
     data = task.datasets["train"]
     links = {name: slow_links(link_folder, "train", name) for name in ("de-en", "tr-en")}
     known = examples(task)
@@ -117,14 +127,14 @@ def test_normalizers_count_points_and_links_of_the_update(
             target = sides[0 if corpus.startswith(points.target_language) else 1]
             expected["points"] += len(slow_words(target)) if points.words else len(target)
             expected["points"] += 2 * points.special_tokens
-            expected["links"] += len(links[corpus][line])
+            expected["links"] += len(links[corpus][line]) + 2 * special
         for batch in update:
             assert batch.normalizers["points"] == expected["points"] > 0
             assert batch.normalizers["links"] == expected["links"]
         samples = collated(task, update)
         real = [sample for sample in samples if not sample["filler"]]
         assert sum(sample["points"]["targets"] for sample in real) == expected["points"]
-        assert sum(len(sample["links"]["first"]) for sample in real) == expected["links"]
+        assert sum(len(sample["links"]["source"]) for sample in real) == expected["links"]
     assert any(batch.filler for update in updates for batch in update) == (world == 2)
     assert data.dropped
 
@@ -142,7 +152,7 @@ def test_links_lie_at_the_words_of_their_pairs(loaded, link_folder, split):
     seen, most = 0, 0
     for sample in collated(task, plan(task, split, max_tokens=9000), split):
         states, pairs = sentence_states(sample, known)
-        for side, name in enumerate(("first", "second")):
+        for side, name in enumerate(("source", "target")):
             found = [states[at][:4] for at in sample["links"][name].tolist()]
             expected = [
                 (corpus, line, side, 1 + slow_words(pair[side])[link[side]][-1])
@@ -194,8 +204,8 @@ def test_links_may_number_subwords(loaded, tmp_path, word_folder):
     sample = data.collater([data[index] for index in (0, 5)])
     (block,) = sample["blocks"]
     width = block["sentences"]["tokens"].size(1)
-    assert sample["links"]["first"].tolist() == [1, width + 1]
-    assert sample["links"]["second"].tolist() == [2 * width + 1, 3 * width + 1]
+    assert sample["links"]["source"].tolist() == [1, width + 1]
+    assert sample["links"]["target"].tolist() == [2 * width + 1, 3 * width + 1]
 
 
 def remove(folder, name):

@@ -21,6 +21,9 @@ from fairseq_amber.data.alignment.rows import PairLayout, RowMaker
 from fairseq_amber.data.blocks import blocks_within
 from fairseq_amber.data.layout import Specials
 
+# Sets the words of a sentence apart from each other and from those of other sentences; int64 wraps.
+_ODD = -7046029254386353131
+
 
 class Collater:
     """Makes batches.
@@ -77,7 +80,7 @@ class Collater:
             - ``pairs``, if sentences are compared: what ``_keys`` returns for the pairs; ``others``
               for the sentences, if they are candidates too.
             - ``points``, if they are needed: what ``PointFinder.batch`` returns.
-            - ``links``, if they are needed: what ``LinkedWords.batch`` returns.
+            - ``links``, if they are needed: what ``_links`` returns.
         """
         blocks, order = [], []
         for parallel, groups in self._blocks(examples, max_tokens).items():
@@ -106,8 +109,7 @@ class Collater:
             batch["points"] = self.points.batch(names, [e.sentences for e in pairs], starts)
             self._add_target_rows(batch, pairs)
         if self.linked is not None:
-            links = [example.links for example in pairs]
-            batch["links"] = self.linked.batch([e.sentences for e in pairs], links, starts)
+            batch["links"] = self._links(pairs, batch["pairs"], starts)
         return batch
 
     def candidates(
@@ -122,7 +124,8 @@ class Collater:
 
         Returns:
             ``pairs`` and, if they are candidates too, ``others``: what ``_keys`` returns, with
-            ``blocks``, a list of what ``RowMaker.separate`` returns; beside them ``filler``.
+            ``blocks``, a list of what ``RowMaker.separate`` returns; beside them ``filler`` and, if
+            links are needed, ``links``: what ``_links`` returns.
         """
         out: dict[str, Any] = {"filler": filler}
         kinds = self._blocks(examples, max_tokens)
@@ -133,6 +136,9 @@ class Collater:
             everyone = [example for group in groups for example in group]
             blocks = [self.rows.separate(group) for group in groups]
             out[name] = {**self._keys(everyone), "blocks": blocks}
+            if parallel and self.linked is not None:
+                shapes = [(len(group), b["tokens"].size(1)) for group, b in zip(groups, blocks)]
+                out["links"] = self._links(everyone, out[name], RowStarts.of(shapes))
         return out
 
     def _blocks(
@@ -170,6 +176,28 @@ class Collater:
             "source_key": keys[0::2].contiguous(),
             "target_key": keys[1::2].contiguous(),
         }
+
+    def _links(
+        self, pairs: Sequence[Example], keys: dict[str, torch.Tensor], starts: RowStarts
+    ) -> dict[str, Any]:
+        """Returns what ``LinkedWords.batch`` does, and of the M links what ``_keys`` returns of the
+        pairs: ``corpus``, and keys that are equal for the same word of equal sentences.
+
+        Args:
+            pairs: the pairs.
+            keys: what ``_keys`` returns of them.
+            starts: where their rows begin.
+        """
+        assert self.linked is not None
+        names, sentences = [e.name for e in pairs], [e.sentences for e in pairs]
+        links = self.linked.batch(names, sentences, [e.links for e in pairs], starts)
+        pair, both = links["pair"], torch.stack([keys["source_key"], keys["target_key"]])
+        sides = [self.linked.settings.target_side(name) for name in names]
+        side = torch.tensor(sides, dtype=torch.int64)[pair]
+        links["corpus"] = keys["corpus"][pair]
+        for name, own in (("source", 1 - side), ("target", side)):
+            links[f"{name}_key"] = both[own, pair] + links.pop(f"{name}_place") * _ODD
+        return links
 
     def _add_target_rows(self, batch: dict[str, Any], pairs: Sequence[Example]) -> None:
         """Adds to the blocks of pairs ``target_rows`` (B,) int64: among the 2B rows of all first

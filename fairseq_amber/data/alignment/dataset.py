@@ -108,8 +108,8 @@ class AlignmentDataset(FairseqDataset):
             if points is not None:
                 sides = corpus.sources, corpus.targets
                 counts[:, 0] = points.counts(sides[points.settings.target_side(corpus.name)])
-            if links is not None:
-                counts[:, 1] = links.counts
+            if links is not None and self.collate.linked is not None:
+                counts[:, 1] = self.collate.linked.counts(links.counts)
             self._counts[corpus.name] = counts
         return self._counts[corpus.name]
 

@@ -8,23 +8,28 @@ import numpy as np
 import torch
 
 from fairseq_amber.data.alignment.example import RowStarts
+from fairseq_amber.data.alignment.needs import LinkSettings
 from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.data.whole_words import WordBoundaries, last_subwords, word_counts
 
 
 class LinkedWords:
     """Finds the positions of linked words. The position of a word is that of its last subword (Cao
-    et al. 2020).
+    et al. 2020), or of its first one (Wu and Dredze 2020).
 
     Args:
         boundaries: the boundaries of the words that links number; None if they number subwords.
+        settings: which subword stands for a word, whether special tokens are linked, and which side
+            of a pair is the target.
     """
 
-    def __init__(self, boundaries: WordBoundaries | None):
+    def __init__(self, boundaries: WordBoundaries | None, settings: LinkSettings):
         self.boundaries = boundaries
+        self.settings = settings
 
     def batch(
         self,
+        pairs: Sequence[str],
         sentences: Sequence[tuple[np.ndarray, ...]],
         links: Sequence[np.ndarray | None],
         starts: RowStarts,
@@ -32,25 +37,66 @@ class LinkedWords:
         """Returns the links of n pairs.
 
         Args:
+            pairs: the name of each pair's corpus, ``<src>-<tgt>``.
             sentences: both sentences of each pair.
-            links: (m, 2) links of each pair.
+            links: (m, 2) links of each pair, in the order of its sentences; None for no links.
             starts: where the rows ``<s> x </s>`` of the sentences begin among the states of the
                 micro-batch.
 
         Returns:
-            ``first`` and ``second``, (M,) int64: the positions of the linked words among the
-            states.
+            A dict of the M links of all pairs, of those with special tokens last in their pair:
+
+            - ``source`` and ``target``, (M,) int64: the positions of the linked words among the
+              states, by the sides that the settings name.
+            - ``initial``, (M,) int64: the positions of the targets among the states of the target
+              sentences alone.
+            - ``pair``, (M,) int64: the number of the pair that each link is of.
+            - ``source_place`` and ``target_place``, (M,) int64: the positions in the words' own
+              rows.
         """
-        out = {}
-        for side, (name, begins) in enumerate((("first", starts.first), ("second", starts.second))):
-            indices = [np.zeros(0, dtype=np.int64)]
-            for both, pair, begin in zip(sentences, links, begins.tolist()):
-                if pair is not None:
-                    words = last_subwords(both[side], self.boundaries)
-                    indices.append(words[pair[:, side]] + 1 + begin)
-            out[name] = torch.from_numpy(np.concatenate(indices))
-        return out
+        places = [np.zeros((0, 2), dtype=np.int64)]
+        counts = []
+        targets = [self.settings.target_side(pair) for pair in pairs]
+        for both, own, target in zip(sentences, links, targets):
+            found = np.zeros((0, 2), dtype=np.int64) if own is None else self._places(both, own)
+            places.append(found[:, ::-1] if target == 0 else found)  # sources before targets
+            counts.append(len(found))
+        source, target = np.concatenate(places).T
+        pair = np.repeat(np.arange(len(counts)), counts)
+        rows = np.stack([starts.first, starts.second])
+        side = np.array(targets, dtype=np.int64)[pair]
+        out = {
+            "source": rows[1 - side, pair] + source,
+            "target": rows[side, pair] + target,
+            "initial": starts.alone[pair] + target,
+            "pair": pair,
+            "source_place": source,
+            "target_place": target,
+        }
+        return {name: torch.from_numpy(np.ascontiguousarray(one)) for name, one in out.items()}
 
     def lengths(self, sentences: TokenFile) -> np.ndarray:
         """Counts the words, or subwords, of each sentence of a file: (N,) int32."""
         return word_counts(sentences, self.boundaries)
+
+    def counts(self, linked: np.ndarray) -> np.ndarray:
+        """Adds the links of special tokens to the (N,) numbers of other links of each pair: (N,)
+        int32."""
+        return linked + np.int32(2 * self.settings.special_tokens)
+
+    def _places(self, sentences: tuple[np.ndarray, ...], links: np.ndarray) -> np.ndarray:
+        """Returns the positions of a pair's m linked words in the rows of its sentences: (m, 2)."""
+        places = np.stack(
+            [self._words(x)[links[:, side]] + 1 for side, x in enumerate(sentences)], axis=1
+        )
+        if self.settings.special_tokens:
+            ends = [len(x) + 1 for x in sentences]
+            places = np.concatenate([places, [[0, 0], ends]])
+        return places
+
+    def _words(self, sentence: np.ndarray) -> np.ndarray:
+        """Returns the position of each word's subword among those of its sentence."""
+        words = last_subwords(sentence, self.boundaries)
+        if self.settings.subword == "first":
+            words = np.concatenate(([0], words[:-1] + 1))
+        return words

@@ -39,7 +39,36 @@ class PointSettings(NamedTuple):
 
     def target_side(self, pair: str) -> int:
         """Returns which side of the corpus ``<src>-<tgt>`` is the target: 0 or 1."""
-        return 0 if pair.split("-")[0] == self.target_language else 1
+        return target_side(pair, self.target_language)
+
+
+class LinkSettings(NamedTuple):
+    """Where the word links of pairs are, and which states they link.
+
+    Attributes:
+        folder: the folder with the word links.
+        units: the units that a link numbers: ``words`` or ``subwords``.
+        subword: the subword of a word whose state is the word's: the ``last`` (Cao et al. 2020) or
+            the ``first`` (Wu and Dredze 2020).
+        special_tokens: the ``<s>`` of both sentences of a pair are linked, and their ``</s>``.
+        target_language: as in ``PointSettings``.
+    """
+
+    folder: str
+    units: str = "words"
+    subword: str = "last"
+    special_tokens: bool = False
+    target_language: str = "en"
+
+    def target_side(self, pair: str) -> int:
+        """Returns which side of the corpus ``<src>-<tgt>`` is the target: 0 or 1."""
+        return target_side(pair, self.target_language)
+
+
+def target_side(pair: str, language: str) -> int:
+    """Returns which side of the corpus ``<src>-<tgt>`` is in the target language: 0 or 1; 1 where
+    neither is."""
+    return 0 if pair.split("-")[0] == language else 1
 
 
 class Needs(NamedTuple):
@@ -59,9 +88,7 @@ class Needs(NamedTuple):
         others: monolingual sentences in unmasked rows, as further candidates.
         points: the points of each sentence, by their positions in the rows of ``sentences``
             (or of the ``sentence_states`` of word alignment); None for no points.
-        links: the folder of the pairs' word links, whose ends are positions in the same rows; None
-            for no links.
-        link_units: the units that a link numbers: ``words`` or ``subwords``.
+        links: the pairs' word links, whose ends are positions in the same rows; None for no links.
     """
 
     mlm: bool = True
@@ -74,8 +101,7 @@ class Needs(NamedTuple):
     update_candidates: bool = False
     others: bool = False
     points: PointSettings | None = None
-    links: str | None = None
-    link_units: str = "words"
+    links: LinkSettings | None = None
 
     @property
     def rows_per_pair(self) -> int:

@@ -6,7 +6,7 @@ import torch
 
 from fairseq_amber.data import blocks as blocks_module
 from fairseq_amber.data.alignment.linked_words import LinkedWords
-from fairseq_amber.data.alignment.needs import Needs, PointSettings
+from fairseq_amber.data.alignment.needs import LinkSettings, Needs, PointSettings
 from fairseq_amber.data.alignment.points import PointFinder
 from fairseq_amber.data.alignment.rows import PairLayout
 from fairseq_amber.data.layout import PairMarks
@@ -235,7 +235,9 @@ def test_points_and_links_are_found_at_their_own_sentences_through_all_blocks(
         for e in examples
     ]
     points = PointFinder(PointSettings(words=False, pooled=pooled), None)
-    batch = collater(needs, points=points, linked=LinkedWords(None)).batch(examples, epoch=1)
+    linked = LinkedWords(None, LinkSettings(""))
+    make = collater(needs, points=points, linked=linked)
+    batch = make.batch(examples, epoch=1)
     assert sum(block["parallel"] for block in batch["blocks"]) > 2
     for block in batch["blocks"]:
         if block["parallel"]:
@@ -267,14 +269,24 @@ def test_points_and_links_are_found_at_their_own_sentences_through_all_blocks(
                 expected += [(e.draw, side, 1 + at) for at in range(len(e.sentences[side]))]
             assert [states_there[at] for at in row[inside].tolist()] == expected
     assert batch["points"]["problem_pairs"].tolist() == [len(members) for members in problems]
-    for name, side in (("first", 0), ("second", 1)):
+    of_words: dict = {}
+    for name, flip in (("source", 1), ("target", 0)):
         found = [states[at] for at in batch["links"][name].tolist()]
-        assert found == [(e.draw, side, 1 + link[side]) for e in pairs for link in e.links.tolist()]
+        ends = [(e, abs(target[e.draw] - flip), link) for e in pairs for link in e.links.tolist()]
+        assert found == [(e.draw, side, 1 + link[side]) for e, side, link in ends]
+        keys = batch["links"][f"{name}_key"].tolist()
+        for key, (e, side, link) in zip(keys, ends):
+            of_words.setdefault(key, set()).add((*e.sentences[side], -1, link[side]))
+    assert all(len(words) == 1 for words in of_words.values())
+    assert len(of_words) == len({word for (word,) in of_words.values()}) > 20
+    if needs == Needs(alignment=False, sentences=True):  # whose blocks are the same
+        ahead = make.candidates(examples, filler=False)["links"]
+        assert all(torch.equal(ahead[name], value) for name, value in batch["links"].items())
 
 
 def test_points_and_links_of_a_micro_batch_without_pairs():
     points = PointFinder(PointSettings(words=False), None)
-    make = collater(OWN_ROWS, points=points, linked=LinkedWords(None))
+    make = collater(OWN_ROWS, points=points, linked=LinkedWords(None, LinkSettings("")))
     batch = make.batch([sentence(0, X), sentence(1, Q)], epoch=1)
     for side in ("source", "target"):
         for name, dtype in (
@@ -285,4 +297,5 @@ def test_points_and_links_of_a_micro_batch_without_pairs():
             assert batch["points"][f"{side}_{name}"].shape == (0, 0)
             assert batch["points"][f"{side}_{name}"].dtype == dtype
     assert batch["points"]["targets"] == 0 and batch["points"]["problem_pairs"].shape == (0,)
-    assert batch["links"]["first"].shape == batch["links"]["second"].shape == (0,)
+    assert {tuple(one.shape) for one in batch["links"].values()} == {(0,)}
+    assert {one.dtype for one in batch["links"].values()} == {torch.int64}

@@ -7,6 +7,7 @@ from fairseq.data.indexed_dataset import MMapIndexedDatasetBuilder
 
 from fairseq_amber.data.alignment.example import RowStarts
 from fairseq_amber.data.alignment.linked_words import LinkedWords
+from fairseq_amber.data.alignment.needs import LinkSettings
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.data.whole_words import word_boundaries
@@ -21,14 +22,14 @@ def random_sentences(count, seed):
     return [rng.integers(3, len(PIECES) - 1, rng.integers(1, 12)) for _ in range(count)]
 
 
-def slow_last_pieces(sentence):
-    """Where the words between spaces end, in every script."""
-    lasts = []
+def slow_pieces(sentence, units, subword):
+    """Where the words between spaces end, or begin, in every script."""
+    words = []
     for position, token in enumerate(sentence):
-        if PIECES[token].startswith("▁") or not lasts:
-            lasts.append(position)
-        lasts[-1] = position
-    return lasts
+        if units == "subwords" or PIECES[token].startswith("▁") or not words:
+            words.append([])
+        words[-1].append(position)
+    return [word[-1 if subword == "last" else 0] for word in words]
 
 
 def random_links(lasts, others, rng):
@@ -36,39 +37,62 @@ def random_links(lasts, others, rng):
     return np.stack([rng.integers(0, len(side), some) for side in (lasts, others)], axis=1)
 
 
-@pytest.mark.parametrize("units", ["words", "subwords"])
-def test_links_lie_at_last_subwords_of_the_rows_of_every_block(units):
+@pytest.mark.parametrize("target_language", ["en", "de"])
+@pytest.mark.parametrize("special_tokens", [False, True])
+@pytest.mark.parametrize(
+    "units, subword", [("words", "last"), ("words", "first"), ("subwords", "last")]
+)
+def test_links_lie_at_their_subwords_of_the_rows_of_every_block(
+    units, subword, special_tokens, target_language
+):
     rng = np.random.default_rng(0)
-    linked = LinkedWords(BOUNDARIES if units == "words" else None)
+    settings = LinkSettings("", units, subword, special_tokens, target_language)
+    linked = LinkedWords(BOUNDARIES if units == "words" else None, settings)
     for count in (1, 2, 20):
         pairs = list(zip(*(random_sentences(count, 2 * count + side) for side in (0, 1))))
-        lasts = [
-            [slow_last_pieces(s) if units == "words" else list(range(len(s))) for s in sentences]
-            for sentences in pairs
-        ]
-        links = [random_links(*sides, rng) for sides in lasts]
+        names = [("de-en", "en-tr", "tr-xx")[number % 3] for number in range(count)]
+        words = [[slow_pieces(s, units, subword) for s in sentences] for sentences in pairs]
+        links = [random_links(*sides, rng) for sides in words]
         links[0] = None if count == 2 else links[0]
         shapes = blocks_of(pairs, seed=count)
         assert len(shapes) > 4 or count < 20
+        out = linked.batch(names, pairs, links, RowStarts.of(shapes))
+        expected = {"source": [], "target": []}
+        for number, (name, own) in enumerate(zip(names, links)):
+            for target, kind in ((False, "source"), (True, "target")):
+                is_left = name.split("-")[0] == target_language
+                side = 0 if is_left is target else 1
+                places = [] if own is None else [1 + words[number][side][x] for x in own[:, side]]
+                if special_tokens and own is not None:
+                    places += [0, len(pairs[number][side]) + 1]
+                expected[kind] += [(number, side, place) for place in places]
         states = states_of(shapes)
-        out = linked.batch(pairs, links, RowStarts.of(shapes))
-        for side, name in enumerate(("first", "second")):
-            assert out[name].dtype == torch.int64
-            assert [states[at] for at in out[name].tolist()] == [
-                (number, side, 1 + lasts[number][side][link[side]])
-                for number, own in enumerate(links)
-                if own is not None
-                for link in own.tolist()
-            ]
-    assert len(out["first"]) > 20
+        for kind, places in expected.items():
+            assert out[kind].dtype == torch.int64
+            assert [states[at] for at in out[kind].tolist()] == places
+            assert out[f"{kind}_place"].tolist() == [place for _, _, place in places]
+        assert out["pair"].tolist() == [number for number, _, _ in expected["source"]]
+        alone = states_of(shapes, sides=(None,))
+        found = [alone[at] for at in out["initial"].tolist()]
+        assert found == [(number, None, place) for number, _, place in expected["target"]]
+    assert len(out["source"]) > 20
 
 
 @pytest.mark.parametrize("links", [np.empty((0, 2), int), None])
 def test_no_link_at_all(links):
     starts = RowStarts.of([(1, 3)])
-    out = LinkedWords(BOUNDARIES).batch([(np.array([4]), np.array([5]))], [links], starts)
-    assert out["first"].shape == out["second"].shape == (0,)
-    assert out["first"].dtype == torch.int64
+    linked = LinkedWords(BOUNDARIES, LinkSettings(""))
+    out = linked.batch(["de-en"], [(np.array([4]), np.array([5]))], [links], starts)
+    assert {tuple(one.shape) for one in out.values()} == {(0,)}
+    assert {one.dtype for one in out.values()} == {torch.int64}
+
+
+def test_a_sentence_of_one_token_has_its_word_and_its_special_tokens():
+    linked = LinkedWords(BOUNDARIES, LinkSettings("", special_tokens=True))
+    pair = (np.array([7]), np.array([5]))
+    out = linked.batch(["de-en"], [pair], [np.array([[0, 0]])], RowStarts.of([(1, 3)]))
+    assert out["source"].tolist() == [1, 0, 2] and out["target"].tolist() == [4, 3, 5]
+    assert linked.counts(np.array([0, 4], dtype=np.int32)).tolist() == [2, 6]
 
 
 @pytest.mark.parametrize("units", ["words", "subwords"])
@@ -78,9 +102,7 @@ def test_the_lengths_of_a_file_are_those_of_its_sentences(tmp_path, units):
     for sentence in sentences:
         builder.add_item(torch.tensor([*sentence, 2]))
     builder.finalize(f"{tmp_path}/train.idx")
-    linked = LinkedWords(BOUNDARIES if units == "words" else None)
+    linked = LinkedWords(BOUNDARIES if units == "words" else None, LinkSettings(""))
     lengths = linked.lengths(TokenFile(tmp_path / "train"))
     assert lengths.dtype == np.int32
-    assert lengths.tolist() == [
-        len(slow_last_pieces(s)) if units == "words" else len(s) for s in sentences
-    ]
+    assert lengths.tolist() == [len(slow_pieces(s, units, "last")) for s in sentences]

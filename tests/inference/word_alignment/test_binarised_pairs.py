@@ -13,6 +13,7 @@ from checkpoint_fixtures import PAIRS as SENTENCE_PAIRS
 from fairseq_amber.data.alignment.corpora import load_corpora
 from fairseq_amber.data.alignment.example import RowStarts
 from fairseq_amber.data.alignment.linked_words import LinkedWords
+from fairseq_amber.data.alignment.needs import LinkSettings
 from fairseq_amber.data.alignment.training_links import LinkFile
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.whole_words import word_boundaries
@@ -71,7 +72,7 @@ def test_training_reads_the_links_of_a_corpus_that_lost_lines(
     flags = ["--split", "train", "--units", units, "--method", method, "--output", tmp_path]
     status, out, err = fairseq_amber_command("align", checkpoint, "--corpus", prepared, *flags)
     assert (status, out, err) == (0, "", "")
-    linked = LinkedWords(boundaries(prepared, units))
+    linked = LinkedWords(boundaries(prepared, units), LinkSettings(""))
     corpora = load_corpora(prepared, "train", [], ["de-en", "en-de"], load_dictionary(prepared))
     assert [len(corpus) for corpus in corpora] == [len(KEPT), len(PAIRS)]
     for corpus in corpora:
@@ -100,16 +101,17 @@ def test_words_are_numbered_as_training_counts_them(prepared, units):
     [corpus] = load_corpora(prepared, "train", [], ["de-en"], load_dictionary(prepared))
     table = boundaries(prepared, units)
     [(sources, targets)] = binarised_pairs.read_pairs(corpus, table)
-    linked = LinkedWords(table)
+    linked = LinkedWords(table, LinkSettings(""))
     for pieces, stored in ((sources, corpus.sources), (targets, corpus.targets)):
         assert [p.words[-1] + 1 for p in pieces] == linked.lengths(stored).tolist()
         assert [p.ids.tolist() for p in pieces] == [s[:-1].tolist() for s in stored]
         for p in pieces:  # the state of a word is that of its last subword, behind <s>
             words = np.unique(p.words)
             starts = RowStarts.of([(1, len(p.ids) + 2)])
-            batch = linked.batch([(p.ids, p.ids)], [np.stack([words, words], axis=1)], starts)
+            links = [np.stack([words, words], axis=1)]
+            batch = linked.batch(["de-en"], [(p.ids, p.ids)], links, starts)
             last = [1 + np.flatnonzero(p.words == word).max() for word in words]
-            assert batch["first"].tolist() == last
+            assert batch["source"].tolist() == last
 
 
 def test_a_hand_made_folder_with_empty_and_overlong_sentences(

@@ -1,4 +1,8 @@
-"""The real ``fairseq-train`` with optimal transport and with linked words, on a toy data folder."""
+"""The real ``fairseq-train`` with optimal transport and with linked words, on a toy data folder.
+
+Linked words are drawn together (``l2_alignment``) or choose each other
+(``contrastive_alignment``).
+"""
 
 import re
 from pathlib import Path
@@ -108,12 +112,24 @@ def test_resuming_equals_not_having_stopped(word_folder, start, tmp_path, criter
             ["l2_loss", "anchor_loss"],
         ),
         (
+            "contrastive_alignment",
+            "--contrast-units words --contrast-links LINKS",
+            ["mlm_loss", "tlm_loss", "contrast_loss", "contrast_accuracy"],
+        ),
+        (
+            "contrastive_alignment",
+            "--mlm-weight 0 --tlm-weight 0 --contrast-units words --contrast-links LINKS"
+            " --contrast-negatives strong --contrast-projection 8 --contrast-projection-layers 2"
+            " --anchor-weight 0.1",
+            ["contrast_loss", "contrast_accuracy", "anchor_loss"],
+        ),
+        (
             "amber",
             "--ot-weight 1 --anchor-weight 0.1 --wa-weight 0 --max-tokens 600 --bf16",
             ["mlm_loss", "tlm_loss", "sa_loss", "ot_loss", "anchor_loss"],
         ),
     ],
-    ids=["practical", "bf16", "links", "links of Cao et al.'s code", "amber"],
+    ids=["practical", "bf16", "links", "links of Cao et al.'s code", "weak", "strong", "amber"],
 )
 def test_it_trains(word_folder, link_folder, start, tmp_path, criterion, flags, terms):
     if "--bf16" in flags and "+" not in pytest.importorskip("fairseq").__version__:

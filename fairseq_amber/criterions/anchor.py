@@ -155,6 +155,15 @@ def normalized_by(cfg: AnchorConfig) -> Dict[str, str]:
     return {} if cfg.anchor_reduction == "sum" else {"anchor": "points"}
 
 
+def check_of_points(cfg: AnchorConfig) -> None:
+    """Raises UserError if the anchor is reduced over OT problems, which its criterion has not."""
+    if cfg.anchor_reduction == "sum":
+        raise UserError(
+            "--anchor-reduction sum is over the points of an OT problem, which links are not: take "
+            "mean or mse"
+        )
+
+
 def check(cfg: AnchorConfig) -> None:
     """Raises UserError if the checkpoint of the initial encoder does not exist."""
     path = _checkpoint(cfg)

@@ -32,7 +32,12 @@ class ContrastiveTerm(NamedTuple):
 
 
 def contrastive_term(
-    choice: Choice, *, temperature: float, normalize: bool, symmetric: bool
+    choice: Choice,
+    *,
+    temperature: float,
+    normalize: bool,
+    symmetric: bool,
+    both_sides: bool = False,
 ) -> ContrastiveTerm:
     """Lets sources choose their targets.
 
@@ -43,23 +48,30 @@ def contrastive_term(
         temperature: divides the similarities.
         normalize: take the cosine instead of the dot product.
         symmetric: let targets choose their sources too; the loss is the mean of both directions.
+        both_sides: the candidates' own sides are negatives too: a source chooses its target among
+            all targets and all other sources (strong alignment of Wu and Dredze 2020, arXiv
+            2010.02537).
 
     Returns:
         The sums of the losses and the number of correct choices.
     """
 
-    def one_way(anchors: torch.Tensor, candidates: torch.Tensor):
-        scores = similarities(anchors, candidates, normalize=normalize) / temperature
-        return selection_loss(scores, choice.positives, choice.ignore), scores
+    # An anchor itself is ignored among the candidates of its own side.
+    ignore = torch.cat([choice.ignore, choice.ignore], dim=1) if both_sides else choice.ignore
 
-    anchors, candidates = choice.anchors, choice.candidates
-    losses, scores = one_way(anchors.sources, candidates.targets)
+    def one_way(anchors: torch.Tensor, *sides: torch.Tensor):
+        candidates = torch.cat(sides) if both_sides else sides[0]
+        scores = similarities(anchors, candidates, normalize=normalize) / temperature
+        return selection_loss(scores, choice.positives, ignore), scores
+
+    anchors, (sources, targets, _) = choice.anchors, choice.candidates
+    losses, scores = one_way(anchors.sources, targets, sources)
     if symmetric:
-        back, _ = one_way(anchors.targets, candidates.sources)
+        back, _ = one_way(anchors.targets, sources, targets)
         losses = (losses + back) / 2
     losses = losses * choice.weights
     own = choice.own
     with torch.no_grad():
-        right = is_selected(scores[own], choice.positives[own], choice.ignore[own])
+        right = is_selected(scores[own], choice.positives[own], ignore[own])
         correct = (right * choice.weights[own]).sum()
     return ContrastiveTerm(losses.sum(), losses[own].sum(), correct)

@@ -99,11 +99,7 @@ class L2AlignmentCriterion(TermsCriterion):
                 "--l2-links names the folder with the word links, <split>.<src>-<tgt>.align, which "
                 "fairseq-amber align writes: add it"
             )
-        if cfg.anchor_reduction == "sum":
-            raise UserError(
-                "--anchor-reduction sum is over the points of an OT problem, which links are not: "
-                "take mean or mse"
-            )
+        anchor.check_of_points(cfg)
         if cfg.l2_target_states == "frozen" and not cfg.l2_weight:
             raise UserError(
                 "--l2-target-states frozen has no effect without --l2-weight: drop either"

@@ -55,7 +55,7 @@ class Terms:
         count = losses.numel() if count is None else count
         self._add(term, losses.sum() * self._real, count)
 
-    def add_contrastive(self, term: str, result: ContrastiveTerm) -> None:
+    def add_contrastive(self, term: str, result: ContrastiveTerm, count: int | None = None) -> None:
         """Adds a contrastive term.
 
         It is not multiplied by 0 for a filler: the filler's own anchors are already left out, but
@@ -64,8 +64,9 @@ class Terms:
         Args:
             term: the name of the term.
             result: the contrastive loss and the number of correct choices.
+            count: the number of this micro-batch's anchors; by default, of its pairs.
         """
-        count = self.sample["npairs"]
+        count = self.sample["npairs"] if count is None else count
         total = result.own.detach() + (result.total - result.total.detach())
         self._add(term, total, count)
         self.log(f"{term}_correct", result.correct)

@@ -18,7 +18,8 @@ import torch
 
 from fairseq_amber.criterions.pairs import Pairs
 
-Encode = Callable[[dict[str, Any]], torch.Tensor]
+Encode = Callable[[dict[str, Any]], Any]
+EncodeStep = Callable[..., "tuple[Pairs, Pairs | None]"]
 
 
 class Choice(NamedTuple):
@@ -61,12 +62,14 @@ class Step(NamedTuple):
     others: Pairs | None = None
 
     @classmethod
-    def gathered(cls, pairs: Pairs, others: Pairs | None, update: Any, number: int) -> Step:
+    def gathered(
+        cls, pairs: Pairs, others: Pairs | None, update: Any, number: int, heights: str
+    ) -> Step:
         """Gathers the sentences of all ranks at the step ``number`` of the update with these
-        ``data.plan.Normalizers``."""
+        ``data.plan.Normalizers``, whose ``heights`` say how many pairs other ranks hold."""
         if others is not None:
             others, _ = others.gathered(update["sentence_heights"][number])
-        return cls(pairs, *pairs.gathered(update["pair_heights"][number]), others)
+        return cls(pairs, *pairs.gathered(update[heights][number]), others)
 
     def detached(self) -> Step:
         """Returns the step without gradient."""
@@ -120,61 +123,6 @@ def ignored(
     return same | (corpus != corpora) if same_corpus else same
 
 
-class UpdatePairs:
-    """The sentences of the present update; its first step encodes those of all other steps."""
-
-    def __init__(self) -> None:
-        self.steps: list[Step] = []
-
-    def choice(
-        self,
-        pairs: Pairs,
-        others: Pairs | None,
-        sample: dict[str, Any],
-        encode: Encode,
-        scope: str,
-        *,
-        same_corpus: bool = False,
-    ) -> Choice:
-        """Finds the candidates of this step's pairs.
-
-        Args:
-            pairs: the pairs of this step and rank, with gradient.
-            others: the monolingual sentences that are candidates too; None without them.
-            sample: the batch; its ``normalizers`` say how many pairs other ranks hold.
-            encode: turns a block of ``update_sentences`` into (2B, D) vectors, or (B, D) of
-                monolingual sentences.
-            scope: ``rank``, ``step`` (all ranks) or ``update`` (all ranks and steps).
-            same_corpus: only pairs of the anchor's own corpus are candidates.
-
-        Returns:
-            The anchors and the candidates that they choose among.
-        """
-        update, number = sample["normalizers"], sample["step"]
-        if scope == "rank" or update is None:
-            return choice_over([Step(pairs, pairs, 0, others)], same_corpus=same_corpus)
-        present = Step.gathered(pairs, others, update, number)
-        count = len(update["pair_heights"])
-        if scope == "step" or count == 1:
-            return choice_over([present], same_corpus=same_corpus)
-        if number == 0:
-            self.steps = self._encode_ahead(present, sample, encode)
-        steps = list(self.steps)
-        steps[number] = present
-        if number == count - 1:
-            self.steps = []
-        return choice_over(steps, number, same_corpus=same_corpus)
-
-    @torch.no_grad()
-    def _encode_ahead(self, present: Step, sample: dict[str, Any], encode: Encode) -> list[Step]:
-        """Returns the steps of the update without gradient; the first is the present one."""
-        steps = [present.detached()]
-        for number, sentences in enumerate(sample["update_sentences"][1:], start=1):
-            pairs, others = encoded(sentences, encode, like=present.mine)
-            steps.append(Step.gathered(pairs, others, sample["normalizers"], number))
-        return steps
-
-
 def encoded(
     sentences: dict[str, Any], encode: Encode, *, like: Pairs
 ) -> tuple[Pairs, Pairs | None]:
@@ -196,6 +144,69 @@ def encoded(
         return pairs, None
     vectors = [*map(encode, others["blocks"])] or empty
     return pairs, Pairs.of_sentences(vectors, others, filler)
+
+
+class UpdatePairs:
+    """The sentences of the present update; its first step encodes those of all other steps.
+
+    Args:
+        encode_step: encodes the pairs of a step, of sentences (default) or of words.
+        heights: the name of the numbers of pairs in ``data.plan.Normalizers``.
+    """
+
+    def __init__(self, encode_step: EncodeStep = encoded, heights: str = "pair_heights") -> None:
+        self.steps: list[Step] = []
+        self._encode_step = encode_step
+        self._heights = heights
+
+    def choice(
+        self,
+        pairs: Pairs,
+        others: Pairs | None,
+        sample: dict[str, Any],
+        encode: Encode,
+        scope: str,
+        *,
+        same_corpus: bool = False,
+    ) -> Choice:
+        """Finds the candidates of this step's pairs.
+
+        Args:
+            pairs: the pairs of this step and rank, with gradient.
+            others: the monolingual sentences that are candidates too; None without them.
+            sample: the batch; its ``normalizers`` say how many pairs other ranks hold.
+            encode: turns a block of ``update_sentences`` into (2B, D) vectors, or (B, D) of
+                monolingual sentences; or what else ``encode_step`` takes.
+            scope: ``rank``, ``step`` (all ranks) or ``update`` (all ranks and steps).
+            same_corpus: only pairs of the anchor's own corpus are candidates.
+
+        Returns:
+            The anchors and the candidates that they choose among.
+        """
+        update, number = sample["normalizers"], sample["step"]
+        if scope == "rank" or update is None:
+            return choice_over([Step(pairs, pairs, 0, others)], same_corpus=same_corpus)
+        present = Step.gathered(pairs, others, update, number, self._heights)
+        count = len(update[self._heights])
+        if scope == "step" or count == 1:
+            return choice_over([present], same_corpus=same_corpus)
+        if number == 0:
+            self.steps = self._encode_ahead(present, sample, encode)
+        steps = list(self.steps)
+        steps[number] = present
+        if number == count - 1:
+            self.steps = []
+        return choice_over(steps, number, same_corpus=same_corpus)
+
+    @torch.no_grad()
+    def _encode_ahead(self, present: Step, sample: dict[str, Any], encode: Encode) -> list[Step]:
+        """Returns the steps of the update without gradient; the first is the present one."""
+        steps = [present.detached()]
+        for number, sentences in enumerate(sample["update_sentences"][1:], start=1):
+            pairs, others = self._encode_step(sentences, encode, like=present.mine)
+            update = sample["normalizers"]
+            steps.append(Step.gathered(pairs, others, update, number, self._heights))
+        return steps
 
 
 def own_sentences(
@@ -223,11 +234,20 @@ def own_sentences(
     return own, Pairs.of_sentences(others or [empty()], sample["others"], filler)
 
 
-def is_contrasted(sample: dict[str, Any], scope: str) -> bool:
-    """Returns whether a rank takes part in the contrast of this step; all ranks agree."""
+def is_contrasted(
+    sample: dict[str, Any], scope: str, *, heights: str = "pair_heights", held: int | None = None
+) -> bool:
+    """Returns whether a rank takes part in the contrast of this step; all ranks agree.
+
+    Args:
+        sample: the batch.
+        scope: as in ``UpdatePairs.choice``.
+        heights: as in ``UpdatePairs``.
+        held: how many pairs the batch holds; by default its sentence pairs.
+    """
     update = sample["normalizers"]
     if scope == "rank" or update is None:
-        return sample["npairs"] > 0
+        return (sample["npairs"] if held is None else held) > 0
     if scope == "step":
-        return update["pair_heights"][sample["step"]] > 0
-    return any(update["pair_heights"])
+        return update[heights][sample["step"]] > 0
+    return any(update[heights])

@@ -29,6 +29,7 @@ class Normalizers(TypedDict):
         links: word links; 0 if no term needs them.
         pair_heights: for each step of the update, the most pairs that any rank holds.
         sentence_heights: for each step, the most sentences that any rank holds.
+        link_heights: for each step, the most word links that any rank holds, without fillers.
     """
 
     micro_batches: int
@@ -39,6 +40,7 @@ class Normalizers(TypedDict):
     links: int
     pair_heights: tuple[int, ...]
     sentence_heights: tuple[int, ...]
+    link_heights: tuple[int, ...]
 
 
 class MicroBatch:
@@ -96,6 +98,7 @@ class Updates(NamedTuple):
         firsts: (U + 1,) the number of each update's first micro-batch, then B.
         pairs: (B,) how many pairs each micro-batch has.
         counts: (U, 4) of each update: predicted tokens of sentences and of pairs, points, links.
+        links: (B,) how many word links each micro-batch has; None if no term needs them.
     """
 
     indices: np.ndarray
@@ -103,6 +106,7 @@ class Updates(NamedTuple):
     firsts: np.ndarray
     pairs: np.ndarray
     counts: np.ndarray
+    links: np.ndarray | None = None
 
 
 def by_length_within_updates(updates: Updates, costs: np.ndarray) -> Updates:
@@ -174,13 +178,15 @@ class EpochPlan(Sequence):
     def _normalizers(self, update: int, steps: int) -> Normalizers:
         updates = self.updates
         first, end = updates.firsts[update : update + 2].tolist()
-        held = np.zeros((2, steps * self._world), dtype=np.int64)
+        held = np.zeros((3, steps * self._world), dtype=np.int64)
         held[0, : end - first] = updates.pairs[first:end]
         held[1, : end - first] = np.diff(updates.ends[first : end + 1]) - updates.pairs[first:end]
+        if updates.links is not None:
+            held[2, : end - first] = updates.links[first:end]
         fillers = held[0] + held[1] == 0
         # Whether the filler is a sentence or a pair is not known here; either takes one row.
-        held[:, fillers] = 1
-        pairs, sentences = held.reshape(2, steps, self._world).max(axis=2).tolist()
+        held[:2, fillers] = 1
+        pairs, sentences, linked = held.reshape(3, steps, self._world).max(axis=2).tolist()
         mlm_tokens, tlm_tokens, points, links = updates.counts[update].tolist()
         return Normalizers(
             micro_batches=steps * self._world,
@@ -191,6 +197,7 @@ class EpochPlan(Sequence):
             links=links,
             pair_heights=tuple(pairs),
             sentence_heights=tuple(sentences),
+            link_heights=tuple(linked),
         )
 
     def _examples(self, update: int, step: int, rank: int, normalizers: Normalizers) -> MicroBatch:

@@ -54,11 +54,13 @@ def plan_epoch(
     buckets = size.buckets(draws, limits, (*seed, 2))
     updates = _updates(draws, buckets)
     if size.micro_batches is not None:
+        updates = updates._replace(links=_links(sources, updates))
         return EpochPlan(updates, world, -(-size.micro_batches // world), limits.max_tokens)
     _interleave(updates, buckets)
     ends, firsts = micro_batch_ends(draws, buckets, limits, world)
     pairs = np.diff(_pairs_before(ends, buckets, updates.pairs))
     updates = updates._replace(ends=ends, firsts=firsts, pairs=pairs)
+    updates = updates._replace(links=_links(sources, updates))
     update_freq = int(-(-np.diff(firsts).max() // world))
     return EpochPlan(updates, world, update_freq, limits.max_tokens)
 
@@ -187,6 +189,29 @@ def _pairs_before(ends: np.ndarray, buckets: Buckets, pairs: np.ndarray) -> np.n
     bucket = np.searchsorted(buckets.ends[1:-1], ends, side="right")
     before = np.concatenate([[0], np.cumsum(pairs)])[bucket]
     return before + (ends - buckets.ends[bucket]) * pairs[bucket] // np.diff(buckets.ends)[bucket]
+
+
+def _links(sources: Sequence[Source], updates: Updates) -> np.ndarray | None:
+    """Counts the word links of each of the B micro-batches: (B,) int64; None if no term needs
+    them."""
+    firsts = np.array([source.indices[0] for source in sources])
+    order = np.argsort(firsts)
+    ordered = [sources[number] for number in order]
+    if all(s.point_and_link_counts(s.indices[:0]) is None for s in ordered):
+        return None
+    links = np.zeros(len(updates.ends) - 1, dtype=np.int64)
+    cuts = _groups(updates.ends[:-1], updates.ends[-1])
+    for low, high in zip(cuts, [*cuts[1:], len(links)]):
+        begins = updates.ends[low:high] - updates.ends[low]
+        indices = updates.indices[updates.ends[low] : updates.ends[high]]
+        of_source = np.searchsorted(firsts[order], indices, side="right") - 1
+        counts = np.zeros(len(indices), dtype=np.int64)
+        for number, source in enumerate(ordered):
+            own = of_source == number
+            found = source.point_and_link_counts(indices[own])
+            counts[own] = 0 if found is None else found[:, 1]
+        links[low:high] = np.add.reduceat(counts, begins)
+    return links
 
 
 def _counts(source: Source, indices: np.ndarray, begins: np.ndarray) -> np.ndarray:

@@ -60,6 +60,18 @@ CONFIGS = {
     "transport, partial": TransportConfig(**PRACTICAL, ot_mass=0.8, ot_cost="sqeuclidean"),
     "transport, unrolled": TransportConfig(**PRACTICAL, ot_gradient="unrolled"),
     "transport, frozen": TransportConfig(**OT, ot_target_states="frozen", ot_marginals="idf"),
+    "contrast of words": ContrastiveAlignmentConfig(
+        _name="contrastive_alignment", **START, contrast_units="words", anchor_weight=0.1
+    ),
+    "contrast of words of both sides": ContrastiveAlignmentConfig(
+        _name="contrastive_alignment",
+        mlm_weight=0.0,
+        tlm_weight=0.0,
+        contrast_units="words",
+        contrast_negatives="strong",
+        contrast_projection=8,
+        contrast_projection_layers=2,
+    ),
     "links": L2AlignmentConfig(_name="l2_alignment", **START),
     "links, frozen": L2AlignmentConfig(
         _name="l2_alignment", **START, l2_target_states="frozen", l2_special_tokens=True
@@ -91,6 +103,8 @@ def run(make_task, make_model, word_folder, link_folder, many_blocks, no_autocas
         config = OmegaConf.structured(config)
         if "l2_links" in config:
             config.l2_links = str(link_folder)
+        if config.get("contrast_units") == "words":
+            config.contrast_links = str(link_folder)
         criterion = task.build_criterion(config).to("meta")
         model.to("meta")
         both = indices_of(task, 3)

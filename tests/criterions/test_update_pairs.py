@@ -133,6 +133,12 @@ def test_all_ranks_agree_whether_a_step_contrasts(scope, heights, npairs, expect
         for step in range(2)
     ]
     assert [is_contrasted(sample, scope) for sample in samples] == expected
+    of_links = [
+        {"npairs": 1 - npairs, "step": step, "normalizers": {"link_heights": heights}}
+        for step in range(2)
+    ]
+    found = [is_contrasted(s, scope, heights="link_heights", held=npairs) for s in of_links]
+    assert found == expected
     alone = {"npairs": npairs, "step": 0, "normalizers": None}
     assert is_contrasted(alone, scope) == (npairs > 0)
 

@@ -75,6 +75,24 @@ def test_heights_are_the_most_that_any_rank_holds_at_each_step(sources, size):
 
 
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("world", [1, 3])
+def test_link_heights_are_the_most_links_that_any_rank_holds(sources, size, world):
+    links = np.concatenate([np.zeros(350, dtype=int), *(s[4][:, 1] for s in sources[2:])])
+    order = [sources[n] for n in (3, 0, 2, 1)]
+    for epoch in (plan(order, size=size, world=world), plan(order[:2], size=size, world=world)):
+        several = 0
+        for update in updates_of(epoch, world):
+            heights = update[0].normalizers["link_heights"]
+            held = [0 if b.filler else links[b.indices].sum() for b in update]
+            steps = [held[start : start + world] for start in range(0, len(held), world)]
+            assert list(heights) == [max(step) for step in steps]
+            several += len({*held}) > 2
+        assert several or size.micro_batches == 1
+    for update in updates_of(plan(toy_sources(), size=size, world=world), world):
+        assert not any(update[0].normalizers["link_heights"])
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_the_first_micro_batch_of_an_update_knows_those_of_its_rank(sources, size):
     world = 3
     for update in updates_of(plan(sources, size=size, world=world), world):

@@ -37,6 +37,8 @@ def build_run(make_task, make_model, long_folder):
             own = OmegaConf.structured(config)
             if "l2_links" in own:
                 own.l2_links = str(long_folder / "links")
+            if own.get("contrast_units") == "words":
+                own.contrast_links = str(long_folder / "links")
             torch.manual_seed(7)
             criterion = task.build_criterion(own).train().double()
             task.model = make_model(seed=2).double()

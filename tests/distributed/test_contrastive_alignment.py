@@ -13,8 +13,18 @@ from fairseq_amber.files.torch_file import read_torch_file
 from fairseq_programs import USER_DIR, run_fairseq
 from update_cuts import Cut, assert_the_cut_does_not_matter, distance, run_updates
 
+START = dict(finetune_from_model=None, restore_file="checkpoint_last.pt")
 SETTINGS = {
     "in batch": dict(contrast_symmetric=True, contrast_projection=5, contrast_normalize=True),
+    "words": dict(contrast_units="words", contrast_projection=5),
+    "words of both sides": dict(
+        **START,
+        mlm_weight=0.0,
+        tlm_weight=0.0,
+        contrast_units="words",
+        contrast_negatives="strong",
+        anchor_weight=0.1,
+    ),
     "momentum": dict(contrast_momentum=0.5, contrast_queue=29),
     "momentum both ways": dict(
         mlm_weight=0.0,
@@ -43,8 +53,9 @@ def test_the_cut_does_not_matter(build_run, tmp_path, settings, size):
 
 
 @pytest.mark.distributed
-def test_an_update_without_pairs_is_cut_too(build_run, tmp_path):
-    run_of = partial(build_run, config(**SETTINGS["momentum"]))
+@pytest.mark.parametrize("settings", ["momentum", "words"])
+def test_an_update_without_pairs_is_cut_too(build_run, tmp_path, settings):
+    run_of = partial(build_run, config(**SETTINGS[settings]))
     assert_the_cut_does_not_matter(run_of, "few_examples", tmp_path)
 
 
@@ -102,6 +113,20 @@ def test_resuming_equals_not_having_stopped(data_folder, tmp_path, projection):
     moved = "past.encoder.model.encoder.sentence_encoder.layers.0.fc1.weight"
     for name in ("past.queue.targets", "past.queue.sources", moved):
         assert not torch.equal(half["criterion"][name], state[name])
+
+
+@pytest.mark.distributed
+def test_words_on_two_processes(word_folder, link_folder, tmp_path):
+    if "+" not in pytest.importorskip("fairseq").__version__:
+        pytest.skip("stock fairseq's c10d needs a GPU")
+    flags = ["--contrast-units", "words", "--contrast-links", str(link_folder)]
+    flags += ["--contrast-negatives", "strong", "--update-freq", "2", "--max-update", "3"]
+    result, last = fairseq_train(
+        word_folder, tmp_path, "--ddp-backend", "c10d", *flags, processes=2
+    )
+    assert last["optimizer_history"][-1]["num_updates"] == 3
+    for name in ("mlm_loss", "contrast_loss", "contrast_accuracy"):
+        assert name in result.stdout
 
 
 @pytest.mark.distributed

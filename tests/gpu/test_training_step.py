@@ -44,6 +44,18 @@ CONFIGS = {
     "sinkhorn, partial": TransportConfig(**SENTENCES, ot_mass=0.9, ot_cost="sqeuclidean"),
     "sinkhorn, unrolled": TransportConfig(**SENTENCES, ot_gradient="unrolled"),
     "sinkhorn, fused": TransportConfig(**SENTENCES, ot_kernel="triton", ot_tolerance=1e-3),
+    "contrast of words": ContrastiveAlignmentConfig(
+        _name="contrastive_alignment", **START, contrast_units="words", anchor_weight=0.1
+    ),
+    "contrast of words of both sides": ContrastiveAlignmentConfig(
+        _name="contrastive_alignment",
+        mlm_weight=0.0,
+        tlm_weight=0.0,
+        contrast_units="words",
+        contrast_negatives="strong",
+        contrast_projection=8,
+        contrast_projection_layers=2,
+    ),
     "links": L2AlignmentConfig(_name="l2_alignment", **START),
     "links, frozen": L2AlignmentConfig(
         _name="l2_alignment", **START, l2_target_states="frozen", l2_special_tokens=True
@@ -67,6 +79,8 @@ def alignment(make_task, make_model, word_folder, link_folder, monkeypatch):
         config = OmegaConf.structured(config)
         if "l2_links" in config:
             config.l2_links = str(link_folder)
+        if config.get("contrast_units") == "words":
+            config.contrast_links = str(link_folder)
         criterion = task.build_criterion(config)
         task.load_dataset("train")
         data = task.datasets["train"]

@@ -47,6 +47,8 @@ def update_of(task, steps):
     own = [MicroBatch(np.array(indices), step=step) for step, indices in enumerate(steps)]
     pairs = [sum(len(data[i]["example"].sentences) == 2 for i in indices) for indices in steps]
     sentences = [len(indices) - n for indices, n in zip(steps, pairs)]
+    of_steps = [[data[i]["example"].links for i in indices] for indices in steps]
+    links = [sum(len(one) for one in found if one is not None) for found in of_steps]
     counts = {name: 1 for name in ("mlm_tokens", "tlm_tokens", "points", "links")}
     own[0].update = tuple(own)
     for micro_batch in own:
@@ -56,6 +58,7 @@ def update_of(task, steps):
             pairs=sum(pairs),
             pair_heights=tuple(pairs),
             sentence_heights=tuple(sentences),
+            link_heights=tuple(links),
         )
     return [data.collater([data[item] for item in micro_batch]) for micro_batch in own]
 

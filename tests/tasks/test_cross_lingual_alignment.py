@@ -118,7 +118,7 @@ def learned(task, **settings):
     batches = plan(task, **settings)
     slots = batches.update_freq * settings.get("num_shards", 1)
     updates = [batches[start : start + slots] for start in range(0, len(batches), slots)]
-    cut = ("micro_batches", "pair_heights", "sentence_heights")
+    cut = ("micro_batches", "pair_heights", "sentence_heights", "link_heights")
     counts = [
         {key: value for key, value in update[0].normalizers.items() if key not in cut}
         for update in updates

@@ -297,5 +297,4 @@ def test_points_and_links_of_a_micro_batch_without_pairs():
             assert batch["points"][f"{side}_{name}"].shape == (0, 0)
             assert batch["points"][f"{side}_{name}"].dtype == dtype
     assert batch["points"]["targets"] == 0 and batch["points"]["problem_pairs"].shape == (0,)
-    assert {tuple(one.shape) for one in batch["links"].values()} == {(0,)}
-    assert {one.dtype for one in batch["links"].values()} == {torch.int64}
+    assert {(*one.shape, one.dtype) for one in batch["links"].values()} == {(0, torch.int64)}

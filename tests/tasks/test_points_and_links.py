@@ -111,7 +111,7 @@ def test_normalizers_count_points_and_links_of_the_update(
 ):
     special = points.special_tokens
     settings = dict(special_tokens=special, update_freq=[update_freq])
-    task = loaded(points, tokens_per_sample=18, **settings)  # long pairs are out
+    task = loaded(points, tokens_per_sample=11, **settings)  # long pairs are out
     data = task.datasets["train"]
     links = {name: slow_links(link_folder, "train", name) for name in ("de-en", "tr-en")}
     known = examples(task)

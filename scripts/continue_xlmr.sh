@@ -34,7 +34,8 @@ if [ ! -e "$START/model.pt" ] || [ ! -s "$OUT/architecture" ]; then
   # the last line says which flags build the model
   echo "$printed" | tail -n 1 | sed 's/^ *--arch *//; s/ *\.\.\.$//' >"$OUT/architecture"
 fi
-read -r ARCH MODEL_FLAGS <"$OUT/architecture"
+read -r ARCH shape <"$OUT/architecture"
+MODEL_FLAGS="$shape ${MODEL_FLAGS:-}"    # the last of two equal flags wins: yours
 export ARCH MODEL_FLAGS
 
 DATA=data-bin/$NAME

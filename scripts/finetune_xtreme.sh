@@ -25,19 +25,25 @@ KIND=$(sed -n 's/^.*"kind": *"\([a-z]*\)".*$/\1/p' "$FOLDER/task.json" | head -n
 # XTREME's settings for models of BERT's size (google-research/xtreme, scripts/train_*.sh)
 case $KIND in
   tagging)
-    EPOCHS=${EPOCHS:-10} LR=${LR:-2e-5} WARMUP=${WARMUP:-0} DECAY=${DECAY:-0}
+    EPOCHS=${EPOCHS:-10} LR=${LR:-2e-5} WARMUP=${WARMUP:-0} WEIGHT_DECAY=${WEIGHT_DECAY:-0}
     METRIC=f1 EVERY=${EVERY:-$([ "$TASK" = ner ] && echo 1000 || echo 500)} ;;
   classification)
-    EPOCHS=${EPOCHS:-5} LR=${LR:-2e-5} WARMUP=${WARMUP:-0} DECAY=${DECAY:-0}
+    EPOCHS=${EPOCHS:-5} LR=${LR:-2e-5} WARMUP=${WARMUP:-0} WEIGHT_DECAY=${WEIGHT_DECAY:-0}
     METRIC=accuracy EVERY=${EVERY:-$([ "$TASK" = xnli ] && echo 100 || echo 200)} ;;
   qa)
-    EPOCHS=${EPOCHS:-3} LR=${LR:-3e-5} WARMUP=${WARMUP:-500} DECAY=${DECAY:-1e-4}
+    EPOCHS=${EPOCHS:-3} LR=${LR:-3e-5} WARMUP=${WARMUP:-500} WEIGHT_DECAY=${WEIGHT_DECAY:-1e-4}
     METRIC=f1 EVERY=${EVERY:-1000} ;;
   *) echo "finetune_xtreme: $FOLDER/task.json is damaged: run prepare-task again" >&2; exit 2 ;;
 esac
+SCHEDULE=${SCHEDULE:-polynomial_decay}   # after the warm-up: down to 0, or constant
+ADAM_BETAS=${ADAM_BETAS:-"(0.9, 0.999)"}
+ADAM_EPS=${ADAM_EPS:-1e-8}
+CLIP_NORM=${CLIP_NORM:-1.0}
+OPTIMIZER_FLAGS=${OPTIMIZER_FLAGS:-}     # further flags of the optimiser and of its schedule
 LENGTH=${LENGTH:-}                       # longest row in subwords; default: XTREME's
 STRIDE=${STRIDE:-}                       # between windows of question answering; default: XTREME's
 TRAIN_LANGUAGES=${TRAIN_LANGUAGES:-en}   # comma-separated
+TEST_LANGUAGES=${TEST_LANGUAGES:-}       # comma-separated; default: all of the folder
 BATCH=${BATCH:-8}                        # examples that a GPU holds at once
 UPDATE_FREQ=${UPDATE_FREQ:-}             # batches in an update; default: 32 examples on all GPUs
 SEEDS=${SEEDS:-1}
@@ -50,6 +56,8 @@ FLAGS=${FLAGS:-}                         # further flags of fairseq-train
 # said by fairseq about its own code
 export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
 
+# shellcheck source=scripts/recipe_functions.sh
+. scripts/recipe_functions.sh
 bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 trap 'echo "finetune_xtreme: interrupted; the same command continues" >&2; exit 130' INT TERM
@@ -57,10 +65,9 @@ trap 'echo "finetune_xtreme: interrupted; the same command continues" >&2; exit 
 device=()
 python -c 'import sys, torch; sys.exit(torch.cuda.is_available())' && device=(--cpu)
 user_dir=$(fairseq-amber user-dir)
-# shellcheck disable=SC2206  # several words
 flags=("$FOLDER" --user-dir "$user_dir" --task "xtreme_$KIND" --criterion "xtreme_$KIND"
   --train-languages "$TRAIN_LANGUAGES"
-  --arch "$ARCH" ${LENGTH:+--max-length "$LENGTH"} $MODEL_FLAGS $PRECISION ${device[@]+"${device[@]}"} $FLAGS)
+  --arch "$ARCH" ${LENGTH:+--max-length "$LENGTH"} ${device[@]+"${device[@]}"})
 [ "$KIND" != qa ] || [ -z "$STRIDE" ] || flags+=(--doc-stride "$STRIDE")
 
 GPUS=$(python -c 'import torch; print(max(1, torch.cuda.device_count()))')
@@ -90,22 +97,24 @@ PY
 )
 # shellcheck disable=SC2017  # whole updates an epoch
 UPDATES=$(((EXAMPLES + SIZE - 1) / SIZE * EPOCHS))
+optimizer_flags "$SCHEDULE" "$WARMUP" "$UPDATES"
 
 finetune() { # seed
   local out=runs/$NAME/$1
   mkdir -p "$out"
   [ ! -e "$out/complete" ] || return 0
+  # fairseq-train takes the last of two equal flags: the *FLAGS, of several words, win.
+  # shellcheck disable=SC2086
   fairseq-train "${flags[@]}" --finetune-from-model "$CHECKPOINT" \
-    --optimizer adam --adam-betas '(0.9, 0.999)' --adam-eps 1e-8 --weight-decay "$DECAY" \
-    --clip-norm 1.0 --lr "$LR" --lr-scheduler polynomial_decay --warmup-updates "$WARMUP" \
-    --total-num-update "$UPDATES" --max-update "$UPDATES" --batch-size "$BATCH" \
+    "${optimizer[@]}" --max-update "$UPDATES" --batch-size "$BATCH" \
     --update-freq "$UPDATE_FREQ" --seed "$1" --num-workers "$WORKERS" --save-dir "$out" \
     --best-checkpoint-metric "$METRIC" --maximize-best-checkpoint-metric --no-epoch-checkpoints \
     --validate-interval-updates "$EVERY" --save-interval-updates "$EVERY" --keep-interval-updates 1 \
     --tensorboard-logdir "$out/tensorboard" --log-format simple --log-interval 100 \
+    $PRECISION $MODEL_FLAGS $OPTIMIZER_FLAGS $FLAGS \
     >>"$out/train.log" 2>&1 || fail "$out/train.log"
   fairseq-amber evaluate "$out/checkpoint_best.pt" "$FOLDER" --name "$SYSTEM" \
-    --predictions "$out/predictions" --json "$out/test.json" >"$out/test.txt" 2>&1 ||
+    ${TEST_LANGUAGES:+--languages "$TEST_LANGUAGES"} --predictions "$out/predictions" --json "$out/test.json" >"$out/test.txt" 2>&1 ||
     fail "$out/test.txt"
   touch "$out/complete"
 }

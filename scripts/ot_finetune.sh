@@ -31,11 +31,21 @@ MODEL_FLAGS=${MODEL_FLAGS-"--encoder-layers 4 --encoder-embed-dim 256 --encoder-
 VOCAB_SIZE=${VOCAB_SIZE:-12000}
 BASE_UPDATES=${BASE_UPDATES:-1500}       # of the first encoder, 48 sentences or pairs each
 
+# Besides: wa-attention, wa-states, wa-states-joint and wa-self, word alignment alone in four readings.
 SYSTEMS=${SYSTEMS:-"word-batch word-sentence subword-batch subword-sentence practical l2"}
+WORD_BOUNDARIES=${WORD_BOUNDARIES:-punctuation} # what a word is, for systems of words: spaces,
+                                         # punctuation, or moses (the paper's), which prepare marks
 SEEDS=${SEEDS:-"1 2 3"}
 JOBS=${JOBS:-}                           # runs at once; default: one for each core, 1 on a GPU
 UPDATES=${UPDATES:-150}                  # arXiv 2110.02887: one epoch of 250,000 pairs a language
 LR=${LR:-2e-4}                           # arXiv 2110.02887: 5e-5, for some 5,000 updates
+SCHEDULE=${SCHEDULE:-polynomial_decay}   # after the warm-up: down to 0, or constant (Cao et al. 2020)
+WARMUP=${WARMUP:-$((UPDATES / 8))}       # Cao et al. 2020: a tenth
+ADAM_BETAS=${ADAM_BETAS:-"(0.9, 0.999)"} # Cao et al. 2020: (0.9, 0.98)
+ADAM_EPS=${ADAM_EPS:-1e-8}               # Cao et al. 2020: 1e-9
+WEIGHT_DECAY=${WEIGHT_DECAY:-0}
+CLIP_NORM=${CLIP_NORM:-1.0}              # Cao et al. 2020: none, 0
+OPTIMIZER_FLAGS=${OPTIMIZER_FLAGS:-}     # further flags of the optimiser and of its schedule
 BATCH=${BATCH:-24}                       # of each pair of languages in an update (arXiv 2110.02887)
 LENGTH=${LENGTH:-128} PRECISION=${PRECISION:-} FLAGS=${FLAGS:-}
 PLOT=${PLOT:-9}                          # the pair of the first test file whose plan is drawn
@@ -43,11 +53,15 @@ export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 # said by fairseq about its own code
 export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
 
+# shellcheck source=scripts/recipe_functions.sh
+. scripts/recipe_functions.sh
+optimizer_flags "$SCHEDULE" "$WARMUP" "$UPDATES"
 bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 mkdir -p "$OUT"
 settings="$CHECKPOINT $DATA $TUNE $TUNE_PAIRS $RAW $LANGUAGES $CORPORA $ARCH $MODEL_FLAGS $BASE_UPDATES \
-$UPDATES $LR $BATCH $LENGTH $PRECISION $FLAGS $TATOEBA_PAIRS $GOLD_PAIRS"
+$UPDATES ${optimizer[*]} $OPTIMIZER_FLAGS $BATCH $LENGTH $PRECISION $FLAGS $WORD_BOUNDARIES \
+$TATOEBA_PAIRS $GOLD_PAIRS"
 [ -e "$OUT/settings" ] || echo "$settings" >"$OUT/settings"
 [ "$settings" = "$(cat "$OUT/settings")" ] ||
   { echo "ot_finetune: $OUT holds runs of other settings ($OUT/settings): give another OUT" >&2; exit 2; }
@@ -59,39 +73,41 @@ if [ -z "$RAW" ] && { [ ! -e "$DATA/dict.txt" ] || [ "$DATA" = data-bin/ot ]; };
   # shellcheck disable=SC2086  # several words
   [ -e "$RAW/complete" ] || { bash scripts/raw_from_amber_data.sh "$RAW" $LANGUAGES; touch "$RAW/complete"; }
 fi
+marks=()
+[ "$WORD_BOUNDARIES" != moses ] || marks=(--word-boundaries moses)
 if [ ! -e "$DATA/dict.txt" ]; then
-  fairseq-amber prepare "$RAW" "$DATA" --vocab-size "$VOCAB_SIZE"
+  fairseq-amber prepare "$RAW" "$DATA" --vocab-size "$VOCAB_SIZE" ${marks[@]+"${marks[@]}"}
 fi
 if [ -z "$TUNE" ] && [ -n "$RAW" ]; then
   TUNE=$DATA-tune
   [ -e "$TUNE/dict.txt" ] || {
     mkdir -p "$OUT/raw-tune"
-    for side in "$RAW"/train.*-*.*; do # that many lines, spread evenly over the text
-      awk -v wanted="$TUNE_PAIRS" -v lines="$(awk 'END { print NR }' "$side")" '
-        wanted >= lines || int(NR * wanted / lines) > int((NR - 1) * wanted / lines)' \
-        "$side" >"$OUT/raw-tune/${side##*/}"
+    for side in "$RAW"/train.*-*.*; do
+      spread_lines "$side" "$TUNE_PAIRS" >"$OUT/raw-tune/${side##*/}"
     done
     fairseq-amber prepare "$OUT/raw-tune" "$TUNE" --sentencepiece "$DATA/sentencepiece.bpe.model" \
-      --dict "$DATA/dict.txt"
+      --dict "$DATA/dict.txt" ${marks[@]+"${marks[@]}"}
   }
 fi
 TUNE=${TUNE:-$DATA}
 device=()
 python -c 'import sys, torch; sys.exit(torch.cuda.is_available())' && device=(--cpu)
 JOBS=${JOBS:-$([ ${#device[@]} -gt 0 ] && getconf _NPROCESSORS_ONLN || echo 1)}
-# shellcheck disable=SC2206  # several words
 common=(--user-dir "$(fairseq-amber user-dir)" --task cross_lingual_alignment
-  --tokens-per-sample "$LENGTH" --arch "$ARCH" $MODEL_FLAGS --optimizer adam --clip-norm 1.0
-  ${device[@]+"${device[@]}"} $PRECISION --num-workers 0 --no-epoch-checkpoints
+  --tokens-per-sample "$LENGTH" --arch "$ARCH"
+  ${device[@]+"${device[@]}"} --num-workers 0 --no-epoch-checkpoints
   --disable-validation --log-format simple --log-interval 50)
 
 if [ "$CHECKPOINT" = "$OUT/base/checkpoint_last.pt" ] && [ ! -e "$OUT/base/complete" ]; then
   echo "== the first encoder, by MLM and TLM: $OUT/base.log"
+  # shellcheck disable=SC2086  # several words
   fairseq-train "$DATA" "${common[@]}" --criterion amber --wa-weight 0 --sa-weight 0 \
-    --dropout 0 --attention-dropout 0 --parallel-share 0.75 --batch-size 48 --adam-betas '(0.9, 0.98)' --lr 1e-3 \
+    --dropout 0 --attention-dropout 0 --parallel-share 0.75 --batch-size 48 --optimizer adam \
+    --adam-betas '(0.9, 0.98)' --clip-norm 1.0 --lr 1e-3 \
     --lr-scheduler polynomial_decay --warmup-updates $((BASE_UPDATES / 25)) \
     --total-num-update "$BASE_UPDATES" --max-update "$BASE_UPDATES" --seed 1 \
-    --save-interval-updates 200 --keep-interval-updates 1 --save-dir "$OUT/base" >>"$OUT/base.log" 2>&1 ||
+    --save-interval-updates 200 --keep-interval-updates 1 --save-dir "$OUT/base" \
+    $PRECISION $MODEL_FLAGS >>"$OUT/base.log" 2>&1 ||
     { tail -n 3 "$OUT/base.log" >&2; exit 1; }
   touch "$OUT/base/complete"
 fi
@@ -120,6 +136,11 @@ esac
 
 LANGUAGE_PAIRS=$(find "$TUNE/parallel" -mindepth 1 -maxdepth 1 -type d | wc -l)
 flags_of() { # system -> its flags
+  local wa="--criterion amber --mlm-weight 0 --tlm-weight 0 --sa-weight 0"
+  case $1 in
+    # punctuation is the default
+    word-*) [ "$WORD_BOUNDARIES" = punctuation ] || echo "--word-boundaries $WORD_BOUNDARIES" ;;
+  esac
   case $1 in
     word-batch) echo "--criterion ot_alignment" ;; # the paper's
     word-sentence) echo "--criterion ot_alignment --ot-scope sentence" ;;
@@ -130,6 +151,12 @@ flags_of() { # system -> its flags
       echo "--ot-epsilon 0.05 --ot-reach 0.3 --ot-position-weight 0.5"
       echo "--ot-target-states frozen --anchor-weight 0.05" ;;
     l2) echo "--criterion l2_alignment --l2-units subwords" ;;
+    # word alignment of AMBER alone, on another map than the attention, from sentences encoded
+    # apart or joined, or towards the maps' own agreement
+    wa-attention) echo "$wa" ;;
+    wa-states) echo "$wa --wa-map states --wa-map-encoding apart" ;;
+    wa-states-joint) echo "$wa --wa-map states --wa-map-encoding joint" ;;
+    wa-self) echo "$wa --wa-map states --wa-target self" ;;
     *) echo "ot_finetune: no such system: $1" >&2; return 2 ;;
   esac
 }
@@ -141,26 +168,29 @@ finetune() { # system, seed
   mkdir -p "$run"
   [ -e "$run/aer.json" ] && return
   # --finetune-from-model also names the frozen encoder, at the start and on resuming alike.
-  # shellcheck disable=SC2086  # several words
-  fairseq-train "$TUNE" "${common[@]}" $flags $FLAGS "${paths[@]}" \
-    --multilang-sampling-alpha 0 --batch-size "$((BATCH * LANGUAGE_PAIRS))" --lr "$LR" \
-    --lr-scheduler polynomial_decay --warmup-updates $((UPDATES / 8)) \
-    --total-num-update "$UPDATES" --max-update "$UPDATES" --seed "$2" --save-dir "$run" \
-    --tensorboard-logdir "$run/tensorboard" &&
+  # fairseq-train takes the last of two equal flags: the *FLAGS, of several words, win.
+  # shellcheck disable=SC2086
+  fairseq-train "$TUNE" "${common[@]}" $flags "${paths[@]}" \
+    --multilang-sampling-alpha 0 --batch-size "$((BATCH * LANGUAGE_PAIRS))" "${optimizer[@]}" \
+    --max-update "$UPDATES" --seed "$2" --save-dir "$run" --tensorboard-logdir "$run/tensorboard" \
+    $PRECISION $MODEL_FLAGS $OPTIMIZER_FLAGS $FLAGS &&
   measure "$run/checkpoint_last.pt" "$run" "$1"
 }
 export -f measure flags_of finetune
-export OUT DATA TUNE CHECKPOINT TATOEBA TATOEBA_PAIRS GOLD GOLD_PAIRS FLAGS BATCH LANGUAGE_PAIRS LR UPDATES
+export OUT DATA TUNE CHECKPOINT TATOEBA TATOEBA_PAIRS GOLD GOLD_PAIRS BATCH LANGUAGE_PAIRS UPDATES
+export WORD_BOUNDARIES PRECISION MODEL_FLAGS OPTIMIZER_FLAGS FLAGS
 COMMON=$(printf '%s\n' "${common[@]}") # a word a line: a path may hold spaces
-export COMMON
+OPTIMIZER=$(printf '%s\n' "${optimizer[@]}")
+export COMMON OPTIMIZER
 # shellcheck disable=SC2016  # the inner bash expands it
 for seed in $SEEDS; do
   for system in $SYSTEMS; do
     echo "$system $seed"
   done
 done | xargs -P "$JOBS" -L 1 bash -c '
-  common=()
+  common=() optimizer=()
   while IFS= read -r word; do common+=("$word"); done <<<"$COMMON"
+  while IFS= read -r word; do optimizer+=("$word"); done <<<"$OPTIMIZER"
   echo "== $0, seed $1"
   finetune "$0" "$1" >"$OUT/$0-$1.log" 2>&1 ||
     { echo "ot_finetune: failed: $OUT/$0-$1.log ends:" >&2; tail -n 3 "$OUT/$0-$1.log" >&2; exit 255; }'

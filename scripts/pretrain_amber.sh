@@ -37,6 +37,12 @@ CRITERION_FLAGS=${CRITERION_FLAGS:-}     # such as "--sa-symmetric"
 UPDATES=${UPDATES:-100000}
 WARMUP=${WARMUP:-$((UPDATES / 10))}
 LR=${LR:-5e-4}                           # peak; BERT-size models from a checkpoint: 2e-5 to 1e-4
+SCHEDULE=${SCHEDULE:-polynomial_decay}   # after the warm-up: down to 0 at UPDATES, or constant
+ADAM_BETAS=${ADAM_BETAS:-"(0.9, 0.98)"}  # BERT: (0.9, 0.999)
+ADAM_EPS=${ADAM_EPS:-1e-6}
+WEIGHT_DECAY=${WEIGHT_DECAY:-0.01}
+CLIP_NORM=${CLIP_NORM:-1.0}              # 0: none
+OPTIMIZER_FLAGS=${OPTIMIZER_FLAGS:-}     # further flags of the optimiser and of its schedule
 UPDATE_TOKENS=${UPDATE_TOKENS:-16384}    # subwords in an update, over all passes and devices
 UPDATE_EXAMPLES=${UPDATE_EXAMPLES:-}     # in its place: sentences and pairs in an update (AMBER: 2048)
 MAX_TOKENS=${MAX_TOKENS:-8192}           # subwords that a device holds at once, over all passes
@@ -44,6 +50,7 @@ PRECISION=${PRECISION:-}                 # --fp16 or --bf16 on GPUs
 SEED=${SEED:-1}
 WORKERS=${WORKERS:-2}                    # processes that make batches, for each device
 SAVE_EVERY=${SAVE_EVERY:-2000}           # updates between checkpoints, each validated
+FLAGS=${FLAGS:-}                         # further flags of fairseq-train
 
 # machines
 PROCESSES=${PROCESSES:-}                 # on each machine; default: one for each of its GPUs, else 1
@@ -63,6 +70,9 @@ if [ -n "${UPDATE_FREQ:-}" ]; then
   echo "pretrain_amber: UPDATE_FREQ follows from UPDATE_TOKENS, MAX_TOKENS and the number of GPUs: leave it out" >&2
   exit 2
 fi
+# shellcheck source=scripts/recipe_functions.sh
+. scripts/recipe_functions.sh
+optimizer_flags "$SCHEDULE" "$WARMUP" "$UPDATES"
 update=(--update-tokens "$UPDATE_TOKENS")
 [ -z "$UPDATE_EXAMPLES" ] || update=(--update-examples "$UPDATE_EXAMPLES")
 [ "$NODES" -eq 1 ] || [ -n "$HEAD" ] || { echo "pretrain_amber: NODES=$NODES needs HEAD" >&2; exit 2; }
@@ -110,21 +120,19 @@ if [ -n "$RESTORE" ] && [ ! -e "$OUT/checkpoint_last.pt" ]; then
     --reset-lr-scheduler)
 fi
 
-# shellcheck disable=SC2086  # the *_FLAGS hold several words
+# fairseq-train takes the last of two equal flags: the *_FLAGS, of several words, win.
+# shellcheck disable=SC2086
 "${launch[@]}" "$DATA" --user-dir "$(fairseq-amber user-dir)" \
   --task cross_lingual_alignment --tokens-per-sample "$LENGTH" --max-tokens "$MAX_TOKENS" \
   --multilang-sampling-alpha "$ALPHA" --parallel-share "$PARALLEL_SHARE" \
-  --arch "$ARCH" $MODEL_FLAGS \
+  --arch "$ARCH" \
   --criterion amber --mlm-weight "$MLM" --tlm-weight "$TLM" --wa-weight "$WA" --sa-weight "$SA" \
-  $CRITERION_FLAGS \
-  --optimizer adam --adam-betas '(0.9, 0.98)' --adam-eps 1e-6 --weight-decay 0.01 --clip-norm 1.0 \
-  --lr "$LR" --lr-scheduler polynomial_decay --warmup-updates "$WARMUP" \
-  --total-num-update "$UPDATES" --max-update "$UPDATES" "${update[@]}" \
+  "${optimizer[@]}" --max-update "$UPDATES" "${update[@]}" \
   $PRECISION --seed "$SEED" --num-workers "$WORKERS" ${device[@]+"${device[@]}"} \
   --save-dir "$OUT" --save-interval-updates "$SAVE_EVERY" --keep-interval-updates 1 \
   --validate-interval-updates "$SAVE_EVERY" --no-epoch-checkpoints \
   --tensorboard-logdir "$OUT/tensorboard" --log-format simple --log-interval 100 \
-  ${fresh[@]+"${fresh[@]}"} 2>&1 | tee -a "$OUT/train${NODE_RANK/#0/}.log"
+  ${fresh[@]+"${fresh[@]}"} $MODEL_FLAGS $CRITERION_FLAGS $OPTIMIZER_FLAGS $FLAGS 2>&1 | tee -a "$OUT/train${NODE_RANK/#0/}.log"
 [ "$NODE_RANK" -eq 0 ] || exit 0
 
 checkpoint=$OUT/checkpoint_last.pt

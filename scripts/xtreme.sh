@@ -54,10 +54,12 @@ if [ -z "$ENCODERS" ]; then
     LENGTH=128 LR=1e-3 PARALLEL_SHARE=0.75 UPDATE_EXAMPLES=48 MAX_TOKENS=20000 \
     WORKERS=0 SAVE_EVERY=300 TATOEBA="$AMBER_DATA/retrieval/tatoeba" \
     TATOEBA_PAIRS=deu-eng,fra-eng,spa-eng,rus-eng,cmn-eng \
-    MODEL_FLAGS="$MODEL_FLAGS --dropout 0 --attention-dropout 0" xargs -P "$JOBS" -L 1 bash -c '
+    MODEL_FLAGS="--dropout 0 --attention-dropout 0 $MODEL_FLAGS" xargs -P "$JOBS" -L 1 bash -c '
       [ ! -e "runs/$NAME/encoder-$0/report" ] || exit 0
       echo "== the encoder $0: runs/$NAME/encoder-$0.log"
-      env "$@" SYSTEM="$0" bash scripts/pretrain_amber.sh "$RAW" "$NAME/encoder-$0" \
+      # settings of fine-tuning that both recipes call by one name
+      env -u FLAGS -u SCHEDULE -u WARMUP -u ADAM_BETAS -u ADAM_EPS -u WEIGHT_DECAY -u CLIP_NORM \
+        -u OPTIMIZER_FLAGS "$@" SYSTEM="$0" bash scripts/pretrain_amber.sh "$RAW" "$NAME/encoder-$0" \
         >"runs/$NAME/encoder-$0.log" 2>&1 ||
         { tail -n 3 "runs/$NAME/encoder-$0.log" >&2; exit 255; }'
   ENCODERS="TLM=$OUT/encoder-TLM/checkpoint_last.pt AMBER=$OUT/encoder-AMBER/checkpoint_last.pt"

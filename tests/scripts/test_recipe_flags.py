@@ -1,0 +1,226 @@
+"""What the recipes give to fairseq-train, seen by stand-ins of the programs that they call."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# Writes its arguments down, and what a recipe looks for afterwards.
+FAIRSEQ_TRAIN = """#!/usr/bin/env bash
+printf '%s\\0' "$@" >>"$CALLS"; printf '\\n' >>"$CALLS"
+"""
+FAIRSEQ_AMBER = """#!/usr/bin/env bash
+case $1 in
+  user-dir) echo /plugin ;;
+  prepare) printf '%s\\0' "$@" >>"$CALLS.prepare"; printf '\\n' >>"$CALLS.prepare"
+    mkdir -p "$3/parallel/de-en" "$3/parallel/fr-en"; touch "$3/dict.txt" ;;
+  convert) mkdir -p "$3"; touch "$3/model.pt"; echo "--arch amber_mbert --encoder-layers 3 ..." ;;
+  evaluate) printf '%s\\0' "$@" >>"$CALLS.evaluate"; printf '\\n' >>"$CALLS.evaluate" ;;
+esac
+"""
+PYTHON = """#!/usr/bin/env bash
+case "$*" in
+  -c*max\\(1*) echo 1 ;;
+  -c*device_count*) echo 0 ;;
+  -*[!c]*) [ "$1" = -c ] || { cat >/dev/null; echo 64; } ;;
+esac
+"""
+
+
+def arguments(path):
+    """Of each call of a stand-in, in order."""
+    return [line.split("\0")[:-1] for line in path.read_text().split("\n")[:-1]]
+
+
+def value(call, flag):
+    """What counts: the last one, as argparse has it."""
+    return [after for before, after in zip(call, call[1:]) if before == flag][-1]
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """``(name, *arguments, **variables) ->`` the calls of fairseq-train; the recipe must succeed
+    unless ``status`` says otherwise, which is then returned with what it said."""
+    root = tmp_path / "a checkout"
+    shutil.copytree(ROOT / "scripts", root / "scripts")
+    (root / "scripts" / "setup.sh").write_text("")
+    programs = root / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    stand_ins = {"fairseq-train": FAIRSEQ_TRAIN, "fairseq-amber": FAIRSEQ_AMBER, "python": PYTHON}
+    for name, text in stand_ins.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    calls = tmp_path / "calls"
+
+    def run(name, *given, status=0, **variables):
+        known = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+        done = subprocess.run(
+            ["bash", f"scripts/{name}.sh", *map(str, given)],
+            env={**known, "CALLS": str(calls), **variables},
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return arguments(calls) if status == 0 else done.stderr
+
+    run.calls, run.root = calls, root
+    return run
+
+
+@pytest.fixture
+def raw(tmp_path):
+    folder = tmp_path / "raw text"
+    folder.mkdir()
+    for language in ("de", "en"):
+        (folder / f"train.de-en.{language}").write_text("".join(f"{n}\n" for n in range(50)))
+    return folder
+
+
+@pytest.fixture
+def task(tmp_path):
+    """A folder of XNLI, as far as the recipe looks at it."""
+    folder = tmp_path / "task"
+    folder.mkdir()
+    (folder / "task.json").write_text(
+        json.dumps({"task": "xnli", "kind": "classification"}, indent=1)
+    )
+    (tmp_path / "model.pt").touch()
+    return folder
+
+
+def pretrain(recipe, raw, **variables):
+    (call,) = recipe("pretrain_amber", raw, "name", **variables)
+    return call
+
+
+def finetune(recipe, task, **variables):
+    (call,) = recipe("finetune_xtreme", task.parent / "model.pt", task, "name", **variables)
+    return call
+
+
+def transport(recipe, raw, system="word-batch", **variables):
+    settings = dict(RAW=str(raw), CHECKPOINT="model.pt", SYSTEMS=system, SEEDS="1", JOBS="1")
+    settings.update(GOLD_PAIRS="de-en", GOLD="gold", TATOEBA="tatoeba", TUNE_PAIRS="20")
+    (call,) = recipe("ot_finetune", **{**settings, **variables})
+    return call
+
+
+OPTIMISER = ("--adam-betas", "--adam-eps", "--weight-decay", "--clip-norm", "--warmup-updates")
+
+
+def test_the_optimisers_of_the_recipes_are_as_documented(recipe, raw, task):
+    def found(call):
+        return [value(call, flag) for flag in (*OPTIMISER, "--lr", "--lr-scheduler")]
+
+    decay = "polynomial_decay"
+    expected = ["(0.9, 0.98)", "1e-6", "0.01", "1.0", "10000", "5e-4", decay]
+    assert found(pretrain(recipe, raw)) == expected
+    recipe.calls.unlink()
+    expected = ["(0.9, 0.999)", "1e-8", "0", "1.0", "0", "2e-5", decay]
+    assert found(finetune(recipe, task)) == expected
+    recipe.calls.unlink()
+    expected = ["(0.9, 0.999)", "1e-8", "0", "1.0", "18", "2e-4", decay]
+    assert found(transport(recipe, raw)) == expected
+
+
+@pytest.mark.parametrize("name", ["pretrain", "finetune", "transport"])
+def test_adam_and_its_schedule_are_variables(recipe, raw, task, name):
+    variables = dict(ADAM_BETAS="(0.1, 0.2)", ADAM_EPS="1e-3", WEIGHT_DECAY="0.5", CLIP_NORM="3")
+    variables.update(SCHEDULE="constant", WARMUP="7")
+    run = dict(pretrain=pretrain, finetune=finetune, transport=transport)[name]
+    call = run(recipe, task if name == "finetune" else raw, **variables)
+    assert [value(call, flag) for flag in OPTIMISER] == ["(0.1, 0.2)", "1e-3", "0.5", "3", "7"]
+    assert value(call, "--lr-scheduler") == "fixed" and "--total-num-update" not in call
+
+
+GIVEN = {  # name of a variable -> what a user gives, and a flag that the recipe gives too
+    "MODEL_FLAGS": ("--arch amber_large", "--arch"),
+    "CRITERION_FLAGS": ("--sa-weight 9", "--sa-weight"),
+    "OPTIMIZER_FLAGS": ("--adam-eps 9", "--adam-eps"),
+    "FLAGS": ("--seed 9", "--seed"),
+}
+
+
+@pytest.mark.parametrize("name", ["pretrain", "finetune", "transport"])
+@pytest.mark.parametrize("variable", GIVEN)
+def test_what_a_user_gives_wins(recipe, raw, task, name, variable):
+    if variable == "CRITERION_FLAGS" and name != "pretrain":
+        pytest.skip("the recipe has none")
+    given, flag = GIVEN[variable]
+    run = dict(pretrain=pretrain, finetune=finetune, transport=transport)[name]
+    call = run(recipe, task if name == "finetune" else raw, **{variable: given})
+    assert call.count(flag) == 2
+    assert value(call, flag) == given.split()[1]
+
+
+def test_general_flags_win_over_special_ones(recipe, raw):
+    call = pretrain(recipe, raw, MODEL_FLAGS="--dropout 1", FLAGS="--dropout 2")
+    assert value(call, "--dropout") == "2"
+
+
+def test_an_unknown_schedule_ends_a_recipe_before_it_trains(recipe, raw):
+    said = recipe("pretrain_amber", raw, "name", SCHEDULE="cosine", status=2)
+    assert said == "SCHEDULE=cosine is neither polynomial_decay nor constant\n"
+    assert not (recipe.root / "runs").exists()
+
+
+def test_shape_flags_of_a_converted_model_come_before_a_users(recipe, raw):
+    (raw.parent / "xlmr").mkdir()
+    flags = dict(MODEL_FLAGS="--encoder-layers 2")
+    (call,) = recipe("continue_xlmr", raw.parent / "xlmr", raw, "name", **flags)
+    assert value(call, "--arch") == "amber_mbert"
+    assert [call[n + 1] for n, word in enumerate(call) if word == "--encoder-layers"] == ["3", "2"]
+
+
+def test_fine_tuning_is_tested_on_the_languages_that_are_named(recipe, task):
+    finetune(recipe, task, TEST_LANGUAGES="de,fr")
+    (call,) = arguments(Path(f"{recipe.calls}.evaluate"))
+    assert value(call, "--languages") == "de,fr"
+
+
+def test_text_to_tune_on_is_spread_over_the_corpus(recipe, raw):
+    transport(recipe, raw)
+    taken = [
+        (recipe.root / "runs" / "ot" / "raw-tune" / f"train.de-en.{side}").read_text().split()
+        for side in ("de", "en")
+    ]
+    assert taken[0] == taken[1] and len(taken[0]) == 20
+    assert {int(line) // 10 for line in taken[0]} == {0, 1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("variable", ["ADAM_EPS", "SCHEDULE", "WARMUP", "WORD_BOUNDARIES"])
+def test_runs_of_other_settings_are_not_continued(recipe, raw, variable):
+    transport(recipe, raw)
+    other = dict(ADAM_EPS="1", SCHEDULE="constant", WARMUP="3", WORD_BOUNDARIES="spaces")[variable]
+    said = recipe("ot_finetune", RAW=str(raw), CHECKPOINT="model.pt", status=2, **{variable: other})
+    assert "runs/ot holds runs of other settings" in said
+
+
+def test_the_boundaries_of_words_are_given_to_systems_of_words_alone(recipe, raw):
+    flag = "--word-boundaries"
+    assert flag not in transport(recipe, raw)
+    variables = dict(WORD_BOUNDARIES="moses")
+    for system, expected in (("word-sentence", ["moses"]), ("subword-batch", [])):
+        recipe.calls.unlink()
+        shutil.rmtree(recipe.root / "runs")
+        shutil.rmtree(recipe.root / "data-bin")
+        Path(f"{recipe.calls}.prepare").unlink()
+        call = transport(recipe, raw, system, **variables)
+        assert [call[n + 1] for n, word in enumerate(call) if word == flag] == expected
+        prepared = arguments(Path(f"{recipe.calls}.prepare"))
+        assert len(prepared) == 2 and all(value(call, flag) == "moses" for call in prepared)
+
+
+@pytest.mark.parametrize("system", ["wa-attention", "wa-states", "wa-states-joint", "wa-self"])
+def test_readings_of_word_alignment_are_trained_alone(recipe, raw, system):
+    call = transport(recipe, raw, system)
+    assert value(call, "--criterion") == "amber"
+    weights = [value(call, f"--{term}-weight") for term in ("mlm", "tlm", "sa")]
+    assert weights == ["0", "0", "0"] and "--wa-weight" not in call

@@ -1,0 +1,90 @@
+"""scripts/recipe_functions.sh: which lines are taken of a long text, and the optimiser's flags."""
+
+import json
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fairseq_programs import USER_DIR, run_fairseq
+
+FUNCTIONS = Path(__file__).resolve().parents[2] / "scripts" / "recipe_functions.sh"
+SETTINGS = "LR=0.4 ADAM_BETAS='(0.8, 0.9)' ADAM_EPS=1e-5 WEIGHT_DECAY=0.02 CLIP_NORM=0.7"
+
+
+def bash(program):
+    """What a program says that has sourced the functions, and its status."""
+    command = ["bash", "-euc", f'. "$0"; {program}', str(FUNCTIONS)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def spread(tmp_path, lines, wanted):
+    text = tmp_path / "a text"
+    text.write_text("".join(f"{line}\n" for line in lines))
+    done = bash(f"spread_lines {shlex.quote(str(text))} {wanted}")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    "count, wanted", [(10, 3), (10, 9), (10, 1), (1000, 7), (999, 998), (7, 7)]
+)
+def test_as_many_lines_are_taken_as_are_wanted_one_in_each_equal_part(tmp_path, count, wanted):
+    taken = [int(line) for line in spread(tmp_path, range(1, count + 1), wanted)]
+    assert len(taken) == wanted
+    assert taken == sorted(set(taken))
+    for part, line in enumerate(taken):  # the part of a line: from 0, (line - 1) of count
+        assert part * count < line * wanted <= (part + 1) * count + wanted
+
+
+def test_a_text_with_fewer_lines_is_taken_whole(tmp_path):
+    lines = ["a line", "", "  spaces  ", "back\\slash"]
+    assert spread(tmp_path, lines, 100) == lines
+
+
+def optimizer(schedule, warmup=4, updates=20):
+    program = f"{SETTINGS}; optimizer_flags {schedule} {warmup} {updates}"
+    return bash(program + '; printf "%s\\n" "${optimizer[@]}"')
+
+
+def learning_rates(data, save_dir, schedule):
+    """That of each update of a real run, by the number of the update."""
+    flags = [
+        *("--task cross_lingual_alignment --criterion amber --arch amber_tiny --cpu").split(),
+        *("--encoder-layers 1 --encoder-embed-dim 8 --encoder-ffn-embed-dim 8").split(),
+        *("--encoder-attention-heads 2 --tokens-per-sample 64 --update-examples 4").split(),
+        *("--max-update 8 --disable-validation --no-save --log-format json").split(),
+        *("--log-interval 1 --max-tokens 600").split(),
+        *optimizer(schedule, updates=8).stdout.splitlines(),
+    ]
+    result = run_fairseq("train", data, "--user-dir", USER_DIR, "--save-dir", save_dir, *flags)
+    assert result.returncode == 0, result.stderr
+    logged = [line.partition("| train_inner | ")[2] for line in result.stdout.splitlines()]
+    logged = [json.loads(line) for line in logged if line]
+    return {int(line["num_updates"]): float(line["lr"]) for line in logged}
+
+
+def test_a_constant_schedule_warms_up_linearly_and_stays(data_folder, tmp_path):
+    # The log names the rate of the next update.
+    rates = learning_rates(data_folder, tmp_path, "constant")
+    assert rates == pytest.approx({1: 0.2, 2: 0.3, **{n: 0.4 for n in range(3, 9)}})
+
+
+def test_a_decaying_schedule_warms_up_linearly_and_ends_at_zero(data_folder, tmp_path):
+    rates = learning_rates(data_folder, tmp_path, "polynomial_decay")
+    expected = {1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4, 5: 0.3, 6: 0.2, 7: 0.1, 8: 0}
+    assert rates == pytest.approx(expected)
+
+
+def test_the_settings_of_adam_are_the_recipes():
+    given = optimizer("constant").stdout.splitlines()
+    flags = dict(zip(given[::2], given[1::2]))
+    assert flags["--adam-betas"] == "(0.8, 0.9)" and flags["--adam-eps"] == "1e-5"
+    assert flags["--weight-decay"] == "0.02" and flags["--clip-norm"] == "0.7"
+
+
+def test_an_unknown_schedule_is_refused_by_name():
+    done = optimizer("cosine")
+    assert done.returncode == 2
+    assert done.stderr == "SCHEDULE=cosine is neither polynomial_decay nor constant\n"

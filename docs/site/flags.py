@@ -123,12 +123,13 @@ def ours(dataclasses: dict[str, type], classes: dict[str, type]) -> dict[str, ty
         classes: registered name -> the class itself, whose module tells whose it is.
 
     Returns:
-        The first mapping without fairseq's own entries.
+        The first mapping without fairseq's own entries, and without architectures, which are no
+        classes of their own.
     """
     return {
         name: config
         for name, config in dataclasses.items()
-        if classes[name].__module__.startswith("fairseq_amber.")
+        if name in classes and classes[name].__module__.startswith("fairseq_amber.")
     }
 
 

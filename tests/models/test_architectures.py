@@ -2,7 +2,12 @@
 
 import argparse
 
+import pytest
+from fairseq.dataclass.initialize import add_defaults
 from fairseq.models import ARCH_CONFIG_REGISTRY
+from omegaconf import OmegaConf
+
+from fairseq_amber.models.shapes import SHAPES
 
 
 def test_architectures():
@@ -21,3 +26,18 @@ def test_architectures():
     args = argparse.Namespace(encoder_layers=3)
     ARCH_CONFIG_REGISTRY["amber_mbert"](args)
     assert (args.encoder_layers, args.token_types, args.layer_norm_eps) == (3, 2, 1e-12)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_configuration_of_hydra_gets_the_shape_of_its_architecture(name):
+    cfg = OmegaConf.create({"model": {"_name": name, "encoder_layers": 3}})
+    add_defaults(cfg)
+    told = {**SHAPES[name], "encoder_layers": 3, "_name": name}
+    assert {key: cfg.model[key] for key in told} == told
+    assert cfg.model.attention_dropout == 0.1
+
+
+def test_an_architecture_named_alone_is_a_configuration_of_hydra():
+    cfg = OmegaConf.create({"model": "amber_large"})
+    add_defaults(cfg)
+    assert cfg.model.encoder_layers == 24

@@ -20,6 +20,8 @@ export UPDATES=${UPDATES:-20000} LR=${LR:-5e-5} # a tenth of what starts from no
 export MAX_TOKENS=${MAX_TOKENS:-4096} UPDATE_TOKENS=${UPDATE_TOKENS:-16384}
 POOLING=${POOLING:-mean}                 # what sentence-transformers is told to take: mean or cls
 
+# shellcheck source=scripts/recipe_functions.sh
+. scripts/recipe_functions.sh
 bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 OUT=runs/$NAME
@@ -27,15 +29,7 @@ START=$OUT/pretrained
 mkdir -p "$OUT"
 trap 'echo "continue_xlmr: interrupted; the same command continues" >&2; exit 130' INT TERM
 
-if [ ! -e "$START/model.pt" ] || [ ! -s "$OUT/architecture" ]; then
-  rm -rf "$START"
-  printed=$(fairseq-amber convert "$PRETRAINED" "$START" --to amber)
-  echo "$printed"
-  # the last line says which flags build the model
-  echo "$printed" | tail -n 1 | sed 's/^ *--arch *//; s/ *\.\.\.$//' >"$OUT/architecture"
-fi
-read -r ARCH shape <"$OUT/architecture"
-MODEL_FLAGS="$shape ${MODEL_FLAGS:-}"    # the last of two equal flags wins: yours
+convert_pretrained "$PRETRAINED" "$START"
 export ARCH MODEL_FLAGS
 
 DATA=data-bin/$NAME

@@ -19,3 +19,47 @@ spread_lines() { # file, number -> that many of its lines, or all, spread evenly
   awk -v wanted="$2" -v lines="$(awk 'END { print NR }' "$1")" '
     wanted >= lines || int(NR * wanted / lines) > int((NR - 1) * wanted / lines)' "$1"
 }
+
+# shellcheck disable=SC2034  # the recipes read ARCH
+convert_pretrained() { # pretrained folder, folder to write -> ARCH, and MODEL_FLAGS with its shape
+  if [ -n "${DRY_RUN:-}" ]; then
+    printf '%q ' fairseq-amber convert "$1" "$2" --to amber
+    echo
+    return
+  fi
+  if [ ! -e "$2/model.pt" ] || [ ! -s "$2.architecture" ]; then
+    local printed
+    rm -rf "$2"
+    printed=$(fairseq-amber convert "$1" "$2" --to amber)
+    echo "$printed"
+    # the last line says which flags build the model
+    echo "$printed" | tail -n 1 | sed 's/^ *--arch *//; s/ *\.\.\.$//' >"$2.architecture"
+  fi
+  local shape
+  read -r ARCH shape <"$2.architecture"
+  MODEL_FLAGS="$shape ${MODEL_FLAGS:-}" # the last of two equal flags wins: yours
+}
+
+step() { # where to mark it, command: unless that command has ended well; DRY_RUN=1 prints it
+  local mark=$1 command
+  shift
+  command=$(printf '%q ' "$@")
+  if [ -n "${DRY_RUN:-}" ]; then
+    echo "$command"
+    return
+  fi
+  if [ -e "$mark.command" ] && [ "$command" != "$(cat "$mark.command")" ]; then
+    echo "$mark.command holds other settings than these: give another NAME, or remove what it made" >&2
+    return 2
+  fi
+  [ ! -e "$mark.complete" ] || return 0
+  mkdir -p "$(dirname "$mark")"
+  echo "$command" >"$mark.command"
+  echo "== $command"
+  "$@"
+  touch "$mark.complete"
+}
+
+gpu_count() { # the number of GPUs, 0 on a CPU
+  python -c 'import torch; print(torch.cuda.device_count())' 2>/dev/null || echo 0
+}

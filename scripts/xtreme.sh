@@ -21,6 +21,7 @@ LANGUAGES=${LANGUAGES:-"de es fr ru zh"} # of those in AMBER_DATA, beside Englis
 DATA=${DATA:-data-bin/$NAME}             # whose vocabulary the encoders have
 ENCODERS=${ENCODERS:-}                   # name=checkpoint, one or several
 TASKS=${TASKS:-"pos ner xnli pawsx squad"}
+TASK_LANGUAGES=${TASK_LANGUAGES:-}       # tested: "pos=de,fr pawsx=de"; default: all of the test files
 SEEDS=${SEEDS:-"1 2 3"}
 DEAR=${DEAR-"xnli squad"}                # tasks that take long, with DEAR_SEEDS in place of SEEDS
 DEAR_SEEDS=${DEAR_SEEDS:-1}
@@ -139,9 +140,13 @@ for task in $TASKS; do
   }
 done
 
-# A model of a hundredth of BERT's size, on a fraction of the labels, wants larger steps and shorter
-# windows than XTREME's.
 settings() { # task -> what finetune_xtreme.sh takes in place of its defaults
+  local entry
+  for entry in $TASK_LANGUAGES; do
+    [ "${entry%%=*}" != "$1" ] || echo "TEST_LANGUAGES=${entry#*=}"
+  done
+  # A model of a hundredth of BERT's size, on a fraction of the labels, wants larger steps and
+  # shorter windows than XTREME's.
   [ "$SETTINGS" = small ] || return 0
   case $1 in
     pos | ner) echo "BATCH=32 UPDATE_FREQ=1 EPOCHS=1 LR=5e-4 EVERY=200" ;;
@@ -155,7 +160,7 @@ for task in $TASKS; do
   case " $DEAR " in *" $task "*) seeds=$DEAR_SEEDS ;; esac
   for encoder in $ENCODERS; do
     for seed in $seeds; do
-      line="$task $seed ${encoder%%=*} ${encoder#*=} $(settings "$task")"
+      line="$task $seed ${encoder%%=*} ${encoder#*=} $(settings "$task" | tr '\n' ' ')"
       echo "${line% }" # xargs joins a line that ends in a blank with the next
     done
   done

@@ -20,6 +20,7 @@ OTHERS = {
     "XTREME": "--specific_layer",
     "stock tasks of fairseq": "--num-batch-buckets --sample-break-mode",
     "scripts": "--test --loose --toy --only --python",
+    "hydra": "--config-dir --config-name",
 }
 
 PROGRAM = f"""

@@ -53,9 +53,9 @@ ANCHOR=${ANCHOR:-1}                      # lambda (equation 2)
 # L2_DATA, prepared with --word-boundaries spaces; without LINKS the encoder's own links.
 LINKS=${LINKS:-}
 L2_DATA=${L2_DATA:-$DATA}
-L2_FLAGS=${L2_FLAGS-"--l2-reduction mse --anchor-reduction mse"} # Cao
-LENGTH=${LENGTH:-256}                    # of a pair in subwords, longer ones are left out: not known (Cao:
-                                         # 64 words a sentence)
+L2_FLAGS=${L2_FLAGS-"--l2-target-states frozen --l2-special-tokens --l2-reduction mse --anchor-reduction mse"} # Cao
+LENGTH=${LENGTH:-256}                    # of a sentence in subwords; pairs with a longer one are left out:
+                                         # not known (Cao: 64 words)
 
 # Optimiser: Adam, 5e-5, one epoch (section on training). The rest is not known; these are Cao's.
 LR=${LR:-5e-5}

@@ -53,7 +53,7 @@ train() { # name, then the weights that make it
     --task cross_lingual_alignment --tokens-per-sample 128 \
     --update-tokens "$UPDATE_TOKENS" --max-tokens "$MAX_TOKENS" \
     --arch amber_tiny --dropout 0 --attention-dropout 0 --criterion amber "$@" \
-    --optimizer adam --adam-betas '(0.9, 0.98)' --weight-decay 0.01 --clip-norm 1.0 \
+    --optimizer bert_adam --adam-betas '(0.9, 0.98)' --weight-decay 0.01 --clip-norm 1.0 \
     --lr "$LR" --lr-scheduler polynomial_decay --warmup-updates $((UPDATES / 10)) \
     --total-num-update "$UPDATES" --max-update "$UPDATES" --seed "$SEED" --cpu \
     --save-dir "$OUT/$name" --no-epoch-checkpoints \

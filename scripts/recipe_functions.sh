@@ -4,14 +4,17 @@
 optimizer_flags() { # SCHEDULE, warm-up updates, updates -> the array `optimizer`
   # The learning rate rises linearly in the warm-up. Then it falls linearly to 0 at the last update
   # (polynomial_decay), or stays (constant). fairseq's `fixed` has that warm-up; its `inverse_sqrt`
-  # would go on to decay. LR, ADAM_BETAS, ADAM_EPS, WEIGHT_DECAY and CLIP_NORM are the recipe's.
-  optimizer=(--optimizer adam --adam-betas "$ADAM_BETAS" --adam-eps "$ADAM_EPS"
+  # would go on to decay. The weight decay leaves layer norms and biases out (BERT, XTREME). LR,
+  # ADAM_BETAS, ADAM_EPS, WEIGHT_DECAY, CLIP_NORM and PRECISION are the recipe's.
+  optimizer=(--optimizer bert_adam --adam-betas "$ADAM_BETAS" --adam-eps "$ADAM_EPS"
     --weight-decay "$WEIGHT_DECAY" --clip-norm "$CLIP_NORM" --lr "$LR" --warmup-updates "$2")
   case $1 in
     polynomial_decay) optimizer+=(--lr-scheduler polynomial_decay --total-num-update "$3") ;;
     constant) optimizer+=(--lr-scheduler fixed) ;;
     *) echo "SCHEDULE=$1 is neither polynomial_decay nor constant" >&2; return 2 ;;
   esac
+  # one fp32 copy of each parameter, because a vector of all has no layer norms to tell apart
+  case " ${PRECISION:-} " in *" --fp16 "*) optimizer+=(--fp16-no-flatten-grads) ;; esac
 }
 
 spread_lines() { # file, number -> that many of its lines, or all, spread evenly and in their order

@@ -43,8 +43,8 @@ def test_a_text_with_fewer_lines_is_taken_whole(tmp_path):
     assert spread(tmp_path, lines, 100) == lines
 
 
-def optimizer(schedule, warmup=4, updates=20):
-    program = f"{SETTINGS}; optimizer_flags {schedule} {warmup} {updates}"
+def optimizer(schedule, warmup=4, updates=20, precision=""):
+    program = f"{SETTINGS}; PRECISION='{precision}'; optimizer_flags {schedule} {warmup} {updates}"
     return bash(program + '; printf "%s\\n" "${optimizer[@]}"')
 
 
@@ -79,6 +79,7 @@ def test_a_decaying_schedule_warms_up_linearly_and_ends_at_zero(data_folder, tmp
 
 def test_the_settings_of_adam_are_the_recipes():
     given = optimizer("constant").stdout.splitlines()
+    assert given[:2] == ["--optimizer", "bert_adam"]
     flags = dict(zip(given[::2], given[1::2]))
     assert flags["--adam-betas"] == "(0.8, 0.9)" and flags["--adam-eps"] == "1e-5"
     assert flags["--weight-decay"] == "0.02" and flags["--clip-norm"] == "0.7"
@@ -88,3 +89,9 @@ def test_an_unknown_schedule_is_refused_by_name():
     done = optimizer("cosine")
     assert done.returncode == 2
     assert done.stderr == "SCHEDULE=cosine is neither polynomial_decay nor constant\n"
+
+
+@pytest.mark.parametrize("precision", ["--fp16", "--bf16", "--memory-efficient-fp16", ""])
+def test_half_precision_keeps_a_copy_of_each_parameter(precision):
+    given = optimizer("constant", precision=precision).stdout.splitlines()
+    assert ("--fp16-no-flatten-grads" in given) == (precision == "--fp16")

@@ -74,7 +74,7 @@ class TokenFile:
 
     def __getitem__(self, index: int) -> np.ndarray:
         """Returns the (T,) int64 ids of a sentence."""
-        start = int(self._starts[index]) // self._tokens.itemsize
+        start = self.place(index)
         return self._tokens[start : start + int(self.sizes[index])].astype(np.int64)
 
     def head(self, sentences: int) -> tuple[np.ndarray, np.ndarray]:
@@ -83,17 +83,27 @@ class TokenFile:
         ends = np.cumsum(self.sizes[:sentences], dtype=np.int64)
         return self._tokens[: ends[-1] if len(ends) else 0], ends
 
-    def count(self, flags: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    @property
+    def tokens(self) -> int:
+        """The number of ids of all sentences."""
+        return len(self._tokens)
+
+    def place(self, index: int) -> int:
+        """Returns the number of ids before a sentence."""
+        return int(self._starts[index]) // self._tokens.itemsize
+
+    def count(self, flags: Callable[[np.ndarray, int], np.ndarray]) -> np.ndarray:
         """Counts the flagged ids of each sentence: (N,) int32.
 
         Args:
-            flags: maps the ids of sentences end to end, (n,), to flags, (n,) bool.
+            flags: maps the ids of sentences end to end, (n,), and the number of ids before them, to
+                flags, (n,) bool.
         """
         counts = np.empty(len(self), dtype=np.int32)
         for first in range(0, len(self), _COUNTED_TOGETHER):
             starts = self._starts[first : first + _COUNTED_TOGETHER] // self._tokens.itemsize
             end = int(starts[-1]) + int(self.sizes[first + len(starts) - 1])
-            flagged = flags(self._tokens[starts[0] : end])
+            flagged = flags(self._tokens[starts[0] : end], int(starts[0]))
             counts[first : first + len(starts)] = np.add.reduceat(
                 flagged, starts - starts[0], dtype=np.int32
             )

@@ -10,14 +10,14 @@ from fairseq.data import Dictionary
 from fairseq_amber.data.alignment.block_rows import BlockCorpus
 from fairseq_amber.data.alignment.collater import Collater
 from fairseq_amber.data.alignment.corpora import Corpus, MonolingualCorpus
+from fairseq_amber.data.alignment.linked_words import LinkedWords
 from fairseq_amber.data.alignment.masking import Masking, MaskingRates
 from fairseq_amber.data.alignment.needs import Needs
+from fairseq_amber.data.alignment.points import PointFinder
 from fairseq_amber.data.alignment.rows import PairLayout
 from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS, PairMarks, Specials
-from fairseq_amber.data.whole_words import word_boundaries
 from fairseq_amber.errors import UserError
 from fairseq_amber.tasks.cross_lingual_config import CrossLingualAlignmentConfig
-from fairseq_amber.tasks.points_and_links import linked_words, point_finder
 
 
 def collater(
@@ -33,26 +33,20 @@ def collater(
         needs: what the criterion needs of a batch.
         dictionary: the dictionary of all languages.
         idf: inverse document frequencies by language, if points need them.
-
-    Raises:
-        UserError: words are needed, and the vocabulary does not mark words.
     """
-    specials, symbols = Specials.of(dictionary), dictionary.symbols
+    specials = Specials.of(dictionary)
     # <mask> is the last symbol unless dict.txt lists it elsewhere.
     ordinary = (dictionary.nspecial, len(dictionary) - (specials.mask == len(dictionary) - 1))
     masking = Masking(
         MaskingRates(cfg.mask_prob, cfg.leave_unmasked_prob, cfg.random_token_prob),
         specials.mask,
         ordinary,
-        word_boundaries(symbols, specials) if cfg.whole_word_masking else None,
+        cfg.whole_word_masking,
     )
     flags = {"pair_segments": cfg.pair_segments, "pair_positions": cfg.pair_positions}
     layout = PairLayout(PairMarks.of(flags), cfg.pair_order == "both")
-    points = linked = None
-    if needs.points is not None:
-        points = point_finder(needs.points, symbols, specials, idf)
-    if needs.links is not None:
-        linked = linked_words(needs.links, symbols, specials)
+    points = None if needs.points is None else PointFinder(needs.points, idf)
+    linked = None if needs.links is None else LinkedWords(needs.links)
     return Collater(specials, needs, masking, layout, cfg.seed, points, linked)
 
 

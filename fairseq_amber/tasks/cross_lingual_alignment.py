@@ -16,6 +16,7 @@ from fairseq_amber.data.alignment.corpora import available, load_corpora
 from fairseq_amber.data.alignment.corpus_source import CorpusSource
 from fairseq_amber.data.alignment.dataset import AlignmentDataset
 from fairseq_amber.data.alignment.needs import Needs
+from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.update_size import UpdateSize
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.tasks.collation import check_token_types, collater, filled_rows
@@ -27,6 +28,7 @@ from fairseq_amber.tasks.cross_lingual_config import (
 from fairseq_amber.tasks.planned_task import PlannedTask
 from fairseq_amber.tasks.points_and_links import (
     attach_links,
+    attach_words,
     document_frequencies,
     warn_of_target_language,
 )
@@ -169,12 +171,13 @@ class CrossLingualAlignmentTask(PlannedTask):
             check_training_corpora(data, corpora, languages, pairs, self.cfg, self.needs)
         for corpus in corpora:
             logger.info("%s %s: %s examples", split, corpus.name, f"{len(corpus):,}")
-        collate = self._collater()
-        if self.needs.links is not None and collate.linked is not None:
+        symbols, specials = self.dictionary.symbols, Specials.of(self.dictionary)
+        attach_words(corpora, self.cfg, self.needs, symbols, specials)
+        if self.needs.links is not None:
             if len(data_folders(self.cfg)) > 1:
                 raise UserError("word links go with one data folder, not with several")
-            attach_links(corpora, Path(self.needs.links.folder), split, collate.linked)
-        return AlignmentDataset(corpora, collate, self.max_length)
+            attach_links(corpora, self.needs.links, split, symbols, specials)
+        return AlignmentDataset(corpora, self._collater(), self.max_length)
 
     def _collater(self) -> Collater:
         points = self.needs.points

@@ -114,6 +114,17 @@ class CrossLingualAlignmentConfig(FairseqDataclass):
             "without spaces each subword is a word (BERT: off in its first release)"
         },
     )
+    word_boundaries: ChoiceEnum(  # type: ignore[valid-type]
+        ["spaces", "punctuation", "moses"]
+    ) = field(
+        default="punctuation",
+        metadata={
+            "help": "where the words of --whole-word-masking and --ot-points words end: "
+            "punctuation: at spaces and marks of punctuation, which are words of their own (BERT); "
+            "spaces: at spaces; moses: Moses' tokens (arXiv 2110.02887); moses, and spaces with "
+            "WordPiece, need fairseq-amber prepare --word-boundaries"
+        },
+    )
     pair_order: ChoiceEnum(["both", "given"]) = field(  # type: ignore[valid-type]
         default="both",
         metadata={

@@ -1,61 +1,63 @@
-"""Points and word links of parallel corpora, which some criterions need."""
+"""Words, points and word links of corpora, which some criterions need."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Mapping, Sequence
+from typing import Sequence
 
 import numpy as np
 
 from fairseq_amber.data.alignment.corpora import Corpus, ParallelCorpus
-from fairseq_amber.data.alignment.linked_words import LinkedWords
-from fairseq_amber.data.alignment.needs import LinkSettings, PointSettings
-from fairseq_amber.data.alignment.points import PointFinder, inverse_document_frequencies
+from fairseq_amber.data.alignment.linked_words import CorpusLinks
+from fairseq_amber.data.alignment.needs import LinkSettings, Needs
+from fairseq_amber.data.alignment.points import inverse_document_frequencies
 from fairseq_amber.data.alignment.training_links import LinkFile
-from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.token_file import TokenFile
-from fairseq_amber.data.whole_words import word_boundaries
+from fairseq_amber.data.words import WordFinder, link_word_finder
 from fairseq_amber.errors import UserError, warn
+from fairseq_amber.tasks.cross_lingual_config import CrossLingualAlignmentConfig
 
 
-def point_finder(
-    settings: PointSettings,
+def attach_words(
+    corpora: Sequence[Corpus],
+    cfg: CrossLingualAlignmentConfig,
+    needs: Needs,
     symbols: Sequence[str],
-    specials: Specials,
-    idf: Mapping[str, np.ndarray] | None,
-) -> PointFinder:
-    """Makes the finder of the points of sentences.
+    specials: Sequence[int],
+) -> None:
+    """Attaches the words to the corpora whose words are points or are masked whole.
 
     Args:
-        settings: which subwords are points.
-        symbols: the symbols of the dictionary.
-        specials: ids of the special tokens.
-        idf: inverse document frequencies by language, if the settings use them.
-
-    Raises:
-        UserError: points are words, and the vocabulary does not mark words.
-    """
-    flag = "words as points (--ot-points, --l2-units)"
-    boundaries = word_boundaries(symbols, specials, flag=flag) if settings.words else None
-    return PointFinder(settings, boundaries, idf)
-
-
-def linked_words(settings: LinkSettings, symbols: Sequence[str], specials: Specials) -> LinkedWords:
-    """Makes the finder of linked words.
-
-    Args:
-        settings: what links number: ``words`` between spaces, or ``subwords``.
+        corpora: monolingual and parallel corpora.
+        cfg: the settings of the task. Words of linked text are those that the links number.
+        needs: what the criterion needs of a batch.
         symbols: the symbols of the dictionary.
         specials: ids of the special tokens.
 
     Raises:
-        UserError: links number words, and the vocabulary does not mark words.
+        UserError: the vocabulary does not mark words, or words that ``prepare`` should have kept
+            are missing or are of another kind; or no term reads the kind that the settings name.
     """
-    if settings.units == "subwords":
-        return LinkedWords(None, settings)
-    flag = "links of words (--l2-units, --contrast-link-units)"
-    boundaries = word_boundaries(symbols, specials, flag=flag, split_unspaced=False)
-    return LinkedWords(boundaries, settings)
+    linked, kind = needs.links is not None, str(cfg.word_boundaries)
+    pointed = needs.points is not None and needs.points.words
+    if not cfg.whole_word_masking and not (pointed and not linked) and kind != "punctuation":
+        raise UserError(
+            f"--word-boundaries {kind}: no term reads words; add --whole-word-masking or "
+            "--ot-points words, or leave the flag out (words of links are those of spaces)"
+        )
+    if not cfg.whole_word_masking and not pointed:
+        return
+    if pointed:
+        flag = "words as points (--l2-units)" if linked else "words as points (--ot-points)"
+    else:
+        flag = "--whole-word-masking"
+    kind = "spaces" if linked else kind
+    finder = WordFinder(kind, symbols, specials, flag=f"{flag}, --word-boundaries {kind}")
+    for corpus in corpora:
+        if isinstance(corpus, ParallelCorpus):
+            corpus.words = finder.words(corpus.sources), finder.words(corpus.targets)
+        elif cfg.whole_word_masking:
+            corpus.words = finder.words(corpus.sentences)
 
 
 def document_frequencies(corpora: Sequence[Corpus], size: int) -> dict[str, np.ndarray]:
@@ -69,12 +71,30 @@ def document_frequencies(corpora: Sequence[Corpus], size: int) -> dict[str, np.n
     return {lang: inverse_document_frequencies(sides, size) for lang, sides in files.items()}
 
 
-def attach_links(corpora: Sequence[Corpus], folder: Path, split: str, linked: LinkedWords) -> None:
+def attach_links(
+    corpora: Sequence[Corpus],
+    settings: LinkSettings,
+    split: str,
+    symbols: Sequence[str],
+    specials: Sequence[int],
+) -> None:
     """Reads the word links of each pair from ``<folder>/<split>.<src>-<tgt>.align``.
 
+    Args:
+        corpora: monolingual and parallel corpora.
+        settings: where the links are, and what they number: words between spaces, or subwords.
+        split: the split that the corpora are of.
+        symbols: the symbols of the dictionary.
+        specials: ids of the special tokens.
+
     Raises:
-        UserError: a file is missing, has an entry that is not a link, or does not fit the corpus.
+        UserError: a file is missing, has an entry that is not a link, or does not fit the corpus;
+            or the words are not known that the links number.
     """
+    folder, finder = Path(settings.folder), None
+    if settings.units == "words":
+        flag = "links of words (--l2-units, --contrast-link-units)"
+        finder = link_word_finder(symbols, specials, flag)
     for corpus in corpora:
         if isinstance(corpus, ParallelCorpus):
             path = folder / f"{split}.{corpus.name}.align"
@@ -85,8 +105,13 @@ def attach_links(corpora: Sequence[Corpus], folder: Path, split: str, linked: Li
                     f"{folder}`" + ("" if split == "train" else ", or add --disable-validation")
                 )
             links = LinkFile(path, len(corpus))
-            links.check(linked.lengths(corpus.sources), linked.lengths(corpus.targets))
-            corpus.links = links
+            if finder is None:
+                links.check(corpus.sources.sizes - 1, corpus.targets.sizes - 1)
+                corpus.links = CorpusLinks(links, None)
+            else:
+                words = finder.words(corpus.sources), finder.words(corpus.targets)
+                links.check(*(side.counts() for side in words))
+                corpus.links = CorpusLinks(links, words, settings.subword == "first")
 
 
 def warn_of_target_language(pairs: Sequence[str], language: str) -> None:

@@ -6,9 +6,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from fairseq_amber.criterions.transport_config import TransportConfig
+from fairseq_amber.data import words
 from fairseq_amber.data.token_file import TokenFile
-from fairseq_amber.data.whole_words import WordBoundaries
-from fairseq_amber.tasks import points_and_links
+from fairseq_amber.tokenizers.word_boundaries import WordBoundaries
 from toy_corpora import make_blocks_cheap, write_binarised
 from transport_twins import ALONE, BEGINS, ENDS
 
@@ -34,7 +34,7 @@ def build_transport(make_task, make_model, monkeypatch):
     """A task with words, its model, a criterion whose frozen encoder is another model, and that
     model. The toy dictionary marks no words, so that they are made up."""
     toy = WordBoundaries(BEGINS, ENDS)
-    monkeypatch.setattr(points_and_links, "word_boundaries", lambda *args, **settings: toy)
+    monkeypatch.setattr(words, "word_boundaries", lambda *args, **settings: toy)
 
     def make(config=TransportConfig, name="ot_alignment", update_freq=(1,), **settings):
         task = make_task(update_freq=list(update_freq))

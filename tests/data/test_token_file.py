@@ -38,11 +38,15 @@ def test_it_reads_what_fairseq_reads(tmp_path, dtype):
 def test_ids_are_counted_by_sentence(tmp_path, monkeypatch, dtype, at_once):
     monkeypatch.setattr(token_file, "_COUNTED_TOGETHER", at_once)
     sentences = TokenFile(write(tmp_path / "train", dtype, SENTENCES * 3))
-    counts = sentences.count(lambda ids: ids > 6)
+    counts = sentences.count(lambda ids, _: ids > 6)
     assert counts.dtype == np.int32
     assert counts.tolist() == [sum(i > 6 for i in sentence) for sentence in SENTENCES] * 3
+    places = sentences.count(lambda ids, first: (first + np.arange(len(ids))) % 2 == 0)
+    flat = [i for i, s in enumerate(SENTENCES * 3) for _ in s]
+    assert places.tolist() == [flat[::2].count(i) for i in range(len(sentences))]
+    assert [sentences.place(i) for i in (0, 1, 4)] == [0, 4, 12] and sentences.tokens == 36
     empty = TokenFile(write(tmp_path / "empty", sentences=[]))
-    assert empty.count(lambda ids: ids > 6).shape == (0,)
+    assert empty.count(lambda ids, _: ids > 6).shape == (0,)
 
 
 def test_a_process_receives_the_path_alone(tmp_path):

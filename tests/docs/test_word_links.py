@@ -3,12 +3,10 @@
 import re
 
 from doc_pages import ROOT
-from fairseq_amber.data.alignment.linked_words import LinkedWords
-from fairseq_amber.data.alignment.needs import LinkSettings
 from fairseq_amber.data.alignment.training_links import LinkFile
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.token_file import TokenFile
-from fairseq_amber.data.whole_words import word_boundaries
+from fairseq_amber.data.words import link_word_finder
 from fairseq_amber.tokenizers.dictionary import load_dictionary
 from toy_corpora import write_binarised
 
@@ -32,15 +30,14 @@ def test_the_program_writes_the_words_that_links_count(tmp_path, monkeypatch):
     (program,) = re.findall(r"```python\n(.*?)```", SECTION, flags=re.S)
     exec(program, {})
     dictionary = load_dictionary(folder)
-    boundaries = word_boundaries(dictionary.symbols, Specials.of(dictionary), split_unspaced=False)
-    linked = LinkedWords(boundaries, LinkSettings(""))
+    finder = link_word_finder(dictionary.symbols, Specials.of(dictionary), "links")
     lines = (tmp_path / "train.de-en.text").read_text(encoding="utf-8").splitlines()
     assert lines == (tmp_path / "valid.de-en.text").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "▁ac ▁b ||| ▁b" and len(lines) == 4
     for side, language in enumerate(SENTENCES):
         file = TokenFile(folder / "parallel" / "de-en" / f"train.de-en.{language}")
         counts = [len(line.split(" ||| ")[side].split()) for line in lines]
-        assert counts == linked.lengths(file).tolist()
+        assert counts == finder.words(file).counts().tolist()
 
 
 def test_the_output_of_fast_align_is_taken_as_it_is(tmp_path):

@@ -1,12 +1,17 @@
 """The flags of masking, of rows and of a pair's layout, from the settings to the batches."""
 
 import argparse
+import shutil
+from pathlib import Path
 
 import pytest
+import torch
 from fairseq.tasks import FairseqTask
 
 from amber_twins import build_criterion
-from fairseq_amber.data.alignment.needs import Needs
+from fairseq_amber.data.alignment.needs import Needs, PointSettings
+from fairseq_amber.data.kept_words import KeptWordWriter
+from fairseq_amber.data.token_file import TokenFile
 from task_batches import collated, drawn, plan
 from toy_corpora import write_binarised
 from toy_examples import content
@@ -71,8 +76,54 @@ def test_whole_words(make_task, folder):
 
 
 def test_whole_words_of_a_vocabulary_without_word_marks(make_task):
-    with pytest.raises(SystemExit, match="error: --whole-word-masking: dict.txt has neither"):
+    with pytest.raises(SystemExit, match="error: --whole-word-masking, .*: dict.txt has neither"):
         make_task(whole_word_masking=True).load_dataset("train")
+
+
+def equal(a, b):
+    """Whether two batches hold the same."""
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(equal, a, b))
+    return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        dict(),
+        dict(pair_order="given", tokens_per_sample=12),
+        dict(sentence_rows="block", tokens_per_sample=40),
+        dict(sentence_rows="document", sentence_segments=True),
+    ],
+)
+def test_kept_words_are_masked_as_those_that_the_pieces_show(
+    make_task, word_folder, tmp_path, rows
+):
+    """Of the same words, in rows of sentences, of lines and of pairs in both orders."""
+    folder = Path(shutil.copytree(str(word_folder), str(tmp_path / "data-bin")))
+    for path in folder.rglob("*.idx"):
+        file, writer = (
+            TokenFile(path.with_suffix("")),
+            KeptWordWriter(path.with_suffix(""), "moses"),
+        )
+        for index in range(len(file)):
+            starts = file[index] % 2 == 0  # </s> is one
+            starts[0] = True
+            writer.add(starts)
+        writer.finish()
+        writer.close()
+    batches = []
+    for kind in ("spaces", "moses"):
+        settings = dict(data=str(folder), whole_word_masking=True, mask_prob=0.3, **rows)
+        task = make_task(word_boundaries=kind, **settings)
+        task.needs = Needs(points=PointSettings(), sentences=True)
+        batches.append(collated(task, plan(task)))
+    assert equal(*batches) and len(batches[0]) > 2
+    single = make_task(word_boundaries="moses", **{**settings, "whole_word_masking": False})
+    single.needs = task.needs
+    assert not equal(batches[0], collated(single, plan(single)))
 
 
 @pytest.fixture

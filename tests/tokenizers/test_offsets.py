@@ -3,7 +3,6 @@ question answering data in ten languages."""
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 
@@ -14,43 +13,10 @@ from fairseq_amber.data.finetuning.squad_file import SquadFile, read_squad
 from fairseq_amber.preparation.task.encoder import Encoded
 from fairseq_amber.preparation.task.question_answering import covering_tokens
 from fairseq_amber.tokenizers.offsets import PlacedSubwords
-from fairseq_amber.tokenizers.subwords import SentencePiece, Subwords
-from fairseq_amber.tokenizers.wordpiece import WordPiece
-from fairseq_amber.tokenizers.wordpiece_files import WordPieceSettings, parse_wordpiece
+from fairseq_amber.tokenizers.subwords import Subwords
+from learnt_tokenizers import sentencepiece_of, wordpiece_of
 
 QA = Path(os.environ.get("AMBER_DATA", ""), "qa")
-
-
-def sentencepiece_of(lines: list[str], size: int) -> SentencePiece:
-    import sentencepiece
-
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.Train(
-        sentence_iterator=iter(lines),
-        model_writer=model,
-        vocab_size=size,
-        character_coverage=0.9995,
-        hard_vocab_limit=False,
-        minloglevel=2,
-    )
-    return SentencePiece(model.getvalue())
-
-
-def wordpiece_of(lines: list[str], size: int) -> WordPiece:
-    """An uncased one, which drops accents: the one that changes text most."""
-    tokenizers = pytest.importorskip("tokenizers")
-    learner = tokenizers.Tokenizer(tokenizers.models.WordPiece(unk_token="[UNK]"))
-    learner.normalizer = tokenizers.normalizers.BertNormalizer()
-    learner.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
-    trainer = tokenizers.trainers.WordPieceTrainer(
-        vocab_size=size,
-        special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
-        show_progress=False,
-    )
-    learner.train_from_iterator(lines, trainer)
-    pieces = sorted(learner.get_vocab(), key=learner.get_vocab().__getitem__)
-    settings = WordPieceSettings(True)
-    return WordPiece(parse_wordpiece("\n".join(pieces).encode("utf-8"), settings.encode()))
 
 
 LEARNERS = {"sentencepiece": sentencepiece_of, "wordpiece": wordpiece_of}

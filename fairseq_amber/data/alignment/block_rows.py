@@ -11,6 +11,7 @@ import numpy as np
 
 from fairseq_amber.data.counter_random import integers, random_bits
 from fairseq_amber.data.token_file import TokenFile
+from fairseq_amber.data.words import Words
 
 _CUT_TOGETHER = 30_000  # lines; the arrays of so many stay in the cache of the processor
 _BOUNDARY = np.array([1 << 62])  # behind the numbers of the same stream that mask the row
@@ -37,6 +38,7 @@ class BlockCorpus:
             fairseq and RoBERTa do; otherwise nothing stands there, as in a segment of BERT's.
         documents: an empty line ends a document, and no row holds lines of two documents; otherwise
             rows pass over empty lines.
+        words: the words of the lines; None if no term needs them.
 
     Raises:
         ValueError: the capacity is below 1.
@@ -52,6 +54,7 @@ class BlockCorpus:
         *,
         separated: bool = True,
         documents: bool = False,
+        words: Words | None = None,
     ):
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, not {capacity}")
@@ -59,6 +62,7 @@ class BlockCorpus:
         self.sentences = sentences
         self.capacity = capacity
         self.separated = separated
+        self.words = words
         sizes = sentences.sizes
         starts, used = cut_rows(sizes, capacity + separated, separated, documents)
         self._lengths = used - np.int32(separated)
@@ -84,6 +88,16 @@ class BlockCorpus:
         if not self.separated:
             return np.concatenate([line[:-1] for line in lines])[: self.capacity]
         return np.concatenate(lines)[:-1][: self.capacity]
+
+    def word_starts(self, index: int, tokens: np.ndarray) -> np.ndarray | None:
+        """Returns where words begin among the ``tokens`` of a row; None if no term needs them. Each
+        line begins with a word."""
+        if self.words is None:
+            return None
+        lines = self._lines(index).tolist()
+        end = None if self.separated else -1
+        starts = [self.words.starts(line, self.sentences[line][:end]) for line in lines]
+        return np.concatenate(starts)[: len(tokens)]
 
     def line_starts(self, index: int) -> np.ndarray:
         """Returns the positions in a row at which its n lines begin: (n,) int64, ascending from 0.

@@ -106,7 +106,8 @@ class Collater:
         starts = RowStarts.of([block["pair_widths"] for block in blocks if block["parallel"]])
         if self.points is not None:
             names = [example.name for example in pairs]
-            batch["points"] = self.points.batch(names, [e.sentences for e in pairs], starts)
+            sentences, words = [e.sentences for e in pairs], [e.words for e in pairs]
+            batch["points"] = self.points.batch(names, sentences, words, starts)
             self._add_target_rows(batch, pairs)
         if self.linked is not None:
             batch["links"] = self._links(pairs, batch["pairs"], starts)

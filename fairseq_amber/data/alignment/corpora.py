@@ -16,8 +16,9 @@ import numpy as np
 from fairseq.data import Dictionary
 
 from fairseq_amber.data.alignment.block_rows import BlockCorpus
-from fairseq_amber.data.alignment.training_links import LinkFile
+from fairseq_amber.data.alignment.linked_words import CorpusLinks
 from fairseq_amber.data.token_file import TokenFile
+from fairseq_amber.data.words import Words
 from fairseq_amber.errors import UserError
 from fairseq_amber.tokenizers.dictionary import check_same_dictionary
 
@@ -30,13 +31,15 @@ class MonolingualCorpus:
     Args:
         name: the language.
         sentences: the N stored sentences.
+        words: the words of the sentences; None if no term needs them.
     """
 
     parallel = False
 
-    def __init__(self, name: str, sentences: TokenFile):
+    def __init__(self, name: str, sentences: TokenFile, words: Words | None = None):
         self.name = name
         self.sentences = sentences
+        self.words = words
 
     @property
     def lengths(self) -> np.ndarray:
@@ -54,6 +57,11 @@ class MonolingualCorpus:
     def __getitem__(self, index: int) -> np.ndarray:
         return self.sentences[index][:-1]
 
+    def word_starts(self, index: int, tokens: np.ndarray) -> np.ndarray | None:
+        """Returns where the words of a sentence begin among its ``tokens``; None if no term needs
+        them."""
+        return None if self.words is None else self.words.starts(index, tokens)
+
 
 class ParallelCorpus:
     """Sentence pairs, without the ``</s>`` that each sentence is stored with.
@@ -63,6 +71,7 @@ class ParallelCorpus:
         sources: the N stored source sentences.
         targets: the N stored target sentences.
         links: the word links of the pairs; None if no term needs them.
+        words: the words of both sides; None if no term needs them.
     """
 
     parallel = True
@@ -72,12 +81,14 @@ class ParallelCorpus:
         name: str,
         sources: TokenFile,
         targets: TokenFile,
-        links: LinkFile | None = None,
+        links: CorpusLinks | None = None,
+        words: tuple[Words, Words] | None = None,
     ):
         self.name = name
         self.sources = sources
         self.targets = targets
         self.links = links
+        self.words = words
 
     @property
     def lengths(self) -> np.ndarray:
@@ -103,6 +114,15 @@ class ParallelCorpus:
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         return self.sources[index][:-1], self.targets[index][:-1]
+
+    def word_starts(
+        self, index: int, sentences: tuple[np.ndarray, ...]
+    ) -> tuple[np.ndarray, ...] | None:
+        """Returns where the words of a pair begin in its two ``sentences``; None if no term needs
+        them."""
+        if self.words is None:
+            return None
+        return tuple(words.starts(index, ids) for words, ids in zip(self.words, sentences))
 
 
 Corpus = Union[MonolingualCorpus, BlockCorpus, ParallelCorpus]

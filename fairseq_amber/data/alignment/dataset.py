@@ -107,7 +107,9 @@ class AlignmentDataset(FairseqDataset):
             counts = np.zeros((len(corpus), 2), dtype=np.int32)
             if points is not None:
                 sides = corpus.sources, corpus.targets
-                counts[:, 0] = points.counts(sides[points.settings.target_side(corpus.name)])
+                target = points.settings.target_side(corpus.name)
+                words = None if corpus.words is None else corpus.words[target]
+                counts[:, 0] = points.counts(sides[target], words)
             if links is not None and self.collate.linked is not None:
                 counts[:, 1] = self.collate.linked.counts(links.counts)
             self._counts[corpus.name] = counts
@@ -121,17 +123,21 @@ class AlignmentDataset(FairseqDataset):
         """Returns an example; the number of its draw is by default its index."""
         number = bisect_right(self.offsets, index) - 1
         corpus, position = self.corpora[number], index - self.offsets[number]
-        links = line_starts = None
+        links = line_starts = words = None
         sentences: tuple[np.ndarray, ...]
         if isinstance(corpus, ParallelCorpus):
             sentences = corpus[position]
-            links = None if corpus.links is None else corpus.links[position]
+            words = corpus.word_starts(position, sentences)
+            if corpus.links is not None:
+                links = corpus.links.positions(position, sentences)
         else:
             sentences = (corpus[position][: self.max_length - SENTENCE_SPECIALS],)
+            starts = corpus.word_starts(position, sentences[0])
+            words = None if starts is None else (starts,)
             if isinstance(corpus, BlockCorpus) and not corpus.separated:
                 line_starts = corpus.line_starts(position)
         draw = index if draw is None else draw
-        return Example(number, corpus.name, int(draw), sentences, links, line_starts)
+        return Example(number, corpus.name, int(draw), sentences, links, line_starts, words)
 
     def collater(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
         """Makes the batch of a micro-batch.

@@ -15,8 +15,10 @@ class Example(NamedTuple):
         name: the name of its corpus.
         draw: the number that seeds its masking; see ``data.plan.MicroBatch``.
         sentences: the token ids of the sentence, or of both sentences of the pair.
-        links: (k, 2) word links of the pair; None if they are not needed.
+        links: (k, 2) word links of the pair, the positions of the linked subwords in its two
+            sentences; None if they are not needed.
         line_starts: where the lines of a row begin that may have two segments; None for others.
+        words: for each sentence (T,) bool, where its words begin; None if they are not needed.
     """
 
     corpus: int
@@ -25,6 +27,7 @@ class Example(NamedTuple):
     sentences: tuple[np.ndarray, ...]
     links: np.ndarray | None = None
     line_starts: np.ndarray | None = None
+    words: tuple[np.ndarray, ...] | None = None
 
 
 class RowStarts(NamedTuple):

@@ -9,22 +9,53 @@ import torch
 
 from fairseq_amber.data.alignment.example import RowStarts
 from fairseq_amber.data.alignment.needs import LinkSettings
-from fairseq_amber.data.token_file import TokenFile
-from fairseq_amber.data.whole_words import WordBoundaries, last_subwords, word_counts
+from fairseq_amber.data.alignment.training_links import LinkFile
+from fairseq_amber.data.words import Words
+from fairseq_amber.tokenizers.word_boundaries import last_subwords
+
+
+class CorpusLinks:
+    """The word links of a corpus, at the positions of the words. The position of a word is that of
+    its last subword (Cao et al. 2020), or of its first one (Wu and Dredze 2020).
+
+    Args:
+        links: the links of each pair.
+        words: the words of both sides that links number; None if they number subwords.
+        first: the position of a word is that of its first subword.
+    """
+
+    def __init__(self, links: LinkFile, words: tuple[Words, Words] | None, first: bool = False):
+        self._links = links
+        self._words = words
+        self._first = first
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(N,) int32 the number of links of each pair; a new array at each call."""
+        return self._links.counts
+
+    def positions(self, index: int, sentences: Sequence[np.ndarray]) -> np.ndarray:
+        """Returns the links of a pair, (m, 2) int64: the positions of the linked subwords in its
+        two ``sentences``."""
+        links = self._links[index]
+        if self._words is None:
+            return links
+        find = np.flatnonzero if self._first else last_subwords
+        sides = [
+            find(words.starts(index, tokens))[links[:, side]]
+            for side, (words, tokens) in enumerate(zip(self._words, sentences))
+        ]
+        return np.stack(sides, axis=1)
 
 
 class LinkedWords:
-    """Finds the positions of linked words. The position of a word is that of its last subword (Cao
-    et al. 2020), or of its first one (Wu and Dredze 2020).
+    """Finds the states of linked words in a batch.
 
     Args:
-        boundaries: the boundaries of the words that links number; None if they number subwords.
-        settings: which subword stands for a word, whether special tokens are linked, and which side
-            of a pair is the target.
+        settings: whether special tokens are linked, and which side of a pair is the target.
     """
 
-    def __init__(self, boundaries: WordBoundaries | None, settings: LinkSettings):
-        self.boundaries = boundaries
+    def __init__(self, settings: LinkSettings):
         self.settings = settings
 
     def batch(
@@ -39,7 +70,7 @@ class LinkedWords:
         Args:
             pairs: the name of each pair's corpus, ``<src>-<tgt>``.
             sentences: both sentences of each pair.
-            links: (m, 2) links of each pair, in the order of its sentences; None for no links.
+            links: (m, 2) ``CorpusLinks.positions`` of each pair; None for no links.
             starts: where the rows ``<s> x </s>`` of the sentences begin among the states of the
                 micro-batch.
 
@@ -75,10 +106,6 @@ class LinkedWords:
         }
         return {name: torch.from_numpy(np.ascontiguousarray(one)) for name, one in out.items()}
 
-    def lengths(self, sentences: TokenFile) -> np.ndarray:
-        """Counts the words, or subwords, of each sentence of a file: (N,) int32."""
-        return word_counts(sentences, self.boundaries)
-
     def counts(self, linked: np.ndarray) -> np.ndarray:
         """Adds the links of special tokens to the (N,) numbers of other links of each pair: (N,)
         int32."""
@@ -86,17 +113,8 @@ class LinkedWords:
 
     def _places(self, sentences: tuple[np.ndarray, ...], links: np.ndarray) -> np.ndarray:
         """Returns the positions of a pair's m linked words in the rows of its sentences: (m, 2)."""
-        places = np.stack(
-            [self._words(x)[links[:, side]] + 1 for side, x in enumerate(sentences)], axis=1
-        )
+        places = links + 1
         if self.settings.special_tokens:
             ends = [len(x) + 1 for x in sentences]
             places = np.concatenate([places, [[0, 0], ends]])
         return places
-
-    def _words(self, sentence: np.ndarray) -> np.ndarray:
-        """Returns the position of each word's subword among those of its sentence."""
-        words = last_subwords(sentence, self.boundaries)
-        if self.settings.subword == "first":
-            words = np.concatenate(([0], words[:-1] + 1))
-        return words

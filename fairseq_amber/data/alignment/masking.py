@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 
 from fairseq_amber.data.counter_random import integers, random_bits, uniform
-from fairseq_amber.data.whole_words import WordBoundaries
 
 _LAST = np.uint64(0xFFFFFFFFFFFFFFFF)  # sorts after every random key
 _ORDER, _FATE, _REPLACEMENT, _DRAWS = range(4)  # random numbers of each token
@@ -44,13 +43,13 @@ class Masking(NamedTuple):
         mask: the id of ``<mask>``.
         ordinary: the bounds of the ids ``low <= id < high`` that are not special. Only these are
             predicted, or drawn as a random replacement.
-        words: predict whole words with these boundaries; None for single tokens.
+        words: predict whole words; otherwise single tokens.
     """
 
     rates: MaskingRates
     mask: int
     ordinary: tuple[int, int]
-    words: WordBoundaries | None = None
+    words: bool = False
 
 
 class MaskedRows(NamedTuple):
@@ -87,7 +86,11 @@ def predicted_counts(lengths: np.ndarray, rates: MaskingRates) -> np.ndarray:
 
 
 def mask_rows(
-    tokens: np.ndarray, budgets: np.ndarray, masking: Masking, keys: np.ndarray
+    tokens: np.ndarray,
+    budgets: np.ndarray,
+    masking: Masking,
+    keys: np.ndarray,
+    starts: np.ndarray | None = None,
 ) -> MaskedRows:
     """Corrupts rows, each by its own random numbers.
 
@@ -102,15 +105,17 @@ def mask_rows(
         budgets: (B,) the ``predicted_counts`` of the rows' lengths.
         masking: how rows are corrupted.
         keys: (B,) uint64 of ``data.counter_random.stream_keys``.
+        starts: (B, T) bool, where words begin, if whole words are predicted. Every row begins with
+            a word, and a special token is one of its own.
     """
     low, high = masking.ordinary
     maskable = (tokens >= low) & (tokens < high) & (tokens != masking.mask)
     counters = _DRAWS * np.arange(tokens.shape[1])
     order = random_bits(keys[:, None], counters + _ORDER)
-    if masking.words is None:
+    if starts is None:
         chosen = _choose_tokens(order, maskable, budgets)
     else:
-        chosen = _choose_words(order, maskable, budgets, masking.words.starts(tokens))
+        chosen = _choose_words(order, maskable, budgets, starts)
     rows, positions = np.nonzero(chosen)
     targets = tokens[rows, positions]
 

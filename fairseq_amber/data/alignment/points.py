@@ -16,7 +16,8 @@ from fairseq_amber.data.alignment.example import RowStarts
 from fairseq_amber.data.alignment.needs import PointSettings
 from fairseq_amber.data.layout import SENTENCE_SPECIALS
 from fairseq_amber.data.token_file import TokenFile
-from fairseq_amber.data.whole_words import WordBoundaries, last_subwords, word_counts
+from fairseq_amber.data.words import Words
+from fairseq_amber.tokenizers.word_boundaries import last_subwords
 
 
 class PointFinder:
@@ -24,24 +25,22 @@ class PointFinder:
 
     Args:
         settings: which subwords are points, and how they share the mass.
-        boundaries: where words begin; None if every subword is a point.
         idf: (V,) ``inverse_document_frequencies`` by language.
     """
 
     def __init__(
         self,
         settings: PointSettings,
-        boundaries: WordBoundaries | None,
         idf: Mapping[str, np.ndarray] | None = None,
     ):
         self.settings = settings
-        self.boundaries = boundaries
         self.idf = dict(idf or {})
 
     def batch(
         self,
         pairs: Sequence[str],
         sentences: Sequence[tuple[np.ndarray, ...]],
+        words: Sequence[tuple[np.ndarray, ...] | None],
         starts: RowStarts,
     ) -> dict[str, Any]:
         """Returns the points of n pairs of any corpora.
@@ -49,6 +48,7 @@ class PointFinder:
         Args:
             pairs: the name of each pair's corpus, ``<src>-<tgt>``.
             sentences: both sentences of each pair.
+            words: where the words of both sentences begin; None where every subword is a point.
             starts: where the rows ``<s> x </s>`` of the sentences begin among the states of the
                 micro-batch.
 
@@ -73,7 +73,8 @@ class PointFinder:
         for name, chosen in (("source", 1 - sides), ("target", sides)):
             members = [both[side] for both, side in zip(sentences, chosen.tolist())]
             languages = [pair.split("-")[side] for pair, side in zip(pairs, chosen.tolist())]
-            positions = [self.positions(sentence) for sentence in members]
+            begun = [None if both is None else both[s] for both, s in zip(words, chosen.tolist())]
+            positions = [self.positions(*item) for item in zip(members, begun)]
             masses = [self._masses(*item) for item in zip(members, positions, languages)]
             begins = rows[chosen, np.arange(len(pairs))] if len(pairs) else starts.first
             index, weights, mask = self._side(positions, masses, begins, groups)
@@ -86,17 +87,34 @@ class PointFinder:
         out["targets"] = int(out["target_mask"].sum())
         return out
 
-    def positions(self, sentence: np.ndarray) -> np.ndarray:
-        """Returns the positions of a sentence's n points in its row ``<s> x </s>``: (n,) int64."""
-        positions = last_subwords(sentence, self.boundaries) + 1
+    def positions(self, sentence: np.ndarray, words: np.ndarray | None = None) -> np.ndarray:
+        """Returns the positions of a sentence's n points in its row ``<s> x </s>``: (n,) int64.
+
+        Args:
+            sentence: (T,) ids.
+            words: (T,) bool, where its words begin, if the points are words.
+        """
+        if self.settings.words:
+            assert words is not None
+            positions = last_subwords(words) + 1
+        else:
+            positions = np.arange(1, len(sentence) + 1)
         if self.settings.special_tokens:
             positions = np.concatenate(([0], positions, [len(sentence) + 1]))
         return positions
 
-    def counts(self, sentences: TokenFile) -> np.ndarray:
-        """Counts the points of each sentence of a file: (N,) int32."""
+    def counts(self, sentences: TokenFile, words: Words | None = None) -> np.ndarray:
+        """Counts the points of each sentence of a file: (N,) int32.
+
+        Args:
+            sentences: the file.
+            words: its words, if the points are words.
+        """
         special = np.int32(2 * self.settings.special_tokens)
-        return word_counts(sentences, self.boundaries) + special
+        if self.settings.words:
+            assert words is not None
+            return words.counts() + special
+        return sentences.sizes - np.int32(1) + special
 
     def _side(
         self,

@@ -31,6 +31,8 @@ from fairseq_amber.data.layout import (
     sentence_row,
 )
 
+# The special tokens in rows of where words begin: each is a word of its own.
+_WORDS = Specials(True, True, True)
 _COIN = np.array([(1 << 62) + 1])  # behind the numbers of the same stream that mask the row
 
 
@@ -78,15 +80,13 @@ class RowMaker:
             None if example.line_starts is None else second_segment(example.line_starts, key)
             for example, key in zip(examples, keys)
         ]
-        rows = [
-            sentence_row(x, self.specials)
-            if second is None
-            else pair_row(x[:second], x[second:], self.specials)
-            for x, second in zip(sentences, seconds)
-        ]
+        rows = [_row(x, second, self.specials) for x, second in zip(sentences, seconds)]
         lengths = np.array([len(x) for x in sentences])
         padded = pad_rows(rows, self.specials.pad)
-        tokens, predicted, target = self._mask(padded, lengths, keys)
+        starts = None
+        if self.masking.words:
+            starts = [_row(_words(e)[0], second, _WORDS) for e, second in zip(examples, seconds)]
+        tokens, predicted, target = self._mask(padded, lengths, keys, starts)
         net_input: dict[str, Any] = {"src_tokens": tokens, "predicted": predicted}
         if any(second is not None for second in seconds):
             first = [
@@ -134,11 +134,11 @@ class RowMaker:
         if self.layout.both_orders:
             swapped = random_bits(keys, _COIN) >> np.uint64(63) != 0
         masked: list[np.ndarray] = []
+        starts = None
         if self.needs.tlm:
-            masked = [
-                pair_row(y, x, self.specials) if swap else pair_row(x, y, self.specials)
-                for x, y, swap in zip(sources, targets, swapped)
-            ]
+            masked = [_pair(e.sentences, s, self.specials) for e, s in zip(examples, swapped)]
+            if self.masking.words:
+                starts = [_pair(_words(e), s, _WORDS) for e, s in zip(examples, swapped)]
         aligned = None
         clean: list[np.ndarray] = []
         with_eos = self.needs.alignment_specials
@@ -154,7 +154,9 @@ class RowMaker:
         width = int(lengths.max()) + PAIR_SPECIALS
         padded = self._padded(masked + clean, width)
         count = len(masked)
-        tokens, predicted, target = self._mask(padded[:count], lengths[:count], keys[:count])
+        tokens, predicted, target = self._mask(
+            padded[:count], lengths[:count], keys[:count], starts
+        )
         net_input: dict[str, Any] = {"src_tokens": tokens, "predicted": predicted}
         block: dict[str, Any] = {"net_input": net_input, "target": target}
         sentence_width = int(max(first.max(), second.max())) + SENTENCE_SPECIALS
@@ -216,15 +218,24 @@ class RowMaker:
         return pad_rows(rows, self.specials.pad)
 
     def _mask(
-        self, rows: torch.Tensor, lengths: np.ndarray, keys: np.ndarray
+        self,
+        rows: torch.Tensor,
+        lengths: np.ndarray,
+        keys: np.ndarray,
+        starts: Sequence[np.ndarray] | None,
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor], torch.Tensor]:
-        """Masks (B, T) rows whose sentences have (B,) lengths, without special tokens.
+        """Masks (B, T) rows whose sentences have (B,) lengths, without special tokens. Whole words
+        are masked if ``starts`` has where they begin in each row.
 
         Returns:
             (B, T) tokens; (B, Q) predicted positions and (M,) slots, as a pair; (M,) targets.
         """
         budgets = predicted_counts(lengths, self.masking.rates)
-        masked = mask_rows(rows.numpy(), budgets, self.masking, keys)
+        words = None
+        if starts is not None:
+            words = np.ones(rows.shape, dtype=bool)
+            words[:, : max(map(len, starts))] = pad_rows(starts, 1).numpy()
+        masked = mask_rows(rows.numpy(), budgets, self.masking, keys, words)
         tokens, predicted, slots, targets = map(torch.from_numpy, masked)
         return tokens, (predicted, slots), targets
 
@@ -232,3 +243,22 @@ class RowMaker:
         """Returns (R, width) bool, the tokens that count in the mean of sentences at the left of
         rows."""
         return prefix_token_mask(lengths, width, include_specials=self.needs.include_specials)
+
+
+def _row(x: np.ndarray, second: int | None, specials: Specials) -> np.ndarray:
+    """Returns the row of a sentence, cut into two segments if ``second`` is where the second
+    begins."""
+    if second is None:
+        return sentence_row(x, specials)
+    return pair_row(x[:second], x[second:], specials)
+
+
+def _pair(sides: Sequence[np.ndarray], swapped: bool, specials: Specials) -> np.ndarray:
+    """Returns the row of a pair, the second sentence first if it is ``swapped``."""
+    first, second = sides[::-1] if swapped else sides
+    return pair_row(first, second, specials)
+
+
+def _words(example: Example) -> tuple[np.ndarray, ...]:
+    assert example.words is not None
+    return example.words

@@ -9,7 +9,7 @@ import numpy as np
 
 from fairseq_amber.data.alignment.corpora import ParallelCorpus, available, load_corpora
 from fairseq_amber.data.layout import Specials
-from fairseq_amber.data.whole_words import WordBoundaries, word_boundaries
+from fairseq_amber.data.words import WordFinder, Words, link_word_finder
 from fairseq_amber.errors import UserError
 from fairseq_amber.inference.encoder import Encoder
 from fairseq_amber.inference.tokenizer import WordPieces
@@ -58,13 +58,13 @@ def open_pairs(
     return pairs
 
 
-def boundaries_of(units: str, encoder: Encoder) -> WordBoundaries | None:
-    """Finds where words begin, for links that number words.
+def finder_of(units: str, encoder: Encoder) -> WordFinder | None:
+    """Returns the finder of the words that links number.
 
     Words are what spaces separate, as the criterion ``l2_alignment`` counts them.
 
     Returns:
-        The boundaries for ``words``; None for ``subwords``.
+        The finder for ``words``; None for ``subwords``.
 
     Raises:
         UserError: the dictionary does not mark where words begin.
@@ -72,21 +72,35 @@ def boundaries_of(units: str, encoder: Encoder) -> WordBoundaries | None:
     if units == "subwords":
         return None
     dictionary = encoder.dictionary
-    return word_boundaries(
-        dictionary.symbols, Specials.of(dictionary), flag="--units words", split_unspaced=False
-    )
+    return link_word_finder(dictionary.symbols, Specials.of(dictionary), "--units words")
+
+
+def words_of(corpus: ParallelCorpus, finder: WordFinder | None) -> tuple[Words, Words] | None:
+    """Returns the words of both sides of a corpus; None if links number subwords.
+
+    Raises:
+        UserError: the pieces do not show the words, and ``prepare`` has not kept them.
+    """
+    if finder is None:
+        return None
+    return finder.words(corpus.sources), finder.words(corpus.targets)
 
 
 def read_pairs(
-    corpus: ParallelCorpus, boundaries: WordBoundaries | None
+    corpus: ParallelCorpus, words: tuple[Words, Words] | None
 ) -> Iterator[list[list[WordPieces]]]:
     """Yields the sources and the targets of all pairs of a corpus in order, chunk by chunk."""
+    sides = words or (None, None)
     for start in range(0, len(corpus), _CHUNK):
-        pairs = [corpus[i] for i in range(start, min(start + _CHUNK, len(corpus)))]
-        yield [[_pieces(ids, boundaries) for ids in side] for side in zip(*pairs)]
+        numbers = range(start, min(start + _CHUNK, len(corpus)))
+        pairs = [corpus[i] for i in numbers]
+        yield [
+            [_pieces(i, ids, words) for i, ids in zip(numbers, side)]
+            for words, side in zip(sides, zip(*pairs))
+        ]
 
 
-def _pieces(ids: np.ndarray, boundaries: WordBoundaries | None) -> WordPieces:
-    if boundaries is None or not len(ids):
+def _pieces(index: int, ids: np.ndarray, words: Words | None) -> WordPieces:
+    if words is None or not len(ids):
         return WordPieces(ids, np.arange(len(ids)))
-    return WordPieces(ids, np.cumsum(boundaries.starts(ids)) - 1)
+    return WordPieces(ids, np.cumsum(words.starts(index, ids)) - 1)

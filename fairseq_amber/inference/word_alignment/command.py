@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterable, Iterator, Sequence, TextIO
 
 from fairseq_amber.errors import UserError, warn
-from fairseq_amber.files.parallel_text import ParallelFiles, read_parallel
+from fairseq_amber.files.parallel_text import ParallelFiles, language_of, read_parallel
 from fairseq_amber.files.pictures import both_formats, check_format
 from fairseq_amber.files.writing import atomic_writer
 from fairseq_amber.inference.flags import (
@@ -21,10 +21,11 @@ from fairseq_amber.inference.flags import (
 from fairseq_amber.inference.word_alignment.flags import add_method_arguments, method_settings
 from fairseq_amber.inference.word_alignment.link_files import format_pharaoh
 from fairseq_amber.inference.word_alignment.provenance import write_settings
-from fairseq_amber.inference.word_alignment.word_splitters import WORDS, Splitter, word_splitter
 from fairseq_amber.metrics.word_alignment import Link
 from fairseq_amber.number_flags import whole_number
 from fairseq_amber.progress import Progress
+from fairseq_amber.tokenizers.word_boundaries import KINDS
+from fairseq_amber.tokenizers.word_splitters import Splitter, check_splitter, word_splitter
 
 if TYPE_CHECKING:
     from fairseq_amber.inference.tokenizer import Tokenizer, WordPieces
@@ -75,23 +76,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--units",
         choices=("words", "subwords"),
         default="words",
-        help="units that the links number. words: the --words of a line; subwords: the subwords "
-        "that fairseq-amber prepare makes of it, for text without spaces. Links for training need "
-        "the units of its --l2-units",
+        help="units that the links number. words: the words of a line, see "
+        "--word-boundaries; subwords: the subwords that fairseq-amber prepare makes of it, for "
+        "text without spaces. Links for training need the units of its --l2-units",
     )
     parser.add_argument(
-        "--words",
-        choices=WORDS,
-        default="whitespace",
-        help="how to split a line into words. whitespace: at white space, so that the tokens of a "
-        "tokenized file keep their numbers; moses: by the Moses tokenizer",
+        "--word-boundaries",
+        choices=KINDS,
+        default="spaces",
+        help="how to split a line into words. spaces: at white space, so that the tokens of a "
+        "tokenised file keep their numbers; punctuation: each mark of punctuation and each Chinese "
+        "character is a word too, as in BERT's basic tokeniser; moses: by the Moses tokeniser",
     )
     for side in ("source", "target"):
         parser.add_argument(
             f"--{side}-language",
             metavar="LANG",
-            help=f"language of --{side} for --words moses, two letters such as de; by default the "
-            "language in the name of the file",
+            help=f"language of --{side} for --word-boundaries moses, two letters such as de; by "
+            "default the language in the name of the file",
         )
     parser.add_argument(
         "--output",
@@ -115,10 +117,10 @@ def run(args: argparse.Namespace) -> None:
     """Aligns every pair; writes links, how they were made and, if asked for, one picture."""
     settings = method_settings(args)
     languages = args.source_language, args.target_language
-    if args.words == "whitespace" and any(languages):
-        raise UserError("--source-language and --target-language are for --words moses")
-    if args.words != "whitespace" and args.units == "subwords":
-        raise UserError("--words is for --units words; leave one of them out")
+    if args.word_boundaries != "moses" and any(languages):
+        raise UserError("--source-language and --target-language are for --word-boundaries moses")
+    if args.word_boundaries != "spaces" and args.units == "subwords":
+        raise UserError("--word-boundaries is for --units words; leave one of them out")
     if args.corpus is None:
         _align_texts(args, settings)
     else:
@@ -158,9 +160,22 @@ def _splitters(pair: ParallelFiles, args: argparse.Namespace) -> tuple[Splitter,
     if args.folder is not None and any(languages):
         raise UserError("--folder names the languages; leave --source-language and the like out")
     return (
-        word_splitter(args.words, pair.source, languages[0], flag="--source-language"),
-        word_splitter(args.words, pair.target, languages[1], flag="--target-language"),
+        _splitter(args.word_boundaries, pair.source, languages[0], "--source-language"),
+        _splitter(args.word_boundaries, pair.target, languages[1], "--target-language"),
     )
+
+
+def _splitter(kind: str, path: Path, language: str | None, flag: str) -> Splitter:
+    """Returns the splitter of a file, whose language is by default the one in its name."""
+    if kind == "moses":
+        language = language or language_of(path)
+        if language is None:
+            raise UserError(
+                f"--word-boundaries moses: {path} is not named <split>.<src>-<tgt>.<lang>; give "
+                f"its language with {flag}"
+            )
+        check_splitter(kind, [language])
+    return word_splitter(kind, language)
 
 
 def _align_corpora(args: argparse.Namespace, settings: dict[str, Any]) -> None:
@@ -168,24 +183,30 @@ def _align_corpora(args: argparse.Namespace, settings: dict[str, Any]) -> None:
         raise UserError("--corpus is in place of --folder and of --source and --target")
     if args.output is None:
         raise UserError("--corpus needs --output FOLDER, which gets one file for each pair")
-    if args.words != "whitespace":
-        raise UserError("--words is for text; a binarised corpus has its words already")
+    if args.word_boundaries != "spaces":
+        raise UserError(
+            "--word-boundaries is for text; links of a binarised corpus number the words between "
+            "its spaces, as --l2-units does"
+        )
     if args.plot is not None:
         raise UserError("--plot draws the words of a text; leave it out with --corpus")
 
     encoder = load_encoder(args)
     from fairseq_amber.inference.word_alignment.binarised_pairs import (
-        boundaries_of,
+        finder_of,
         open_pairs,
         read_pairs,
+        words_of,
     )
     from fairseq_amber.inference.word_alignment.word_aligner import Aligner
 
     aligner = Aligner(encoder, method=args.method, layer=args.layer, **settings)
-    boundaries = boundaries_of(args.units, encoder)
-    for corpus in open_pairs(args.corpus, args.split, args.pairs, encoder):
+    finder = finder_of(args.units, encoder)
+    corpora = open_pairs(args.corpus, args.split, args.pairs, encoder)
+    words = [words_of(corpus, finder) for corpus in corpora]
+    for corpus, sides in zip(corpora, words):
         with _output(args, corpus.name, aligner) as file:
-            pieces = read_pairs(corpus, boundaries)
+            pieces = read_pairs(corpus, sides)
             links = _links(aligner, pieces, len(corpus), corpus.name, args)
             file.writelines(format_pharaoh(found) + "\n" for found in links)
 
@@ -224,7 +245,7 @@ def _output(args: argparse.Namespace, name: str, aligner: Aligner) -> Iterator[T
     path = args.output if is_single_file else args.output / f"{args.split}.{name}.align"
     with atomic_writer(path) as file:
         yield file
-    words = {"words": args.words} if args.units == "words" and args.corpus is None else {}
+    words = {"word_boundaries": args.word_boundaries} if args.units == "words" else {}
     write_settings(path, {**aligner.config, "units": args.units, **words})
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Callable
 
 import numpy as np
 
+from fairseq_amber.data.kept_words import KeptWordWriter
 from fairseq_amber.data.token_file import DatasetWriter, token_dtype
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.text import TextFile, blocks
@@ -44,7 +46,8 @@ def binarize(
     folder: Path,
     vocabulary_size: int,
     progress: Callable[[int], object],
-) -> tuple[list[DatasetWriter], Counts]:
+    word_boundaries: str | None = None,
+) -> tuple[list[DatasetWriter], list[KeptWordWriter], Counts]:
     """Encodes a corpus into finished datasets in a folder, one for each of its languages.
 
     The result does not depend on the number of workers. It takes 12 bytes of memory for each line
@@ -57,9 +60,11 @@ def binarize(
         folder: where the datasets are written, each named by its language.
         vocabulary_size: size of the dictionary, which decides the width of the token ids.
         progress: called after each block with the number of its lines.
+        word_boundaries: the kind of words that the workers find; None if none are kept.
 
     Returns:
-        The writers of the datasets, in the order of the corpus's languages, and the counts.
+        The writers of the datasets, in the order of the corpus's languages, those of their words,
+        and the counts.
 
     Raises:
         UserError: no line was kept.
@@ -71,8 +76,12 @@ def binarize(
     unknown = np.zeros_like(tokens)
     seen: set[bytes] = set()
     writers = [DatasetWriter(folder / language, dtype) for language in corpus.languages]
+    word_writers: list[KeptWordWriter] = []
+    if word_boundaries is not None:
+        prefixes = [folder / language for language in corpus.languages]
+        word_writers = [KeptWordWriter(prefix, word_boundaries) for prefix in prefixes]
     calls = (
-        (sides, corpus.split)
+        (sides, corpus.split, corpus.languages)
         for files in corpus.sources
         for sides in zip(*(blocks(texts[path]) for path in files))
     )
@@ -85,6 +94,8 @@ def binarize(
                 writer.add(ids, sizes)
                 tokens[side] += len(ids) - len(sizes)
                 unknown[side] += np.count_nonzero(ids == UNKNOWN)
+            for word_writer, starts in zip(word_writers, block.words):
+                word_writer.add(starts)
             progress(before)
         counts.dropped = {reason: count for reason, count in dropped.items() if count}
         counts.kept = counts.lines - sum(counts.dropped.values())
@@ -93,12 +104,16 @@ def binarize(
             reasons = ", ".join(f"{count} {reason}" for reason, count in counts.dropped.items())
             names = " and ".join(path.name for path in corpus.sources[0])
             raise UserError(f"every line of {names} was dropped ({reasons}); relax the filters")
-        for writer in writers:
+        for writer, word_writer in zip_longest(writers, word_writers):
             writer.finish()
+            if word_writer is not None:
+                word_writer.finish()
     finally:
-        for writer in writers:
+        for writer, word_writer in zip_longest(writers, word_writers):
             writer.close()
-    return writers, counts
+            if word_writer is not None:
+                word_writer.close()
+    return writers, word_writers, counts
 
 
 def without_duplicates(block: EncodedBlock, seen: set[bytes]) -> EncodedBlock:
@@ -110,5 +125,6 @@ def without_duplicates(block: EncodedBlock, seen: set[bytes]) -> EncodedBlock:
         kept[line] = digest not in seen
         seen.add(digest)
     ids, sizes = zip(*(select(*side, kept) for side in zip(block.ids, block.sizes)))
+    words = tuple(select(*side, kept)[0] for side in zip(block.words, block.sizes))
     dropped = {**block.dropped, DUPLICATE: int(len(kept) - kept.sum())}
-    return EncodedBlock(ids, sizes, dropped, [])
+    return EncodedBlock(ids, sizes, dropped, [], words)

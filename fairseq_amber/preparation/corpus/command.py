@@ -50,6 +50,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "a language that has no monolingual file of that split",
     )
     parser.add_argument(
+        "--word-boundaries",
+        choices=("spaces", "moses"),
+        help="keep where the words of the text begin, in a file of one bit for each token beside "
+        "every .bin: spaces: words between spaces, which WordPiece does not show (for training's "
+        "--word-boundaries spaces and --l2-units words); moses: the tokens of the Moses tokeniser "
+        "(for training's --word-boundaries moses; the words of arXiv 2110.02887); by default none "
+        "is kept, and training has the words of --word-boundaries punctuation",
+    )
+    parser.add_argument(
         "--workers",
         type=positive_whole_number,
         help="number of processes (default: one for each core)",
@@ -168,6 +177,7 @@ def run(args: argparse.Namespace) -> None:
         languages=args.languages,
         pairs=args.pairs,
         mono_from_parallel=args.mono_from_parallel,
+        word_boundaries=args.word_boundaries,
         workers=args.workers,
         overwrite=args.overwrite,
     )

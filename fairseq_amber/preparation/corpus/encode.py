@@ -13,6 +13,8 @@ from fairseq_amber.files.text import Block, read_block
 from fairseq_amber.preparation.corpus.settings import FilterSettings
 from fairseq_amber.preparation.corpus.vocabulary import Vocabulary
 from fairseq_amber.tokenizers.fairseq_order import EOS
+from fairseq_amber.tokenizers.word_splitters import word_splitter
+from fairseq_amber.tokenizers.word_starts import WordStarts
 
 EMPTY, TOO_LONG, RATIO, DUPLICATE = REASONS = ("empty", "too long", "ratio", "duplicate")
 RATIO_FLOOR = 5  # "Go!" may well be a sentence of 15 subwords in another language
@@ -26,19 +28,32 @@ class EncodedBlock(NamedTuple):
         sizes: for each language, (kept,) number of ids of each line.
         dropped: number of lines dropped for each reason.
         digests: (kept,) a digest of the ids of each line; empty unless duplicates are dropped.
+        words: for each language, bool for its ids, True where a word begins; empty if they are not
+            kept.
     """
 
     ids: tuple[np.ndarray, ...]
     sizes: tuple[np.ndarray, ...]
     dropped: dict[str, int]
     digests: list[bytes]
+    words: tuple[np.ndarray, ...] = ()
 
 
 class Encoder:
-    """Encodes blocks of lines with one vocabulary and one set of filters."""
+    """Encodes blocks of lines with one vocabulary and one set of filters.
 
-    def __init__(self, vocabulary: Vocabulary, filters: FilterSettings):
+    Args:
+        vocabulary: the vocabulary.
+        filters: the limits that decide which lines are dropped.
+        word_boundaries: the kind of words whose beginnings are kept; None if none are.
+    """
+
+    def __init__(
+        self, vocabulary: Vocabulary, filters: FilterSettings, word_boundaries: str | None = None
+    ):
+        self._word_boundaries = word_boundaries
         self._subwords = vocabulary.tokenizer.load()
+        self._words = WordStarts(self._subwords)
         self._ids = vocabulary.ids.astype(token_dtype(vocabulary.size))
         self._filters = filters
 
@@ -52,9 +67,37 @@ class Encoder:
         pieces, lengths = self._subwords.encode(lines)
         return self._ids[pieces], lengths
 
-    def encode_aligned(self, texts: Sequence[list[str]], split: str) -> EncodedBlock:
-        """Encodes aligned lines, one list for each language; keeps all lines of the test split."""
-        sides = [self.encode(lines) for lines in texts]
+    def encode_with_words(
+        self, lines: list[str], language: str
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Encodes lines, and finds where their words begin.
+
+        Returns:
+            What ``encode`` returns, and bool for each id, True where a word begins.
+        """
+        assert self._word_boundaries is not None
+        split = word_splitter(self._word_boundaries, language)
+        numbers, lengths, starts = self._words.encode(lines, split)
+        return self._ids[numbers], lengths, starts
+
+    def encode_aligned(
+        self, texts: Sequence[list[str]], split: str, languages: Sequence[str] = ()
+    ) -> EncodedBlock:
+        """Encodes aligned lines, one list for each language; keeps all lines of the test split.
+
+        Args:
+            texts: the lines of each language.
+            split: train, valid or test.
+            languages: the languages, if words are kept.
+        """
+        sides, starts = [], []
+        for number, lines in enumerate(texts):
+            if self._word_boundaries is None:
+                sides.append(self.encode(lines))
+            else:
+                ids, sizes, begun = self.encode_with_words(lines, languages[number])
+                sides.append((ids, sizes))
+                starts.append(begun)
         lengths = [side_lengths for _, side_lengths in sides]
         dropped: dict[str, int] = {}
         kept = np.ones(len(lengths[0]), dtype=bool)
@@ -63,27 +106,33 @@ class Encoder:
                 dropped[reason] = int((mask & kept).sum())
                 kept &= ~mask
         selected = [select(ids, sizes, kept) for ids, sizes in sides]
-        closed = [append_eos(ids, sizes) for ids, sizes in selected]
+        closed = [append_last(ids, sizes, EOS) for ids, sizes in selected]
         ids, sizes = zip(*closed)
         wanted = self._filters.deduplicate and split == "train"
-        return EncodedBlock(ids, sizes, dropped, line_digests(closed) if wanted else [])
+        words = tuple(
+            append_last(*select(begun, side_lengths, kept), True)[0]
+            for begun, side_lengths in zip(starts, lengths)
+        )
+        return EncodedBlock(ids, sizes, dropped, line_digests(closed) if wanted else [], words)
 
 
 _encoder: Encoder  # the encoder of this worker process
 
 
-def start_encoder(vocabulary: Vocabulary, filters: FilterSettings) -> None:
+def start_encoder(
+    vocabulary: Vocabulary, filters: FilterSettings, word_boundaries: str | None = None
+) -> None:
     """Prepares this worker process for ``encode_block``."""
     global _encoder
-    _encoder = Encoder(vocabulary, filters)
+    _encoder = Encoder(vocabulary, filters, word_boundaries)
 
 
-def encode_block(sides: Sequence[Block], split: str) -> EncodedBlock:
+def encode_block(sides: Sequence[Block], split: str, languages: Sequence[str] = ()) -> EncodedBlock:
     """Reads and encodes aligned blocks, one for each language."""
     texts = [read_block(side) for side in sides]
     if len({len(lines) for lines in texts}) != 1:
         raise UserError(f"{sides[0].path} changed while it was being read; run again")
-    return _encoder.encode_aligned(texts, split)
+    return _encoder.encode_aligned(texts, split, languages)
 
 
 def outliers(lengths: Sequence[np.ndarray], filters: FilterSettings) -> dict[str, np.ndarray]:
@@ -119,21 +168,22 @@ def select(ids: np.ndarray, sizes: np.ndarray, kept: np.ndarray) -> tuple[np.nda
     return (ids, sizes) if kept.all() else (ids[np.repeat(kept, sizes)], sizes[kept])
 
 
-def append_eos(ids: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Adds ``</s>`` to each line.
+def append_last(values: np.ndarray, sizes: np.ndarray, last: int) -> tuple[np.ndarray, np.ndarray]:
+    """Adds a value, such as the id of ``</s>``, to each line.
 
     Args:
-        ids: the token ids of all lines end to end.
-        sizes: (lines,) number of ids of each line.
+        values: the values of all lines end to end.
+        sizes: (lines,) number of values of each line.
+        last: the value to add.
 
     Returns:
-        The ids and the sizes with ``</s>``.
+        The values and the sizes with it.
     """
     ends = np.cumsum(sizes + 1) - 1
-    closed = np.full(len(ids) + len(sizes), EOS, dtype=ids.dtype)
+    closed = np.full(len(values) + len(sizes), last, dtype=values.dtype)
     is_token = np.ones(len(closed), dtype=bool)
     is_token[ends] = False
-    closed[is_token] = ids
+    closed[is_token] = values
     return closed, sizes + 1
 
 

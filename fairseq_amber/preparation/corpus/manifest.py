@@ -27,6 +27,7 @@ class Manifest:
         corpora: for each corpus by name: ``sources`` (digests by file name), ``outputs`` (sizes
             in bytes by path) and ``counts``.
         format: the version of the file.
+        word_boundaries: the kind of words that is kept beside the tokens; None for none.
     """
 
     vocabulary: dict[str, Any]
@@ -34,6 +35,7 @@ class Manifest:
     filters: dict[str, Any]
     corpora: dict[str, dict[str, Any]] = field(default_factory=dict)
     format: int = _FORMAT
+    word_boundaries: str | None = None
 
     def encode(self) -> bytes:
         """Returns the content of the file."""
@@ -72,6 +74,12 @@ class Manifest:
                 )
         if self.filters != wanted.filters:
             return _changes(self.filters, wanted.filters)
+        if self.word_boundaries != wanted.word_boundaries:
+            kinds = self.word_boundaries, wanted.word_boundaries
+            named = [f"--word-boundaries {kind}" for kind in kinds]
+            return ", not ".join(
+                name if kind else "no --word-boundaries" for name, kind in zip(named, kinds)
+            )
         return None
 
     def changed_corpora(self, wanted: Manifest) -> list[str]:

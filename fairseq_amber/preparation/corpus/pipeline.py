@@ -11,6 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, Sequence
 
+from fairseq_amber.data import kept_words
+from fairseq_amber.data.kept_words import KeptWordWriter
 from fairseq_amber.data.token_file import SUFFIXES, DatasetWriter
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.text import TextFile, check_file
@@ -18,12 +20,13 @@ from fairseq_amber.preparation.corpus.binarize import Counts, binarize
 from fairseq_amber.preparation.corpus.data_folder import DataFolder, open_data_folder
 from fairseq_amber.preparation.corpus.encode import start_encoder
 from fairseq_amber.preparation.corpus.manifest import Manifest, read_manifest
-from fairseq_amber.preparation.corpus.raw_files import Corpus, find_corpora
+from fairseq_amber.preparation.corpus.raw_files import Corpus, check_alignment, find_corpora
 from fairseq_amber.preparation.corpus.settings import FilterSettings, VocabularySettings
 from fairseq_amber.preparation.corpus.vocabulary import Vocabulary, learn_model, load_vocabulary
 from fairseq_amber.preparation.workers import WorkerPool, available_cores, call_in_process
 from fairseq_amber.progress import Progress, print_status
 from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME, TokenizerFiles, find_tokenizer
+from fairseq_amber.tokenizers.word_splitters import check_splitter
 
 
 class Preparation(NamedTuple):
@@ -53,6 +56,7 @@ def prepare(
     languages: Sequence[str] | None = None,
     pairs: Sequence[str] | None = None,
     mono_from_parallel: str = "missing",
+    word_boundaries: str | None = None,
     workers: int | None = None,
     overwrite: bool = False,
 ) -> Preparation:
@@ -68,6 +72,7 @@ def prepare(
         languages: see ``find_corpora``.
         pairs: see ``find_corpora``.
         mono_from_parallel: see ``find_corpora``.
+        word_boundaries: the kind of words to keep beside the tokens, ``spaces`` or ``moses``.
         workers: number of processes, by default one for each core. It changes the speed, but not
             the result.
         overwrite: whether to replace what ``data_bin`` holds, if it was made from other text or
@@ -81,6 +86,8 @@ def prepare(
     filters = filters or FilterSettings()
     workers = workers or available_cores()
     corpora = find_corpora(raw, languages, pairs, mono_from_parallel)
+    if word_boundaries is not None:
+        check_splitter(word_boundaries, sorted({x for c in corpora for x in c.languages}))
     given = _read_vocabulary(tokenizer, dictionary)
     read_manifest(data_bin)  # a damaged folder is an error before the text is read
     texts = _check(corpora, workers)
@@ -93,6 +100,7 @@ def prepare(
         digests=given.digests() if given else {},
         filters=asdict(filters),
         corpora={corpus.name: {"sources": _digests(corpus, texts)} for corpus in corpora},
+        word_boundaries=word_boundaries,
     )
     with open_data_folder(data_bin) as folder:
         manifest = _continued(folder, wanted, overwrite)
@@ -216,7 +224,12 @@ def _learn(training_text: dict[str, list[TextFile]], settings: VocabularySetting
 
 
 def _begin(folder: DataFolder, wanted: Manifest, vocabulary: Vocabulary) -> Manifest:
-    manifest = Manifest(wanted.vocabulary, vocabulary.digests(), wanted.filters)
+    manifest = Manifest(
+        wanted.vocabulary,
+        vocabulary.digests(),
+        wanted.filters,
+        word_boundaries=wanted.word_boundaries,
+    )
     folder.save(manifest)
     for name, data in vocabulary.files.items():
         folder.put(name, data)
@@ -242,16 +255,22 @@ def _binarize_all(
     lines = {corpus: sum(texts[files[0]].lines for files in corpus.sources) for corpus in todo}
     start = time.perf_counter()
     with Progress(total=sum(lines.values()), unit="lines", leave=True) as bar, WorkerPool(
-        workers, start_encoder, (vocabulary, filters)
+        workers, start_encoder, (vocabulary, filters, wanted.word_boundaries)
     ) as pool:
         for corpus in todo:
             bar.describe(corpus.name)
-            writers, counts = binarize(
-                corpus, texts, pool, folder.partial, vocabulary.size, bar.update
+            writers, word_writers, counts = binarize(
+                corpus,
+                texts,
+                pool,
+                folder.partial,
+                vocabulary.size,
+                bar.update,
+                wanted.word_boundaries,
             )
             manifest.corpora[corpus.name] = {
                 "sources": wanted.corpora[corpus.name]["sources"],
-                "outputs": _place(corpus, writers, folder, vocabulary),
+                "outputs": _place(corpus, writers, word_writers, folder, vocabulary),
                 "counts": asdict(counts),
             }
             folder.save(manifest)
@@ -261,33 +280,20 @@ def _binarize_all(
 
 
 def _place(
-    corpus: Corpus, writers: Sequence[DatasetWriter], folder: DataFolder, vocabulary: Vocabulary
+    corpus: Corpus,
+    writers: Sequence[DatasetWriter],
+    word_writers: Sequence[KeptWordWriter],
+    folder: DataFolder,
+    vocabulary: Vocabulary,
 ) -> dict[str, int]:
     """Moves finished files to their places; returns their sizes in bytes by path."""
     for name in corpus.dictionaries:
         folder.put(name, vocabulary.dictionary)
     names = list(corpus.dictionaries)
-    for suffix in SUFFIXES:
+    # Words come first: a corpus is there for others once its .idx is.
+    suffixes = (kept_words.SUFFIX, *SUFFIXES) if word_writers else SUFFIXES
+    for suffix in suffixes:
         for prefix, writer in zip(corpus.prefixes, writers):
             folder.move(Path(f"{writer.prefix}{suffix}"), prefix + suffix)
             names.append(prefix + suffix)
     return {name: (folder.path / name).stat().st_size for name in names}
-
-
-def check_alignment(corpora: Sequence[Corpus], texts: dict[Path, TextFile]) -> None:
-    """Checks that aligned files have the same number of lines.
-
-    Raises:
-        UserError: the numbers of lines differ; the message names both files, their numbers of
-            lines, and the first line without a partner.
-    """
-    for corpus in corpora:
-        for files in corpus.sources:
-            ordered = sorted((texts[path] for path in files), key=lambda text: text.lines)
-            shorter, longer = ordered[0], ordered[-1]
-            if shorter.lines != longer.lines:
-                raise UserError(
-                    f"{shorter.path} has {shorter.lines} lines but {longer.path} has "
-                    f"{longer.lines}: line {shorter.lines + 1} of the longer has no partner; "
-                    "line i of one must translate line i of the other"
-                )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Container, Sequence, Tuple
+from typing import Container, Mapping, Sequence, Tuple
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.text import TextFile
 
 _SPLITS = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
 _LANGUAGE = r"[a-z]{2,3}(?:_[A-Za-z0-9]+)*"
@@ -176,3 +177,22 @@ def _monolingual_sides(
             before = sides.get(key, chosen.get(key, ()))
             sides[key] = before + tuple((files[position],) for files in sources)
     return sides
+
+
+def check_alignment(corpora: Sequence[Corpus], texts: Mapping[Path, TextFile]) -> None:
+    """Checks that aligned files have the same number of lines.
+
+    Raises:
+        UserError: the numbers of lines differ; the message names both files, their numbers of
+            lines, and the first line without a partner.
+    """
+    for corpus in corpora:
+        for files in corpus.sources:
+            ordered = sorted((texts[path] for path in files), key=lambda text: text.lines)
+            shorter, longer = ordered[0], ordered[-1]
+            if shorter.lines != longer.lines:
+                raise UserError(
+                    f"{shorter.path} has {shorter.lines} lines but {longer.path} has "
+                    f"{longer.lines}: line {shorter.lines + 1} of the longer has no partner; "
+                    "line i of one must translate line i of the other"
+                )

@@ -234,8 +234,8 @@ def test_points_and_links_are_found_at_their_own_sentences_through_all_blocks(
         else e
         for e in examples
     ]
-    points = PointFinder(PointSettings(words=False, pooled=pooled), None)
-    linked = LinkedWords(None, LinkSettings(""))
+    points = PointFinder(PointSettings(words=False, pooled=pooled))
+    linked = LinkedWords(LinkSettings(""))
     make = collater(needs, points=points, linked=linked)
     batch = make.batch(examples, epoch=1)
     assert sum(block["parallel"] for block in batch["blocks"]) > 2
@@ -285,8 +285,8 @@ def test_points_and_links_are_found_at_their_own_sentences_through_all_blocks(
 
 
 def test_points_and_links_of_a_micro_batch_without_pairs():
-    points = PointFinder(PointSettings(words=False), None)
-    make = collater(OWN_ROWS, points=points, linked=LinkedWords(None, LinkSettings("")))
+    points = PointFinder(PointSettings(words=False))
+    make = collater(OWN_ROWS, points=points, linked=LinkedWords(LinkSettings("")))
     batch = make.batch([sentence(0, X), sentence(1, Q)], epoch=1)
     for side in ("source", "target"):
         for name, dtype in (

@@ -3,18 +3,29 @@
 import numpy as np
 import pytest
 import torch
-from fairseq.data.indexed_dataset import MMapIndexedDatasetBuilder
 
 from fairseq_amber.data.alignment.example import RowStarts
-from fairseq_amber.data.alignment.linked_words import LinkedWords
+from fairseq_amber.data.alignment.linked_words import CorpusLinks, LinkedWords
 from fairseq_amber.data.alignment.needs import LinkSettings
 from fairseq_amber.data.layout import Specials
-from fairseq_amber.data.token_file import TokenFile
-from fairseq_amber.data.whole_words import word_boundaries
+from fairseq_amber.data.words import TokenWords
+from fairseq_amber.tokenizers.word_boundaries import word_boundaries
 from toy_examples import blocks_of, states_of
 
 PIECES = "<s> <pad> </s> <unk> ▁a ▁b ▁c d e . 我 ▁你 <mask>".split()
-BOUNDARIES = word_boundaries(PIECES, Specials(0, 2, 1, 12), split_unspaced=False)
+BOUNDARIES = word_boundaries(PIECES, Specials(0, 2, 1, 12), "spaces", split_unspaced=False)
+
+
+class Links(list):
+    """Links of the pairs, in place of a ``LinkFile``."""
+
+
+def positions(pairs, links, units, subword="last"):
+    """The positions of the links of each pair, and None where there are none."""
+    words = (TokenWords(None, BOUNDARIES),) * 2 if units == "words" else None
+    linked = CorpusLinks(Links(links), words, subword == "first")
+    some = (None if own is None else linked.positions(i, pairs[i]) for i, own in enumerate(links))
+    return list(some)
 
 
 def random_sentences(count, seed):
@@ -47,7 +58,7 @@ def test_links_lie_at_their_subwords_of_the_rows_of_every_block(
 ):
     rng = np.random.default_rng(0)
     settings = LinkSettings("", units, subword, special_tokens, target_language)
-    linked = LinkedWords(BOUNDARIES if units == "words" else None, settings)
+    linked = LinkedWords(settings)
     for count in (1, 2, 20):
         pairs = list(zip(*(random_sentences(count, 2 * count + side) for side in (0, 1))))
         names = [("de-en", "en-tr", "tr-xx")[number % 3] for number in range(count)]
@@ -56,7 +67,9 @@ def test_links_lie_at_their_subwords_of_the_rows_of_every_block(
         links[0] = None if count == 2 else links[0]
         shapes = blocks_of(pairs, seed=count)
         assert len(shapes) > 4 or count < 20
-        out = linked.batch(names, pairs, links, RowStarts.of(shapes))
+        out = linked.batch(
+            names, pairs, positions(pairs, links, units, subword), RowStarts.of(shapes)
+        )
         expected = {"source": [], "target": []}
         for number, (name, own) in enumerate(zip(names, links)):
             for target, kind in ((False, "source"), (True, "target")):
@@ -81,28 +94,24 @@ def test_links_lie_at_their_subwords_of_the_rows_of_every_block(
 @pytest.mark.parametrize("links", [np.empty((0, 2), int), None])
 def test_no_link_at_all(links):
     starts = RowStarts.of([(1, 3)])
-    linked = LinkedWords(BOUNDARIES, LinkSettings(""))
-    out = linked.batch(["de-en"], [(np.array([4]), np.array([5]))], [links], starts)
+    linked = LinkedWords(LinkSettings(""))
+    pair = (np.array([4]), np.array([5]))
+    out = linked.batch(["de-en"], [pair], positions([pair], [links], "words"), starts)
     assert {tuple(one.shape) for one in out.values()} == {(0,)}
     assert {one.dtype for one in out.values()} == {torch.int64}
 
 
 def test_a_sentence_of_one_token_has_its_word_and_its_special_tokens():
-    linked = LinkedWords(BOUNDARIES, LinkSettings("", special_tokens=True))
+    linked = LinkedWords(LinkSettings("", special_tokens=True))
     pair = (np.array([7]), np.array([5]))
     out = linked.batch(["de-en"], [pair], [np.array([[0, 0]])], RowStarts.of([(1, 3)]))
     assert out["source"].tolist() == [1, 0, 2] and out["target"].tolist() == [4, 3, 5]
     assert linked.counts(np.array([0, 4], dtype=np.int32)).tolist() == [2, 6]
 
 
-@pytest.mark.parametrize("units", ["words", "subwords"])
-def test_the_lengths_of_a_file_are_those_of_its_sentences(tmp_path, units):
-    sentences = random_sentences(30, 4)
-    builder = MMapIndexedDatasetBuilder(f"{tmp_path}/train.bin", dtype=np.uint16)
-    for sentence in sentences:
-        builder.add_item(torch.tensor([*sentence, 2]))
-    builder.finalize(f"{tmp_path}/train.idx")
-    linked = LinkedWords(BOUNDARIES if units == "words" else None, LinkSettings(""))
-    lengths = linked.lengths(TokenFile(tmp_path / "train"))
-    assert lengths.dtype == np.int32
-    assert lengths.tolist() == [len(slow_pieces(s, units, "last")) for s in sentences]
+def test_a_word_is_linked_at_one_of_its_subwords():
+    """Of two words in each sentence, the second ones are linked."""
+    pair = (np.array([4, 7, 8, 5, 7]), np.array([5, 6, 8]))
+    links = [np.array([[1, 1]])]
+    assert positions([pair], links, "words")[0].tolist() == [[4, 2]]
+    assert positions([pair], links, "words", "first")[0].tolist() == [[3, 1]]

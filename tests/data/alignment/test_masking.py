@@ -3,7 +3,7 @@ import pytest
 
 from fairseq_amber.data.alignment.masking import Masking, MaskingRates, mask_rows, predicted_counts
 from fairseq_amber.data.counter_random import stream_keys
-from fairseq_amber.data.whole_words import WordBoundaries
+from fairseq_amber.tokenizers.word_boundaries import WordBoundaries
 
 BOS, PAD, EOS, UNK, MASK = 0, 1, 2, 3, 44
 ORDINARY = (4, 44)
@@ -23,9 +23,11 @@ def rows_of(rng, count, low, high):
 
 
 def masked(tokens, lengths, rates=None, words=None, seed=1, epoch=1):
-    masking = Masking(rates or MaskingRates(), MASK, ORDINARY, words)
+    masking = Masking(rates or MaskingRates(), MASK, ORDINARY, words is not None)
     budgets = predicted_counts(lengths, masking.rates)
-    return mask_rows(tokens, budgets, masking, stream_keys(seed, epoch, np.arange(len(tokens))))
+    keys = stream_keys(seed, epoch, np.arange(len(tokens)))
+    starts = None if words is None else words.starts(tokens)
+    return mask_rows(tokens, budgets, masking, keys, starts)
 
 
 def predicted(result):

@@ -13,13 +13,15 @@ from fairseq_amber.data.alignment.needs import PointSettings
 from fairseq_amber.data.alignment.points import PointFinder, inverse_document_frequencies
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.token_file import TokenFile
-from fairseq_amber.data.whole_words import word_boundaries
+from fairseq_amber.data.words import TokenWords
+from fairseq_amber.tokenizers.word_boundaries import word_boundaries
 from toy_examples import blocks_of, states_of
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 SENTENCEPIECE = [*"▁a ▁b ▁c d e f . 我 们 ▁ カ ▁你 iP".split()]
 WORDPIECE = [*"a b c ##d ##e ##f . 我 们 , カ ##你 iP".split()]
 UNSPACED = set("我们カ你")
+MARKS = set(".,")
 
 
 def symbols_of(pieces):
@@ -31,9 +33,19 @@ def boundaries_of(pieces):
     return word_boundaries(symbols, Specials(0, 2, 1, len(symbols) - 1))
 
 
-def finder(pieces=SENTENCEPIECE, tables=None, **settings):
-    settings = PointSettings(**settings)
-    return PointFinder(settings, boundaries_of(pieces) if settings.words else None, tables)
+def starts_of(sentence, pieces, words=True):
+    return boundaries_of(pieces).starts(sentence) if words else None
+
+
+def batch_of(points, names, pairs, starts, pieces=SENTENCEPIECE):
+    """The batch of pairs, whose words are found first."""
+    of_words = points.settings.words
+    words = [tuple(starts_of(x, pieces) for x in pair) if of_words else None for pair in pairs]
+    return points.batch(names, pairs, words, starts)
+
+
+def finder(tables=None, **settings):
+    return PointFinder(PointSettings(**settings), tables)
 
 
 def encoded(text, pieces):
@@ -49,7 +61,7 @@ def slow_words(sentence, pieces):
         piece = symbols[token]
         letters = piece.lstrip("▁").replace("##", "")
         continues = piece.startswith("##") if pieces is WORDPIECE else not piece.startswith("▁")
-        alone = before and UNSPACED & {letters[:1], before[-1:]}  # a bare mark has no letters
+        alone = before and (UNSPACED | MARKS) & {letters[:1], before[-1:]}  # a bare mark has none
         if not words or not continues or alone:
             words.append([])
         words[-1].append(position)
@@ -98,7 +110,7 @@ def slow_side(names, pairs, sides, pieces, settings, tables):
 @pytest.mark.parametrize(
     "pieces, text, last",
     [
-        (SENTENCEPIECE, "▁a d e ▁b ▁c f .", [3, 4, 7]),
+        (SENTENCEPIECE, "▁a d e ▁b ▁c f .", [3, 4, 6, 7]),
         (SENTENCEPIECE, "d ▁b e", [1, 3]),
         (SENTENCEPIECE, "▁a", [1]),
         (SENTENCEPIECE, "▁你 我 们 . ▁a d", [1, 2, 3, 4, 6]),
@@ -111,12 +123,13 @@ def slow_side(names, pairs, sides, pieces, settings, tables):
 )
 def test_a_word_stands_at_its_last_subword(pieces, text, last):
     sentence = encoded(text, pieces)
-    assert finder(pieces).positions(sentence).tolist() == last
-    with_specials = finder(pieces, special_tokens=True).positions(sentence).tolist()
+    starts = starts_of(sentence, pieces)
+    assert finder().positions(sentence, starts).tolist() == last
+    with_specials = finder(special_tokens=True).positions(sentence, starts).tolist()
     assert with_specials == [0, *last, len(sentence) + 1]
     every = list(range(1, len(sentence) + 1))
-    assert finder(pieces, words=False).positions(sentence).tolist() == every
-    alone = finder(pieces, words=False, special_tokens=True).positions(sentence).tolist()
+    assert finder(words=False).positions(sentence).tolist() == every
+    alone = finder(words=False, special_tokens=True).positions(sentence).tolist()
     assert alone == list(range(len(sentence) + 2))
 
 
@@ -152,13 +165,13 @@ def test_a_batch_equals_the_slow_twin(sentences, pieces, settings, scope):
     size = len(symbols_of(pieces))
     tables = {language: 1 + rng.random(size) * 5 for language in ("de", "en", "tr")}
     settings = PointSettings(**settings, **scope)
-    points = finder(pieces, tables, **settings._asdict())
+    points = finder(tables, **settings._asdict())
     for seed, count in enumerate((1, 2, 14)):
         pairs = list(zip(sentences(count, 2 * seed), sentences(count, 2 * seed + 1)))
         names = rng.permutation(["de-en", "en-tr", "en-de", "tr-de"] * 4)[:count].tolist()
         targets = [0 if name.startswith("en") else 1 for name in names]
         shapes = blocks_of(pairs, seed=seed)
-        batch = points.batch(names, pairs, RowStarts.of(shapes))
+        batch = batch_of(points, names, pairs, RowStarts.of(shapes), pieces)
         for side, chosen in (("source", [1 - side for side in targets]), ("target", targets)):
             problems = slow_side(names, pairs, chosen, pieces, settings, tables)
             index, weights, mask = (
@@ -189,8 +202,8 @@ def test_a_pooled_problem_has_all_pairs_of_two_languages_in_all_blocks(sentences
     pairs = list(zip(sentences(9, 0), sentences(9, 1)))
     names = ["tr-en", "de-en", "tr-en", "en-tr"] * 2 + ["de-en"]
     starts = RowStarts.of([(2, 14), (3, 14), (4, 14)])
-    assert finder().batch(names, pairs, starts)["problem_pairs"].tolist() == [1] * 9
-    pooled = finder(pooled=True).batch(names, pairs, starts)
+    assert batch_of(finder(), names, pairs, starts)["problem_pairs"].tolist() == [1] * 9
+    pooled = batch_of(finder(pooled=True), names, pairs, starts)
     assert pooled["problem_pairs"].tolist() == [4, 3, 2]
 
 
@@ -207,7 +220,8 @@ def test_a_pooled_problem_has_all_pairs_of_two_languages_in_all_blocks(sentences
 def test_the_target_side_is_that_of_its_language(sentences, pair, language, side):
     pairs = list(zip(sentences(4, 0), sentences(4, 1)))
     shapes = blocks_of(pairs)
-    batch = finder(target_language=language).batch([pair] * 4, pairs, RowStarts.of(shapes))
+    points = finder(target_language=language)
+    batch = batch_of(points, [pair] * 4, pairs, RowStarts.of(shapes))
     states = states_of(shapes)
     for name, expected in (("source", 1 - side), ("target", side)):
         index, mask = batch[f"{name}_index"], batch[f"{name}_mask"]
@@ -218,7 +232,8 @@ def test_a_language_without_frequencies_shares_its_mass_evenly(sentences):
     pairs = list(zip(sentences(1, 0), sentences(1, 1)))
     tables = {"de": 1 + np.arange(len(symbols_of(SENTENCEPIECE)))}
     settings = dict(idf=True, words=False)
-    batch = finder(tables=tables, **settings).batch(["de-en"], pairs, RowStarts.of([(1, 14)]))
+    points = finder(tables=tables, **settings)
+    batch = batch_of(points, ["de-en"], pairs, RowStarts.of([(1, 14)]))
     rarity = 1 + pairs[0][0]
     np.testing.assert_allclose(batch["source_weights"][0], rarity / rarity.sum())
     np.testing.assert_allclose(batch["target_weights"][0], 1 / len(pairs[0][1]))
@@ -242,10 +257,11 @@ def test_a_file_is_counted_as_its_sentences_are_found(
     file = write(tmp_path / "train", drawn)
     for words in (True, False):
         for special_tokens in (True, False):
-            points = finder(pieces, words=words, special_tokens=special_tokens)
-            counts = points.counts(file)
+            points = finder(words=words, special_tokens=special_tokens)
+            counts = points.counts(file, TokenWords(file, boundaries_of(pieces)) if words else None)
             assert counts.dtype == np.int32
-            assert counts.tolist() == [len(points.positions(sentence)) for sentence in drawn]
+            found = [points.positions(s, starts_of(s, pieces, words)) for s in drawn]
+            assert counts.tolist() == list(map(len, found))
 
 
 @pytest.mark.parametrize("limit", [3, 1000])

@@ -11,12 +11,9 @@ from fairseq.data.indexed_dataset import MMapIndexedDatasetBuilder
 
 from checkpoint_fixtures import PAIRS as SENTENCE_PAIRS
 from fairseq_amber.data.alignment.corpora import load_corpora
-from fairseq_amber.data.alignment.example import RowStarts
-from fairseq_amber.data.alignment.linked_words import LinkedWords
-from fairseq_amber.data.alignment.needs import LinkSettings
 from fairseq_amber.data.alignment.training_links import LinkFile
 from fairseq_amber.data.layout import Specials
-from fairseq_amber.data.whole_words import word_boundaries
+from fairseq_amber.data.words import link_word_finder
 from fairseq_amber.errors import UserError
 from fairseq_amber.inference.word_alignment import binarised_pairs
 from fairseq_amber.inference.word_alignment.link_files import format_pharaoh
@@ -55,13 +52,14 @@ def own(prepared, tmp_path):
     return Path(shutil.copytree(str(prepared), str(tmp_path / "own")))
 
 
-def boundaries(data, units):
-    """Of the words that training counts with --l2-units."""
+def lengths(data, corpus, units):
+    """The units of both sides of each pair, as training counts them with --l2-units."""
     dictionary = load_dictionary(data)
-    specials = Specials.of(dictionary)
+    sides = corpus.sources, corpus.targets
     if units == "subwords":
-        return None
-    return word_boundaries(dictionary.symbols, specials, split_unspaced=False)
+        return [side.sizes - 1 for side in sides]
+    finder = link_word_finder(dictionary.symbols, Specials.of(dictionary), "links")
+    return [finder.words(side).counts() for side in sides]
 
 
 @pytest.mark.parametrize("units", ["words", "subwords"])
@@ -72,12 +70,11 @@ def test_training_reads_the_links_of_a_corpus_that_lost_lines(
     flags = ["--split", "train", "--units", units, "--method", method, "--output", tmp_path]
     status, out, err = fairseq_amber_command("align", checkpoint, "--corpus", prepared, *flags)
     assert (status, out, err) == (0, "", "")
-    linked = LinkedWords(boundaries(prepared, units), LinkSettings(""))
     corpora = load_corpora(prepared, "train", [], ["de-en", "en-de"], load_dictionary(prepared))
     assert [len(corpus) for corpus in corpora] == [len(KEPT), len(PAIRS)]
     for corpus in corpora:
         links = LinkFile(tmp_path / f"train.{corpus.name}.align", len(corpus))
-        links.check(linked.lengths(corpus.sources), linked.lengths(corpus.targets))
+        links.check(*lengths(prepared, corpus, units))
         assert links.counts.any()
 
 
@@ -97,21 +94,14 @@ def test_links_are_those_of_the_text_that_is_left(
 
 
 @pytest.mark.parametrize("units", ["words", "subwords"])
-def test_words_are_numbered_as_training_counts_them(prepared, units):
+def test_words_are_numbered_as_training_counts_them(encoder, prepared, units):
     [corpus] = load_corpora(prepared, "train", [], ["de-en"], load_dictionary(prepared))
-    table = boundaries(prepared, units)
-    [(sources, targets)] = binarised_pairs.read_pairs(corpus, table)
-    linked = LinkedWords(table, LinkSettings(""))
-    for pieces, stored in ((sources, corpus.sources), (targets, corpus.targets)):
-        assert [p.words[-1] + 1 for p in pieces] == linked.lengths(stored).tolist()
+    words = binarised_pairs.words_of(corpus, binarised_pairs.finder_of(units, encoder))
+    [(sources, targets)] = binarised_pairs.read_pairs(corpus, words)
+    counts = lengths(prepared, corpus, units)
+    for pieces, stored, own in zip((sources, targets), (corpus.sources, corpus.targets), counts):
+        assert [p.words[-1] + 1 for p in pieces] == own.tolist()
         assert [p.ids.tolist() for p in pieces] == [s[:-1].tolist() for s in stored]
-        for p in pieces:  # the state of a word is that of its last subword, behind <s>
-            words = np.unique(p.words)
-            starts = RowStarts.of([(1, len(p.ids) + 2)])
-            links = [np.stack([words, words], axis=1)]
-            batch = linked.batch(["de-en"], [(p.ids, p.ids)], links, starts)
-            last = [1 + np.flatnonzero(p.words == word).max() for word in words]
-            assert batch["source"].tolist() == last
 
 
 def test_a_hand_made_folder_with_empty_and_overlong_sentences(
@@ -182,6 +172,6 @@ def test_words_need_a_vocabulary_that_marks_them(encoder, monkeypatch):
     for symbol in ("a", "b", "<mask>"):
         bare.add_symbol(symbol)
     monkeypatch.setattr(encoder, "dictionary", bare)
-    assert binarised_pairs.boundaries_of("subwords", encoder) is None
+    assert binarised_pairs.finder_of("subwords", encoder) is None
     with pytest.raises(UserError, match="--units words: dict.txt has neither"):
-        binarised_pairs.boundaries_of("words", encoder)
+        binarised_pairs.finder_of("words", encoder)

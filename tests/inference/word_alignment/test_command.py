@@ -70,9 +70,18 @@ def test_align_numbers_the_words_of_the_moses_tokenizer(
         for language, line in text.items():
             (folder / f"test.de-en.{language}").write_text(line + "\n")
     outputs = []
-    for folder, words in ((plain, "moses"), (tokens, "whitespace"), (plain, "whitespace")):
+    for folder, words in ((plain, "moses"), (tokens, "spaces"), (plain, "spaces")):
         out = tmp_path / "out"
-        arguments = ["--folder", folder, "--output", out, "--words", words, "--method", "itermax"]
+        arguments = [
+            "--folder",
+            folder,
+            "--output",
+            out,
+            "--word-boundaries",
+            words,
+            "--method",
+            "itermax",
+        ]
         status, _, err = fairseq_amber_command("align", checkpoint, *arguments)
         assert status == 0 and "warning" not in err, err
         outputs.append((out / "test.de-en.align").read_text())
@@ -80,13 +89,35 @@ def test_align_numbers_the_words_of_the_moses_tokenizer(
 
     other = tmp_path / "other.txt"
     other.write_text("Der Zug, z. B. heute.\n")
-    sides = ["--source", other, "--target", plain / "test.de-en.en", "--words", "moses"]
+    sides = ["--source", other, "--target", plain / "test.de-en.en", "--word-boundaries", "moses"]
     status, _, err = fairseq_amber_command("align", checkpoint, *sides)
     assert status == 2 and "give its language with --source-language" in err
     named = [*sides, "--method", "itermax", "--source-language"]
     assert fairseq_amber_command("align", checkpoint, *named, "de")[:2] == (0, outputs[0])
     status, out, err = fairseq_amber_command("align", checkpoint, *named, "deu")
     assert status == 0 and "Moses has no abbreviations of 'deu'" in err
+
+
+def test_align_numbers_the_words_of_berts_basic_tokeniser(
+    fairseq_amber_command, checkpoint, tmp_path
+):
+    outputs = []
+    for name, words, german, english in (
+        ("plain", "punctuation", "Der Zug, z. B. heute.", "The train don't stop & go."),
+        ("tokens", "spaces", "Der Zug , z . B . heute .", "The train don ' t stop & go ."),
+        ("plain", "spaces", "Der Zug, z. B. heute.", "The train don't stop & go."),
+    ):
+        folder, out = tmp_path / name, tmp_path / "out"
+        folder.mkdir(exist_ok=True)
+        (folder / "test.de-en.de").write_text(german + "\n")
+        (folder / "test.de-en.en").write_text(english + "\n")
+        arguments = ["--folder", folder, "--output", out, "--method", "itermax"]
+        flags = [*arguments, "--word-boundaries", words]
+        assert fairseq_amber_command("align", checkpoint, *flags)[0] == 0
+        outputs.append((out / "test.de-en.align").read_text())
+        settings = json.loads((out / "test.de-en.align.settings").read_text())["settings"]
+        assert (settings["units"], settings["word_boundaries"]) == ("words", words)
+    assert outputs[0] == outputs[1] != outputs[2]
 
 
 @pytest.mark.parametrize("method", ["attention", "similarity", "itermax", "transport"])
@@ -125,16 +156,19 @@ def test_computes_in_half_precision(fairseq_amber_command, checkpoint, corpus):
             ["align", "{ck}", "--folder", "{dir}", "--alpha", "1"],
             "--alpha is only for --method",
         ),
-        (["align", "{ck}", "--words", "moses", "--units", "subwords"], "--words is for --units"),
-        (["align", "{ck}", "--source-language", "de"], "are for --words moses"),
         (
-            ["align", "{ck}", "--folder", "{dir}", "--output", "o", "--words", "moses"]
+            ["align", "{ck}", "--word-boundaries", "moses", "--units", "subwords"],
+            "--word-boundaries is for --units",
+        ),
+        (["align", "{ck}", "--source-language", "de"], "are for --word-boundaries moses"),
+        (
+            ["align", "{ck}", "--folder", "{dir}", "--output", "o", "--word-boundaries", "moses"]
             + ["--target-language", "de"],
             "--folder names the languages",
         ),
         (
-            ["align", "{ck}", "--corpus", "{dir}", "--output", "o", "--words", "moses"],
-            "--words is for text",
+            ["align", "{ck}", "--corpus", "{dir}", "--output", "o", "--word-boundaries", "moses"],
+            "--word-boundaries is for text",
         ),
         (
             ["align", "{ck}", "--method", "attention", "--epsilon", "1", "--iterations", "9"],

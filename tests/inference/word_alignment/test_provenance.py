@@ -51,7 +51,7 @@ def test_a_score_says_how_its_links_were_made(align, score, gold, checkpoint, tm
         **{"checkpoint": str(checkpoint), "architecture": "amber_tiny", "updates": 7},
         **{"method": "transport", "layer": 2, "layers": 3},
         **{"epsilon": 0.1, "iterations": 50, "reach": 0.5},
-        **{"units": "words", "words": "whitespace"},
+        **{"units": "words", "word_boundaries": "spaces"},
     }
     assert config == {**expected, "predicted": str(out), "gold": str(gold)}
     assert "method: transport; layer: 2" in text

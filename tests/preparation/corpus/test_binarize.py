@@ -82,7 +82,9 @@ def test_counts_and_datasets_of_a_pair(small_model: bytes, tmp_path: Path):
     vocabulary = load_vocabulary(TokenizerFiles({MODEL_NAME: small_model}, "m"))
     encode.start_encoder(vocabulary, FilterSettings())
     done: list[int] = []
-    writers, counts = binarize(corpus, texts, OneProcess(), tmp_path, vocabulary.size, done.append)
+    arguments = corpus, texts, OneProcess(), tmp_path, vocabulary.size, done.append
+    writers, word_writers, counts = binarize(*arguments)
+    assert not word_writers and not list(tmp_path.glob("*.words"))
     assert (counts.lines, counts.kept, counts.dropped) == (4, 3, {"empty": 1})
     assert counts.unknown == [1, 0] and sum(done) == 4
     for writer, tokens in zip(writers, counts.tokens):

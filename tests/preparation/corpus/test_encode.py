@@ -80,3 +80,38 @@ def test_digests_tell_pairs_apart(vocabulary: Vocabulary):
     digests = encoder.encode_aligned([source, target], "train").digests
     assert digests[0] == digests[3] and len(set(digests)) == 3
     assert encoder.encode_aligned([source, target], "valid").digests == []
+
+
+def kept_words(encoder: Encoder, texts: list[list[str]], split: str, languages: list[str]):
+    """The words of each line of each side, joined from the pieces."""
+    block = encoder.encode_aligned(texts, split, languages)
+    return block, [
+        [np.flatnonzero(line).tolist() for line in np.split(starts, np.cumsum(sizes)[:-1])]
+        for starts, sizes in zip(block.words, block.sizes)
+    ]
+
+
+def test_words_are_kept_for_the_lines_that_are(vocabulary: Vocabulary):
+    """One bit for each id, and the ids are the same as without."""
+    texts = [["der hund, ja.", "", "wir  lesen"], ["the dog's bone.", "we", "we read!"]]
+    plain = Encoder(vocabulary, FilterSettings()).encode_aligned(texts, "train")
+    encoder = Encoder(vocabulary, FilterSettings(), "spaces")
+    block, words = kept_words(encoder, texts, "train", ["de", "en"])
+    for ids, other, starts in zip(plain.ids, block.ids, block.words):
+        assert ids.tolist() == other.tolist() and starts.shape == ids.shape
+    assert [len(line) for line in words[0]] == [3 + 1, 2 + 1]  # </s> is a word
+    assert [len(line) for line in words[1]] == [3 + 1, 2 + 1]
+    assert plain.words == ()
+
+
+@pytest.mark.parametrize("kind", ["spaces", "moses"])
+def test_words_are_those_of_the_line_and_its_language(vocabulary: Vocabulary, kind: str):
+    sacremoses = pytest.importorskip("sacremoses")
+    lines = ["Der gute Hund, z. B. der da.", "(wir) lesen »das« Buch; es regnet...", "ja"]
+    encoder = Encoder(vocabulary, FilterSettings(), kind)
+    block, words = kept_words(encoder, [lines], "test", ["de"])
+    split = str.split
+    if kind == "moses":
+        moses = sacremoses.MosesTokenizer("de")
+        split = lambda line: moses.tokenize(line, escape=False)  # noqa: E731
+    assert [len(line) - 1 for line in words[0]] == [len(split(line)) for line in lines]

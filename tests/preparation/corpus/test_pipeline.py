@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from corpus_preparation import contents, run_small
+from fairseq_amber.data.kept_words import KeptWordFile
+from fairseq_amber.data.token_file import TokenFile
+from fairseq_amber.data.words import KeptWords, link_word_finder
 from fairseq_amber.errors import UserError
 from fairseq_amber.preparation.corpus.settings import FilterSettings, VocabularySettings
+from fairseq_amber.tokenizers.dictionary import load_dictionary
 
 
 def test_workers_and_line_blocks_change_nothing(raw: Path, tmp_path: Path, monkeypatch):
@@ -58,6 +62,7 @@ def test_a_lost_file_is_made_again(raw: Path, tmp_path: Path):
     [
         ({"filters": FilterSettings()}, "--deduplicate True, not False, --max-length 60, not 254"),
         ({"vocabulary": VocabularySettings(vocab_size=150)}, "--vocab-size 200, not 150"),
+        ({"word_boundaries": "spaces"}, "no --word-boundaries, not --word-boundaries spaces"),
         ({"languages": ["de", "en"]}, "learnt from other text .differs: train.ru-en.en"),
     ],
 )
@@ -137,3 +142,38 @@ def test_evaluation_text_alone_needs_a_model(raw: Path, tmp_path: Path):
         path.unlink()
     with pytest.raises(UserError, match="no training text to learn from; give --tokenizer"):
         run_small(raw, tmp_path / "out")
+
+
+def test_words_are_kept_beside_every_file_whatever_the_workers(raw: Path, tmp_path, monkeypatch):
+    run_small(raw, tmp_path / "none")
+    run_small(raw, tmp_path / "one", workers=1, word_boundaries="spaces")
+    monkeypatch.setattr("fairseq_amber.files.text.LINES_PER_BLOCK", 7)
+    run_small(raw, tmp_path / "three", workers=3, word_boundaries="spaces")
+    none, one, three = (contents(tmp_path / name) for name in ("none", "one", "three"))
+    assert one == three
+    kept = {name[: -len(".words")] for name in one if name.endswith(".words")}
+    assert kept == {name[: -len(".bin")] for name in none if name.endswith(".bin")}
+    del none["prepare.json"]
+    assert {name: one[name] for name in none} == none
+    settings = json.loads(one["prepare.json"])
+    assert settings["word_boundaries"] == "spaces"
+    assert "mono/zh/train.words" in settings["corpora"]["mono/zh/train"]["outputs"]
+    for prefix in kept:  # as the pieces of SentencePiece show them
+        file = TokenFile(tmp_path / "one" / prefix)
+        symbols = load_dictionary(tmp_path / "one").symbols
+        shown = link_word_finder(symbols, (0, 1, 2), "").words(file)
+        assert KeptWords(file, KeptWordFile(file.prefix), None).counts().tolist() == (
+            shown.counts().tolist()
+        )
+
+
+def test_a_lost_file_of_words_is_made_again(raw: Path, tmp_path: Path):
+    run_small(raw, tmp_path / "out", word_boundaries="spaces")
+    before = contents(tmp_path / "out")
+    (tmp_path / "out/mono/zh/train.words").unlink()
+    assert run_small(raw, tmp_path / "out", word_boundaries="spaces").sentences == 120
+    assert contents(tmp_path / "out") == before
+    with pytest.raises(UserError, match="prepared with --word-boundaries spaces, not no --word-bo"):
+        run_small(raw, tmp_path / "out")
+    run_small(raw, tmp_path / "out", overwrite=True)
+    assert not list((tmp_path / "out").rglob("*.words"))

@@ -6,8 +6,7 @@ import pytest
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.text import check_file
-from fairseq_amber.preparation.corpus.pipeline import check_alignment
-from fairseq_amber.preparation.corpus.raw_files import find_corpora
+from fairseq_amber.preparation.corpus.raw_files import check_alignment, find_corpora
 
 
 def named(corpora):

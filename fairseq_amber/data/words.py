@@ -1,0 +1,162 @@
+"""Finds the words of the sentences of a token file, from their tokens or from kept boundaries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol, Sequence
+
+import numpy as np
+
+from fairseq_amber.data.kept_words import SUFFIX, KeptWordFile
+from fairseq_amber.data.token_file import TokenFile
+from fairseq_amber.errors import UserError
+from fairseq_amber.tokenizers.word_boundaries import (
+    WordBoundaries,
+    keeps_spaces,
+    unspaced_boundaries,
+    word_boundaries,
+)
+
+
+class Words(Protocol):
+    """The words of the N sentences of a token file."""
+
+    def starts(self, index: int, tokens: np.ndarray) -> np.ndarray:
+        """Finds where the words of a sentence begin.
+
+        Args:
+            index: the number of the sentence.
+            tokens: (T,) its first T ids.
+
+        Returns:
+            (T,) bool. Every sentence begins with a word.
+        """
+
+    def counts(self) -> np.ndarray:
+        """Counts the words of each sentence, without ``</s>``: (N,) int32."""
+
+
+class TokenWords:
+    """Words that the tokens show.
+
+    Args:
+        file: the sentences.
+        boundaries: where words begin.
+    """
+
+    def __init__(self, file: TokenFile, boundaries: WordBoundaries):
+        self._file = file
+        self._boundaries = boundaries
+
+    def starts(self, index: int, tokens: np.ndarray) -> np.ndarray:
+        """See ``Words.starts``."""
+        return self._boundaries.starts(tokens)
+
+    def counts(self) -> np.ndarray:
+        """See ``Words.counts``."""
+        # ``</s>`` is a word of its own, and another word begins behind it.
+        counts = self._file.count(lambda tokens, _: self._boundaries.starts(tokens))
+        return counts - np.int32(1)
+
+
+class KeptWords:
+    """Words that ``fairseq-amber prepare`` has kept beside the tokens.
+
+    Args:
+        file: the sentences.
+        kept: where their words begin.
+        unspaced: further words that the tokens show; None for none.
+    """
+
+    def __init__(self, file: TokenFile, kept: KeptWordFile, unspaced: WordBoundaries | None):
+        self._file = file
+        self._kept = kept
+        self._unspaced = unspaced
+
+    def starts(self, index: int, tokens: np.ndarray) -> np.ndarray:
+        """See ``Words.starts``."""
+        return self._flags(tokens, self._file.place(index))
+
+    def counts(self) -> np.ndarray:
+        """See ``Words.counts``."""
+        return self._file.count(self._flags) - np.int32(1)
+
+    def _flags(self, tokens: np.ndarray, start: int) -> np.ndarray:
+        starts = self._kept.read(start, len(tokens))
+        return starts if self._unspaced is None else starts | self._unspaced.starts(tokens)
+
+
+class WordFinder:
+    """Finds the words of one kind in the files of a data folder.
+
+    Words in scripts written without spaces are single pieces in any case, unless ``split_unspaced``
+    is False.
+
+    Args:
+        kind: one of ``tokenizers.word_boundaries.KINDS``.
+        symbols: the symbols of the dictionary.
+        specials: ids of the special tokens.
+        flag: the flags that ask for these words, for errors.
+        split_unspaced: see ``word_boundaries``.
+
+    Raises:
+        UserError: the vocabulary does not mark words.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        symbols: Sequence[str],
+        specials: Sequence[int],
+        *,
+        flag: str,
+        split_unspaced: bool = True,
+    ):
+        self.kind = kind
+        self.flag = flag
+        self._unspaced = self._tables = None
+        shown = kind == "punctuation" or (kind == "spaces" and keeps_spaces(symbols))
+        if shown:
+            self._tables = word_boundaries(
+                symbols, specials, kind, flag=flag, split_unspaced=split_unspaced
+            )
+        elif split_unspaced:
+            self._unspaced = unspaced_boundaries(symbols)
+
+    def words(self, file: TokenFile) -> Words:
+        """Returns the words of a file.
+
+        Raises:
+            UserError: they have to be kept beside the file, and are not, or are of another kind or
+                another text.
+        """
+        if self._tables is not None:
+            return TokenWords(file, self._tables)
+        path = Path(f"{file.prefix}{SUFFIX}")
+        remedy = (
+            "prepare the folder with `fairseq-amber prepare RAW DATA_BIN --word-boundaries "
+            f"{self.kind}`"
+        )
+        if not path.exists():
+            reason = "SentencePiece or WordPiece" if self.kind == "moses" else "WordPiece"
+            raise UserError(
+                f"{self.flag}: {path.parent} has no {path.name}, and the pieces of {reason} do "
+                f"not show the words of {self.kind}: {remedy}"
+            )
+        kept = KeptWordFile(file.prefix)
+        if kept.kind != self.kind:
+            raise UserError(
+                f"{self.flag}: {path} has the words of {kept.kind}, not of {self.kind}: {remedy}"
+            )
+        if kept.tokens != file.tokens:
+            raise UserError(
+                f"{path} has {kept.tokens:,} tokens but {file.prefix}.bin has {file.tokens:,}: it "
+                "is of another text; prepare the folder again"
+            )
+        return KeptWords(file, kept, self._unspaced)
+
+
+def link_word_finder(symbols: Sequence[str], specials: Sequence[int], flag: str) -> WordFinder:
+    """Returns the finder of the words that links number: those between spaces, in every script; see
+    ``WordFinder``."""
+    return WordFinder("spaces", symbols, specials, flag=flag, split_unspaced=False)

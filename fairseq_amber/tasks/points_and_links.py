@@ -36,7 +36,8 @@ def attach_words(
 
     Raises:
         UserError: the vocabulary does not mark words, or words that ``prepare`` should have kept
-            are missing or are of another kind; or no term reads the kind that the settings name.
+            are missing or are of another kind; no term reads the kind that the settings name; or
+            two terms read words of different kinds.
     """
     linked, kind = needs.links is not None, str(cfg.word_boundaries)
     pointed = needs.points is not None and needs.points.words
@@ -47,11 +48,14 @@ def attach_words(
         )
     if not cfg.whole_word_masking and not pointed:
         return
-    if pointed:
-        flag = "words as points (--l2-units)" if linked else "words as points (--ot-points)"
-    else:
-        flag = "--whole-word-masking"
-    kind = "spaces" if linked else kind
+    flag = "words as points (--ot-points)" if pointed else "--whole-word-masking"
+    if pointed and linked:
+        if cfg.whole_word_masking and kind != "spaces":
+            raise UserError(
+                f"--whole-word-masking reads the words of --word-boundaries {kind}, and the anchor "
+                "those that links number: add --word-boundaries spaces, or leave one of them out"
+            )
+        kind, flag = "spaces", "words as points (--l2-units, --contrast-link-units)"
     finder = WordFinder(kind, symbols, specials, flag=f"{flag}, --word-boundaries {kind}")
     for corpus in corpora:
         if isinstance(corpus, ParallelCorpus):

@@ -275,3 +275,10 @@ def test_a_spawned_worker_gets_the_same_points_and_links(loaded):
     for name in ("points", "links"):
         for key, value in here[name].items():
             assert np.array_equal(value, other[name][key]), key
+
+
+def test_an_anchor_of_links_and_whole_words_that_are_masked_are_words_of_one_kind(loaded):
+    with pytest.raises(SystemExit, match="add --word-boundaries spaces"):
+        loaded(PointSettings(), whole_word_masking=True)
+    task = loaded(PointSettings(), whole_word_masking=True, word_boundaries="spaces")
+    assert all(corpus.words for corpus in task.datasets["train"].corpora)

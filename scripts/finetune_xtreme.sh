@@ -40,7 +40,8 @@ ADAM_BETAS=${ADAM_BETAS:-"(0.9, 0.999)"}
 ADAM_EPS=${ADAM_EPS:-1e-8}
 CLIP_NORM=${CLIP_NORM:-1.0}
 OPTIMIZER_FLAGS=${OPTIMIZER_FLAGS:-}     # further flags of the optimiser and of its schedule
-LENGTH=${LENGTH:-}                       # longest row in subwords; default: XTREME's
+LENGTH=${LENGTH:-}                       # longest row in subwords; default: XTREME's, 128 and 384 (QA), at
+                                         # positions that pre-training on shorter rows never trained
 STRIDE=${STRIDE:-}                       # between windows of question answering; default: XTREME's
 TRAIN_LANGUAGES=${TRAIN_LANGUAGES:-en}   # comma-separated
 TEST_LANGUAGES=${TEST_LANGUAGES:-}       # comma-separated; default: all of the folder
@@ -82,15 +83,17 @@ from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.finetuning.learning import learning_of
 from fairseq_amber.data.finetuning.settings import DOC_STRIDE, RowSettings
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
+from fairseq_amber.tasks.xtreme_checkpoints import warn_of_untrained_positions
 
 folder, length, stride, languages, checkpoint = sys.argv[1:]
 dictionary = Dictionary.load(folder + "/dict.txt")
 dictionary.add_symbol("<mask>")
-weights = read_checkpoint(checkpoint)["model"]
-rows = next(len(v) for k, v in weights.items() if k.endswith("embed_positions.weight"))
+loaded = read_checkpoint(checkpoint)
+rows = next(len(v) for k, v in loaded["model"].items() if k.endswith("embed_positions.weight"))
 task = TaskFolder.open(folder)
 learning = learning_of(task.kind)
 length = min(int(length or learning.config().max_length), rows - dictionary.pad() - 1)
+warn_of_untrained_positions(loaded, checkpoint, length)
 settings = RowSettings(Specials.of(dictionary), length, doc_stride=int(stride or DOC_STRIDE))
 print(len(learning.dataset(task, "train", languages.split(","), settings, training=True)))
 PY

@@ -27,7 +27,8 @@ PARALLEL_SHARE=${PARALLEL_SHARE:-0.5}    # share of the examples that are pairs 
 ARCH=${ARCH:-amber_base}
 MODEL_FLAGS=${MODEL_FLAGS:-}             # such as "--encoder-layers 6 --dropout 0.0"
 RESTORE=${RESTORE:-}                     # start from this checkpoint of the same architecture
-LENGTH=${LENGTH:-256}                    # longest row in subwords; the model's limit caps it
+LENGTH=${LENGTH:-256}                    # longest row in subwords; the model's limit caps it. XTREME's QA has
+                                         # rows of 384: LENGTH=384 FLAGS="--sentence-rows block"
 
 # objectives: weights, all 1 in the paper; 0 leaves a term out
 MLM=${MLM:-1} TLM=${TLM:-1} WA=${WA:-1} SA=${SA:-1}

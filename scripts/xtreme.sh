@@ -50,9 +50,10 @@ if [ -z "$ENCODERS" ]; then
   [ -e "$RAW/complete" ] || { bash scripts/raw_from_amber_data.sh "$RAW" $LANGUAGES; touch "$RAW/complete"; }
   [ -e "$DATA/dict.txt" ] ||
     fairseq-amber prepare "$RAW" "$DATA" --vocab-size 16000 --character-coverage 0.9995
+  # Rows of 256 full of text, because question answering has such rows.
   # shellcheck disable=SC2016  # the inner bash expands it
   printf '%s\n' "TLM WA=0 SA=0" "AMBER WA=1 SA=1" | RAW=$RAW DATA=$DATA NAME=$NAME UPDATES=$UPDATES \
-    LENGTH=128 LR=1e-3 PARALLEL_SHARE=0.75 UPDATE_EXAMPLES=48 MAX_TOKENS=20000 \
+    LENGTH=256 LR=1e-3 PARALLEL_SHARE=0.75 UPDATE_EXAMPLES=48 MAX_TOKENS=20000 \
     WORKERS=0 SAVE_EVERY=300 TATOEBA="$AMBER_DATA/retrieval/tatoeba" \
     TATOEBA_PAIRS=deu-eng,fra-eng,spa-eng,rus-eng,cmn-eng \
     MODEL_FLAGS="--dropout 0 --attention-dropout 0 $MODEL_FLAGS" xargs -P "$JOBS" -L 1 bash -c '
@@ -60,7 +61,8 @@ if [ -z "$ENCODERS" ]; then
       echo "== the encoder $0: runs/$NAME/encoder-$0.log"
       # settings of fine-tuning that both recipes call by one name
       env -u FLAGS -u SCHEDULE -u WARMUP -u ADAM_BETAS -u ADAM_EPS -u WEIGHT_DECAY -u CLIP_NORM \
-        -u OPTIMIZER_FLAGS "$@" SYSTEM="$0" bash scripts/pretrain_amber.sh "$RAW" "$NAME/encoder-$0" \
+        -u OPTIMIZER_FLAGS "$@" SYSTEM="$0" FLAGS="--sentence-rows block" \
+        bash scripts/pretrain_amber.sh "$RAW" "$NAME/encoder-$0" \
         >"runs/$NAME/encoder-$0.log" 2>&1 ||
         { tail -n 3 "runs/$NAME/encoder-$0.log" >&2; exit 255; }'
   ENCODERS="TLM=$OUT/encoder-TLM/checkpoint_last.pt AMBER=$OUT/encoder-AMBER/checkpoint_last.pt"

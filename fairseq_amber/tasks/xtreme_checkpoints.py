@@ -50,6 +50,17 @@ def check_start(
         ) from None
     task_state = loaded.get("task_state") or {}
     check_origin(task_state, dictionary, state, path, cfg.data, with_head=head in heads)
+    warn_of_untrained_positions(loaded, path, max_length)
+
+
+def warn_of_untrained_positions(loaded: dict[str, Any], path: str | Path, max_length: int) -> None:
+    """Warns if rows are longer than those that a checkpoint was trained on.
+
+    Args:
+        loaded: the checkpoint.
+        path: its path, for the warning.
+        max_length: the longest row in subwords, special tokens included.
+    """
     trained = longest_trained_row(loaded)
     if trained is not None and trained < max_length:
         warn(

@@ -1,12 +1,13 @@
 """The flags of the criterion ``amber``."""
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Optional
 
 from fairseq.dataclass import ChoiceEnum
 
 from fairseq_amber.criterions.transport_config import TransportConfig
+from fairseq_amber.errors import warn
 
 
 @dataclass
@@ -156,3 +157,19 @@ class AmberCriterionConfig(TransportConfig):
             "to itself (paper: only to the tokens before it)"
         },
     )
+
+
+def warn_of_left_out_terms(cfg: AmberCriterionConfig) -> None:
+    """Warns of settings of word and sentence alignment whose term has weight 0.
+
+    They are no errors, because the runs of an ablation share their settings.
+    """
+    for term, weight in (("wa", cfg.wa_weight), ("sa", cfg.sa_weight)):
+        own = (flag for flag in fields(AmberCriterionConfig) if flag.name.startswith(f"{term}_"))
+        given = [
+            "--" + flag.name.replace("_", "-")
+            for flag in own
+            if flag.name != f"{term}_weight" and getattr(cfg, flag.name) != flag.default
+        ]
+        if given and not weight:
+            warn(f"no effect with --{term}-weight 0: {', '.join(given)}")

@@ -120,8 +120,10 @@ def frozen_encoder(
         targets: another term takes its target states from the frozen encoder.
 
     Raises:
-        UserError: the checkpoint does not exist, cannot be read or is of another architecture.
+        UserError: the checkpoint does not exist, cannot be read or is of another architecture; or a
+            setting of the anchor has no effect.
     """
+    check_unused(cfg, frozen=targets)
     if not (cfg.anchor_weight or targets):
         return None
     check(cfg)
@@ -153,6 +155,21 @@ def add_anchor(
 def normalized_by(cfg: AnchorConfig) -> Dict[str, str]:
     """Returns the count that the anchor is divided by, as ``Terms`` takes it."""
     return {} if cfg.anchor_reduction == "sum" else {"anchor": "points"}
+
+
+def check_unused(cfg: AnchorConfig, *, frozen: bool = False) -> None:
+    """Raises UserError where a setting of the anchor is given although the anchor is left out.
+
+    Args:
+        cfg: the settings.
+        frozen: another term reads the initial encoder.
+    """
+    if cfg.anchor_weight:
+        return
+    if cfg.anchor_reduction != "mean":
+        raise UserError("--anchor-reduction has no effect without --anchor-weight: drop either")
+    if cfg.anchor_checkpoint and not frozen:
+        raise UserError("--anchor-checkpoint has no effect without --anchor-weight: drop either")
 
 
 def check_of_points(cfg: AnchorConfig) -> None:

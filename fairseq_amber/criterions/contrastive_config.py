@@ -191,6 +191,8 @@ def check(cfg: ContrastiveAlignmentConfig) -> None:
             )
     if cfg.contrast_units == "words":
         _check_words(cfg)
+    else:
+        anchor.check_unused(cfg)
 
 
 def _check_words(cfg: ContrastiveAlignmentConfig) -> None:

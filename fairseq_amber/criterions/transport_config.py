@@ -6,13 +6,13 @@ from typing import Optional
 
 from fairseq.dataclass import ChoiceEnum
 
-from fairseq_amber.criterions.anchor import AnchorConfig
+from fairseq_amber.criterions import anchor
 from fairseq_amber.data.alignment.needs import PointSettings
 from fairseq_amber.errors import UserError
 
 
 @dataclass
-class TransportConfig(AnchorConfig):
+class TransportConfig(anchor.AnchorConfig):
     """The choices of arXiv 2110.02887, of its reference implementations, and practical ones."""
 
     ot_weight: float = field(
@@ -210,6 +210,7 @@ def check_unused(cfg: TransportConfig) -> None:
         if getattr(cfg, name) != default:
             flag = "--" + name.replace("_", "-")
             raise UserError(f"{flag} has no effect without --ot-weight or --anchor-weight")
+    anchor.check_unused(cfg)
 
 
 _DEFAULTS = {

@@ -48,6 +48,8 @@ class WordAlignmentTerm:
 
     def check_model(self, model: Any) -> None:
         """Raises UserError unless the model has the layer and the heads that are asked for."""
+        if not self.cfg.wa_weight:
+            return
         self.layer = layer_number("--wa-layer", self.layer, model.depth)
         heads = model.encoder.sentence_encoder.layers[0].self_attn.heads
         if self.heads is not None and max(self.heads) >= heads:
@@ -130,7 +132,9 @@ def read_heads(text: str) -> list[int]:
 
 
 def _check(cfg: AmberCriterionConfig) -> None:
-    """Raises UserError where a setting is out of its range or would be ignored."""
+    """Raises UserError where a setting is out of its range or would be ignored by this map."""
+    if not cfg.wa_weight:
+        return
     if not 0 < cfg.wa_map_temperature < float("inf"):
         raise UserError(
             f"--wa-map-temperature {cfg.wa_map_temperature} is not a finite number above 0"
@@ -140,9 +144,7 @@ def _check(cfg: AmberCriterionConfig) -> None:
             f"--wa-target-threshold {cfg.wa_target_threshold} is not a probability from 0 to below "
             "1"
         )
-    if not cfg.wa_weight:
-        _refuse(cfg, ("map", *_OF_STATES), "without --wa-weight: drop it, or raise the weight")
-    elif cfg.wa_map == "attention":
+    if cfg.wa_map == "attention":
         _refuse(cfg, _OF_STATES, "on --wa-map attention: drop it, or add --wa-map states")
     else:
         _refuse(cfg, _OF_ATTENTION, "on --wa-map states: drop either")

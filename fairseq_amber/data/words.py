@@ -17,6 +17,8 @@ from fairseq_amber.tokenizers.word_boundaries import (
     word_boundaries,
 )
 
+_CHECKED = 10_000  # number of sentences; it is enough to notice another text
+
 
 class Words(Protocol):
     """The words of the N sentences of a token file."""
@@ -148,12 +150,20 @@ class WordFinder:
             raise UserError(
                 f"{self.flag}: {path} has the words of {kept.kind}, not of {self.kind}: {remedy}"
             )
-        if kept.tokens != file.tokens:
+        if kept.tokens != file.tokens or not _is_of(file, kept):
             raise UserError(
-                f"{path} has {kept.tokens:,} tokens but {file.prefix}.bin has {file.tokens:,}: it "
-                "is of another text; prepare the folder again"
+                f"{path} is of another text than {file.prefix}.bin: prepare the folder again"
             )
         return KeptWords(file, kept, self._unspaced)
+
+
+def _is_of(file: TokenFile, kept: KeptWordFile) -> bool:
+    """Tells whether words begin where sentences do, and at each ``</s>``."""
+    _, ends = file.head(_CHECKED)
+    if not len(ends):
+        return True
+    starts = kept.read(0, int(ends[-1]))
+    return bool(starts[ends - 1].all() and starts[np.append(0, ends[:-1])].all())
 
 
 def link_word_finder(symbols: Sequence[str], specials: Sequence[int], flag: str) -> WordFinder:

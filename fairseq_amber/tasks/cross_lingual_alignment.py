@@ -101,8 +101,7 @@ class CrossLingualAlignmentTask(PlannedTask):
         """Builds the criterion and asks it what its batches must hold.
 
         Raises:
-            UserError: every term has weight 0, or the criterion predicts tokens and none are
-                masked.
+            UserError: every term has weight 0, or the settings of masking fit no term.
         """
         self.criterion = super().build_criterion(cfg)
         if hasattr(self.criterion, "needs"):
@@ -114,6 +113,8 @@ class CrossLingualAlignmentTask(PlannedTask):
                 "--mask-prob 0 leaves nothing to predict: raise it, or set --mlm-weight and "
                 "--tlm-weight to 0"
             )
+        if self.cfg.whole_word_masking and not (self.needs.mlm or self.needs.tlm):
+            raise UserError("--whole-word-masking has no effect: no term masks tokens; drop it")
         return self.criterion
 
     def optimizer_step(self, optimizer, model, update_num):

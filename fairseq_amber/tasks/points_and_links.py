@@ -41,16 +41,17 @@ def attach_words(
     """
     linked, kind = needs.links is not None, str(cfg.word_boundaries)
     pointed = needs.points is not None and needs.points.words
-    if not cfg.whole_word_masking and not (pointed and not linked) and kind != "punctuation":
+    masked = cfg.whole_word_masking and (needs.mlm or needs.tlm)
+    if not masked and not (pointed and not linked) and kind != "punctuation":
         raise UserError(
             f"--word-boundaries {kind}: no term reads words; add --whole-word-masking or "
             "--ot-points words, or leave the flag out (words of links are those of spaces)"
         )
-    if not cfg.whole_word_masking and not pointed:
+    if not masked and not pointed:
         return
     flag = "words as points (--ot-points)" if pointed else "--whole-word-masking"
     if pointed and linked:
-        if cfg.whole_word_masking and kind != "spaces":
+        if masked and kind != "spaces":
             raise UserError(
                 f"--whole-word-masking reads the words of --word-boundaries {kind}, and the anchor "
                 "those that links number: add --word-boundaries spaces, or leave one of them out"
@@ -60,7 +61,7 @@ def attach_words(
     for corpus in corpora:
         if isinstance(corpus, ParallelCorpus):
             corpus.words = finder.words(corpus.sources), finder.words(corpus.targets)
-        elif cfg.whole_word_masking:
+        elif masked:
             corpus.words = finder.words(corpus.sentences)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Callable, Iterable, List, Sequence
 
@@ -13,6 +14,9 @@ from fairseq_amber.tokenizers.word_boundaries import is_punctuation
 Splitter = Callable[[str], List[str]]
 
 _DROPPED = 3  # characters between two words that a splitter may drop, such as control characters
+
+# Those that are no white space.
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b]")
 
 # BERT's Chinese characters.
 _IDEOGRAPHS = (
@@ -92,12 +96,18 @@ def word_begins(line: str, words: Sequence[str]) -> np.ndarray:
 
     Args:
         line: the line.
-        words: its words, which are parts of the line. A word that is not found, because the
-            splitter has changed it, belongs to the one before it.
+        words: its words, which are parts of the line; control characters may be missing in them. A
+            word that is not found, because the splitter has changed it, belongs to the one before
+            it.
 
     Returns:
         (n,) int64, the character at which each word that is found begins.
     """
+    if _CONTROL.search(line):  # Moses drops them
+        kept = [i for i, character in enumerate(line) if not _CONTROL.match(character)]
+        line = "".join(line[i] for i in kept)
+        words = list(filter(None, (_CONTROL.sub("", word) for word in words)))
+        return np.array(kept, dtype=np.int64)[word_begins(line, words)]
     begins, end = [], 0
     missed = 0  # characters of the words that are not found since the last that is
     for word in words:

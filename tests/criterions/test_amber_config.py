@@ -3,7 +3,11 @@
 import pytest
 from fairseq import options
 
-from fairseq_amber.criterions.amber_config import AmberCriterionConfig
+from fairseq_amber.criterions import amber_config
+from fairseq_amber.criterions.amber_config import (
+    AmberCriterionConfig,
+    warn_of_left_out_terms,
+)
 
 
 def flags(*arguments):
@@ -32,3 +36,22 @@ def test_other_negatives_are_refused(capsys):
     with pytest.raises(SystemExit):
         flags("--sa-negatives", "mono")
     assert "--sa-negatives" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "settings, warnings",
+    [
+        (dict(wa_map="states", wa_heads="0", sa_normalize=True), []),
+        (
+            dict(wa_map="states", wa_heads="0", wa_weight=0.0, sa_normalize=True),
+            ["no effect with --wa-weight 0: --wa-map, --wa-heads"],
+        ),
+        (dict(sa_layer=2, sa_weight=0.0), ["no effect with --sa-weight 0: --sa-layer"]),
+        (dict(wa_weight=0.0, sa_weight=0.0), []),
+    ],
+)
+def test_settings_of_a_term_that_is_left_out_are_named(monkeypatch, settings, warnings):
+    warned = []
+    monkeypatch.setattr(amber_config, "warn", warned.append)
+    warn_of_left_out_terms(AmberCriterionConfig(**settings))
+    assert warned == warnings

@@ -44,6 +44,8 @@ def config(**settings):
         ({"contrast_link_units": "subwords"}, "--contrast-link-units has no effect on"),
         ({"contrast_target_language": "de"}, "--contrast-target-language has no effect on"),
         ({"anchor_weight": 1.0}, "--anchor-weight has no effect on --contrast-units sentences"),
+        ({"anchor_checkpoint": "a.pt"}, "--anchor-checkpoint has no effect without"),
+        ({"anchor_reduction": "mse"}, "--anchor-reduction has no effect without --anchor-weight"),
         ({"contrast_projection": 4, "contrast_projection_layers": 3}, "3 is neither 1 nor 2"),
         ({"contrast_projection_layers": 2}, "has no effect without --contrast-projection"),
         ({**WORDS, "contrast_temperature": -1.0}, "--contrast-temperature -1.0 is not a finite"),

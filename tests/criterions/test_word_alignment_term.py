@@ -192,8 +192,6 @@ def test_half_precision_is_close_and_finite(make_task, make_model, flags, dtype)
             dict(wa_map="states", wa_target_threshold=0.1),
             "--wa-target-threshold has no effect on --wa-target symmetric",
         ),
-        (dict(wa_map="states", wa_weight=0.0), "--wa-map has no effect without --wa-weight"),
-        (dict(wa_target="self", wa_weight=0.0), "--wa-target has no effect without --wa-weight"),
         (dict(APART, wa_map_temperature=0.0), "--wa-map-temperature 0.0 is not a finite number"),
         (dict(APART, wa_map_temperature=float("nan")), "--wa-map-temperature nan is not"),
         (dict(APART, **SELF, wa_layer=3), "--wa-layer 3: the model has layers 1 to 2"),

@@ -141,8 +141,15 @@ def test_words_that_are_not_kept_name_the_folder_and_the_command(file, keep, kin
     ):
         finder(kind, symbols).words(file)
     keep(kind, extra=1)
-    with pytest.raises(UserError, match="train.words has .* tokens but .*: it is of another text"):
+    with pytest.raises(UserError, match="train.words is of another text than .*train.bin"):
         finder(kind, symbols).words(file)
+
+
+def test_words_of_the_same_lines_in_another_order_are_refused(file, sentences, keep):
+    keep("moses")
+    write_binarised(file.prefix, sentences[::-1])
+    with pytest.raises(UserError, match="train.words is of another text than .*train.bin"):
+        finder("moses").words(TokenFile(file.prefix))
 
 
 def test_a_vocabulary_that_marks_no_words_is_refused():

@@ -127,3 +127,6 @@ def test_predicting_tokens_where_none_are_masked(make_task):
         task.build_criterion(OmegaConf.structured(settings))
     settings.mlm_weight = settings.tlm_weight = 0.0
     task.build_criterion(OmegaConf.structured(settings))
+    task.cfg.whole_word_masking = True
+    with ends_with("--whole-word-masking has no effect: no term masks tokens"):
+        task.build_criterion(OmegaConf.structured(settings))

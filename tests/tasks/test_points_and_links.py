@@ -22,12 +22,13 @@ def loaded(make_task, word_folder, link_folder):
         link_units="words",
         special_tokens=False,
         data=word_folder,
+        mlm=False,
         **settings,
     ):
         task = make_task(data=str(data), **settings)
         if links is not None:
             links = LinkSettings(str(links), link_units, special_tokens=special_tokens)
-        task.needs = Needs(**PAIRS, points=points, links=links)
+        task.needs = Needs(**{**PAIRS, "mlm": mlm}, points=points, links=links)
         task.load_dataset("train")
         return task
 
@@ -279,6 +280,6 @@ def test_a_spawned_worker_gets_the_same_points_and_links(loaded):
 
 def test_an_anchor_of_links_and_whole_words_that_are_masked_are_words_of_one_kind(loaded):
     with pytest.raises(SystemExit, match="add --word-boundaries spaces"):
-        loaded(PointSettings(), whole_word_masking=True)
-    task = loaded(PointSettings(), whole_word_masking=True, word_boundaries="spaces")
+        loaded(PointSettings(), whole_word_masking=True, mlm=True)
+    task = loaded(PointSettings(), whole_word_masking=True, word_boundaries="spaces", mlm=True)
     assert all(corpus.words for corpus in task.datasets["train"].corpora)

@@ -170,6 +170,7 @@ def test_words_are_those_of_berts_basic_tokeniser_at_the_pieces(kind):
 
 
 @pytest.mark.data
+@pytest.mark.skipif("AMBER_DATA" not in os.environ, reason="AMBER_DATA names no data folder")
 def test_words_are_berts_in_real_text():
     """At all pieces of a vocabulary of SentencePiece, but for scripts without spaces."""
     tokenise = basic_tokeniser()

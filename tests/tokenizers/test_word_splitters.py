@@ -52,6 +52,8 @@ def test_moses_warns_of_a_language_that_it_does_not_know(monkeypatch):
         ("  a a\ta", ["a", "a", "a"], [2, 4, 6]),
         ("say ``so'' to so", ["say", '"', "so", '"', "to", "so"], [0, 6, 11, 14]),
         ("x and and y", ["z", "y"], []),  # what is far from its place is another word
+        ("a d.\x01x\x00 b", "a d . x b".split(), [0, 2, 3, 5, 8]),  # Moses drops control characters
+        ("a d.\x01x\x00 b", "a d.\x01x\x00 b".split(), [0, 2, 8]),
         ("", [], []),
     ],
 )

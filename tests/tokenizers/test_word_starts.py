@@ -65,6 +65,7 @@ def test_no_lines(subwords):
 
 
 @pytest.mark.data
+@pytest.mark.skipif("AMBER_DATA" not in os.environ, reason="AMBER_DATA names no data folder")
 @pytest.mark.parametrize("language", ["en", "de", "ru", "zh"])
 def test_moses_words_of_real_text(language):
     pytest.importorskip("sacremoses")

@@ -10,13 +10,15 @@
 #
 # scripts/fetch_data.tsv lists every file, its home, and its size and digest where they are known.
 # Downloads lie in DIR/downloads, their digests in DIR/SHA256SUMS. Interrupted, or cut off by the
-# network, the same command continues; what is there already is not fetched again.
+# network, the same command continues; what is there already is not fetched again. One run at a time
+# works in a DIR.
 [ -n "${BASH_VERSION:-}" ] || { echo "fetch_data: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
+set -f # a * in a variable stays a *
 exec 3>&2 # for what is said while a program's messages go to a file
 say() { echo "fetch_data: $*" >&3; }
 fail() { say "error: $*"; exit 2; }
-[ $# -eq 2 ] || { sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+[ $# -eq 2 ] || { sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 WHAT=$1
 DIR=$2
 CDPATH='' HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -56,6 +58,18 @@ esac
 for tool in curl "$PYTHON"; do
   command -v "$tool" >/dev/null || fail "$tool is not installed: install it, or put it on the PATH"
 done
+[[ $DUMP =~ ^(latest|[0-9]{8})$ ]] || fail "DUMP=$DUMP is neither latest nor a date such as 20201001"
+for word in $LANGUAGES; do
+  [[ $word =~ ^[A-Za-z]+([-_][A-Za-z]+)*$ ]] || fail "LANGUAGES: $word is not a language such as de"
+done
+for word in $PAIRS; do
+  [[ $word =~ ^[A-Za-z_]+-[A-Za-z_]+$ ]] || fail "PAIRS: $word is not a pair such as de-en"
+done
+part='[A-Za-z0-9_][A-Za-z0-9._-]*'
+for word in $CORPORA; do
+  [[ $word =~ ^$part(/$part)?$ && $word != *..* ]] ||
+    fail "CORPORA: $word is neither NAME nor NAME/VERSION, such as Europarl or TED2020/v1"
+done
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 8))' ||
   fail "$PYTHON is older than Python 3.8: name a newer one, PYTHON=python3.11"
 # shellcheck source=scripts/fetch_data_download.sh
@@ -73,11 +87,12 @@ has() { # list, word
 }
 
 is_laid_out() { # name, settings: whether it was laid out so, and every file is there still
-  local listing=$DIR/.fetched/$WHAT-$1 path
+  local listing=$DIR/.fetched/$WHAT-$1 path paths
   [ -f "$listing" ] && [ "$(head -n 1 "$listing")" = "$2" ] || return 1
+  paths=$(tail -n +2 "$listing") || return 1
   while IFS= read -r path; do
     [ -f "$DIR/$path" ] || return 1
-  done < <(tail -n +2 "$listing")
+  done <<<"$paths"
   say "$WHAT $1: there already"
 }
 
@@ -86,19 +101,21 @@ lay_out() { # name, settings, options of scripts/fetch_data: lays out files
   shift 2
   [ -z "$SHOW" ] || return 0
   run "$PYTHON" "$HERE/fetch_data" "$WHAT" "$DIR" "$name" "${files[@]}" \
-    --listing "$DIR/.fetched/$WHAT-$name" --settings "$settings" "$@" || exit 2
+    --listing "$DIR/.fetched/$WHAT-$name" --settings "$settings" "$@" ||
+    { forget_damaged; exit 2; }
+  remember
 }
 
-download_rows() { # lines of the table on stdin
+download_rows() { # lines of the table
   local variable path bytes digest
+  [ -n "$1" ] || fail "$TABLE has no file for this"
   while IFS=$'\t' read -r _ _ _ variable path bytes digest; do
     download "$variable" "$path" "$bytes" "$digest"
-  done
+  done <<<"$1"
 }
 
 opus() { # one pair
   local pair=$1 corpora=$CORPORA corpus sorted found settings known
-  [[ $pair =~ ^[A-Za-z_]+-[A-Za-z_]+$ ]] || fail "PAIRS: $pair is not a pair such as de-en"
   sorted=$(tr - '\n' <<<"$pair" | LC_ALL=C sort | paste -s -d - -)
   [ -n "$corpora" ] || corpora=$(awk -F '\t' -v list="$LIST" -v pair="$pair" -v other="${pair#*-}-${pair%-*}" '
     $1 == "list" && $2 == list && ($3 == pair || $3 == other) { print $4 }' "$TABLE")
@@ -116,7 +133,7 @@ opus() { # one pair
     known=$(rows "" "" | distinct 2 | spaced)
     [ -n "$found" ] ||
       fail "CORPORA: $corpus has no $pair here; there are $known, and any of OPUS's as NAME/VERSION"
-    download_rows <<<"$found"
+    download_rows "$found"
   done
   lay_out "$pair" "$settings" --valid "$VALID"
 }
@@ -131,7 +148,7 @@ gold() { # one pair, the sets to look in
   from=$(distinct 2 <<<"$found")
   ! is_laid_out "$pair" "$from" || return 0
   files=()
-  download_rows <<<"$found"
+  download_rows "$found"
   lay_out "$pair" "$from" --set "$from"
 }
 
@@ -145,16 +162,17 @@ task() { # one of XTREME's, and for squad XQuAD
   elif [[ $name = xquad || $name = bucc ]]; then
     for language in ${languages:-$(rows "$name" "" | distinct 3)}; do
       found=$(rows "$name" "$language")
-      [ -z "$found" ] || download_rows <<<"$found"
+      [ -z "$found" ] || download_rows "$found"
     done
     [ ${#files[@]} -gt 0 ] || { say "$name has none of $languages"; return 0; }
   else
-    download_rows < <(rows "$name" "")
+    found=$(rows "$name" "")
+    download_rows "$found"
   fi
   lay_out "$name" "$settings" --languages "$languages"
 }
 
-[ -n "$SHOW" ] || mkdir -p "$DIR/downloads" "$DIR/.fetched"
+[ -n "$SHOW" ] || { mkdir -p "$DIR/downloads" "$DIR/.fetched" && lock; }
 case $WHAT in
   opus)
     [ "$LIST" = xlm ] || [ "$LIST" = ot ] || fail "LIST=$LIST: there are xlm and ot"
@@ -167,7 +185,8 @@ case $WHAT in
       settings="DUMP=$DUMP, VALID=$VALID"
       ! is_laid_out "$language" "$settings" || continue
       files=()
-      download_rows < <(rows "" "" | sed "s/LANG/${language//-/_}/g; s/DUMP/$DUMP/g")
+      found=$(rows "" "" | sed "s/LANG/${language//-/_}/g; s/DUMP/$DUMP/g")
+      download_rows "$found"
       lay_out "$language" "$settings" --valid "$VALID"
     done
     ;;
@@ -178,7 +197,8 @@ case $WHAT in
       has "$known" "$language" || fail "LANGUAGES: no Tatoeba for $language; there are $known"
       ! is_laid_out "$language" "" || continue
       files=()
-      download_rows < <(rows "" "$language")
+      found=$(rows "" "$language")
+      download_rows "$found"
       lay_out "$language" ""
     done
     ;;

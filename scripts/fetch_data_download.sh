@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Of scripts/fetch_data.sh: downloads files whole or not at all, and checks their digests.
+# Of scripts/fetch_data.sh: downloads files whole or not at all, checks their digests, and keeps a
+# second run out of the folder.
 # shellcheck disable=SC2154  # fetch_data.sh assigns them
 
 if command -v sha256sum >/dev/null; then
@@ -7,6 +8,35 @@ if command -v sha256sum >/dev/null; then
 else
   sha256() { shasum -a 256 <"$1" | cut -d ' ' -f 1; }
 fi
+
+locked="" # the lock while this run has it: its process and machine, then what it has started
+lock() {
+  local path=$DIR/.fetched/lock text machine last process
+  for _ in 1 2 3; do
+    if (set -o noclobber && echo "$$ $(uname -n)" >"$path") 2>/dev/null; then
+      locked=$path
+      trap 'rm -f "$locked"' EXIT
+      return
+    fi
+    [ -f "$path" ] || fail "$path cannot be written"
+    text=$(cat "$path" 2>/dev/null || true)
+    [ -n "$text" ] || { sleep 1; text=$(cat "$path" 2>/dev/null || true); } # it is being written
+    machine=$(awk 'NR == 1 { print $2 }' <<<"$text")
+    [ -z "$text" ] || [ "$machine" = "$(uname -n)" ] ||
+      fail "a run on $machine works in $DIR: wait for it, or remove $path if it has ended"
+    # where the shell was killed, what it started last may live on
+    last=${text##*$'\n'}
+    for process in "${text%% *}" "${last%% *}"; do
+      [ -z "$process" ] || [ "$process" = $$ ] || ! kill -0 "$process" 2>/dev/null ||
+        fail "process $process of another run works in $DIR: wait for it, or end it; if it is" \
+          "something else, remove $path"
+    done
+    mv "$path" "$path.$$" 2>/dev/null || continue
+    [ "$(cat "$path.$$")" = "$text" ] || mv "$path.$$" "$path" # another run was faster
+    rm -f "$path.$$"
+  done
+  fail "another run begins in $DIR, or its disk is full"
+}
 
 job=""
 interrupted() {
@@ -20,12 +50,14 @@ run() { # in the background, where a signal to this shell is heard at once
   local status=0
   "$@" </dev/null 3>&- &
   job=$!
+  [ -z "$locked" ] || { echo "$job" >>"$locked"; } 2>/dev/null || true
   wait "$job" || status=$?
   job=""
   return "$status"
 }
 
 files=()
+pending=() # lines for SHA256SUMS, until the files have been read well
 download() { # variable with the home, path there, bytes, digest -> adds the file to files
   local url=${!1%/}/$2 file=$DIR/downloads/$2 digest
   files+=("$file")
@@ -59,6 +91,7 @@ transfer() { # URL, file, bytes
     fi
     status=0
     run curl "${options[@]}" "$1" >"$2.code" 2>"$2.log" || status=$?
+    [ "$status" -ne 0 ] || [ -f "$2" ] || : >"$2" # some curls write no empty file
     code=$(cat "$2.code" 2>/dev/null || true)
     case $status in
       0) rm -f "$2.code" "$2.log" "$2.head"; return ;;
@@ -117,6 +150,12 @@ check() { # URL, file, bytes, digest, name in SHA256SUMS; the file's own, or its
     where="$DIR/SHA256SUMS, of its first download"
   fi
   size=$(($(wc -c <"$now")))
+  is_archive "$now" "$2" || {
+    mv "$now" "$2.wrong"
+    forget "$5"
+    fail "$1 is no archive: the server sent $(sent "$2.wrong"). It is kept as" \
+      "$2.wrong; the same command fetches it again"
+  }
   digest=$(sha256 "$now")
   if [ -n "$known" ] && [ "$known" != - ] && [ "$known" != "$digest" ] && [ -z "$ACCEPT" ]; then
     mv "$now" "$2.wrong"
@@ -127,9 +166,50 @@ check() { # URL, file, bytes, digest, name in SHA256SUMS; the file's own, or its
   if [ "$now" != "$2" ]; then
     mv "$now" "$2"
   fi
-  if ! grep -qxF "$digest  $5" "$DIR/SHA256SUMS" 2>/dev/null; then
-    { awk -v name="$5" 'substr($0, 67) != name' "$DIR/SHA256SUMS" 2>/dev/null || true
-      echo "$digest  $5"; } >"$DIR/SHA256SUMS.part"
-    mv "$DIR/SHA256SUMS.part" "$DIR/SHA256SUMS"
+  pending+=("$digest  $5")
+}
+
+is_archive() { # file, the name that it is to have: whether it begins as its name promises
+  case $2 in
+    *.zip | *.gz | *.tgz | *.bz2) ;;
+    *) return 0 ;;
+  esac
+  case $(head -c 3 "$1" | od -An -tx1 | tr -d ' \n') in
+    504b* | 1f8b* | 425a68) return 0 ;;
+  esac
+  return 1
+}
+
+sent() { # file: what it is in place of an archive
+  if [ ! -s "$1" ]; then
+    echo "nothing"
+  elif head -c 1000 "$1" | LC_ALL=C tr -d '\0' | LC_ALL=C grep -Eqi '<!doctype html|<html'; then
+    echo "a web page"
+  else
+    echo "$(($(wc -c <"$1"))) bytes of something else"
   fi
+}
+
+remember() { # writes pending to SHA256SUMS
+  local line
+  for line in ${pending[@]+"${pending[@]}"}; do
+    if ! grep -qxF "$line" "$DIR/SHA256SUMS" 2>/dev/null; then
+      forget "${line:66}"
+      echo "$line" >>"$DIR/SHA256SUMS"
+    fi
+  done
+  pending=()
+}
+
+forget() { # name in SHA256SUMS
+  [ -f "$DIR/SHA256SUMS" ] || return 0
+  awk -v name="$1" 'substr($0, 67) != name' "$DIR/SHA256SUMS" >"$DIR/SHA256SUMS.part"
+  mv "$DIR/SHA256SUMS.part" "$DIR/SHA256SUMS"
+}
+
+forget_damaged() { # those of files that were set aside
+  local file
+  for file in "${files[@]}"; do
+    [ -f "$file" ] || forget "${file#"$DIR/"}"
+  done
 }

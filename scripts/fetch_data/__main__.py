@@ -1,6 +1,7 @@
 """Lays out what scripts/fetch_data.sh has downloaded: python3 scripts/fetch_data KIND FOLDER ...
 
 What was written is listed in the file LISTING, a path from FOLDER a line, once all of it is there.
+A download that turns out to be damaged is kept beside its place, as NAME.wrong.
 It needs Python 3.8 and no package beside this repository.
 """
 
@@ -14,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[2]))
 
+from archives import DamagedFile  # noqa: E402
 from gold import READERS, lay_out_gold  # noqa: E402
 from parallel import lay_out_pairs  # noqa: E402
 from wikipedia import lay_out_wikipedia  # noqa: E402
@@ -35,6 +37,15 @@ def _files(args: argparse.Namespace) -> list[Path]:
     return lay_out_task(args.folder, args.name, args.languages.split(), args.files)
 
 
+def _set_aside(error: DamagedFile, folder: Path) -> str:
+    """Renames a damaged download, so that it is fetched again, and says what to do."""
+    if (folder / "downloads").resolve() not in error.path.resolve().parents:
+        return f"{error}: get it anew and run again"
+    wrong = error.path.with_name(error.path.name + ".wrong")
+    os.replace(error.path, wrong)
+    return f"{error}. It is kept as {wrong}; the same command fetches it again"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kind", choices=("opus", "wikipedia", "tatoeba", "xtreme", "gold"))
@@ -54,6 +65,9 @@ def main() -> None:
         with atomic_writer(args.listing) as file:
             names = (os.path.relpath(path, args.folder) for path in written)
             file.writelines(f"{line}\n" for line in (args.settings, *names))
+    except DamagedFile as error:
+        print(f"fetch_data: error: {_set_aside(error, args.folder)}", file=sys.stderr)
+        sys.exit(2)
     except UserError as error:
         print(f"fetch_data: error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -1,12 +1,13 @@
 """Unpacks archives without writing outside a folder.
 
 Every member of an archive is checked before anything is written: an absolute path, a ``..``, a link
-that leads out of the folder, and whatever is neither file, folder nor link make the archive
-unusable. Then only the wanted files are unpacked; links that stay inside are left out.
+that leads out of the folder, encryption, and whatever is neither file, folder nor link make the
+archive unusable. Then only the wanted files are unpacked; links that stay inside are left out.
 """
 
 from __future__ import annotations
 
+import lzma
 import os
 import posixpath
 import shutil
@@ -19,14 +20,30 @@ from typing import BinaryIO, Callable, Iterator, NamedTuple
 
 from fairseq_amber.errors import UserError
 
-_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+_DAMAGE = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+)
+_BEGINNINGS = (b"PK", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")  # zip, gz, bz2, xz
+
+
+class DamagedFile(UserError):
+    """A file that cannot be read as what it should be; a new download may mend it."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(f"{path} {what}")
+        self.path = path
 
 
 class _Member(NamedTuple):
     """A member of an archive: its name, what it is, its size, and where a link leads."""
 
     name: str
-    kind: str  # file, folder, link or other
+    kind: str  # file, folder, link, encrypted or other
     size: int
     target: str
     open: Callable[[], BinaryIO]
@@ -44,8 +61,9 @@ def unpack(archive: str | Path, folder: str | Path, wanted: Callable[[str], bool
         The paths of the files, in the archive's order.
 
     Raises:
-        UserError: the archive is damaged or has a member that is refused, a file is in it twice,
-            no wanted file is in it, or the disk has too little room.
+        DamagedFile: the archive is damaged, or is no archive.
+        UserError: the archive has a member that is refused, a file is in it twice, no wanted file
+            is in it, or the disk has too little room.
     """
     archive, folder = Path(archive), Path(folder)
     try:
@@ -66,10 +84,23 @@ def unpack(archive: str | Path, folder: str | Path, wanted: Callable[[str], bool
                 shutil.copyfileobj(source, target, 1 << 20)
             paths.append(path)
     except _DAMAGE as error:
-        raise UserError(f"{archive} is damaged ({error}): remove it and run again") from None
+        raise _damaged(archive, error) from None
+    except OSError as error:
+        if error.errno is not None:  # the system's; gzip and bz2 give none with theirs
+            raise
+        raise _damaged(archive, error) from None
     if not paths:
         raise UserError(f"{archive} has none of the files that are wanted of it")
     return paths
+
+
+def _damaged(archive: Path, error: Exception) -> DamagedFile:
+    with open(archive, "rb") as file:
+        if not file.read(6).startswith(_BEGINNINGS):
+            return DamagedFile(archive, "is no archive")
+    # tarfile lists what every format says of it, a line each
+    why = str(error).strip() if "\n" not in str(error).strip() else "it is cut short or altered"
+    return DamagedFile(archive, f"is damaged ({why})")
 
 
 def check_room(folder: Path, need: int) -> None:
@@ -95,7 +126,9 @@ def _members(archive: Path) -> Iterator[_Member]:
 def _zip_member(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
     mode = info.external_attr >> 16
     kind, target = "file", ""
-    if info.is_dir():
+    if info.flag_bits & 1:
+        kind = "encrypted"
+    elif info.is_dir():
         kind = "folder"
     elif stat.S_ISLNK(mode):
         kind, target = "link", os.fsdecode(file.read(info))
@@ -129,6 +162,8 @@ def _check(archive: Path, member: _Member) -> None:
         member.target, posixpath.dirname(posixpath.normpath(member.name))
     ):
         refused = f"is a link to {member.target}, outside the folder"
+    elif member.kind == "encrypted":
+        refused = "is encrypted"
     elif member.kind == "other":
         refused = "is neither a file nor a folder"
     if refused:

@@ -29,14 +29,16 @@ def lay_out_pairs(folder: Path, pair: str, valid: int, archives: Sequence[Path])
     Args:
         folder: where the files go.
         pair: the pair, such as ``de-en``; OPUS's own order does not matter.
-        valid: the number v of held-out pairs, at most a tenth of the text.
+        valid: the number v of held-out pairs, at most a tenth of the text. Where that is none,
+            there are no files of held-out text, and those of an earlier run are removed.
         archives: files with members ``<name>.<pair>.<language>``, as OPUS's and IIT Bombay's.
 
     Returns:
         The files.
 
     Raises:
-        UserError: an archive cannot be unpacked, lacks a side, or its sides differ in length.
+        UserError: an archive cannot be unpacked, lacks a side, its sides differ in length, or no
+            pair is left to train on.
     """
     languages = pair.split("-")
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacked.") as unpacked:
@@ -49,11 +51,11 @@ def lay_out_pairs(folder: Path, pair: str, valid: int, archives: Sequence[Path])
         held_out = min(valid, total // 10)
         wanted = {p for i, p in enumerate(_pairs(texts)) if _is_held_out(i, held_out, total)}
         names = [f"{split}.{pair}.{side}" for split in ("train", "valid") for side in languages]
+        paths = [folder / name for name in names]
+        written = paths if held_out else paths[:2]
         again = 0
         with ExitStack() as stack:
-            files = [
-                stack.enter_context(atomic_writer(folder / name, binary=True)) for name in names
-            ]
+            files = [stack.enter_context(atomic_writer(path, binary=True)) for path in written]
             for number, texts_of_pair in enumerate(_pairs(texts)):
                 held = _is_held_out(number, held_out, total)
                 if not held and texts_of_pair in wanted:
@@ -61,11 +63,18 @@ def lay_out_pairs(folder: Path, pair: str, valid: int, archives: Sequence[Path])
                     continue
                 for file, text in zip(files[2:] if held else files[:2], texts_of_pair):
                     file.write(text + b"\n")
+            if total == held_out + again:
+                raise UserError(
+                    f"{pair}: every pair equals one that is held out, so that none is left to train "
+                    "on: VALID=0 holds none out"
+                )
+        for path in paths[len(written) :]:
+            path.unlink(missing_ok=True)
     print(
         f"{pair}: {total - held_out - again} pairs to train on, {held_out} held out; left out: "
         f"{dropped} empty or not UTF-8, {again} equal to a held-out pair"
     )
-    return [folder / name for name in names]
+    return written
 
 
 def _is_held_out(number: int, held_out: int, total: int) -> bool:

@@ -13,10 +13,11 @@ import html
 import re
 import tempfile
 import xml.etree.ElementTree
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Iterator
 
-from archives import check_room
+from archives import DamagedFile, check_room
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.writing import atomic_writer
@@ -45,10 +46,12 @@ def lay_out_wikipedia(folder: Path, language: str, valid: int, dump: Path) -> li
     """Writes the sentences of a dump, with an empty line after each article.
 
     Whole articles are held out, spread evenly over the dump, as many as hold about ``valid``
-    sentences and at most a tenth of all articles. (XLM draws 5,000 lines at random.)
+    sentences and at most a tenth of all articles. (XLM draws 5,000 lines at random.) Where that is
+    none, there is no file of held-out text, and one of an earlier run is removed.
 
     Raises:
-        UserError: the dump is damaged, or has no article.
+        DamagedFile: the dump is damaged.
+        UserError: the dump has no article.
     """
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacked.") as unpacked:
         text = Path(unpacked) / "text"
@@ -63,14 +66,17 @@ def lay_out_wikipedia(folder: Path, language: str, valid: int, dump: Path) -> li
             raise UserError(f"{dump} has no article with text")
         check_room(folder, text.stat().st_size)
         held_out = min(-(-valid * articles // lines), articles // 10)
-        written = [folder / f"{split}.{language}" for split in ("train", "valid")]
+        paths = [folder / f"{split}.{language}" for split in ("train", "valid")]
+        written = paths if held_out else paths[:1]
         article = 0
-        with atomic_writer(written[0], binary=True) as train:
-            with atomic_writer(written[1], binary=True) as held, open(text, "rb") as whole:
-                for line in whole:
-                    grows = (article + 1) * held_out // articles > article * held_out // articles
-                    (held if grows else train).write(line)
-                    article += line == b"\n"
+        with ExitStack() as stack:
+            files = [stack.enter_context(atomic_writer(path, binary=True)) for path in written]
+            for line in stack.enter_context(open(text, "rb")):
+                grows = (article + 1) * held_out // articles > article * held_out // articles
+                files[grows].write(line)
+                article += line == b"\n"
+        for path in paths[len(written) :]:
+            path.unlink(missing_ok=True)
     print(f"{language}: {lines} sentences of {articles} articles, {held_out} articles held out")
     return written
 
@@ -97,7 +103,7 @@ def _articles(dump: Path) -> Iterator[list[str]]:
                 if event == "end" and tag == "mediawiki":
                     return
     except (OSError, EOFError, xml.etree.ElementTree.ParseError) as error:
-        raise UserError(f"{dump} is damaged ({error}): remove it and run again") from None
+        raise DamagedFile(dump, f"is damaged ({error})") from None
 
 
 def sentences_of(markup: str) -> list[str]:

@@ -124,6 +124,15 @@ def test_a_wrong_digest_of_the_table_stops_it_unless_it_is_accepted(fetch):
         ({"PAIRS": "de-en", "CORPORA": "Nothing"}, "Nothing has no de-en here; there are MultiUN"),
         ({"LIST": "mine"}, "LIST=mine: there are xlm and ot"),
         ({"VALID": "some"}, "VALID=some is not a number"),
+        ({"PAIRS": "de-en", "CORPORA": "../x/v1"}, "CORPORA: ../x/v1 is neither NAME nor"),
+        ({"PAIRS": "de-en", "CORPORA": "x/.."}, "CORPORA: x/.. is neither NAME nor"),
+        ({"PAIRS": "de-en", "CORPORA": "a..b/v1"}, "CORPORA: a..b/v1 is neither NAME nor"),
+        ({"PAIRS": "de-en", "CORPORA": "a/b/c"}, "CORPORA: a/b/c is neither NAME nor"),
+        ({"PAIRS": "de-en", "CORPORA": "*"}, "CORPORA: * is neither NAME nor NAME/VERSION"),
+        ({"PAIRS": "de-en ../x-en"}, "PAIRS: ../x-en is not a pair such as de-en"),
+        ({"LANGUAGES": "de/x"}, "LANGUAGES: de/x is not a language such as de"),
+        ({"LANGUAGES": "-x"}, "LANGUAGES: -x is not a language such as de"),
+        ({"DUMP": "2020/x"}, "DUMP=2020/x is neither latest nor a date such as 20201001"),
         ({"PYTHON": "no-such-python"}, "no-such-python is not installed"),
     ],
     ids=lambda value: None if isinstance(value, dict) else value[:20],
@@ -131,7 +140,8 @@ def test_a_wrong_digest_of_the_table_stops_it_unless_it_is_accepted(fetch):
 def test_what_cannot_be_fetched_is_said_in_one_line(fetch, variables, message):
     said = fetch("opus", status=2, **variables)
     (error,) = [line for line in said.splitlines() if "error:" in line]
-    assert message in error
+    assert message in error and "usage" not in said
+    assert not list(fetch.folder.glob("*.*-*.*"))
 
 
 def test_an_unknown_set_names_those_there_are(fetch):
@@ -205,7 +215,7 @@ def test_an_archive_that_leaves_its_folder_or_is_broken_is_refused(fetch, archiv
     fetch.web.files["iitb_corpus_download/parallel.tgz"] = archive
     said = fetch("opus", PAIRS="hi-en", status=2)
     assert message in said
-    assert fetch.names() == [".fetched", "SHA256SUMS"]
+    assert fetch.names() == [".fetched"]
     assert not list((fetch.folder / ".fetched").iterdir())
 
 

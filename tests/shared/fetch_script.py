@@ -21,7 +21,8 @@ class Fetch:
 
     def __init__(self, web, folder: Path) -> None:
         self.web, self.folder, self.table = web, folder, folder.with_name("table.tsv")
-        web.files, web.cut, web.hang, web.ranges, web.asked = {}, {}, {}, True, []
+        web.files, web.cut, web.hang, web.redirects = {}, {}, {}, {}
+        web.ranges, web.asked = True, []
         self.table.write_text(re.sub(r"\t\d+\t[0-9a-f]{64}$", "\t-\t-", TABLE, flags=re.M))
         self.environment = {
             **{key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ},

@@ -15,6 +15,7 @@ class FileServer:
         cut: by path, after how many bytes of the answer the connection breaks, once.
         hang: by path, after how many bytes the server falls silent for good.
         ranges: whether it answers with a part of a file.
+        redirects: by path, the path that the answer refers to.
         asked: (path, the Range that was asked for or None) of every request.
     """
 
@@ -23,6 +24,7 @@ class FileServer:
         self.files: dict = {}
         self.cut: dict = {}
         self.hang: dict = {}
+        self.redirects: dict = {}
         self.ranges = True
         self.asked: list = []
         self.released = threading.Event()
@@ -37,6 +39,12 @@ def file_server():
             path = self.path.lstrip("/")
             wanted = self.headers["Range"]
             server.asked.append((path, wanted))
+            if path in server.redirects:
+                self.send_response(302)
+                self.send_header("Location", f"{server.address}/{server.redirects[path]}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             content = server.files.get(path)
             if content is None:
                 self.send_error(404)

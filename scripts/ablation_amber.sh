@@ -8,7 +8,13 @@
 #
 # The settings below train four layers of 256 on two CPU cores. Interrupted, the same command
 # continues; runs/ablation holds every run and runs/ablation/report the table.
+[ -n "${BASH_VERSION:-}" ] || { echo "ablation_amber: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
+# shellcheck source=scripts/recipe_functions.sh
+. "$(dirname "${BASH_SOURCE[0]}")/recipe_functions.sh"
+paths RAW TATOEBA GOLD AMBER_DATA
+new_paths DATA
+one_of SCHEDULE polynomial_decay constant
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 LANGUAGES=${LANGUAGES:-"fr ja ru zh"}    # of those in AMBER_DATA, each paired with English
@@ -52,7 +58,6 @@ if [ -z "$GOLD" ]; then
   mkdir -p "$GOLD"
   ln -sf "$AMBER_DATA"/align_gold/{awesome-align-examples,xl-wa}/test.* "$GOLD"
 fi
-RAW=$(realpath "$RAW") TATOEBA=$(realpath "$TATOEBA") GOLD=$(realpath "$GOLD")
 # shellcheck disable=SC2086  # several words
 fairseq-amber prepare "$RAW" "$DATA" --vocab-size "$VOCAB_SIZE" $PREPARE_FLAGS
 export RAW TATOEBA TATOEBA_PAIRS GOLD GOLD_PAIRS DATA

@@ -9,19 +9,23 @@
 # Hugging Face's XLM-R or BERT; RAW holds text as for pretrain_amber.sh, whose settings all work
 # here. data-bin/NAME gets the text in the model's own subwords, runs/NAME/pretrained the start,
 # runs/NAME/hugging-face the end. Interrupted, the same command continues.
+[ -n "${BASH_VERSION:-}" ] || { echo "continue_xlmr: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
 [ $# -eq 3 ] || { sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
-PRETRAINED=$(realpath "$1")
-RAW=$(realpath "$2")
+PRETRAINED=$1
+RAW=$2
 NAME=$3
+# shellcheck source=scripts/recipe_functions.sh
+. "$(dirname "${BASH_SOURCE[0]}")/recipe_functions.sh"
+paths PRETRAINED RAW TATOEBA GOLD
+one_of SCHEDULE polynomial_decay constant
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 export UPDATES=${UPDATES:-20000} LR=${LR:-5e-5} # a tenth of what starts from nothing
 export MAX_TOKENS=${MAX_TOKENS:-4096} UPDATE_TOKENS=${UPDATE_TOKENS:-16384}
 POOLING=${POOLING:-mean}                 # what sentence-transformers is told to take: mean or cls
 
-# shellcheck source=scripts/recipe_functions.sh
-. scripts/recipe_functions.sh
+one_of POOLING mean cls
 bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 OUT=runs/$NAME

@@ -10,11 +10,16 @@
 # gets checkpoint_best.pt, checkpoint_last.pt, predictions/ in XTREME's layout, and test.json where
 # the test files have labels. On several GPUs of a machine fairseq-train takes all of them.
 # Interrupted, the same command continues.
+[ -n "${BASH_VERSION:-}" ] || { echo "finetune_xtreme: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
 [ $# -eq 3 ] || { sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
-CHECKPOINT=$(realpath "$1")
-FOLDER=$(realpath "$2")
+CHECKPOINT=$1
+FOLDER=$2
 NAME=$3
+# shellcheck source=scripts/recipe_functions.sh
+. "$(dirname "${BASH_SOURCE[0]}")/recipe_functions.sh"
+paths CHECKPOINT FOLDER
+one_of SCHEDULE polynomial_decay constant
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 [ -f "$FOLDER/task.json" ] ||
@@ -57,8 +62,6 @@ FLAGS=${FLAGS:-}                         # further flags of fairseq-train
 # said by fairseq about its own code
 export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
 
-# shellcheck source=scripts/recipe_functions.sh
-. scripts/recipe_functions.sh
 bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 trap 'echo "finetune_xtreme: interrupted; the same command continues" >&2; exit 130' INT TERM

@@ -8,11 +8,23 @@
 #
 # Interrupted, the same command continues; OUT/report, OUT/report-similarity and OUT/report-method
 # hold the tables and pictures. Folders that are not given are left out.
+[ -n "${BASH_VERSION:-}" ] || { echo "measure: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
 [ $# -ge 2 ] || { sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
-CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 OUT=$1
 shift
+# shellcheck source=scripts/recipe_functions.sh
+. "$(dirname "${BASH_SOURCE[0]}")/recipe_functions.sh"
+paths DATA TATOEBA BUCC GOLD AMBER_DATA
+new_paths OUT
+systems=()
+for system in "$@"; do
+  checkpoint=${system#*=}
+  paths checkpoint
+  systems+=("${system%%=*}=$checkpoint")
+done
+set -- "${systems[@]}"
+CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 DATA=${DATA:-}                           # default: what the checkpoints were trained on
 TATOEBA=${TATOEBA-${AMBER_DATA:+$AMBER_DATA/retrieval/tatoeba}}

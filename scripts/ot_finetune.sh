@@ -9,7 +9,12 @@
 #
 # Without CHECKPOINT an encoder of four layers of 256 is trained first, by MLM and TLM. Interrupted,
 # the same command continues; OUT holds every run and OUT/report the table.
+[ -n "${BASH_VERSION:-}" ] || { echo "ot_finetune: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
+# shellcheck source=scripts/recipe_functions.sh
+. "$(dirname "${BASH_SOURCE[0]}")/recipe_functions.sh"
+paths RAW TATOEBA GOLD AMBER_DATA CHECKPOINT TUNE
+new_paths DATA OUT
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 LANGUAGES=${LANGUAGES:-"de fr"}          # of those in AMBER_DATA, each paired with English
@@ -53,8 +58,9 @@ export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 # said by fairseq about its own code
 export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
 
-# shellcheck source=scripts/recipe_functions.sh
-. scripts/recipe_functions.sh
+each_of SYSTEMS word-batch word-sentence subword-batch subword-sentence practical l2 \
+  wa-attention wa-states wa-states-joint wa-self
+one_of WORD_BOUNDARIES punctuation spaces moses
 optimizer_flags "$SCHEDULE" "$WARMUP" "$UPDATES"
 bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"

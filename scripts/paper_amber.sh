@@ -16,10 +16,16 @@
 # (Anwarvic/anwarvic.github.io @ 693bdd2); "BERT" google-research/bert @ eedf571, because the summary
 # has "mBERT's default hyper-parameters"; "XLM" facebookresearch/XLM @ cd281d3; "XTREME"
 # google-research/xtreme @ 838c13b. "Not known" is what no source says.
+[ -n "${BASH_VERSION:-}" ] || { echo "paper_amber: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
 [ $# -eq 2 ] || { sed -n '2,20s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
-RAW=$(realpath "$1")
+RAW=$1
 NAME=$2
+# shellcheck source=scripts/recipe_functions.sh
+. "$(dirname "${BASH_SOURCE[0]}")/recipe_functions.sh"
+paths RAW MBERT XTREME TATOEBA GOLD RESTORE
+new_paths DATA
+one_of SCALE paper tiny
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 if [ "${SCALE:-paper}" = tiny ]; then # the whole road in about a minute
@@ -45,7 +51,7 @@ PREPARE_FLAGS=${PREPARE_FLAGS:-}
 DATA=${DATA:-data-bin/$NAME}
 
 # Architecture: mBERT, 12 layers of 768, 12 heads, 172M parameters (paper, section 2.1).
-ARCH=${ARCH:-amber_mbert}
+ARCH=${ARCH:-}                           # amber_mbert; with MBERT, its own
 MODEL_FLAGS=${MODEL_FLAGS:-}
 LENGTH=${LENGTH:-128}                    # not known; BERT: 128, then 512 for a tenth of the updates
 
@@ -94,26 +100,33 @@ export PRECISION=${PRECISION:-}          # --fp16 or --bf16 on GPUs
 export WORKERS=${WORKERS:-2} SAVE_EVERY=${SAVE_EVERY:-2000}
 export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
 
-# shellcheck source=scripts/recipe_functions.sh
-. scripts/recipe_functions.sh
 OUT=runs/$NAME
 STEPS=$OUT/steps
-for variant in $VARIANTS; do
-  case $variant in
-    mlm | tlm | wa | sa) ;;
-    *) echo "paper_amber: VARIANTS knows mlm, tlm, wa and sa, not $variant" >&2; exit 2 ;;
-  esac
-done
+each_of VARIANTS mlm tlm wa sa
+each_of TASKS pos ner xnli pawsx squad mlqa tydiqa
+one_of SCHEDULE polynomial_decay constant
+whole_numbers 1 STAGE_1_UPDATES STAGE_1_EXAMPLES STAGE_2_UPDATES STAGE_2_EXAMPLES LENGTH VOCAB_SIZE \
+  MAX_TOKENS SAVE_EVERY
+whole_numbers 0 WARMUP SEED WORKERS
+[ -z "${GPUS:-}" ] || whole_numbers 1 GPUS
 [ -n "$DRY_RUN" ] || bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 trap 'echo "paper_amber: interrupted; the same command continues" >&2; exit 130' INT TERM
 
 vocabulary=(--vocab-size "$VOCAB_SIZE" --vocab-alpha "$ALPHA") # mBERT's has S = 0.7, too
+encoders=()
 if [ -n "$MBERT" ]; then
+  # the public mBERT of the tables, where it has the shape of the others
+  case " $MODEL_FLAGS" in
+    *" --encoder-"* | *" --max-positions"* | *" --token-types"*)
+      echo "== MODEL_FLAGS have a shape of their own: MBERT gives its vocabulary, and is not measured" >&2 ;;
+    *) encoders+=("mBERT=$OUT/mbert/model.pt") ;;
+  esac
   [ -n "$DRY_RUN" ] || mkdir -p "$OUT"
   convert_pretrained "$MBERT" "$OUT/mbert"
   vocabulary=(--tokenizer "$OUT/mbert")
 fi
+ARCH=${ARCH:-amber_mbert}
 # shellcheck disable=SC2086  # several words
 step "$STEPS/prepare" fairseq-amber prepare "$RAW" "$DATA" "${vocabulary[@]}" $PREPARE_FLAGS
 
@@ -130,16 +143,14 @@ size() { # what, updates, examples, passes over a row of a sentence, over a row 
 optimiser=(LR="$LR" WARMUP="$WARMUP" SCHEDULE="$SCHEDULE" ADAM_BETAS="$ADAM_BETAS" ADAM_EPS="$ADAM_EPS"
   WEIGHT_DECAY="$WEIGHT_DECAY" CLIP_NORM="$CLIP_NORM" OPTIMIZER_FLAGS="$OPTIMIZER_FLAGS")
 common=(TATOEBA='' ARCH="$ARCH" MODEL_FLAGS="$MODEL_FLAGS" LENGTH="$LENGTH" DATA="$DATA" SEED="$SEED"
-  ALPHA="$ALPHA" PARALLEL_SHARE="$PARALLEL_SHARE" "${optimiser[@]}")
+  ALPHA="$ALPHA" PARALLEL_SHARE="$PARALLEL_SHARE" "${optimiser[@]}" MAX_TOKENS="$MAX_TOKENS"
+  PRECISION="$PRECISION" WORKERS="$WORKERS" SAVE_EVERY="$SAVE_EVERY")
 
 size "stage 1" "$STAGE_1_UPDATES" "$STAGE_1_EXAMPLES" 1 0 0
 step "$STEPS/mlm" env "${common[@]}" UPDATES="$STAGE_1_UPDATES" UPDATE_EXAMPLES="$STAGE_1_EXAMPLES" \
   TLM=0 WA=0 SA=0 SYSTEM=MLM FLAGS="$STAGE_1_FLAGS ${FLAGS:-}" \
   bash scripts/pretrain_amber.sh "$RAW" "$NAME/mlm"
 
-encoders=()
-# same vocabulary and shape: the public mBERT of the tables
-[ -z "$MBERT" ] || encoders+=("mBERT=$OUT/mbert/model.pt")
 for variant in $VARIANTS; do
   case $variant in # the name in the table, weights, passes over a pair
     mlm) system=MLM ;;

@@ -15,11 +15,17 @@
 # Sources: the paper by section, table or appendix; "GeomLoss" 0.2.4, the paper's solver; "Cao" the
 # public copies of the code of Cao et al. 2020, which the authors began from; "XTREME"
 # google-research/xtreme. "Not known" is what no source says.
+[ -n "${BASH_VERSION:-}" ] || { echo "paper_ot: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
 [ $# -eq 2 ] || { sed -n '2,18s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
-RAW=$(realpath "$1")
+RAW=$1
 NAME=$2
+# shellcheck source=scripts/recipe_functions.sh
+. "$(dirname "${BASH_SOURCE[0]}")/recipe_functions.sh"
 : "${MBERT:?names a folder of bert-base-multilingual-cased}"
+paths RAW MBERT XTREME TATOEBA GOLD LINKS L2_DATA
+new_paths DATA
+one_of SCALE paper tiny
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 if [ "${SCALE:-paper}" = tiny ]; then # the whole road in about a minute
@@ -64,7 +70,9 @@ ADAM_EPS=${ADAM_EPS:-1e-9}               # not known; Cao
 WEIGHT_DECAY=${WEIGHT_DECAY:-0}          # not known; Cao
 CLIP_NORM=${CLIP_NORM:-0}                # not known; Cao: none
 SCHEDULE=${SCHEDULE:-constant}           # not known; Cao: constant after the warm-up
+[ -z "${WARMUP:-}" ] || [ -z "${WARMUP_SHARE:-}" ] || refuse "give WARMUP or WARMUP_SHARE, not both"
 WARMUP_SHARE=${WARMUP_SHARE:-10}         # percent of the updates; not known; Cao: 10
+WARMUP=${WARMUP:-}                       # in its place: updates
 OPTIMIZER_FLAGS=${OPTIMIZER_FLAGS:-}
 MODEL_FLAGS=${MODEL_FLAGS:-}             # dropout is not known; Cao: on, BERT's 0.1, the default
 FLAGS=${FLAGS:-}
@@ -87,16 +95,29 @@ export PRECISION=${PRECISION:-}          # not known
 WORKERS=${WORKERS:-2}
 export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
 
-# shellcheck source=scripts/recipe_functions.sh
-. scripts/recipe_functions.sh
 OUT=runs/$NAME
 STEPS=$OUT/steps
-say() { echo "paper_ot: $*" >&2; exit 2; }
-for system in $SYSTEMS; do
-  case $system in
-    WordOT | SubOT | WordOT-small | LargeWordOT | L2) ;;
-    *) say "SYSTEMS knows WordOT, SubOT, WordOT-small, LargeWordOT and L2, not $system" ;;
+each_of SYSTEMS WordOT SubOT WordOT-small LargeWordOT L2
+each_of TASKS pos ner xnli pawsx squad mlqa tydiqa
+one_of SCHEDULE polynomial_decay constant
+one_of WORD_BOUNDARIES punctuation spaces moses
+whole_numbers 1 PAIRS BATCH_SCALE LENGTH
+whole_numbers 0 WARMUP_SHARE ALIGN_SEED WORKERS
+[ "$WARMUP_SHARE" -le 100 ] || refuse "WARMUP_SHARE=$WARMUP_SHARE is above 100 percent"
+[ -z "$WARMUP" ] || whole_numbers 0 WARMUP
+[ -z "${GPUS:-}" ] || whole_numbers 1 GPUS
+batches_of() { # system -> batch, of each language, and accumulation, the batches of an update
+  # 24 pairs of each language, twice an update; less for want of memory in 8, three times (section on
+  # training). L2: Cao has 8; as WordOT, so that the objective alone differs.
+  case $1 in
+    WordOT-small | LargeWordOT) batch=8 accumulation=3 ;;
+    *) batch=24 accumulation=2 ;;
   esac
+  [ "$BATCH_SCALE" -le "$batch" ] || refuse "BATCH_SCALE=$BATCH_SCALE leaves nothing of the $batch pairs of $1"
+  batch=$((batch / BATCH_SCALE))
+}
+for system in $SYSTEMS; do
+  batches_of "$system"
 done
 case " $SYSTEMS " in *" LargeWordOT "*) wanted="$LANGUAGES $LARGE_LANGUAGES" ;; *) wanted=$LANGUAGES ;; esac
 pair_of() { # language -> its pair, as RAW calls it
@@ -104,7 +125,7 @@ pair_of() { # language -> its pair, as RAW calls it
   for pair in "$1-en" "en-$1"; do
     [ ! -e "$RAW/train.$pair.en" ] || { echo "$pair"; return; }
   done
-  say "$RAW has neither train.$1-en.en nor train.en-$1.en: give other LANGUAGES and LARGE_LANGUAGES"
+  refuse "$RAW has neither train.$1-en.en nor train.en-$1.en: give other LANGUAGES and LARGE_LANGUAGES"
 }
 pairs_of() { # languages, in one word -> their pairs, between commas
   local language pair pairs=
@@ -114,14 +135,23 @@ pairs_of() { # languages, in one word -> their pairs, between commas
   done
   echo "$pairs"
 }
+pairs_of "$wanted" >/dev/null
 [ -n "$DRY_RUN" ] || bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
+GPUS=${GPUS:-$(gpu_count)}
+device=()
+[ "$GPUS" -gt 0 ] || { device=(--cpu); GPUS=1; }
+for system in $SYSTEMS; do
+  batches_of "$system"
+  [ $((accumulation % GPUS)) -eq 0 ] || refuse "$system has $accumulation batches an update, which $GPUS" \
+    "GPUs cannot share: set CUDA_VISIBLE_DEVICES"
+done
 trap 'echo "paper_ot: interrupted; the same command continues" >&2; exit 130' INT TERM
 
 START=$OUT/mbert
 [ -n "$DRY_RUN" ] || mkdir -p "$OUT"
-ARCH=amber_mbert
 convert_pretrained "$MBERT" "$START"
+ARCH=${ARCH:-amber_mbert}
 for language in $(tr ' ' '\n' <<<"$wanted" | sort -u); do
   pair=$(pair_of "$language")
   for side in "$language" en; do
@@ -138,24 +168,20 @@ step "$STEPS/prepare" fairseq-amber prepare "$OUT/raw" "$DATA" --tokenizer "$STA
   --mono-from-parallel never ${marks[@]+"${marks[@]}"} $PREPARE_FLAGS
 
 user_dir=$(fairseq-amber user-dir 2>/dev/null || echo fairseq_amber)
-GPUS=${GPUS:-$(gpu_count)}
-device=()
-[ "$GPUS" -gt 0 ] || { device=(--cpu); GPUS=1; }
 words=()
 [ "$WORD_BOUNDARIES" = punctuation ] || words=(--word-boundaries "$WORD_BOUNDARIES")
 checkpoints=("mBERT=$START/model.pt")
 for system in $SYSTEMS; do
-  # 24 pairs of each language, twice an update; less for want of memory in 8, three times (section on
-  # training). L2: Cao has 8; as WordOT, so that the objective alone differs.
-  languages=$LANGUAGES batch=24 accumulation=2 text=$DATA
+  batches_of "$system"
+  languages=$LANGUAGES text=$DATA
   # shellcheck disable=SC2206  # several words
   flags=(--criterion ot_alignment --anchor-weight "$ANCHOR" $OT_FLAGS)
   case $system in
     WordOT) flags+=(${words[@]+"${words[@]}"}) ;;
     SubOT) flags+=(--ot-points subwords) ;;
-    WordOT-small) batch=8 accumulation=3 flags+=(${words[@]+"${words[@]}"}) ;;
+    WordOT-small) flags+=(${words[@]+"${words[@]}"}) ;;
     LargeWordOT)
-      languages=$LARGE_LANGUAGES batch=8 accumulation=3
+      languages=$LARGE_LANGUAGES
       flags+=(${words[@]+"${words[@]}"}) ;;
     L2)
       # shellcheck disable=SC2206  # several words
@@ -168,11 +194,8 @@ for system in $SYSTEMS; do
         flags+=(--l2-links "$OUT/links" --l2-units subwords)
       fi ;;
   esac
-  batch=$((batch / BATCH_SCALE))
-  [ $((accumulation % GPUS)) -eq 0 ] || say "$system has $accumulation batches an update, which $GPUS" \
-    "GPUs cannot share: set CUDA_VISIBLE_DEVICES"
   updates=$(((PAIRS + batch * accumulation - 1) / (batch * accumulation)))
-  optimizer_flags "$SCHEDULE" $((updates * WARMUP_SHARE / 100)) "$updates"
+  optimizer_flags "$SCHEDULE" "${WARMUP:-$((updates * WARMUP_SHARE / 100))}" "$updates"
   pairs=$(pairs_of "$languages")
   count=$(wc -w <<<"$languages")
   echo "== $system: $updates updates of $((batch * accumulation)) pairs of each of $((count)) languages," \

@@ -9,10 +9,14 @@
 # machines that share this folder (NODES, NODE_RANK, HEAD; docs/training.md): an update holds the same
 # text everywhere, and more GPUs share out the work.
 # Interrupted, the same command continues.
+[ -n "${BASH_VERSION:-}" ] || { echo "pretrain_amber: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
 [ $# -eq 2 ] || { sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
-RAW=$(realpath "$1")
+RAW=$1
 NAME=$2
+# shellcheck source=scripts/recipe_functions.sh
+. "$(dirname "${BASH_SOURCE[0]}")/recipe_functions.sh"
+paths RAW SENTENCEPIECE DATA RESTORE TATOEBA GOLD
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # text
@@ -71,8 +75,6 @@ if [ -n "${UPDATE_FREQ:-}" ]; then
   echo "pretrain_amber: UPDATE_FREQ follows from UPDATE_TOKENS, MAX_TOKENS and the number of GPUs: leave it out" >&2
   exit 2
 fi
-# shellcheck source=scripts/recipe_functions.sh
-. scripts/recipe_functions.sh
 optimizer_flags "$SCHEDULE" "$WARMUP" "$UPDATES"
 update=(--update-tokens "$UPDATE_TOKENS")
 [ -z "$UPDATE_EXAMPLES" ] || update=(--update-examples "$UPDATE_EXAMPLES")

@@ -4,6 +4,7 @@
 #
 #   AMBER_DATA=... bash scripts/raw_from_amber_data.sh RAW de zh sw
 #   CORPORA="tatoeba-anki tatoeba-mt" AMBER_DATA=... bash scripts/raw_from_amber_data.sh RAW fr ja
+[ -n "${BASH_VERSION:-}" ] || { echo "raw_from_amber_data: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
 export LC_ALL=C  # one order everywhere
 [ $# -ge 2 ] || { sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }

@@ -1,6 +1,81 @@
 #!/usr/bin/env bash
 # Of the recipes, which source it: what several of them do. Alone it does nothing.
 
+refuse() { # words: says them in the recipe's name and ends it
+  echo "$(basename "$0" .sh): $*" >&2
+  exit 2
+}
+
+whole_path() { # path -> the same from the root, by one name wherever it is given; new ones too
+  local folder
+  if [ -d "$1" ]; then
+    CDPATH='' cd -P -- "$1" && pwd
+  elif folder=$(CDPATH='' cd -P -- "$(dirname -- "$1")" 2>/dev/null && pwd); then
+    echo "${folder%/}/$(basename -- "$1")"
+  else
+    case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac
+  fi
+}
+
+# Recipes work in their checkout. What a user gives is relative to where the user stands: these two
+# come before the cd, and before the defaults, which are relative to the checkout.
+new_paths() { # names of variables: each, where it is given, is from the root
+  local name
+  for name in "$@"; do
+    [ -z "${!name:-}" ] || printf -v "$name" %s "$(whole_path "${!name}")"
+  done
+}
+paths() { # likewise, and each is there, except where the commands are printed alone
+  local name
+  for name in "$@"; do
+    [ -z "${!name:-}" ] || [ -n "${DRY_RUN:-}" ] || [ -e "${!name}" ] ||
+      refuse "$name=${!name} does not exist"
+  done
+  new_paths "$@"
+}
+named_paths() { # likewise for a variable of several name=path; in the checkout it stays as it is
+  local entry path all=
+  for entry in ${!1:-}; do
+    path=${entry#*=}
+    case $entry in *?=?*) ;; *) refuse "$1 has $entry, which is not name=path" ;; esac
+    [ -n "${DRY_RUN:-}" ] || [ -e "$path" ] || refuse "$1: $path does not exist"
+    # A path from the root may have a blank where the relative one has none.
+    [ "$PWD" -ef "$(dirname "${BASH_SOURCE[0]}")/.." ] || path=$(whole_path "$path")
+    case $path in *[[:space:]]*) refuse "$1: $path has a blank: give paths without" ;; esac
+    all+=${all:+ }${entry%%=*}=$path
+  done
+  [ -z "$all" ] || printf -v "$1" %s "$all"
+}
+
+each_of() { # variable, what each of its words may be
+  local name=$1 word others
+  shift
+  others=${*:1:$#-1}
+  for word in ${!name}; do
+    case " $* " in
+      *" $word "*) ;;
+      *) refuse "$name knows ${others// /, } and ${!#}, not $word" ;;
+    esac
+  done
+}
+one_of() { # variable, what it may be; one that is not given is the recipe's to fill in
+  local name=$1
+  [ -n "${!name:-}" ] || return 0
+  case ${!name} in *[[:space:]]*) refuse "$name=${!name} is not one word" ;; esac
+  each_of "$@"
+}
+whole_numbers() { # the least, names of variables: each is a whole number, and not below it
+  local least=$1 name
+  shift
+  for name in "$@"; do
+    case ${!name} in
+      # neither octal nor beyond what the shell counts
+      '' | *[!0-9]* | 0?* | ????????????????*) refuse "$name=${!name} is not a whole number" ;;
+    esac
+    [ "${!name}" -ge "$least" ] || refuse "$name=${!name} is below $least"
+  done
+}
+
 optimizer_flags() { # SCHEDULE, warm-up updates, updates -> the array `optimizer`
   # The learning rate rises linearly in the warm-up. Then it falls linearly to 0 at the last update
   # (polynomial_decay), or stays (constant). fairseq's `fixed` has that warm-up; its `inverse_sqrt`
@@ -25,12 +100,15 @@ spread_lines() { # file, number -> that many of its lines, or all, spread evenly
 
 # shellcheck disable=SC2034  # the recipes read ARCH
 convert_pretrained() { # pretrained folder, folder to write -> ARCH, and MODEL_FLAGS with its shape
+  # An ARCH that the user gives must be that of the folder.
   if [ -n "${DRY_RUN:-}" ]; then
     printf '%q ' fairseq-amber convert "$1" "$2" --to amber
     echo
-    return
-  fi
-  if [ ! -e "$2/model.pt" ] || [ ! -s "$2.architecture" ]; then
+    if [ ! -s "$2.architecture" ]; then
+      echo "== ARCH and MODEL_FLAGS are those that it prints, with yours behind; below, ARCH is a guess" >&2
+      return
+    fi
+  elif [ ! -e "$2/model.pt" ] || [ ! -s "$2.architecture" ]; then
     local printed
     rm -rf "$2"
     printed=$(fairseq-amber convert "$1" "$2" --to amber)
@@ -38,26 +116,40 @@ convert_pretrained() { # pretrained folder, folder to write -> ARCH, and MODEL_F
     # the last line says which flags build the model
     echo "$printed" | tail -n 1 | sed 's/^ *--arch *//; s/ *\.\.\.$//' >"$2.architecture"
   fi
-  local shape
+  local given=${ARCH:-} shape
   read -r ARCH shape <"$2.architecture"
+  [ -z "$given" ] || [ "$given" = "$ARCH" ] ||
+    refuse "ARCH=$given, but $1 is $ARCH: leave ARCH out, or give another model"
   MODEL_FLAGS="$shape ${MODEL_FLAGS:-}" # the last of two equal flags wins: yours
 }
 
 step() { # where to mark it, command: unless that command has ended well; DRY_RUN=1 prints it
-  local mark=$1 command
+  # The mark is OUT/steps/NAME, and what trains there has its checkpoints in OUT/NAME. Where there
+  # is neither an end nor a checkpoint, other settings begin anew, such as those of a corrected value.
+  local mark=$1 command settings word made
   shift
   command=$(printf '%q ' "$@")
   if [ -n "${DRY_RUN:-}" ]; then
     echo "$command"
     return
   fi
-  if [ -e "$mark.command" ] && [ "$command" != "$(cat "$mark.command")" ]; then
-    echo "$mark.command holds other settings than these: give another NAME, or remove what it made" >&2
+  settings=
+  for word in "$@"; do
+    case $word in # the machine's may change in between
+      MAX_TOKENS=* | PRECISION=* | WORKERS=* | SAVE_EVERY=*) ;;
+      *) printf -v word '%q ' "$word"; settings+=$word ;;
+    esac
+  done
+  made=$(dirname "$(dirname "$mark")")/${mark##*/}
+  if [ -e "$mark.command" ] && [ "$settings" != "$(cat "$mark.command")" ] && { [ -e "$mark.complete" ] ||
+    [ -n "$(find "$made" -name 'checkpoint*.pt' 2>/dev/null | head -n 1)" ]; }; then
+    echo "$mark.command holds other settings than these: give another NAME, or remove it," \
+      "$mark.complete and $made" >&2
     return 2
   fi
   [ ! -e "$mark.complete" ] || return 0
   mkdir -p "$(dirname "$mark")"
-  echo "$command" >"$mark.command"
+  echo "$settings" >"$mark.command"
   echo "== $command"
   "$@"
   touch "$mark.complete"

@@ -11,7 +11,14 @@
 # layers of 256 are trained first on the same text for the same updates: by MLM and TLM alone, and
 # with word and sentence alignment beside them. Interrupted, the same command continues; OUT holds
 # every run and OUT/report the tables.
+[ -n "${BASH_VERSION:-}" ] || { echo "xtreme: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
+# shellcheck source=scripts/recipe_functions.sh
+. "$(dirname "${BASH_SOURCE[0]}")/recipe_functions.sh"
+paths XTREME AMBER_DATA
+new_paths DATA
+named_paths ENCODERS
+one_of SCHEDULE polynomial_decay constant
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 NAME=${NAME:-xtreme}
@@ -37,6 +44,8 @@ export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 # said by fairseq about its own code
 export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
 
+each_of TASKS pos ner xnli pawsx squad mlqa tydiqa
+one_of SETTINGS small xtreme
 bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 mkdir -p "$OUT"

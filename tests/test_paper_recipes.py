@@ -64,6 +64,19 @@ def test_amber_is_trained_with_the_papers_sizes_and_berts_optimiser(printed, rec
     assert "524288 subwords over all passes, 32 steps of 16384" in notes[-1]
 
 
+def test_the_printed_commands_hold_the_machines_settings(printed):
+    machine = dict(MAX_TOKENS="777", PRECISION="--bf16", WORKERS="5", SAVE_EVERY="99")
+    commands, _ = printed("paper_amber", VARIANTS="mlm", **machine)
+    ((given, _),) = calls_of(commands, "scripts/pretrain_amber.sh")
+    assert {name: given[name] for name in machine} == machine
+
+
+def test_mbert_is_not_measured_with_another_shape(printed):
+    commands, _ = printed("paper_amber", SCALE="tiny", VARIANTS="mlm")
+    ((given, _),) = calls_of(commands, "scripts/xtreme.sh")
+    assert given["ENCODERS"].split() == ["MLM=runs/dry/mlm/checkpoint_last.pt"]
+
+
 def test_the_steps_of_an_update_are_shared_out_among_gpus(printed):
     _, notes = printed("paper_amber", GPUS="8", MAX_TOKENS="32768")
     assert notes[0].endswith(" 4 steps of 32768 subwords on 8 devices")
@@ -116,6 +129,12 @@ def test_transport_takes_the_papers_batches_for_one_epoch(
     assert value(given, "--multilang-sampling-alpha") == "0"
 
 
+def test_a_warm_up_in_updates_is_taken(printed):
+    commands, _ = printed("paper_ot", SYSTEMS="WordOT", WARMUP="7")
+    ((_, given),) = calls_of(commands, "fairseq-train")
+    assert value(given, "--warmup-updates") == "7"
+
+
 def test_words_of_transport_are_those_of_moses(printed):
     commands, _ = printed("paper_ot", SYSTEMS="WordOT SubOT")
     (prepare,) = (words for words in commands if words[:2] == ["fairseq-amber", "prepare"])
@@ -149,6 +168,16 @@ def test_gpus_that_cannot_share_an_update_are_refused(printed):
     [
         ("paper_amber", {"VARIANTS": "mlm nsp"}, "VARIANTS knows mlm, tlm, wa and sa, not nsp"),
         ("paper_ot", {"SYSTEMS": "Word"}, "LargeWordOT and L2, not Word"),
+        ("paper_amber", {"SCHEDULE": "cosine"}, "SCHEDULE knows polynomial_decay and constant"),
+        ("paper_amber", {"SCALE": "small"}, "SCALE knows paper and tiny, not small"),
+        ("paper_amber", {"GPUS": "0"}, "GPUS=0 is below 1"),
+        ("paper_amber", {"MAX_TOKENS": "16k"}, "MAX_TOKENS=16k is not a whole number"),
+        ("paper_ot", {"TASKS": "mnli"}, "mlqa and tydiqa, not mnli"),
+        ("paper_ot", {"WORD_BOUNDARIES": "mose"}, "punctuation, spaces and moses, not mose"),
+        ("paper_ot", {"PAIRS": "1e3"}, "PAIRS=1e3 is not a whole number"),
+        ("paper_ot", {"BATCH_SCALE": "0"}, "BATCH_SCALE=0 is below 1"),
+        ("paper_ot", {"BATCH_SCALE": "9"}, "leaves nothing of the 8 pairs of WordOT-small"),
+        ("paper_ot", {"WARMUP": "9", "WARMUP_SHARE": "9"}, "give WARMUP or WARMUP_SHARE"),
         ("paper_ot", {"LANGUAGES": "xx"}, "neither train.xx-en.en nor train.en-xx.en"),
     ],
 )

@@ -106,6 +106,8 @@ def finetune(recipe, task, **variables):
 
 
 def transport(recipe, raw, system="word-batch", **variables):
+    for name in ("model.pt", "gold", "tatoeba"):
+        (recipe.root / name).touch()
     settings = dict(RAW=str(raw), CHECKPOINT="model.pt", SYSTEMS=system, SEEDS="1", JOBS="1")
     settings.update(GOLD_PAIRS="de-en", GOLD="gold", TATOEBA="tatoeba", TUNE_PAIRS="20")
     (call,) = recipe("ot_finetune", **{**settings, **variables})
@@ -169,6 +171,25 @@ def test_an_unknown_schedule_ends_a_recipe_before_it_trains(recipe, raw):
     said = recipe("pretrain_amber", raw, "name", SCHEDULE="cosine", status=2)
     assert said == "SCHEDULE=cosine is neither polynomial_decay nor constant\n"
     assert not (recipe.root / "runs").exists()
+
+
+def test_paths_are_relative_to_where_the_user_stands(recipe, raw):
+    # the fixture starts a recipe in its checkout: a folder above it is another place than its own
+    (raw.parent / "start.pt").touch()
+    (call,) = recipe("pretrain_amber", "../raw text", "name", RESTORE="../start.pt")
+    assert value(call, "--restore-file") == str(raw.parent / "start.pt")
+    (prepared,) = arguments(Path(f"{recipe.calls}.prepare"))
+    assert prepared[1] == str(raw)
+
+
+def test_a_path_that_is_not_there_is_named(recipe, raw):
+    said = recipe("pretrain_amber", raw, "name", RESTORE="start.pt", status=2)
+    assert said == "pretrain_amber: RESTORE=start.pt does not exist\n"
+
+
+def test_another_architecture_than_that_of_the_model_is_refused(recipe, raw):
+    said = recipe("continue_xlmr", raw, raw, "name", ARCH="amber_base", status=2)
+    assert "continue_xlmr: ARCH=amber_base, but" in said and "is amber_mbert" in said
 
 
 def test_shape_flags_of_a_converted_model_come_before_a_users(recipe, raw):

@@ -95,3 +95,38 @@ def test_an_unknown_schedule_is_refused_by_name():
 def test_half_precision_keeps_a_copy_of_each_parameter(precision):
     given = optimizer("constant", precision=precision).stdout.splitlines()
     assert ("--fp16-no-flatten-grads" in given) == (precision == "--fp16")
+
+
+def test_paths_are_from_the_root_and_keep_their_blanks(tmp_path):
+    (tmp_path / "a folder" / "below").mkdir(parents=True)
+    (tmp_path / "a file").touch()
+    there = shlex.quote(str(tmp_path / "a folder"))
+    done = bash(
+        f"cd {there}; FOLDER=./below/ FILE='../a file' NEW=x/y NONE=; paths FOLDER FILE NONE UNSET;"
+        'new_paths NEW; printf "%s\\n" "$FOLDER" "$FILE" "$NEW" "$NONE"'
+    )
+    expected = ["a folder/below", "a file", "a folder/x/y"]
+    assert done.stdout.splitlines() == [*(str(tmp_path / name) for name in expected), ""]
+
+
+def test_encoders_outside_the_checkout_have_whole_paths(tmp_path):
+    for name in ("a.pt", "b c.pt"):
+        (tmp_path / name).touch()
+    there = f"cd {shlex.quote(str(tmp_path))}; "
+    done = bash(there + "E='x=a.pt y=../*/a.pt'; E=${E%% y*}; named_paths E; echo $E")
+    assert done.stdout == f"x={tmp_path}/a.pt\n"
+    assert "E has a.pt, which is not name=path" in bash(there + "E=a.pt; named_paths E").stderr
+    assert "E: d.pt does not exist" in bash(there + "E=x=d.pt; named_paths E").stderr
+
+
+def test_a_step_takes_a_corrected_value_until_there_is_a_checkpoint_or_an_end(tmp_path):
+    mark, run = shlex.quote(str(tmp_path / "steps" / "mlm")), tmp_path / "mlm"
+    run.mkdir()
+    assert bash(f"step {mark} env LR=wrong false").returncode == 1
+    assert bash(f"step {mark} env LR=1 false").returncode == 1
+    (run / "checkpoint_last.pt").touch()
+    done = bash(f"step {mark} env LR=2 true")
+    assert done.returncode == 2 and "holds other settings than these" in done.stderr
+    assert bash(f"step {mark} env LR=1 MAX_TOKENS=7 true").returncode == 0  # the machine's
+    (run / "checkpoint_last.pt").unlink()
+    assert bash(f"step {mark} env LR=2 true").returncode == 2

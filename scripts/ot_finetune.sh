@@ -36,7 +36,8 @@ MODEL_FLAGS=${MODEL_FLAGS-"--encoder-layers 4 --encoder-embed-dim 256 --encoder-
 VOCAB_SIZE=${VOCAB_SIZE:-12000}
 BASE_UPDATES=${BASE_UPDATES:-3000}       # of the first encoder, 48 sentences or pairs each
 
-# Besides: wa-attention, wa-states, wa-states-joint and wa-self, word alignment alone in four readings.
+# Besides: l2-frozen (Cao et al. 2020's code), contrast-weak and contrast-strong (words; Wu and Dredze
+# 2020), and wa-attention, wa-states, wa-states-joint, wa-self and wa-self-joint, word alignment alone.
 SYSTEMS=${SYSTEMS:-"word-batch word-sentence subword-batch subword-sentence practical l2"}
 WORD_BOUNDARIES=${WORD_BOUNDARIES:-punctuation} # what a word is, for systems of words: spaces,
                                          # punctuation, or moses (the paper's), which prepare marks
@@ -59,7 +60,7 @@ export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
 
 each_of SYSTEMS word-batch word-sentence subword-batch subword-sentence practical l2 \
-  wa-attention wa-states wa-states-joint wa-self
+  l2-frozen contrast-weak contrast-strong wa-attention wa-states wa-states-joint wa-self wa-self-joint
 one_of WORD_BOUNDARIES punctuation spaces moses
 optimizer_flags "$SCHEDULE" "$WARMUP" "$UPDATES"
 bash scripts/setup.sh
@@ -133,7 +134,7 @@ mkdir -p "$OUT/before"
 measure "$CHECKPOINT" "$OUT/before" before >"$OUT/before.log" 2>&1 ||
   { tail -n 3 "$OUT/before.log" >&2; exit 1; }
 
-case " $SYSTEMS " in *" l2 "*)
+case " $SYSTEMS " in *" l2"* | *" contrast-"*)
   # The encoder's own word links of the training text.
   [ -e "$OUT/links/complete" ] || {
     fairseq-amber align "$CHECKPOINT" --corpus "$TUNE" --split train --units subwords \
@@ -159,12 +160,18 @@ flags_of() { # system -> its flags
       echo "--ot-epsilon 0.05 --ot-reach 0.3 --ot-position-weight 0.5"
       echo "--ot-target-states frozen --anchor-weight 0.05" ;;
     l2) echo "--criterion l2_alignment --l2-units subwords" ;;
+    l2-frozen) # towards the initial English, with the special tokens
+      echo "--criterion l2_alignment --l2-units subwords --l2-target-states frozen --l2-special-tokens" ;;
+    contrast-weak | contrast-strong)
+      echo "--criterion contrastive_alignment --mlm-weight 0 --tlm-weight 0 --contrast-units words"
+      echo "--contrast-link-units subwords --contrast-negatives ${1#contrast-}" ;;
     # word alignment of AMBER alone, on another map than the attention, from sentences encoded
     # apart or joined, or towards the maps' own agreement
     wa-attention) echo "$wa" ;;
     wa-states) echo "$wa --wa-map states --wa-map-encoding apart" ;;
     wa-states-joint) echo "$wa --wa-map states --wa-map-encoding joint" ;;
     wa-self) echo "$wa --wa-map states --wa-target self" ;;
+    wa-self-joint) echo "$wa --wa-map states --wa-map-encoding joint --wa-target self" ;;
     *) echo "ot_finetune: no such system: $1" >&2; return 2 ;;
   esac
 }
@@ -172,7 +179,10 @@ finetune() { # system, seed
   local run=$OUT/$1-$2 flags
   flags=$(flags_of "$1") || return
   local paths=(--finetune-from-model "$CHECKPOINT")
-  [ "$1" != l2 ] || paths+=(--l2-links "$OUT/links")
+  case $1 in
+    l2 | l2-frozen) paths+=(--l2-links "$OUT/links") ;;
+    contrast-*) paths+=(--contrast-links "$OUT/links") ;;
+  esac
   mkdir -p "$run"
   [ -e "$run/aer.json" ] && return
   # --finetune-from-model also names the frozen encoder, at the start and on resuming alike.

@@ -239,7 +239,26 @@ def test_the_boundaries_of_words_are_given_to_systems_of_words_alone(recipe, raw
         assert len(prepared) == 2 and all(value(call, flag) == "moses" for call in prepared)
 
 
-@pytest.mark.parametrize("system", ["wa-attention", "wa-states", "wa-states-joint", "wa-self"])
+@pytest.mark.parametrize(
+    "system, flags",
+    [
+        ("l2", dict(l2_units="subwords")),
+        ("l2-frozen", dict(l2_units="subwords", l2_target_states="frozen")),
+        ("contrast-weak", dict(contrast_units="words", contrast_negatives="weak", mlm_weight="0")),
+        ("contrast-strong", dict(contrast_negatives="strong", tlm_weight="0")),
+    ],
+)
+def test_baselines_of_words_read_the_encoders_own_links(recipe, raw, system, flags):
+    call = transport(recipe, raw, system)
+    kind = system.partition("-")[0]
+    assert {name: value(call, "--" + name.replace("_", "-")) for name in flags} == flags
+    assert value(call, f"--{kind}-links").endswith("links")
+    assert ("--l2-special-tokens" in call) == (system == "l2-frozen")
+
+
+@pytest.mark.parametrize(
+    "system", ["wa-attention", "wa-states", "wa-states-joint", "wa-self", "wa-self-joint"]
+)
 def test_readings_of_word_alignment_are_trained_alone(recipe, raw, system):
     call = transport(recipe, raw, system)
     assert value(call, "--criterion") == "amber"

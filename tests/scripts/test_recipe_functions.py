@@ -122,11 +122,12 @@ def test_encoders_outside_the_checkout_have_whole_paths(tmp_path):
 def test_a_step_takes_a_corrected_value_until_there_is_a_checkpoint_or_an_end(tmp_path):
     mark, run = shlex.quote(str(tmp_path / "steps" / "mlm")), tmp_path / "mlm"
     run.mkdir()
-    assert bash(f"step {mark} env LR=wrong false").returncode == 1
-    assert bash(f"step {mark} env LR=1 false").returncode == 1
+    ended = f"test -e {shlex.quote(str(run))}/checkpoint_last.pt"
+    assert bash(f"step {mark} env LR=wrong {ended}").returncode == 1
+    assert bash(f"step {mark} env LR=1 {ended}").returncode == 1
     (run / "checkpoint_last.pt").touch()
-    done = bash(f"step {mark} env LR=2 true")
+    done = bash(f"step {mark} env LR=2 {ended}")
     assert done.returncode == 2 and "holds other settings than these" in done.stderr
-    assert bash(f"step {mark} env LR=1 MAX_TOKENS=7 true").returncode == 0  # the machine's
+    assert bash(f"step {mark} env LR=1 MAX_TOKENS=7 {ended}").returncode == 0  # the machine's
     (run / "checkpoint_last.pt").unlink()
-    assert bash(f"step {mark} env LR=2 true").returncode == 2
+    assert bash(f"step {mark} env LR=2 {ended}").returncode == 2

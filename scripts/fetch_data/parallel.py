@@ -65,8 +65,8 @@ def lay_out_pairs(folder: Path, pair: str, valid: int, archives: Sequence[Path])
                     file.write(text + b"\n")
             if total == held_out + again:
                 raise UserError(
-                    f"{pair}: every pair equals one that is held out, so that none is left to train "
-                    "on: VALID=0 holds none out"
+                    f"{pair}: every pair equals one that is held out, so that none is left to "
+                    "train on: VALID=0 holds none out"
                 )
         for path in paths[len(written) :]:
             path.unlink(missing_ok=True)

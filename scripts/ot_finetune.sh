@@ -137,6 +137,7 @@ measure "$CHECKPOINT" "$OUT/before" before >"$OUT/before.log" 2>&1 ||
 case " $SYSTEMS " in *" l2"* | *" contrast-"*)
   # The encoder's own word links of the training text.
   [ -e "$OUT/links/complete" ] || {
+    mkdir -p "$OUT/links"
     fairseq-amber align "$CHECKPOINT" --corpus "$TUNE" --split train --units subwords \
       --output "$OUT/links"
     touch "$OUT/links/complete"

@@ -1,10 +1,13 @@
 """`fairseq-amber evaluate` from a checkpoint and a prepared task to scores and predictions."""
 
+import argparse
 import json
 
 import numpy as np
 import pytest
 
+from fairseq_amber.data.layout import PAIR_POSITIONS
+from fairseq_amber.evaluation import evaluate
 from fairseq_amber.files.outcomes import read_outcomes
 from fairseq_amber.metrics.question_answering import squad_scores
 from fine_tuned_checkpoints import LABELS, examples
@@ -204,3 +207,10 @@ def test_flags_that_do_not_fit(flags, message, prepared, fine_tuned, fairseq_amb
     arguments = ["evaluate", fine_tuned("ner"), prepared("ner"), *flags]
     status, _, error = fairseq_amber_command(*arguments)
     assert status == 2 and message in error
+
+
+def test_the_positions_to_choose_are_those_of_the_layout():
+    parser = argparse.ArgumentParser()
+    evaluate.add_arguments(parser)
+    (flag,) = (a for a in parser._actions if a.dest == "pair_positions")
+    assert flag.choices == PAIR_POSITIONS

@@ -193,7 +193,7 @@ def test_a_second_run_is_refused_while_the_first_works(fetch, large, number):
         error = error_of(fetch("opus", PAIRS="de-en", status=2))
         assert f"process {process.pid} of another run works in {fetch.folder}" in error
         process.send_signal(number)
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
     assert process.returncode == 130
     assert not list((fetch.folder / ".fetched").iterdir())
 

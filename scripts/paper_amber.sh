@@ -28,7 +28,7 @@ new_paths DATA
 one_of SCALE paper tiny
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-if [ "${SCALE:-paper}" = tiny ]; then # the whole road in about a minute
+if [ "${SCALE:-paper}" = tiny ]; then # the whole road in a minute or two
   : "${STAGE_1_UPDATES:=2}" "${STAGE_1_EXAMPLES:=16}" "${STAGE_2_UPDATES:=2}" "${STAGE_2_EXAMPLES:=16}"
   : "${WARMUP:=1}" "${LENGTH:=64}" "${MAX_TOKENS:=2000}" "${VOCAB_SIZE:=300}" "${SAVE_EVERY:=2}"
   : "${MODEL_FLAGS=--encoder-layers 2 --encoder-embed-dim 32 --encoder-ffn-embed-dim 64 --encoder-attention-heads 2 --max-positions 128}"

@@ -28,7 +28,7 @@ new_paths DATA
 one_of SCALE paper tiny
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-if [ "${SCALE:-paper}" = tiny ]; then # the whole road in about a minute
+if [ "${SCALE:-paper}" = tiny ]; then # the whole road in a minute or two
   : "${PAIRS:=32}" "${BATCH_SCALE:=3}" "${LENGTH:=64}" "${SEEDS:=1}" "${EPOCHS:=1}" "${WORKERS:=0}"
   export EPOCHS
 fi

@@ -69,6 +69,7 @@ def test_the_whole_road_of_amber(run_recipe, recipe_checkout, corpus):
     settings = dict(
         SCALE="tiny",
         VARIANTS="mlm sa",
+        LAYERS="1",  # each starts a command
         TASKS="pawsx",
         TATOEBA=str(corpus / "tatoeba"),
         XTREME=str(corpus / "xtreme"),

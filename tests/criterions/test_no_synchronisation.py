@@ -19,6 +19,7 @@ from fairseq_amber.criterions.contrastive_alignment import ContrastiveAlignmentC
 from fairseq_amber.criterions.l2_alignment import L2AlignmentConfig
 from fairseq_amber.criterions.transport_config import TransportConfig
 from fairseq_amber.environment import version_tuple
+from word_contrasts import word_contrasts
 
 if version_tuple(torch.__version__) < (2, 0):
     pytest.skip("this torch computes little on the device meta", allow_module_level=True)
@@ -60,18 +61,7 @@ CONFIGS = {
     "transport, partial": TransportConfig(**PRACTICAL, ot_mass=0.8, ot_cost="sqeuclidean"),
     "transport, unrolled": TransportConfig(**PRACTICAL, ot_gradient="unrolled"),
     "transport, frozen": TransportConfig(**OT, ot_target_states="frozen", ot_marginals="idf"),
-    "contrast of words": ContrastiveAlignmentConfig(
-        _name="contrastive_alignment", **START, contrast_units="words", anchor_weight=0.1
-    ),
-    "contrast of words of both sides": ContrastiveAlignmentConfig(
-        _name="contrastive_alignment",
-        mlm_weight=0.0,
-        tlm_weight=0.0,
-        contrast_units="words",
-        contrast_negatives="strong",
-        contrast_projection=8,
-        contrast_projection_layers=2,
-    ),
+    **word_contrasts(START),
     "links": L2AlignmentConfig(_name="l2_alignment", **START),
     "links, frozen": L2AlignmentConfig(
         _name="l2_alignment", **START, l2_target_states="frozen", l2_special_tokens=True

@@ -10,6 +10,7 @@ from fairseq_amber.criterions.contrastive_alignment import ContrastiveAlignmentC
 from fairseq_amber.criterions.l2_alignment import L2AlignmentConfig
 from fairseq_amber.criterions.transport_config import TransportConfig
 from toy_corpora import make_blocks_cheap
+from word_contrasts import word_contrasts
 
 pytestmark = pytest.mark.gpu
 
@@ -44,18 +45,7 @@ CONFIGS = {
     "sinkhorn, partial": TransportConfig(**SENTENCES, ot_mass=0.9, ot_cost="sqeuclidean"),
     "sinkhorn, unrolled": TransportConfig(**SENTENCES, ot_gradient="unrolled"),
     "sinkhorn, fused": TransportConfig(**SENTENCES, ot_kernel="triton", ot_tolerance=1e-3),
-    "contrast of words": ContrastiveAlignmentConfig(
-        _name="contrastive_alignment", **START, contrast_units="words", anchor_weight=0.1
-    ),
-    "contrast of words of both sides": ContrastiveAlignmentConfig(
-        _name="contrastive_alignment",
-        mlm_weight=0.0,
-        tlm_weight=0.0,
-        contrast_units="words",
-        contrast_negatives="strong",
-        contrast_projection=8,
-        contrast_projection_layers=2,
-    ),
+    **word_contrasts(START),
     "links": L2AlignmentConfig(_name="l2_alignment", **START),
     "links, frozen": L2AlignmentConfig(
         _name="l2_alignment", **START, l2_target_states="frozen", l2_special_tokens=True

@@ -66,15 +66,16 @@ bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 trap 'echo "finetune_xtreme: interrupted; the same command continues" >&2; exit 130' INT TERM
 
+GPUS=$(gpu_count)
 device=()
-python -c 'import sys, torch; sys.exit(torch.cuda.is_available())' && device=(--cpu)
+[ "$GPUS" -gt 0 ] || device=(--cpu)
 user_dir=$(fairseq-amber user-dir)
 flags=("$FOLDER" --user-dir "$user_dir" --task "xtreme_$KIND" --criterion "xtreme_$KIND"
   --train-languages "$TRAIN_LANGUAGES"
   --arch "$ARCH" ${LENGTH:+--max-length "$LENGTH"} ${device[@]+"${device[@]}"})
 [ "$KIND" != qa ] || [ -z "$STRIDE" ] || flags+=(--doc-stride "$STRIDE")
 
-GPUS=$(python -c 'import torch; print(max(1, torch.cuda.device_count()))')
+GPUS=$((GPUS > 0 ? GPUS : 1))
 UPDATE_FREQ=${UPDATE_FREQ:-$((32 > BATCH * GPUS ? 32 / (BATCH * GPUS) : 1))}
 SIZE=$((BATCH * UPDATE_FREQ * GPUS))
 # An example is a sentence, a pair, or a window over a context; the model's positions limit a row.

@@ -98,7 +98,7 @@ if [ -z "$TUNE" ] && [ -n "$RAW" ]; then
 fi
 TUNE=${TUNE:-$DATA}
 device=()
-python -c 'import sys, torch; sys.exit(torch.cuda.is_available())' && device=(--cpu)
+[ "$(gpu_count)" -gt 0 ] || device=(--cpu)
 JOBS=${JOBS:-$([ ${#device[@]} -gt 0 ] && getconf _NPROCESSORS_ONLN || echo 1)}
 common=(--user-dir "$(fairseq-amber user-dir)" --task cross_lingual_alignment
   --tokens-per-sample "$LENGTH" --arch "$ARCH"

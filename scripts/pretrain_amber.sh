@@ -100,7 +100,7 @@ if [ -z "$DATA" ]; then
       "${vocabulary[@]}"
 fi
 
-GPUS=$(python -c 'import torch; print(torch.cuda.device_count())')
+GPUS=$(gpu_count)
 PROCESSES=${PROCESSES:-$((GPUS > 0 ? GPUS : 1))}
 device=()
 [ "$GPUS" -gt 0 ] || device=(--cpu)

@@ -65,7 +65,7 @@ train() { # name, then the weights that make it
 follow() { # name, process: its last log line when there is a new one, until it ends; its status
   local line last=""
   while kill -0 "$2" 2>/dev/null; do
-    sleep 5
+    sleep 1
     line=$(grep -oE 'train_inner \|.*' "$OUT/$1/train.log" | tail -n 1 | cut -c1-160 || true)
     [ "$line" = "$last" ] || echo "${line/#train_inner | epoch/$1 epoch}"
     last=$line

@@ -2,39 +2,14 @@
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / os.environ.get("AMBER_VENV", ".venv")
-
-
-def run(*command, **environment):
-    done = subprocess.run(
-        [str(part) for part in command],
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def installed():
-    """The recipes run in the checkout's own environment, which they set up themselves."""
-    if Path(sys.prefix).resolve() != VENV.resolve():
-        pytest.skip(f"the recipes set up {VENV}; these tests run elsewhere")
+from fairseq_amber.cli import main
 
 
 @pytest.mark.slow
-def test_quickstart_from_corpus_to_report(installed, tmp_path):
+def test_quickstart_from_corpus_to_report(run_recipe, tmp_path):
     out, data = tmp_path / "out", tmp_path / "data-bin"
     settings = dict(
         UPDATES="12",
@@ -45,7 +20,7 @@ def test_quickstart_from_corpus_to_report(installed, tmp_path):
         OUT=str(out),
         DATA=str(data),
     )
-    printed = run("bash", "scripts/quickstart.sh", **settings)
+    printed = run_recipe("quickstart", **settings)
     for system in ("untrained", "MLM", "AMBER"):
         assert system in printed
     report = json.loads((out / "report" / "report.json").read_text())
@@ -58,17 +33,15 @@ def test_quickstart_from_corpus_to_report(installed, tmp_path):
     assert {"task", "metric", "score", "per_language", "n", "config"} <= set(result)
     # the same command again finds everything done and trains no further
     trained = (out / "amber" / "checkpoint_last.pt").read_bytes()
-    run("bash", "scripts/quickstart.sh", **settings)
+    run_recipe("quickstart", **settings)
     assert (out / "amber" / "checkpoint_last.pt").read_bytes() == trained
 
 
 @pytest.mark.slow
-def test_pretraining_recipe(installed, tmp_path):
+def test_pretraining_recipe(run_recipe, recipe_checkout, tmp_path):
     raw = tmp_path / "raw"
-    run(
-        *(VENV / "bin" / "fairseq-amber", "demo-corpus", raw, "--train-sentences", "300"),
-        *("--valid-sentences", "30", "--test-sentences", "40"),
-    )
+    sizes = "--train-sentences 300 --valid-sentences 30 --test-sentences 40"
+    assert main(["demo-corpus", str(raw), *sizes.split()]) == 0
     settings = dict(
         ARCH="amber_tiny",
         UPDATES="4",
@@ -82,18 +55,11 @@ def test_pretraining_recipe(installed, tmp_path):
         GOLD=str(raw),
         TATOEBA="",
     )
-    name = f"test-{os.getpid()}"
-    try:
-        printed = run("bash", "scripts/pretrain_amber.sh", raw, name, **settings)
-        assert "AER" in printed
-        assert (ROOT / "runs" / name / "checkpoint_last.pt").exists()
-        fine_tune(raw, name)
-    finally:
-        run("rm", "-rf", ROOT / "runs" / name, ROOT / "data-bin" / name)
-
-
-def fine_tune(raw, name):
-    """The recipe for XTREME's tasks, from the encoder ``name``: whether a pair is a translation."""
+    printed = run_recipe("pretrain_amber", raw, "pretraining", **settings)
+    assert "AER" in printed
+    checkpoint = recipe_checkout / "runs" / "pretraining" / "checkpoint_last.pt"
+    assert checkpoint.exists()
+    # The recipe for XTREME's tasks, from that encoder: whether a pair is a translation.
     for split, german in (("train", False), ("valid", False), ("test", True)):
         texts = [
             (raw / f"{split}.de-en.{language}").read_text().splitlines()[:30]
@@ -103,18 +69,16 @@ def fine_tune(raw, name):
         pairs = [*zip(first, second, "1" * 30), *zip(first, second[1:] + second[:1], "0" * 30)]
         lines = "".join("\t".join(pair) + "\n" for pair in pairs)
         (raw / f"{split}.tsv").write_text(lines)
-    folder = ROOT / "data-bin" / name / "pawsx"
-    run(
-        *(VENV / "bin" / "fairseq-amber", "prepare-task", "pawsx", folder),
-        *("--tokenizer", ROOT / "data-bin" / name, "--train", f"en={raw}/train.tsv"),
-        *("--valid", f"en={raw}/valid.tsv", "--test", f"de={raw}/test.tsv"),
-    )
+    tokenizer = recipe_checkout / "data-bin" / "pretraining"
+    folder = tokenizer / "pawsx"
+    files = f"--train en={raw}/train.tsv --valid en={raw}/valid.tsv --test de={raw}/test.tsv"
+    made = ["prepare-task", "pawsx", str(folder), "--tokenizer", str(tokenizer)]
+    assert main([*made, *files.split()]) == 0
     settings = dict(SEEDS="1 2", EPOCHS="1", ARCH="amber_tiny", EVERY="1", SYSTEM="toy")
-    command = ["bash", "scripts/finetune_xtreme.sh", ROOT / "runs" / name / "checkpoint_last.pt"]
-    printed = run(*command, folder, f"{name}/pawsx", **settings)
+    printed = run_recipe("finetune_xtreme", checkpoint, folder, "pretraining/pawsx", **settings)
     assert "60 examples, 2 updates of 32" in printed
     assert "baseline accuracy" in printed and "±" in printed
     for seed in ("1", "2"):
-        out = ROOT / "runs" / name / "pawsx" / seed
+        out = checkpoint.parent / "pawsx" / seed
         assert {"checkpoint_best.pt", "checkpoint_last.pt", "test.json"} <= {*os.listdir(out)}
         assert (out / "predictions" / "pawsx" / "test-de.tsv").read_text().count("\n") == 60

@@ -1,0 +1,198 @@
+"""Programs of the installed packages for the tests, each in a process of its own, but forked from
+one that has imported torch and fairseq: that takes longer than a toy training."""
+
+import contextlib
+import functools
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# what programs of ours import of others, and what takes longest to import
+HEAVY = ("fairseq", "sentencepiece", "matplotlib.pyplot", "tensorboardX")
+SCRIPT = """#!/bin/sh
+'''exec' {python} -IS "$0" "$@"
+' '''
+import sys
+sys.path.insert(0, {here})
+from forked_programs import run_as_this_process
+run_as_this_process({address}, {name}, sys.argv)
+"""
+
+
+class ForkedProgram:
+    """A program that runs: ``module`` as ``python -m`` runs it, or the entry point ``name``."""
+
+    def __init__(self, address, request, files):
+        self.connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.connection.connect(address)
+        message = json.dumps(request).encode() + b"\n"
+        sent = socket.send_fds(self.connection, [message], files)
+        self.connection.sendall(message[sent:])
+        self.answers = self.connection.makefile()
+        self.pid = int(self.answers.readline())
+
+    def fileno(self):
+        """Readable when the program has ended."""
+        return self.connection.fileno()
+
+    def wait(self):
+        """The exit status, below 0 for a signal."""
+        return int(self.answers.readline())
+
+    def send_signal(self, number):
+        """Sends a signal, also to one that has just ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+
+@functools.lru_cache(maxsize=None)
+def server_address():
+    """Where the server listens; it ends with the process that asks for it first."""
+    folder = tempfile.mkdtemp(prefix="amber-tests-", dir="/tmp")  # short: a path has 107 bytes
+    address = f"{folder}/socket"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(address)
+        listener.listen(64)
+        server_address.server = subprocess.Popen(
+            [sys.executable, __file__, str(listener.fileno()), address],
+            stdin=subprocess.PIPE,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+            pass_fds=[listener.fileno()],
+            start_new_session=True,
+        )
+    return address
+
+
+def write_program(path, name):
+    """Writes a program that is forked, in place of the installed one of that name."""
+    words = dict(here=str(Path(__file__).parent), address=server_address(), name=name)
+    words = {key: repr(value) for key, value in words.items()}
+    path.write_text(SCRIPT.format(python=f'"{sys.executable}"', **words))
+    path.chmod(0o755)
+
+
+def run_as_this_process(address, name, argv):
+    """Starts the entry point ``name``, passes signals on, and ends as it ends."""
+    request = dict(
+        entry_point=name,
+        argv=argv,
+        environment=dict(os.environ),
+        folder=os.getcwd(),
+        processes=int(os.environ.get("WORLD_SIZE", "1")),
+    )
+    program = ForkedProgram(address, request, [0, 1, 2])
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: program.send_signal(number))
+    status = program.wait()
+    if status < 0:
+        signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    sys.exit(status)
+
+
+def _serve(listener, address):
+    import select
+
+    with contextlib.redirect_stdout(sys.stderr):
+        for module in HEAVY:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(module)
+    import logging
+
+    logging.root.handlers.clear()  # a program chooses its own before it imports fairseq
+    while True:
+        ready = select.select([listener, 0], [], [])[0]
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        if 0 in ready:  # the tests have ended
+            os.unlink(address)
+            os.rmdir(os.path.dirname(address))
+            return
+        connection, _ = listener.accept()
+        message, files, _, _ = socket.recv_fds(connection, 1 << 16, 3)
+        while not message.endswith(b"\n"):
+            message += connection.recv(1 << 16)
+        request = json.loads(message)
+        if request["processes"] > 1:  # once here, and not by DDP on every rank
+            with contextlib.suppress(ImportError):
+                importlib.import_module("torch._dynamo")
+        if not os.fork():
+            listener.close()
+            _run(connection, request, files)
+        connection.close()
+        for file in files:
+            os.close(file)
+
+
+def _run(connection, request, files):
+    """Runs the program in a child of this process and tells the one who asked."""
+    child = os.fork()
+    if not child:
+        connection.close()
+        _become(request, files)
+    for file in (0, 1, 2, *files):
+        os.close(file)
+    connection.sendall(f"{child}\n".encode())
+    status = os.waitpid(child, 0)[1]
+    code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+    with contextlib.suppress(OSError):  # nobody waits any more
+        connection.sendall(f"{code}\n".encode())
+    os._exit(0)
+
+
+def _become(request, files):
+    import atexit
+    import runpy
+    import threading
+    import traceback
+    from importlib.metadata import entry_points
+
+    status = 1
+    try:
+        for number, file in enumerate(files):
+            os.dup2(file, number)
+            os.close(file)
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        tempfile.tempdir = None  # which one it is was asked at an import
+        os.chdir(request["folder"])
+        sys.argv[:] = request["argv"]
+        if "module" in request:
+            sys.path[0] = os.getcwd()
+            runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
+            status = 0
+        else:
+            sys.path[0] = os.path.dirname(sys.argv[0])
+            (found,) = (
+                point
+                for point in entry_points(group="console_scripts")
+                if point.name == request["entry_point"]
+            )
+            status = found.load()()
+            sys.exit(status)
+    except SystemExit as exit:
+        status = exit.code or 0
+        if not isinstance(status, int):
+            print(status, file=sys.stderr)
+            status = 1
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    finally:
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])

@@ -1,0 +1,51 @@
+"""The stand-ins of installed programs, by which the tests of the recipes save the imports."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fairseq_amber.cli import versions
+from forked_programs import write_program
+
+
+@pytest.fixture
+def program(tmp_path):
+    path = tmp_path / "fairseq-amber"
+    write_program(path, path.name)
+    return str(path)
+
+
+def test_it_says_and_ends_as_the_installed_one(program, tmp_path):
+    def run(*words):
+        return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+
+    done = run(program, "--version")
+    assert (done.returncode, done.stdout) == (0, f"{versions()}\n")
+    for arguments in (["no-such-command"], ["aer", "nowhere", "nothing"]):
+        ours, installed = (
+            run(*start, *arguments)
+            for start in ([program], [sys.executable, "-m", "fairseq_amber.cli"])
+        )
+        assert ours.returncode == installed.returncode == 2
+        assert ours.stderr.splitlines()[-1] == installed.stderr.splitlines()[-1]
+
+
+def test_it_has_the_folder_of_who_starts_it(program, tmp_path):
+    sizes = "--train-sentences 400 --valid-sentences 9 --test-sentences 9 --mono-sentences 9"
+    command = f'cd "{tmp_path}" && "$0" demo-corpus here {sizes} | cat'
+    subprocess.run(["bash", "-c", command, program], check=True, timeout=60)
+    assert (tmp_path / "here" / "train.de-en.de").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_reaches_it(program, tmp_path, number):
+    folder = tmp_path / "corpus"
+    process = subprocess.Popen([program, "demo-corpus", folder, "--train-sentences", "9000000"])
+    while not list(tmp_path.glob("*corpus*")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait(timeout=60) in (130, -number)

@@ -36,7 +36,8 @@ def run_recipe(recipe_checkout):
     """``(name, *arguments, **variables) ->`` what a recipe says; it must end by ``status``."""
 
     def run(name, *arguments, status=0, **variables):
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **variables}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        environment.update({"AMBER_VENV": ".venv", **variables})
         done = subprocess.run(
             ["bash", f"scripts/{name}.sh", *map(str, arguments)],
             env=environment,

@@ -93,7 +93,8 @@ class Run:
         arguments = [*self.command, "--save-dir", str(self.folder)]
         context: Any = multiprocessing.get_context(self.start)
         if self.start == "forkserver":
-            context.set_forkserver_preload([measured_train.__name__])
+            # every optimizer of torch imports its compiler
+            context.set_forkserver_preload([measured_train.__name__, "torch._dynamo"])
         process = context.Process(
             target=measured_train.run, args=(str(log), str(measured), arguments)
         )

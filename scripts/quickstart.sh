@@ -17,7 +17,9 @@ UPDATE_TOKENS=${UPDATE_TOKENS:-4000} # subwords in an update, over all passes
 MAX_TOKENS=${MAX_TOKENS:-$UPDATE_TOKENS} # subwords that the device holds at once; fewer change nothing
 LR=${LR:-0.002}                  # peak learning rate; twice as much is unstable
 TRAIN_SENTENCES=${TRAIN_SENTENCES:-20000}  # sentence pairs per language pair
-TEST_SENTENCES=${TEST_SENTENCES:-1000}     # held-out pairs that are measured, likewise
+MONO_SENTENCES=${MONO_SENTENCES:-10000}    # sentences per language
+VALID_SENTENCES=${VALID_SENTENCES:-500}    # of both, which the losses of validation are measured on
+TEST_SENTENCES=${TEST_SENTENCES:-1000}     # held-out pairs that are measured, per language pair
 SEED=${SEED:-1}
 OUT=${OUT:-runs/quickstart}
 DATA=${DATA:-data-bin/quickstart}
@@ -40,6 +42,7 @@ trap stop INT TERM
 
 say "a synthetic corpus in English, German, Turkish and Russian"
 fairseq-amber demo-corpus "$OUT/corpus" --train-sentences "$TRAIN_SENTENCES" \
+  --mono-sentences "$MONO_SENTENCES" --valid-sentences "$VALID_SENTENCES" \
   --test-sentences "$TEST_SENTENCES" --seed "$SEED"
 
 say "binarised with one SentencePiece vocabulary"

@@ -14,6 +14,8 @@ def test_quickstart_from_corpus_to_report(run_recipe, tmp_path):
     settings = dict(
         UPDATES="12",
         TRAIN_SENTENCES="400",
+        MONO_SENTENCES="400",
+        VALID_SENTENCES="40",
         TEST_SENTENCES="100",
         VOCAB_SIZE="300",
         UPDATE_TOKENS="1500",

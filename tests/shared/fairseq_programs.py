@@ -26,7 +26,7 @@ def run_fairseq(program, *arguments, processes=1):
             group += f" --distributed-backend gloo --distributed-init-method file://{folder}/group"
             ranks = [f"{group} --distributed-rank {rank}".split() for rank in range(processes)]
         paths = [[f"{folder}/{rank}.{name}" for name in "oe"] for rank in range(processes)]
-        running = [_start(program, [*given, *rank], p, processes) for rank, p in zip(ranks, paths)]
+        running = [_start(program, [*given, *rank], p) for rank, p in zip(ranks, paths)]
         status = _wait(running, program)
         stdout, stderr = ("".join(Path(p).read_text() for p in each) for each in zip(*paths))
     return subprocess.CompletedProcess([program, *given], status, stdout, stderr)
@@ -49,13 +49,12 @@ def run_torchrun(program, *arguments):
         )
 
 
-def _start(program, arguments, paths, processes):
+def _start(program, arguments, paths):
     request = dict(
         module=f"fairseq_cli.{program}",
         argv=[program, *arguments],
         environment={**os.environ, "OMP_NUM_THREADS": "1"},
         folder=os.getcwd(),
-        processes=processes,
     )
     files = [os.open("/dev/null", os.O_RDONLY)]
     files += [os.open(path, os.O_WRONLY | os.O_CREAT) for path in paths]

@@ -14,8 +14,15 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# what programs of ours import of others, and what takes longest to import
-HEAVY = ("fairseq", "sentencepiece", "matplotlib.pyplot", "tensorboardX")
+# What takes long to import of what our programs import of others. Every optimizer of torch imports
+# its compiler.
+HEAVY = (
+    "fairseq",
+    "torch._dynamo",
+    "sentencepiece",
+    "matplotlib.pyplot",
+    "torch.utils.tensorboard",
+)
 SCRIPT = """#!/bin/sh
 '''exec' {python} -IS "$0" "$@"
 ' '''
@@ -80,13 +87,7 @@ def write_program(path, name):
 
 def run_as_this_process(address, name, argv):
     """Starts the entry point ``name``, passes signals on, and ends as it ends."""
-    request = dict(
-        entry_point=name,
-        argv=argv,
-        environment=dict(os.environ),
-        folder=os.getcwd(),
-        processes=int(os.environ.get("WORLD_SIZE", "1")),
-    )
+    request = dict(entry_point=name, argv=argv, environment=dict(os.environ), folder=os.getcwd())
     program = ForkedProgram(address, request, [0, 1, 2])
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: program.send_signal(number))
@@ -121,9 +122,6 @@ def _serve(listener, address):
         while not message.endswith(b"\n"):
             message += connection.recv(1 << 16)
         request = json.loads(message)
-        if request["processes"] > 1:  # once here, and not by DDP on every rank
-            with contextlib.suppress(ImportError):
-                importlib.import_module("torch._dynamo")
         if not os.fork():
             listener.close()
             _run(connection, request, files)

@@ -86,7 +86,9 @@ def _articles(dump: Path) -> Iterator[list[str]]:
     try:
         with bz2.open(dump, "rb") as file:
             page: dict[str, str] = {}
-            for event, element in xml.etree.ElementTree.iterparse(file, ("start", "end")):
+            events = xml.etree.ElementTree.iterparse(file, ("start", "end"))
+            _, root = next(events)
+            for event, element in events:
                 tag = element.tag.rpartition("}")[2]
                 if event == "start":
                     page = {} if tag == "page" else page
@@ -97,9 +99,9 @@ def _articles(dump: Path) -> Iterator[list[str]]:
                         sentences = sentences_of(page.get("text", ""))
                         if sentences:
                             yield sentences
-                    element.clear()
+                    root.clear()  # a dump has millions of pages
                 elif tag == "siteinfo":
-                    element.clear()
+                    root.clear()
                 if event == "end" and tag == "mediawiki":
                     return
     except (OSError, EOFError, xml.etree.ElementTree.ParseError) as error:

@@ -1,10 +1,12 @@
 """After a bad download, a killed run or a second one at the same time, scripts/fetch_data.sh says
 in one line what is wrong, and the same command then ends well."""
 
+import importlib
 import os
 import signal
 import subprocess
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import public_stand_ins as stand_ins
 from fairseq_amber.cli import main
 from fetch_script import ENGLISH, GERMAN, PAIR, one_pair
 
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 PAGE = b"<!DOCTYPE html>\n<html><body>We are down for maintenance</body></html>\n"
 DUMP = "dewiki/latest/dewiki-latest-pages-articles.xml.bz2"
 
@@ -135,6 +138,24 @@ def test_wikipedia_without_held_out_articles_has_no_such_file(fetch):
     assert len(fetch.lines("valid.de")) == 4
     fetch("wikipedia", LANGUAGES="de", VALID="0")
     assert len(fetch.lines("train.de")) == 40 and not (fetch.folder / "valid.de").exists()
+
+
+def test_the_pages_of_a_dump_are_not_kept_in_memory(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPTS / "fetch_data")
+    wikipedia = importlib.import_module("wikipedia")
+
+    def peak(pages):
+        dump = tmp_path / f"{pages}.bz2"
+        dump.write_bytes(stand_ins.wikipedia_dump([f"Page {n} is here." for n in range(pages)]))
+        tracemalloc.start()
+        for article in wikipedia._articles(dump):
+            assert len(article) == 1
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(100)  # imports and caches
+    assert peak(6000) < peak(1000) + 100_000
 
 
 def test_a_text_of_nothing_but_held_out_pairs_is_an_error(fetch):

@@ -120,11 +120,13 @@ def _serve(listener, address):
         connection, _ = listener.accept()
         message, files, _, _ = socket.recv_fds(connection, 1 << 16, 3)
         while not message.endswith(b"\n"):
-            message += connection.recv(1 << 16)
-        request = json.loads(message)
-        if not os.fork():
+            rest = connection.recv(1 << 16)
+            if not rest:  # who asked was interrupted
+                break
+            message += rest
+        if message.endswith(b"\n") and not os.fork():
             listener.close()
-            _run(connection, request, files)
+            _run(connection, json.loads(message), files)
         connection.close()
         for file in files:
             os.close(file)

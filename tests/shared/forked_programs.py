@@ -14,8 +14,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# What takes long to import of what our programs import of others. Every optimizer of torch imports
-# its compiler.
+# The imports of our programs that take long. Every optimizer of torch imports torch's compiler.
 HEAVY = (
     "fairseq",
     "torch._dynamo",
@@ -93,7 +92,8 @@ def run_as_this_process(address, name, argv):
         signal.signal(number, lambda number, _: program.send_signal(number))
     status = program.wait()
     if status < 0:
-        signal.signal(-status, signal.SIG_DFL)
+        with contextlib.suppress(OSError):  # SIGKILL has no handler
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     sys.exit(status)
 

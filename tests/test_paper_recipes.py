@@ -18,7 +18,7 @@ def printed(run_recipe, tmp_path):
 
     def run(name, status=0, **variables):
         settings = dict(DRY_RUN="1", GPUS="1", XTREME="download", TATOEBA="tatoeba", MBERT="mbert")
-        said = run_recipe(name, raw, "dry", status, **{**settings, **variables})
+        said = run_recipe(name, raw, "dry", status=status, **{**settings, **variables})
         if status:
             return said
         lines = said.splitlines()

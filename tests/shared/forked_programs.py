@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,7 +88,7 @@ def write_program(path, name):
 def run_as_this_process(address, name, argv):
     """Starts the entry point ``name``, passes signals on, and ends as it ends."""
     request = dict(entry_point=name, argv=argv, environment=dict(os.environ), folder=os.getcwd())
-    program = ForkedProgram(address, request, [0, 1, 2])
+    program = ForkedProgram(address, request, [0, 1, 2])  # it ends with this process
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: program.send_signal(number))
     status = program.wait()
@@ -118,18 +119,26 @@ def _serve(listener, address):
             os.rmdir(os.path.dirname(address))
             return
         connection, _ = listener.accept()
-        message, files, _, _ = socket.recv_fds(connection, 1 << 16, 3)
-        while not message.endswith(b"\n"):
-            rest = connection.recv(1 << 16)
-            if not rest:  # who asked was interrupted
-                break
-            message += rest
+        message, files = _received(connection)
         if message.endswith(b"\n") and not os.fork():
             listener.close()
             _run(connection, json.loads(message), files)
         connection.close()
         for file in files:
             os.close(file)
+
+
+def _received(connection):
+    """A request and its files; not all of it where who asked was interrupted."""
+    message, files = b"", []
+    with contextlib.suppress(ConnectionError):
+        message, files, _, _ = socket.recv_fds(connection, 1 << 16, 3)
+        while not message.endswith(b"\n"):
+            rest = connection.recv(1 << 16)
+            if not rest:
+                break
+            message += rest
+    return message, files
 
 
 def _run(connection, request, files):
@@ -141,6 +150,7 @@ def _run(connection, request, files):
     for file in (0, 1, 2, *files):
         os.close(file)
     connection.sendall(f"{child}\n".encode())
+    threading.Thread(target=_end_with_who_asked, args=(connection, child), daemon=True).start()
     status = os.waitpid(child, 0)[1]
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
     with contextlib.suppress(OSError):  # nobody waits any more
@@ -148,10 +158,15 @@ def _run(connection, request, files):
     os._exit(0)
 
 
+def _end_with_who_asked(connection, child):
+    if not connection.recv(1):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+
+
 def _become(request, files):
     import atexit
     import runpy
-    import threading
     import traceback
     from importlib.metadata import entry_points
 
@@ -162,6 +177,8 @@ def _become(request, files):
             os.close(file)
         os.environ.clear()
         os.environ.update(request["environment"])
+        # ignored where the tests run in the background of a shell
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         tempfile.tempdir = None  # which one it is was asked at an import
         os.chdir(request["folder"])
         sys.argv[:] = request["argv"]

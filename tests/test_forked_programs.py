@@ -1,9 +1,11 @@
 """The stand-ins of installed programs, by which the tests of the recipes save the imports."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +51,21 @@ def test_a_signal_reaches_it(program, tmp_path, number):
         time.sleep(0.05)
     process.send_signal(number)
     assert process.wait(timeout=60) in (130, -number)
+
+
+def test_it_ends_with_who_started_it(program, tmp_path):
+    command = [program, "demo-corpus", "corpus", "--train-sentences", "9000000"]
+
+    def running():
+        return [p for p in Path("/proc").glob("[0-9]*/cwd") if os.path.realpath(p) == str(tmp_path)]
+
+    subprocess.run([program, "user-dir"], check=True, timeout=60)  # the server has its imports
+    for wait in (0.1, 2.0):  # while it begins, and while it works
+        process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True)
+        time.sleep(wait)
+        process.kill()
+        process.wait()
+        deadline = time.monotonic() + 30
+        while running():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)

@@ -149,7 +149,8 @@ def _run(connection, request, files):
         _become(request, files)
     for file in (0, 1, 2, *files):
         os.close(file)
-    connection.sendall(f"{child}\n".encode())
+    with contextlib.suppress(OSError):  # nobody waits any more
+        connection.sendall(f"{child}\n".encode())
     threading.Thread(target=_end_with_who_asked, args=(connection, child), daemon=True).start()
     status = os.waitpid(child, 0)[1]
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
@@ -159,9 +160,10 @@ def _run(connection, request, files):
 
 
 def _end_with_who_asked(connection, child):
-    if not connection.recv(1):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
+    with contextlib.suppress(ConnectionError):
+        connection.recv(1)  # nothing more is said: this waits for the end
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
 
 
 def _become(request, files):

@@ -1,15 +1,20 @@
-"""Writes a file or a folder whole or not at all, with the permissions that the umask gives."""
+"""Writes a file or a folder whole or not at all, with the permissions that the umask gives.
+
+Until it is complete, it has a hidden name beside its own, which only the holder of its lock uses
+(``files.locks``). What a program that was killed has left under that name, the next one removes.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Iterator
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.locks import is_stream, locked, real_path
 
 
 @contextmanager
@@ -17,31 +22,36 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Gives a temporary file that is renamed to ``path`` once the block has ended without error.
 
     This is for libraries that take the name of a file, such as matplotlib. The temporary file lies
-    beside ``path`` and has the same suffix.
+    beside ``path`` and has the same suffix. A pipe or a device gets the content as it is.
 
     Yields:
         The path of the temporary file.
 
     Raises:
-        UserError: the folder cannot be written to, or the disk is full.
+        UserError: the folder cannot be written to, the disk is full, or another process is writing
+            this file.
     """
-    path = Path(path)
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix
-        )
-        os.close(descriptor)
-        yield Path(temporary)
-        os.chmod(temporary, 0o666 & ~umask())
-        os.replace(temporary, path)
-        temporary = None
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        if temporary is not None:
-            os.unlink(temporary)
+    place = real_path(path)
+    with _clear_errors(path):
+        if is_stream(place):
+            with tempfile.TemporaryDirectory() as folder:
+                temporary = Path(folder, place.name)
+                yield temporary
+                with open(temporary, "rb") as content, open(place, "wb") as stream:
+                    shutil.copyfileobj(content, stream)
+            return
+        with locked(path):
+            temporary = place.with_name(f".{place.stem}.amber-partial{place.suffix}")
+            _remove(temporary)
+            # O_EXCL: whatever somebody else puts there is an error, and no link is followed
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            try:
+                yield temporary
+                _to_disk(temporary)
+                os.replace(temporary, place)
+            except BaseException:
+                _remove(temporary)
+                raise
 
 
 @contextmanager
@@ -56,7 +66,8 @@ def atomic_writer(path: str | Path, *, binary: bool = False) -> Iterator[Any]:
         The open file.
 
     Raises:
-        UserError: the folder cannot be written to, or the disk is full.
+        UserError: the folder cannot be written to, the disk is full, or another process is writing
+            this file.
     """
     text: dict[str, Any] = {} if binary else {"encoding": "utf-8", "newline": "\n"}
     with atomic_path(path) as temporary:
@@ -71,36 +82,85 @@ def atomic_folder(path: str | Path, *, last: str | None = None) -> Iterator[Path
     Args:
         path: the folder. If it exists and is empty, the new folder replaces it.
         last: the name of a file that lists the other files. If it is given and ``path`` holds
-            files already, the new files are moved into it one by one, this file last.
+            files already, the new files are moved into it one by one, this file last; see
+            ``finish_moving``.
 
     Yields:
         The path of the temporary folder, which lies beside ``path``.
 
     Raises:
         UserError: the parent folder cannot be written to, ``path`` holds files and ``last`` is not
-            given, or the disk is full.
+            given, the disk is full, or another process is writing this folder.
     """
-    path = Path(path)
-    working = None
+    place = real_path(path)
+    with _clear_errors(path), locked(path):
+        working = place.with_name(f".{place.name}.amber-partial")
+        _remove(working)
+        os.mkdir(working)
+        try:
+            yield working
+            for file in working.rglob("*"):
+                if file.is_file():
+                    _to_disk(file)
+            if last is not None and place.is_dir() and any(place.iterdir()):
+                os.rename(working, _complete(place))
+                finish_moving(path, last)
+            else:
+                os.replace(working, place)
+        except BaseException:
+            _remove(working)
+            raise
+
+
+def finish_moving(path: str | Path, last: str) -> None:
+    """Moves files into a folder, which were complete when the program that wrote them was killed.
+
+    ``atomic_folder`` puts new files into an existing folder one by one. Whoever is going to read
+    such a folder and then write to it calls this first, so that it never sees half of them.
+
+    Args:
+        path: the folder.
+        last: the name of the file that is moved last.
+
+    Raises:
+        UserError: the folder cannot be written to, or another process is writing it.
+    """
+    complete = _complete(real_path(path))
+    if not complete.is_dir():
+        return
+    with _clear_errors(path), locked(path):
+        for file in sorted(complete.iterdir(), key=lambda file: file.name == last):
+            os.replace(file, real_path(path) / file.name)
+        complete.rmdir()
+
+
+def _complete(place: Path) -> Path:
+    """Returns the name of the folder whose files are complete and are to be moved."""
+    return place.with_name(f".{place.name}.amber-complete")
+
+
+def _remove(path: Path) -> None:
+    """Removes a file, a link or a folder, if it is there. Links are not followed."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(FileNotFoundError):
+            path.unlink()
+
+
+def _to_disk(path: Path) -> None:
+    """Waits until the content of a file is on the disk, so that its new name never stands for
+    less, even if the machine stops."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        working = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        yield working
-        if last is not None and path.is_dir() and any(path.iterdir()):
-            for file in sorted(working.iterdir(), key=lambda file: file.name == last):
-                os.replace(file, path / file.name)
-        else:
-            working.chmod(0o777 & ~umask())
-            os.replace(working, path)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _clear_errors(path: str | Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        if working is not None:
-            shutil.rmtree(working, ignore_errors=True)
-
-
-def umask() -> int:
-    """Returns the permission bits that this process removes from new files."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

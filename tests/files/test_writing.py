@@ -2,12 +2,16 @@
 
 import errno
 import os
+import signal
 import stat
+import subprocess
+import sys
+import threading
 
 import pytest
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.writing import atomic_folder, atomic_path, atomic_writer
+from fairseq_amber.files.writing import atomic_folder, atomic_path, atomic_writer, finish_moving
 
 
 @pytest.fixture(params=[0o022, 0o077])
@@ -95,7 +99,7 @@ def test_a_file_appears_under_its_name_at_the_end_of_the_block(tmp_path):
         with pytest.raises(failure), atomic_writer(path) as file:
             file.write("half")
             raise failure
-    assert list(path.parent.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
     with atomic_writer(path) as file:
         file.write("ganz\n")
         assert not path.exists()
@@ -128,3 +132,101 @@ def test_the_file_that_tells_of_the_others_comes_last(tmp_path, monkeypatch):
         for name in ("a-index", "b", "c"):
             (folder / name).write_text(name)
     assert sorted(moved[:-1]) == ["b", "c"] and moved[-1] == "a-index"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from fairseq_amber.files import writing
+kind, path = sys.argv[1:]
+if kind == "adding":  # the second of the moves does not happen
+    replace, moved = os.replace, []
+    def one(source, place):
+        if moved:
+            os.kill(os.getpid(), signal.SIGKILL)
+        moved.append(replace(source, place))
+    os.replace = one
+    with writing.atomic_folder(path, last="a-index") as folder:
+        for name in ("a-index", "b", "c"):
+            (folder / name).write_text("new")
+elif kind == "folder":
+    with writing.atomic_folder(path) as folder:
+        (folder / "half").write_text("half")
+        os.kill(os.getpid(), signal.SIGKILL)
+else:
+    with writing.atomic_writer(path) as file:
+        print("half", file=file, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def killed_while_writing(kind, path):
+    result = subprocess.run([sys.executable, "-c", KILLED, kind, str(path)])
+    assert result.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_the_next_run_removes_what_a_killed_one_left(tmp_path, kind):
+    target = tmp_path / "out.txt"
+    killed_while_writing(kind, target)
+    assert not target.exists() and list(tmp_path.iterdir())
+    if kind == "file":
+        with atomic_writer(target) as file:
+            file.write("whole")
+    else:
+        with atomic_folder(target) as folder:
+            (folder / "whole").write_text("whole")
+        assert os.listdir(target) == ["whole"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_files_that_were_complete_are_moved_by_the_next_run(tmp_path):
+    target = tmp_path / "folder"
+    target.mkdir()
+    (target / "a-index").write_text("old")
+    killed_while_writing("adding", target)
+    assert (target / "a-index").read_text() == "old"
+    finish_moving(target, "a-index")
+    assert {p.name: p.read_text() for p in target.iterdir()} == dict.fromkeys(
+        ("a-index", "b", "c"), "new"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("make", [os.symlink, os.link])
+def test_nothing_is_written_through_a_link_at_a_hidden_name(tmp_path, make):
+    (tmp_path / "victim").write_text("mine")
+    make(tmp_path / "victim", tmp_path / ".out.amber-partial.txt")
+    with atomic_writer(tmp_path / "out.txt") as file:
+        file.write("text")
+    make(tmp_path / "victim", tmp_path / ".out.txt.amber-lock")
+    with pytest.raises(UserError, match="out.txt.amber-lock is (a link|no lock file); remove it"):
+        with atomic_writer(tmp_path / "out.txt") as file:
+            file.write("text")
+    assert (tmp_path / "victim").read_text() == "mine"
+
+
+def test_a_link_is_kept_and_its_file_replaced(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "real").write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "real")
+    with atomic_writer(tmp_path / "link") as file:
+        file.write("new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "disk" / "real").read_text() == "new"
+    assert os.listdir(tmp_path / "disk") == ["real"]
+
+
+def test_a_pipe_and_a_device_get_the_content(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    read = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_text()))
+    reader.start()
+    with atomic_writer(tmp_path / "pipe") as file:
+        file.write("text")
+    reader.join()
+    with atomic_writer("/dev/null") as file:
+        file.write("text")
+    assert read == ["text"]
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)

@@ -12,7 +12,7 @@ import numpy as np
 from fairseq_amber.data.finetuning.kinds import kind_of
 from fairseq_amber.data.finetuning.task_folder import LABELS_NAME, TASK_NAME, TaskFolder
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.writing import atomic_folder
+from fairseq_amber.files.writing import atomic_folder, finish_moving
 
 
 def existing_folder(path: Path, task: str) -> TaskFolder | None:
@@ -21,6 +21,7 @@ def existing_folder(path: Path, task: str) -> TaskFolder | None:
     Raises:
         UserError: the path is something else, or another task.
     """
+    finish_moving(path, TASK_NAME)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return None
     if not (path / TASK_NAME).is_file():

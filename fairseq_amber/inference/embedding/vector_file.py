@@ -2,16 +2,17 @@
 
 Until the file is complete, the folder ``<name>.npy.partial`` holds vectors.npy with the rows so
 far, and state.json, which is replaced after each chunk. state.json holds the number of complete
-rows, the settings with which they were computed, and the notes of the writer.
+rows, their digest, the settings with which they were computed, and the notes of the writer.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import struct
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -19,8 +20,10 @@ import numpy as np
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.json_file import parse_json, read_bytes, write_json
+from fairseq_amber.files.locks import locked
 
 HEADER_BYTES = 128  # a multiple of 64, as NumPy aligns the rows for memory mapping
+_BLOCK = 1 << 20  # bytes that are read at a time
 _REMEDY = "mend that, and the same command continues"
 
 
@@ -33,7 +36,7 @@ def npy_header(rows: int, dim: int, dtype: np.dtype) -> bytes:
 
 
 class VectorFile:
-    """A file of vectors that is being written.
+    """A file of vectors that is being written, by one process at a time.
 
     Attributes:
         path: the path at which the complete file will appear.
@@ -52,8 +55,8 @@ class VectorFile:
             settings: JSON values on which the rows depend, by names that the user knows.
 
         Raises:
-            UserError: a run with other settings has begun this file, the files that a run left are
-                damaged, or ``path`` cannot be written to.
+            UserError: another process is writing this file, a run with other settings has begun
+                it, the files that a run left are damaged, or ``path`` cannot be written to.
         """
         self.path = path
         self.folder = path.with_name(path.name + ".partial")
@@ -61,15 +64,19 @@ class VectorFile:
         self.notes: dict[str, Any] = {}
         self._dim, self._dtype = dim, dtype
         self._settings = json.loads(json.dumps(settings))
+        self._digest = hashlib.blake2b(digest_size=16)
         if path.is_dir():
             raise UserError(f"{path} is a folder; name a file to write to")
-        if (self.folder / "state.json").exists() and (self.folder / "vectors.npy").exists():
-            self._resume()
-        with self._writing():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._file = open(self.folder / "vectors.npy", "r+b" if self.rows else "wb")
-            self._file.truncate(self._end)
-            self._file.seek(self._end)
+        with ExitStack() as lock:
+            lock.enter_context(locked(path))
+            if (self.folder / "state.json").exists() and (self.folder / "vectors.npy").exists():
+                self._resume()
+            with self._writing():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._file = open(self.folder / "vectors.npy", "r+b" if self.rows else "wb")
+                self._file.truncate(self._end)
+                self._file.seek(self._end)
+            self._lock = lock.pop_all()
 
     def append(self, vectors: np.ndarray, notes: dict[str, Any]) -> None:
         """Adds rows (n, D). Once this returns, an interruption loses neither rows nor notes.
@@ -77,30 +84,40 @@ class VectorFile:
         Raises:
             UserError: the disk is full.
         """
+        data = np.ascontiguousarray(vectors, dtype=self._dtype).data
+        digest = self._digest.copy()
+        digest.update(data)
         with self._writing():
-            self._file.write(np.ascontiguousarray(vectors, dtype=self._dtype).data)
+            self._file.write(data)
             self._file.flush()
             os.fsync(self._file.fileno())
             rows = self.rows + len(vectors)
-            state = {"rows": rows, "settings": self._settings, "notes": notes}
+            state = {
+                "rows": rows,
+                "digest": digest.hexdigest(),
+                "settings": self._settings,
+                "notes": notes,
+            }
             write_json(self.folder / "state.json", state)
-        self.rows, self.notes = rows, notes
+        self.rows, self.notes, self._digest = rows, notes, digest
 
     def finish(self) -> None:
-        """Completes the file and moves it to ``path``."""
-        with self._writing():
-            self._file.seek(0)
-            self._file.write(npy_header(self.rows, self._dim, self._dtype))
-            self._file.close()
-            os.replace(self.folder / "vectors.npy", self.path)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Completes the file, moves it to ``path`` and lets others write it."""
+        with self._lock:
+            with self._writing():
+                self._file.seek(0)
+                self._file.write(npy_header(self.rows, self._dim, self._dtype))
+                self._file.close()
+                os.replace(self.folder / "vectors.npy", self.path)
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def close(self) -> None:
         """Leaves the rows for the next run to continue; removes the folder if there are none."""
-        with suppress(OSError):  # a full disk did not take the rows, which ``append`` has reported
-            self._file.close()
-        if not self.rows:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        with self._lock:
+            with suppress(OSError):  # ``append`` has reported that a full disk did not take them
+                self._file.close()
+            if not self.rows:
+                shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def _end(self) -> int:
@@ -110,13 +127,10 @@ class VectorFile:
         """Reads the state that an interrupted run has left."""
         damaged = f"what an interrupted run left is damaged: delete {self.folder}"
         state = parse_json(read_bytes(self.folder / "state.json"), damaged)
-        try:
-            before, self.rows, self.notes = state["settings"], state["rows"], state["notes"]
-            whole = (self.folder / "vectors.npy").stat().st_size >= self._end
-        except (OSError, TypeError, KeyError):
-            whole = False
-        if not whole:
+        before, rows, notes = (state.get(key) for key in ("settings", "rows", "notes"))
+        if not (isinstance(before, dict) and isinstance(notes, dict) and type(rows) is int):
             raise UserError(damaged)
+        self.rows, self.notes = rows, notes
         changes = [
             f"{key} {before.get(key)}, not {self._settings.get(key)}"
             for key in sorted({*before, *self._settings})
@@ -127,6 +141,21 @@ class VectorFile:
                 f"an interrupted run began {self.path} with {', '.join(changes)}: give the same "
                 f"settings, or delete the folder {self.folder} to start again"
             )
+        if rows < 0 or not self._rows_are_whole(state.get("digest")):
+            raise UserError(damaged)
+
+    def _rows_are_whole(self, digest: object) -> bool:
+        """Reads the rows again, and tells whether they have this digest."""
+        left = self._end - HEADER_BYTES
+        with self._writing(), open(self.folder / "vectors.npy", "rb") as file:
+            file.seek(HEADER_BYTES)
+            while left:
+                data = file.read(min(left, _BLOCK))
+                if not data:
+                    return False
+                self._digest.update(data)
+                left -= len(data)
+        return self._digest.hexdigest() == digest
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ from fairseq_amber.inference.embedding import corpus_vectors, vector_file
 
 INTERRUPTIONS = {
     "while encoding": (corpus_vectors, "_encode"),
-    "before rows are safe": (vector_file.os, "fsync"),
+    "before rows are counted": (vector_file, "write_json"),
     "between rows and state": (writing.os, "replace"),
 }
 

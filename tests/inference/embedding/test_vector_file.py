@@ -1,4 +1,5 @@
 import io
+import json
 import os
 
 import numpy as np
@@ -59,6 +60,34 @@ def test_a_damaged_remainder_is_refused(embed, interrupted, damage):
     status, _, err = embed("--layer", 2)
     assert status == 2 and err.count("\n") == 1
     assert f"damaged: delete {interrupted}" in err
+
+
+@pytest.mark.parametrize("place", [vector_file.HEADER_BYTES, -1])
+def test_a_flipped_bit_in_the_rows_is_found(embed, interrupted, place):
+    content = bytearray((interrupted / "vectors.npy").read_bytes())
+    content[place] ^= 4
+    (interrupted / "vectors.npy").write_bytes(content)
+    status, _, err = embed("--layer", 2)
+    assert status == 2 and f"damaged: delete {interrupted}" in err
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"rows": "1"},
+        {"rows": -1},
+        {"rows": True},
+        {"rows": 10**15},
+        {"notes": []},
+        {"settings": 3},
+        {"digest": 7},
+    ],
+)
+def test_a_state_of_other_types_is_named(embed, interrupted, state):
+    path = interrupted / "state.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **state}))
+    status, _, err = embed("--layer", 2)
+    assert status == 2 and f"damaged: delete {interrupted}" in err
 
 
 @pytest.mark.parametrize("rows", [1, 10**6, 10**15])

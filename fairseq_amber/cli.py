@@ -7,9 +7,11 @@ import importlib
 import logging
 import os
 import platform
+import signal
 import sys
-from contextlib import contextmanager
-from typing import Iterator, Sequence
+import threading
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any, Iterator, Sequence
 
 from fairseq_amber import __version__
 from fairseq_amber.environment import package_version
@@ -67,6 +69,76 @@ def _warnings_on_stderr() -> Iterator[None]:
         LOGGER.removeHandler(handler)
 
 
+class _Interrupts:
+    """Ends the program with one line and status 130 on Ctrl-C, at once if it comes again.
+
+    The first Ctrl-C raises ``KeyboardInterrupt``, so that the command ends its workers and removes
+    what it has begun. The second does not wait for that: the next run tidies.
+
+    Attributes:
+        again: what the same command does when it is run again.
+    """
+
+    def __init__(self) -> None:
+        self.again = "starts anew"
+        self._process = os.getpid()
+        self._pressed = self._said = False
+
+    def take(self, signal_number: int, frame: Any) -> None:
+        """Handles the signal."""
+        if self._pressed or os.getpid() != self._process:
+            self.end()
+        self._pressed = True
+        raise KeyboardInterrupt
+
+    @property
+    def line(self) -> str:
+        """What the user is told."""
+        return f"{PROGRAM}: interrupted; the same command {self.again}"
+
+    def say(self) -> None:
+        """Tells the user, once."""
+        self._said = True
+        print(self.line, file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Ends the process at once."""
+        if not self._said and os.getpid() == self._process:
+            with suppress(OSError):
+                os.write(2, f"{self.line}\n".encode())  # Python's stream may be in use
+        os._exit(130)
+
+    def unraisable(self, details: Any) -> None:
+        """Ends the process where Ctrl-C came while Python could raise nothing."""
+        if isinstance(details.exc_value, KeyboardInterrupt):
+            self.end()
+        sys.__unraisablehook__(details)
+
+    @contextmanager
+    def taken(self, *, to_the_end: bool) -> Iterator[None]:
+        """Takes Ctrl-C in the block, unless it is ignored or somebody else takes it.
+
+        Args:
+            to_the_end: whether the process ends after the block. Its status then tells what
+                happened in the block: a later Ctrl-C does not change it.
+        """
+        if (
+            threading.current_thread() is not threading.main_thread()
+            or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        ):
+            yield
+            return
+        signal.signal(signal.SIGINT, self.take)
+        hook, sys.unraisablehook = sys.unraisablehook, self.unraisable
+        try:
+            yield
+        finally:
+            sys.unraisablehook = hook
+            signal.signal(
+                signal.SIGINT, signal.SIG_IGN if to_the_end else signal.default_int_handler
+            )
+
+
 def build_parser(command: str | None) -> argparse.ArgumentParser:
     """Makes the parser of the program.
 
@@ -104,8 +176,13 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
             formatter_class=_HelpFormatter,
         )
         module.add_arguments(subparser)
-        # the module of a command that continues an interrupted run has RESUMES = True
-        subparser.set_defaults(run=module.run, resumes=getattr(module, "RESUMES", False))
+        # The module of a command that continues an interrupted run has RESUMES = True; WRITES are
+        # the arguments that name a file or folder that the command writes.
+        subparser.set_defaults(
+            run=module.run,
+            resumes=getattr(module, "RESUMES", False),
+            writes=getattr(module, "WRITES", ()),
+        )
     return parser
 
 
@@ -126,31 +203,53 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0, 2 for an error that the user can correct, 130 for Ctrl-C, 141 if the
         reader of the output is gone, or what the command itself returns.
     """
-    argv = list(sys.argv[1:] if argv is None else argv)
+    interrupts = _Interrupts()
+    with interrupts.taken(to_the_end=argv is None):
+        try:
+            return _run(list(sys.argv[1:] if argv is None else argv), interrupts)
+        except UserError as error:
+            print(error_line(error), file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            interrupts.say()
+            return 130
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141
+
+
+def _run(argv: list[str], interrupts: _Interrupts) -> int:
     if argv[:1] == ["--version"]:
         print(versions())
         return 0
-    args = argparse.Namespace(resumes=False)
-    try:
-        parser = build_parser(argv[0] if argv and argv[0] in COMMANDS else None)
-        if not argv:
-            parser.print_help(sys.stderr)
-            return 2
-        args = parser.parse_args(argv)
-        with command_progress(), _warnings_on_stderr():
-            status = args.run(args)
-        sys.stdout.flush()
-    except UserError as error:
-        print(error_line(error), file=sys.stderr)
+    parser = build_parser(argv[0] if argv and argv[0] in COMMANDS else None)
+    if not argv:
+        parser.print_help(sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        again = "continues" if args.resumes else "starts anew"
-        print(f"{PROGRAM}: interrupted; the same command {again}", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    args = parser.parse_args(argv)
+    if args.resumes:
+        interrupts.again = "continues"
+    with command_progress(), _warnings_on_stderr(), _outputs_locked(args):
+        status = args.run(args)
+    sys.stdout.flush()
     return status or 0
+
+
+@contextmanager
+def _outputs_locked(args: argparse.Namespace) -> Iterator[None]:
+    """Keeps other commands from writing the outputs of this one while it runs.
+
+    Raises:
+        UserError: another command is writing one of them, or its folder cannot be written to.
+    """
+    from fairseq_amber.files.locks import locked
+
+    outputs = [getattr(args, name) for name in args.writes]
+    with ExitStack() as locks:
+        for output in outputs:
+            if output is not None:
+                locks.enter_context(locked(output))
+        yield
 
 
 if __name__ == "__main__":

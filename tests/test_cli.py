@@ -1,3 +1,4 @@
+import argparse
 import importlib.metadata
 import os
 import platform
@@ -120,6 +121,15 @@ def test_a_command_that_resumes_says_so_when_interrupted(monkeypatch, capsys):
     monkeypatch.setattr("fairseq_amber.preparation.corpus.command.run", run)
     assert cli.main(["prepare", "raw", "data-bin"]) == 130
     assert capsys.readouterr().err.endswith("interrupted; the same command continues\n")
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_a_command_says_what_it_writes(command):
+    outputs = {"output", "json", "predictions", "directory", "data_bin", "out"}
+    parser = cli.build_parser(command)
+    (commands,) = (x for x in parser._actions if isinstance(x, argparse._SubParsersAction))
+    arguments = {action.dest for action in commands.choices[command]._actions}
+    assert set(commands.choices[command].get_default("writes")) == arguments & outputs
 
 
 def test_objectives_import_without_fairseq():

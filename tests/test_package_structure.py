@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "evaluation": ("inference", "objectives", "metrics", "models", "data", "files", *GROUND),
     # These start the rooms above: fairseq's registration, the diagnosis and the command line.
     "doctor": ("criterions", "models", "tasks", "files", "", *GROUND),
-    "cli": ("", *GROUND),
+    "cli": ("files", "", *GROUND),
     "": ("criterions", "models", "tasks", "inference", *GROUND),
 }
 

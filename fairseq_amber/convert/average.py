@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "average the weights of checkpoints: the last ones of a run, or those of several seeds"
 EXAMPLE = "fairseq-amber average runs/a/checkpoint_best.pt runs/b/checkpoint_best.pt --output ab.pt"
+WRITES = ("output",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

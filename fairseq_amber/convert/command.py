@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "convert XLM-R or BERT to a checkpoint to train from, or a checkpoint to Hugging Face"
 EXAMPLE = "fairseq-amber convert xlm-roberta-base pretrained/xlmr"
+WRITES = ("output",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from fairseq_amber.number_flags import whole_number
 
 SUMMARY = "write a synthetic corpus in German, English, Russian and Turkish, with gold alignments"
 EXAMPLE = "fairseq-amber demo-corpus demo-raw --pairs de-en de-ru --seed 1"
+WRITES = ("directory",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from fairseq_amber.files.json_file import write_json
 
 SUMMARY = "tell what is installed, what is missing and what limits training; also for bug reports"
 EXAMPLE = "fairseq-amber doctor"
+WRITES = ("json",)
 
 _BUG_REPORT = """\
 a bug report should hold

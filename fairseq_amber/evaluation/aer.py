@@ -29,6 +29,7 @@ from fairseq_amber.progress import heartbeat
 
 SUMMARY = "precision, recall and alignment error rate (AER) of word alignments against gold"
 EXAMPLE = "fairseq-amber aer test.de-en.align test.de-en.gold --json aer.json"
+WRITES = ("json",)
 
 
 class _Scored(NamedTuple):

@@ -28,6 +28,7 @@ EXAMPLE = (
     "fairseq-amber evaluate checkpoints/checkpoint_best.pt tasks/xnli --json xnli.json "
     "--predictions predictions"
 )
+WRITES = ("predictions", "json")
 _OF_TRAINING = "; by default as the checkpoint was fine-tuned"
 
 

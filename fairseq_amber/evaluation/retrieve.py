@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "accuracy of finding translations as nearest neighbours, in both directions"
 EXAMPLE = "fairseq-amber retrieve checkpoint_best.pt --folder corpus --split test --json out.json"
+WRITES = ("json",)
 
 _RANGE = re.compile(r"(-?\d+)(?:-(\d+))?")
 

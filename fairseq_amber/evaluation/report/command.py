@@ -22,6 +22,7 @@ EXAMPLE = (
     "fairseq-amber report results/*.json --output report --compare AMBER MLM --curves "
     "MLM=runs/mlm/tensorboard --curves AMBER=runs/amber/tensorboard"
 )
+WRITES = ("output",)
 
 
 class Picture(NamedTuple):

@@ -21,6 +21,7 @@ EXAMPLE = (
     "fairseq-amber embed checkpoint_best.pt corpus.de corpus.de.npy --layer 8 --dtype bfloat16"
 )
 RESUMES = True
+WRITES = ("output",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "find translations among the sentences of two texts that are not aligned, as in BUCC"
 EXAMPLE = "fairseq-amber mine checkpoint_best.pt --folder bucc2018 --pairs zh-en --json out.json"
+WRITES = ("output", "json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -36,6 +36,7 @@ EXAMPLE = (
     "fairseq-amber align checkpoint_best.pt --source test.de-en.de --target test.de-en.en "
     "--output de-en.align"
 )
+WRITES = ("output",)
 
 _SCALES = {
     "attention": "product of the two attention maps",

@@ -22,6 +22,7 @@ from fairseq_amber.preparation.corpus.settings import FilterSettings, Vocabulary
 SUMMARY = "learn or take a vocabulary, then check, filter and binarise text for fairseq"
 EXAMPLE = "fairseq-amber prepare raw data-bin/de-en --vocab-size 8000"
 RESUMES = True
+WRITES = ("data_bin",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ EXAMPLE = (
     "fairseq-amber prepare-task pos data-bin/pos --tokenizer data-bin/de-en "
     "--train en=en_ewt.train.tsv \\\n      --valid en=en_ewt.dev.tsv --test de=de_gsd.test.tsv"
 )
+WRITES = ("out",)
 _ROLES = {"train": "files to train on", "valid": "files to validate on", "test": "files to test on"}
 
 

@@ -1,0 +1,70 @@
+"""Two programs on one output: the second ends with one line, and nothing is mixed."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from fairseq_amber import cli
+from fairseq_amber.errors import UserError
+from fairseq_amber.inference.embedding.vector_file import VectorFile
+
+HOLDER = """
+import sys
+import fairseq_amber.user_dir
+from fairseq_amber.files.locks import locked
+with locked(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+# Each command with its output at {}; what it reads need not be there, since the lock comes first.
+WRITERS = {
+    "demo-corpus": "demo-corpus {}",
+    "prepare": "prepare raw {}",
+    "prepare-task": "prepare-task pos {} --tokenizer t --train en=x",
+    "embed": "embed c.pt text {}",
+    "retrieve": "retrieve c.pt --source a --target b --json {}",
+    "mine": "mine c.pt --source a --target b --output {}",
+    "mine --json": "mine c.pt --source a --target b --gold g --json {}",
+    "align": "align c.pt --source a --target b --output {}",
+    "aer": "aer a b --json {}",
+    "evaluate": "evaluate c.pt task --json {}",
+    "evaluate --predictions": "evaluate c.pt task --predictions {}",
+    "report": "report a.json --output {}",
+    "convert": "convert model {}",
+    "average": "average a.pt b.pt --output {}",
+    "doctor": "doctor --json {}",
+}
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory):
+    path = tmp_path_factory.mktemp("held") / "out.npy"
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "held\n"
+    yield path
+    process.communicate()
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_every_command_that_writes_refuses_an_output_in_work(writer, held, capsys):
+    """Two ``embed`` of different layers wrote one file with rows of both, and exit status 0."""
+    assert cli.main(WRITERS[writer].format(held).split()) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and f"is writing {held}; wait until it has ended" in error
+    assert not held.exists()
+
+
+def test_the_vectors_of_two_writers_are_not_mixed(tmp_path, held):
+    with pytest.raises(UserError, match="another process .* is writing .*out.npy"):
+        VectorFile(held, 3, np.dtype("float32"), {"layer": 1})
+    one = VectorFile(tmp_path / "x.npy", 3, np.dtype("float32"), {"layer": 1})
+    one.append(np.ones((2, 3)), {})
+    one.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import logging
 import os
@@ -214,8 +215,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             interrupts.say()
             return 130
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _discard_output()
             return 141
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+                raise
+            _discard_output()
+            where = error.filename or "the standard output"
+            print(error_line(UserError(f"cannot write {where}: {error.strerror}")), file=sys.stderr)
+            return 2
+
+
+def _discard_output() -> None:
+    """Keeps Python from writing at its end what the standard output has refused."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(argv: list[str], interrupts: _Interrupts) -> int:

@@ -151,6 +151,9 @@ def _folders_above(place: Path, path: str | Path) -> Iterator[None]:
     made = [parent for parent in place.parents if not parent.exists()]
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        file = next(parent for parent in place.parents if parent.exists())
+        raise UserError(f"cannot write {path}: {file} is a file, not a folder") from None
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from None
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -45,9 +46,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             _remove(temporary)
             # O_EXCL: whatever somebody else puts there is an error, and no link is followed
             os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            permissions = stat.S_IMODE(temporary.stat().st_mode)
             try:
                 yield temporary
-                _to_disk(temporary)
+                _complete_file(temporary, permissions)
                 os.replace(temporary, place)
             except BaseException:
                 _remove(temporary)
@@ -97,13 +99,14 @@ def atomic_folder(path: str | Path, *, last: str | None = None) -> Iterator[Path
         working = place.with_name(f".{place.name}.amber-partial")
         _remove(working)
         os.mkdir(working)
+        permissions = stat.S_IMODE(working.stat().st_mode) & 0o666
         try:
             yield working
             for file in working.rglob("*"):
                 if file.is_file():
-                    _to_disk(file)
+                    _complete_file(file, permissions)
             if last is not None and place.is_dir() and any(place.iterdir()):
-                os.rename(working, _complete(place))
+                os.rename(working, _complete_folder(place))
                 finish_moving(path, last)
             else:
                 os.replace(working, place)
@@ -125,7 +128,7 @@ def finish_moving(path: str | Path, last: str) -> None:
     Raises:
         UserError: the folder cannot be written to, or another process is writing it.
     """
-    complete = _complete(real_path(path))
+    complete = _complete_folder(real_path(path))
     if not complete.is_dir():
         return
     with _clear_errors(path), locked(path):
@@ -134,7 +137,7 @@ def finish_moving(path: str | Path, last: str) -> None:
         complete.rmdir()
 
 
-def _complete(place: Path) -> Path:
+def _complete_folder(place: Path) -> Path:
     """Returns the name of the folder whose files are complete and are to be moved."""
     return place.with_name(f".{place.name}.amber-complete")
 
@@ -148,12 +151,17 @@ def _remove(path: Path) -> None:
             path.unlink()
 
 
-def _to_disk(path: Path) -> None:
-    """Waits until the content of a file is on the disk, so that its new name never stands for
-    less, even if the machine stops."""
+def _complete_file(path: Path, permissions: int) -> None:
+    """Waits until the content of a file is on the disk, and gives it its permissions.
+
+    Thus its new name never stands for less than the whole, even if the machine stops. Some
+    libraries write a file that its owner alone may read.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+        if stat.S_IMODE(os.fstat(descriptor).st_mode) != permissions:
+            os.fchmod(descriptor, permissions)
     finally:
         os.close(descriptor)
 

@@ -15,9 +15,9 @@ import os, signal, sys
 from pathlib import Path
 from fairseq_amber import cli
 from fairseq_amber.files import writing
-def kill(path):
+def kill(path, permissions):
     os.kill(os.getpid(), signal.SIGKILL)
-writing._to_disk = kill
+writing._complete_file = kill
 cli.main(sys.argv[1:])
 """
 

@@ -9,6 +9,7 @@ import pytest
 from fairseq_amber import cli
 from fairseq_amber.errors import UserError
 from fairseq_amber.inference.embedding.vector_file import VectorFile
+from writing_commands import WRITERS
 
 HOLDER = """
 import sys
@@ -18,25 +19,6 @@ with locked(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
 """
-
-# Each command with its output at {}; what it reads need not be there, since the lock comes first.
-WRITERS = {
-    "demo-corpus": "demo-corpus {}",
-    "prepare": "prepare raw {}",
-    "prepare-task": "prepare-task pos {} --tokenizer t --train en=x",
-    "embed": "embed c.pt text {}",
-    "retrieve": "retrieve c.pt --source a --target b --json {}",
-    "mine": "mine c.pt --source a --target b --output {}",
-    "mine --json": "mine c.pt --source a --target b --gold g --json {}",
-    "align": "align c.pt --source a --target b --output {}",
-    "aer": "aer a b --json {}",
-    "evaluate": "evaluate c.pt task --json {}",
-    "evaluate --predictions": "evaluate c.pt task --predictions {}",
-    "report": "report a.json --output {}",
-    "convert": "convert model {}",
-    "average": "average a.pt b.pt --output {}",
-    "doctor": "doctor --json {}",
-}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,10 @@
+"""What tests of the world's files share."""
+
+from checkpoint_fixtures import (  # noqa: F401
+    checkpoint,
+    corpus,
+    data_folder,
+    edited_checkpoint,
+    encoder,
+    fairseq_amber_command,
+)

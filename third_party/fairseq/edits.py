@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import build_edits
+import checkpoint_edits
 import configuration_edits
 import model_edits
 import training_edits
@@ -18,6 +19,7 @@ EDITS: tuple[Edit, ...] = (
     *configuration_edits.EDITS,
     *version_edits.EDITS,
     *training_edits.EDITS,
+    *checkpoint_edits.EDITS,
     *model_edits.EDITS,
     *build_edits.EDITS,
 )

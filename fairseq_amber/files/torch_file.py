@@ -59,6 +59,24 @@ def read_torch_file(path: str | Path) -> Any:
     )
 
 
+def map_torch_file(path: str | Path) -> Any:
+    """Reads a file as ``read_torch_file`` does, but a tensor only when it is used, where torch can
+    do so (torch >= 2.4, and a file that is not of torch < 1.6).
+
+    Raises:
+        UserError: as ``read_torch_file``.
+    """
+    import torch
+
+    if version_tuple(torch.__version__) >= (2, 4):
+        torch.serialization.add_safe_globals([argparse.Namespace])
+        try:
+            return torch.load(str(path), map_location="cpu", weights_only=True, mmap=True)
+        except Exception:  # of any kind, as above; read_torch_file says what is wrong
+            pass
+    return read_torch_file(path)
+
+
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Reads a checkpoint of ``fairseq-train``.
 

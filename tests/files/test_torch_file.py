@@ -9,6 +9,7 @@ from fairseq_amber.environment import version_tuple
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.torch_file import (
     RESTRICTED_PICKLE,
+    map_torch_file,
     read_checkpoint,
     read_torch_file,
     settings,
@@ -53,6 +54,19 @@ def test_tensors_containers_and_settings_come_back(state, tmp_path, zipped):
     torch.save({**state, "extra": RunsCode()}, path, _use_new_zipfile_serialization=zipped)
     with pytest.raises(UserError, match=r"model\.pt is refused: it holds \S*eval, which is "):
         read_torch_file(path)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_mapped_file_is_read_and_refused_as_any_other(state, tmp_path, zipped):
+    path = tmp_path / "model.pt"
+    torch.save(state, path, _use_new_zipfile_serialization=zipped)
+    assert_same(map_torch_file(path), state)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(UserError, match=r"model\.pt is not a complete checkpoint"):
+        map_torch_file(path)
+    torch.save({**state, "extra": RunsCode()}, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(UserError, match=r"model\.pt is refused: it holds \S*eval, which is "):
+        map_torch_file(path)
 
 
 @pytest.mark.parametrize("zipped", [True, False])

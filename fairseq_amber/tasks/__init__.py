@@ -4,3 +4,6 @@ import sys
 
 if "fairseq" in sys.modules:
     from fairseq_amber.tasks import cross_lingual_alignment, wordpiece_bpe, xtreme  # noqa: F401
+    from fairseq_amber.tasks.checkpoint_saving import guard_saving
+
+    guard_saving()

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Mapping
 
 from fairseq import checkpoint_utils
 from fairseq.data import Dictionary
-from fairseq.file_io import PathManager
 
 from fairseq_amber.data.finetuning.settings import XtremeConfig
 from fairseq_amber.errors import UserError, warn
 from fairseq_amber.models.checkpoint_weights import heads_of
+from fairseq_amber.tasks.checkpoint_start import LAST, find_start
 from fairseq_amber.tokenizers.dictionary import check_trained_with
-
-_LAST = "checkpoint_last.pt"  # fairseq's default: where the run itself stopped
 
 
 def check_start(
@@ -34,20 +31,13 @@ def check_start(
         max_length: the longest row of the task in subwords, special tokens included.
 
     Raises:
-        UserError: the file is missing or is not a checkpoint; or ``check_origin`` raises it.
+        UserError: ``find_start`` or ``check_origin`` raises it.
     """
-    path = _starting_checkpoint(cfg)
+    path = find_start(cfg).path
     if path is None:
         return
-    if not PathManager.exists(path):
-        raise UserError(f"{path}, the checkpoint to begin from, does not exist")
-    try:
-        loaded = checkpoint_utils.load_checkpoint_to_cpu(path)
-        heads = heads_of(loaded["model"])
-    except Exception:  # pickle, zip and key errors of all kinds, whose texts name no remedy
-        raise UserError(
-            f"{path}, the checkpoint to begin from, is not a checkpoint of fairseq"
-        ) from None
+    loaded = checkpoint_utils.load_checkpoint_to_cpu(path)
+    heads = heads_of(loaded["model"])
     task_state = loaded.get("task_state") or {}
     check_origin(task_state, dictionary, state, path, cfg.data, with_head=head in heads)
     warn_of_untrained_positions(loaded, path, max_length)
@@ -82,7 +72,7 @@ def longest_trained_row(loaded: dict[str, Any]) -> int | None:
     cfg = loaded.get("cfg") or {}
     tokens = _setting(cfg, "task", "tokens_per_sample")
     started = _setting(cfg, "checkpoint", "finetune_from_model")
-    continued = _setting(cfg, "checkpoint", "restore_file") not in (None, _LAST)
+    continued = _setting(cfg, "checkpoint", "restore_file") not in (None, LAST)
     return None if started or continued or not isinstance(tokens, int) else tokens
 
 
@@ -127,11 +117,3 @@ def check_origin(
             f"{', '.join(state['labels'])}: give the folder of its own run, or begin from a "
             "checkpoint that was not fine-tuned"
         )
-
-
-def _starting_checkpoint(cfg: XtremeConfig) -> str | None:
-    """Returns the path of the checkpoint that fairseq-train begins from; None if it has none."""
-    if cfg.restore_file != _LAST:
-        return cfg.restore_file
-    last = os.path.join(cfg.save_dir, cfg.restore_file)
-    return last if os.path.exists(last) else cfg.finetune_from_model

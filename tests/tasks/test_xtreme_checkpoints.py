@@ -41,9 +41,9 @@ def test_what_it_begins_from_must_be_of_its_labels_and_dictionary(
         begin(start(lambda state: state["task_state"].update(labels=["O", "B-A", "X"])))
     with ends_with("dict.txt is not the dictionary that .*start.pt was trained with"):
         begin(start(lambda state: state["task_state"].update(dictionary="another")), "qa")
-    with ends_with("start.pt, the checkpoint to begin from, is not a checkpoint of fairseq"):
+    with ends_with(f"--{flag.replace('_', '-')}: .*start.pt is not a checkpoint of fairseq-train"):
         begin(start(lambda state: state.pop("model")))
-    with ends_with("missing.pt, the checkpoint to begin from, does not exist"):
+    with ends_with("missing.pt: there is no such file; correct the path"):
         begin(str(tmp_path / "missing.pt"))
     # A run that goes on needs no other beginning.
     shutil.copy(start(), tmp_path / "checkpoint_last.pt")

@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 _buffered: weakref.WeakSet[Any] = weakref.WeakSet()
 _exiting = threading.Event()
+_CUT = "{updates} updates, {ranks} ranks, --update-freq {update_freq}"
 
 
 class PlanIterator(iterators.EpochBatchIterator):
@@ -55,22 +56,23 @@ class PlanIterator(iterators.EpochBatchIterator):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continues where a run stopped. If that run cut its updates into other ranks or another
         ``--update-freq``, this one starts at the beginning of the same update, or, if the updates
-        have another size, of the update at the same share of the epoch."""
+        have another size or the data has changed, of the update at the same share of the epoch. Of
+        a run that does not tell how it cut its epoch, the number of steps is all that is known."""
         position = state_dict.get("iterations_in_epoch", 0)
         now = self._cut()
         before = {name: state_dict.get(name, now[name]) for name in now}
-        if position and before != now:
+        if position and (before != now or position >= len(self)):
             update = position // before["update_freq"]
             if before["updates"] != now["updates"]:
                 update = update * now["updates"] // before["updates"]
             update = min(update, now["updates"] - 1)
-            position = update * now["update_freq"]
+            known = _CUT.format(**before) if before.keys() <= state_dict.keys() else "unknown"
             logger.info(
-                "the checkpoint's run had %d ranks and --update-freq %d, this one %d and %d: it "
-                "continues at update %d of %d of the epoch",
-                *(before["ranks"], before["update_freq"], now["ranks"], now["update_freq"]),
-                *(update + 1, now["updates"]),
+                "the checkpoint's run stopped after %d steps of an epoch that it had cut otherwise "
+                "(%s; here: %s): it continues at update %d of %d of the epoch",
+                *(position, known, _CUT.format(**now), update + 1, now["updates"]),
             )
+            position = update * now["update_freq"]
         super().load_state_dict({**state_dict, "iterations_in_epoch": position})
 
     def _get_iterator_for_epoch(self, *args: Any, **settings: Any):

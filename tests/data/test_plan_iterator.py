@@ -201,6 +201,17 @@ def test_a_state_that_does_not_tell_how_the_epoch_was_cut_continues_at_its_step(
     assert sorted(first + rest) == list(range(len(epoch.updates.indices)))
 
 
+def test_more_steps_than_the_epoch_has_continue_at_its_last_update(caplog):
+    """A run of another program does not tell how it cut its epoch, which may have been longer."""
+    epoch = epoch_of(2)
+    state = {"version": 2, "epoch": 1, "iterations_in_epoch": 10_000, "shuffle": True}
+    with caplog.at_level(logging.INFO):
+        rest = continued(epoch, 2, state)
+    updates = epoch.updates
+    assert sorted(rest) == list(range(updates.ends[updates.firsts[-2]], updates.ends[-1]))
+    assert "stopped after 10000 steps of an epoch that it had cut otherwise (unknown" in caplog.text
+
+
 def test_the_iterator_knows_the_batches_of_all_ranks():
     epoch = epoch_of(3)
     one = run_of(epoch, 1, 3)

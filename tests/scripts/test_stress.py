@@ -1,0 +1,48 @@
+"""scripts/stress.sh in its short form: a few kills, a few full disks, and its counts."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def stress(*arguments, **variables):
+    environment = {**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(ROOT), **variables}
+    return subprocess.run(
+        ["bash", str(ROOT / "scripts" / "stress.sh"), *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+@pytest.mark.slow
+def test_a_few_kills_and_full_disks_lose_nothing(data_folder):
+    done = stress("kills", "disk", "--data", data_folder, KILLS="2", FILLS="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    kills, disk = (line for line in done.stdout.splitlines() if re.match("kills|disk", line))
+    assert re.fullmatch(
+        r"kills: 2 kills \(\d while checkpoints were written, \d at random moments\): 0 torn "
+        r"checkpoints, 0 lost, 0 runs that could not go on; (\d) of \1 finished runs equal the "
+        "uninterrupted one to the bit",
+        kills,
+    )
+    assert re.fullmatch(
+        r"disk: 1 of 1 runs met a full disk \(.*\): 0 ended unclearly, 0 torn checkpoints, 0 lost; "
+        "with space 1 of 1 equal the uninterrupted run to the bit",
+        disk,
+    )
+
+
+@pytest.mark.parametrize("arguments", [["kill"], ["kills", "--kills", "many"]])
+def test_a_part_that_is_not_there_is_named(arguments):
+    done = stress(*arguments)
+    assert done.returncode == 2 and re.search(r"no part kill|--kills", done.stderr)
+    assert "Traceback" not in done.stderr

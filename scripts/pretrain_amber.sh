@@ -118,7 +118,8 @@ if [ $((NODES * PROCESSES)) -gt 1 ]; then
   launch+=("$(command -v fairseq-train)")
 fi
 fresh=()
-if [ -n "$RESTORE" ] && [ ! -e "$OUT/checkpoint_last.pt" ]; then
+# Killed in its first save, a run may have a checkpoint of another name, from which it goes on.
+if [ -n "$RESTORE" ] && ! compgen -G "$OUT/checkpoint*.pt" >/dev/null; then
   fresh=(--restore-file "$RESTORE" --reset-optimizer --reset-dataloader --reset-meters
     --reset-lr-scheduler)
 fi

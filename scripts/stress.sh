@@ -4,6 +4,8 @@
 #   bash scripts/stress.sh                   # every part
 #   KILLS=20 bash scripts/stress.sh kills    # kills trainings, at random moments and while they save
 #   bash scripts/stress.sh disk              # trainings on a full disk, then with space
+#   bash scripts/stress.sh interrupts        # commands that Ctrl-C or another signal ends, then again
+#   bash scripts/stress.sh two-at-once       # two commands, or two trainings, with one output
 #
 # Each part ends with a line of its counts, and the whole with status 1 if anything was lost. Several
 # parts may be named. It needs an environment with fairseq_amber (scripts/setup.sh) and no data.
@@ -13,9 +15,12 @@ CDPATH='' HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 KILLS=${KILLS:-100}                      # of kills: how many
 FILLS=${FILLS:-10}                       # of disk: how many full disks
+INTERRUPTS=${INTERRUPTS:-60}             # of interrupts: how many commands
+PAIRS=${PAIRS:-28}                       # of two-at-once: how many pairs
 SEED=${SEED:-1}                          # of the moments
 WORK=${WORK:-}                           # an empty folder for the runs, which stay; default: a temporary one
 PYTHON=${PYTHON:-python}
 
 export OMP_NUM_THREADS=1
-exec "$PYTHON" "$HERE/stress" --kills "$KILLS" --fills "$FILLS" --seed "$SEED" ${WORK:+--work "$WORK"} "$@"
+exec "$PYTHON" "$HERE/stress" --kills "$KILLS" --fills "$FILLS" \
+  --interrupts "$INTERRUPTS" --pairs "$PAIRS" --seed "$SEED" ${WORK:+--work "$WORK"} "$@"

@@ -15,7 +15,12 @@ from pathlib import Path
 sys.path.insert(1, str(Path(__file__).resolve().parents[2]))
 
 # Each part, with its module in this folder.
-PARTS = {"kills": "kills", "disk": "disk"}
+PARTS = {
+    "kills": "kills",
+    "disk": "disk",
+    "interrupts": "interrupts",
+    "two-at-once": "two_at_once",
+}
 
 
 def main() -> int:
@@ -25,6 +30,8 @@ def main() -> int:
     )
     parser.add_argument("--kills", type=int, default=100, help="number of kills")
     parser.add_argument("--fills", type=int, default=10, help="number of full disks")
+    parser.add_argument("--interrupts", type=int, default=60, help="number of ended commands")
+    parser.add_argument("--pairs", type=int, default=28, help="number of pairs at once")
     parser.add_argument("--seed", type=int, default=1, help="seed of the moments")
     parser.add_argument("--work", type=Path, help="folder of the runs; default: a temporary one")
     parser.add_argument(

@@ -41,6 +41,24 @@ def test_a_few_kills_and_full_disks_lose_nothing(data_folder):
     )
 
 
+@pytest.mark.slow
+def test_commands_that_are_ended_or_meet_lose_nothing():
+    done = stress("interrupts", "two-at-once", INTERRUPTS="4", PAIRS="2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(
+        r"^interrupts: 4 signals to 6 commands, \d of which they ended: 0 ended unclearly, 0 left "
+        "processes, 0 with another output of the next run$",
+        done.stdout,
+        re.MULTILINE,
+    )
+    assert re.search(
+        r"^two-at-once: 2 pairs of 7 programs on one output: \d times one was refused, 0 ended "
+        "unclearly, 0 outputs are not those of one of both$",
+        done.stdout,
+        re.MULTILINE,
+    )
+
+
 @pytest.mark.parametrize("arguments", [["kill"], ["kills", "--kills", "many"]])
 def test_a_part_that_is_not_there_is_named(arguments):
     done = stress(*arguments)

@@ -28,6 +28,7 @@ class Kind(NamedTuple):
             describes them.
         learning: ``module:class`` of its ``Learning``.
         examples: ``module:class`` of its ``Examples``.
+        optional_arrays: the names of further arrays, which folders of older versions lack.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Kind(NamedTuple):
     arrays: tuple[str, ...]
     learning: str
     examples: str
+    optional_arrays: tuple[str, ...] = ()
 
 
 KINDS: dict[str, Kind] = {}  # by name
@@ -83,6 +85,7 @@ register_kind(
         arrays=("tokens", "word_lengths", "word_heads", "sentence_lengths", "labels"),
         learning="fairseq_amber.data.finetuning.tagging:Tagging",
         examples="fairseq_amber.preparation.task.tagging:TaggedSentences",
+        optional_arrays=("gaps",),
     )
 )
 register_kind(

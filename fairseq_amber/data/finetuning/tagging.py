@@ -9,6 +9,8 @@ The arrays of N sentences of W words and T subwords in all, int32 unless another
   says that a word begins (SentencePiece puts one before most Chinese characters that are words).
 - ``sentence_lengths`` (N,): the words of each sentence.
 - ``labels`` (W,) int16: the number of each word's label, -1 where the file has none.
+- ``gaps`` (N + 1,): the lines without a word before each sentence of the raw file, and those after
+  the last. A folder of an older version lacks it; then one empty line is between two sentences.
 """
 
 from __future__ import annotations
@@ -108,6 +110,8 @@ class TaggingGold(Gold):
         ends = np.cumsum(arrays["sentence_lengths"])
         labels = np.split(label_names(folder, arrays["labels"]), ends[:-1]) if len(ends) else []
         sentences = [part.tolist() for part in labels]
+        usual = np.array([0, *[1] * (len(ends) - 1), 0])
+        self._gaps = folder.optional_arrays(split, language).get("gaps", usual).tolist()
         return [None if "" in sentence else sentence for sentence in sentences]
 
     @staticmethod
@@ -146,6 +150,15 @@ class TaggingGold(Gold):
             for label in sorted({label for sentence in self._scored_answers for label in sentence})
         ]
         return {key: max(score[key] for score in scores) for key in self.headings}
+
+    def for_submission(self, predicted: Sequence[list[str]]) -> list[str]:
+        """Returns the lines of a submission: each label in the line of its word in the raw file,
+        and an empty line for each line without a word, as XTREME's evaluate.py counts them."""
+        lines: list[str] = []
+        for gap, sentence in zip(self._gaps, predicted):
+            lines += [""] * gap
+            lines += sentence
+        return lines + [""] * self._gaps[-1]
 
     @classmethod
     def remarks(cls, task: str) -> list[str]:

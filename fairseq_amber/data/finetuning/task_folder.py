@@ -13,18 +13,53 @@ that fairseq gives them by dict.txt, end to end and without special tokens.
 from __future__ import annotations
 
 import json
+import struct
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 import numpy as np
 
 from fairseq_amber.data.finetuning.kinds import Kind, kind_of
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.names import check_name
 
 TASK_NAME = "task.json"
 LABELS_NAME = "labels.txt"
 SPLITS = ("train", "valid", "test")
+
+
+# What numpy and zipfile raise for a file with changed bytes, also for a size that nothing can hold.
+_DAMAGES = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    MemoryError,
+    OverflowError,
+    AttributeError,
+    TypeError,
+    RuntimeError,
+    SyntaxError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def check_label(label: object) -> str:
+    """Returns a label that can be a line of its own, in labels.txt and in predictions.
+
+    Raises:
+        ValueError: it is not text, is empty, or has other lines or white space around it.
+    """
+    if not isinstance(label, str) or not label or label != label.strip() or "\n" in label:
+        raise ValueError
+    label.encode("utf-8")
+    return label
 
 
 class TaskFolder:
@@ -50,9 +85,13 @@ class TaskFolder:
         self.splits: dict[str, dict[str, Any]] = content["splits"]
         if content["kind"] != self.kind.name or not set(self.splits) <= set(SPLITS):
             raise ValueError
+        if len({check_label(label) for label in self.labels}) < len(self.labels):
+            raise ValueError
         for languages in self.splits.values():
-            for entry in languages.values():
-                if not (isinstance(entry["examples"], int) and isinstance(entry["sources"], list)):
+            for language, entry in languages.items():
+                check_name(language, "language", path / TASK_NAME)
+                examples, sources = entry["examples"], entry["sources"]
+                if type(examples) is not int or examples < 0 or not isinstance(sources, list):
                     raise ValueError
 
     @classmethod
@@ -60,7 +99,8 @@ class TaskFolder:
         """Reads the task.json of a folder.
 
         Raises:
-            UserError: the folder has no task.json, or a damaged one.
+            UserError: the folder has no task.json, a damaged one, or one with a language that
+                cannot be part of a file's name.
         """
         file = Path(path) / TASK_NAME
         try:
@@ -70,7 +110,7 @@ class TaskFolder:
                 f"{path} is not a prepared task (it has no readable {TASK_NAME}); make it with "
                 f"fairseq-amber prepare-task TASK {path}"
             ) from None
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise UserError(
                 f"{file} is damaged or of another version; run fairseq-amber prepare-task again"
             ) from None
@@ -85,11 +125,25 @@ class TaskFolder:
         Raises:
             UserError: the task has no such examples, or their file is damaged.
         """
+        return self._read(split, language, self.kind.arrays, ())
+
+    def optional_arrays(self, split: str, language: str) -> dict[str, np.ndarray]:
+        """Reads those of the kind's optional arrays that the folder has.
+
+        Raises:
+            UserError: the task has no such examples, or their file is damaged.
+        """
+        return self._read(split, language, (), self.kind.optional_arrays)
+
+    def _read(
+        self, split: str, language: str, needed: Sequence[str], optional: Sequence[str]
+    ) -> dict[str, np.ndarray]:
         path = self._file(split, language, "npz")
         try:
             with np.load(path, allow_pickle=False) as file:
-                return {name: file[name] for name in self.kind.arrays}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+                names = [*needed, *(name for name in optional if name in file.files)]
+                return {name: file[name] for name in names}
+        except _DAMAGES:
             raise self._damaged(path) from None
 
     def examples_path(self, split: str, language: str) -> Path:

@@ -67,6 +67,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "labels of OUT)",
     )
     parser.add_argument(
+        "--columns",
+        type=_columns,
+        metavar="N,N",
+        help="the columns to read of files that have more, counted from 1: word and label for pos "
+        "and ner, such as 2,4; the sentences and the label for xnli and pawsx, such as 2,3,4",
+    )
+    parser.add_argument(
+        "--skip-misfits",
+        action="store_true",
+        help="leave out the questions with an answer that is not in its context where "
+        "answer_start says, and count them; without this flag they are an error",
+    )
+    parser.add_argument(
         "--workers",
         type=positive_whole_number,
         help="number of processes; by default one for each core",
@@ -98,6 +111,8 @@ def run(args: argparse.Namespace) -> None:
         tokenizer=args.tokenizer,
         sources=collect_sources(args.task, args.xtreme, given),
         labels=args.labels,
+        columns=args.columns,
+        skip_misfits=args.skip_misfits,
         workers=args.workers,
     )
     print(describe(examples_class(args.task).unit, result.counts))
@@ -115,3 +130,10 @@ def _source(text: str) -> tuple[str, Path]:
     if not (language and equals and file):
         raise argparse.ArgumentTypeError(f"{text!r} is not LANG=FILE, such as en=train-en.tsv")
     return language, Path(file)
+
+
+def _columns(text: str) -> list[int]:
+    numbers = [int(part) if part.isascii() and part.isdigit() else 0 for part in text.split(",")]
+    if 0 in numbers or len(set(numbers)) < len(numbers) or not 2 <= len(numbers) <= 3:
+        raise argparse.ArgumentTypeError(f"{text!r} is not two or three columns, such as 2,4")
+    return numbers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from itertools import chain
 from pathlib import Path
-from typing import Mapping, Sequence
+from typing import Mapping, NamedTuple, Sequence
 
 import numpy as np
 
@@ -14,6 +14,20 @@ from fairseq_amber.preparation.task.encoder import TextEncoder
 from fairseq_amber.preparation.task.labels import LabelledFile, number_labels
 
 Arrays = Mapping[str, np.ndarray]
+
+
+class ReadingOptions(NamedTuple):
+    """How raw files are read.
+
+    Attributes:
+        task: the task's name.
+        columns: the columns to read, counted from 1; None for those of the usual form.
+        skip_misfits: whether questions whose answers are not in their context are left out.
+    """
+
+    task: str
+    columns: tuple[int, ...] | None = None
+    skip_misfits: bool = False
 
 
 class Examples(ABC):
@@ -25,6 +39,7 @@ class Examples(ABC):
 
     Attributes:
         unit: what one example is, in the plural.
+        options: the fields of ``ReadingOptions`` that mean something to the kind.
         token_arrays: the arrays that hold subwords.
         part_arrays: arrays with one entry for each part of an example, by the parts' name.
         xtreme_files: by task, the files of train, valid and test below the folder download/ that
@@ -36,6 +51,7 @@ class Examples(ABC):
     """
 
     unit: str
+    options: tuple[str, ...] = ()
     token_arrays: tuple[str, ...]
     part_arrays: Mapping[str, str] = {}
     xtreme_files: Mapping[str, tuple[str | None, str | None, str | None]] = {}
@@ -46,6 +62,11 @@ class Examples(ABC):
     @abstractmethod
     def __init__(self, paths: Sequence[Path], split: str):
         pass
+
+    @classmethod
+    def read(cls, paths: Sequence[Path], split: str, options: ReadingOptions) -> Examples:
+        """Reads the files. A kind with options of its own passes them on."""
+        return cls(paths, split)
 
     @classmethod
     def fixed_labels(cls, task: str) -> list[str] | None:

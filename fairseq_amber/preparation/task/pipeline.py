@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, NamedTuple
+from typing import Dict, NamedTuple, Sequence
 
 from fairseq_amber.data.finetuning.task_folder import LABELS_NAME, TaskFolder
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.json_file import read_bytes
 from fairseq_amber.preparation.corpus.vocabulary import Vocabulary, load_vocabulary
 from fairseq_amber.preparation.task.encoder import TextEncoder, start_worker
-from fairseq_amber.preparation.task.examples import Examples, examples_class
+from fairseq_amber.preparation.task.examples import Examples, ReadingOptions, examples_class
 from fairseq_amber.preparation.task.labels import ordered, read_labels
 from fairseq_amber.preparation.task.output import check_same, existing_folder, task_writer
 from fairseq_amber.preparation.task.sources import Sources
@@ -43,6 +43,8 @@ def prepare_task(
     tokenizer: Path,
     sources: Sources,
     labels: Path | None = None,
+    columns: Sequence[int] | None = None,
+    skip_misfits: bool = False,
     workers: int | None = None,
 ) -> TaskPreparation:
     """Writes a task folder, or adds splits and languages to one, in place of those that it has.
@@ -54,6 +56,9 @@ def prepare_task(
         sources: see ``collect_sources``.
         labels: a file of labels for tagging; by default the labels of the training files or,
             without such files, of the folder that is added to.
+        columns: the columns to read, counted from 1: those of word and label, or those of both
+            sentences and their label; by default those of the usual form.
+        skip_misfits: whether questions whose answers are not in their context are left out.
         workers: the number of processes; by default one for each core. It does not change the
             result.
 
@@ -64,12 +69,14 @@ def prepare_task(
     old = existing_folder(out, task)
     vocabulary = _read_vocabulary(tokenizer)
     examples_type = examples_class(task)
+    options = ReadingOptions(task, tuple(columns) if columns else None, skip_misfits)
+    _check_options(options, examples_type)
     read: ExamplesBySplit = {}
     with Progress(total=sum(map(len, sources.values())), unit="texts", what="reading") as progress:
         for split, languages in sources.items():
             read[split] = {}
             for language, paths in sorted(languages.items()):
-                read[split][language] = examples_type(paths, split)
+                read[split][language] = examples_type.read(paths, split, options)
                 progress.update()
     names, origin = _labels(task, labels, read, old)
     if old:
@@ -98,6 +105,13 @@ def _read_vocabulary(path: Path) -> Vocabulary:
     found = find_tokenizer(path)
     dictionary = read_bytes(found.dictionary) if found.dictionary else None
     return load_vocabulary(found, dictionary, str(found.dictionary))
+
+
+def _check_options(options: ReadingOptions, examples_type: type[Examples]) -> None:
+    for name, value in options._asdict().items():
+        if name != "task" and value and name not in examples_type.options:
+            flag = "--" + name.replace("_", "-")
+            raise UserError(f"{flag} means nothing to {options.task}; leave it out")
 
 
 def _labels(

@@ -1,4 +1,4 @@
-"""Tagged sentences: from the raw file to the arrays."""
+"""Tagged sentences: from what was read to the arrays."""
 
 from __future__ import annotations
 
@@ -8,50 +8,8 @@ import numpy as np
 import pytest
 
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
-from fairseq_amber.errors import UserError
-from fairseq_amber.preparation.task.tagging import read_tagged
+from fairseq_amber.preparation.task.tagging import TaggedSentences
 from raw_task_files import fairseq_ids, rows, write
-
-
-@pytest.mark.parametrize("end", ["", "\n", "\n\n", "\n\n\n"])
-@pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_tagged_sentences(end: str, newline: str, tmp_path: Path):
-    text = "Al\tPROPN\n1 000\tNUM\n\n\u3000\tX\n\nnext\u2028line\tX" + end
-    path = write(tmp_path, "\ufeff" + text.replace("\n", newline))
-    file = read_tagged(path, labelled=True)
-    assert file.words == ["Al", "1 000", "\u3000", "next\u2028line"]
-    assert file.labels == ["PROPN", "NUM", "X", "X"]
-    assert file.sentence_lengths == [2, 1, 1]
-    assert [file.line(i) for i in range(4)] == [1, 2, 4, 6]
-
-
-@pytest.mark.parametrize(
-    "text", ["Al\n1 000\n\nis\n", "Al\t\n1 000\t\n\nis\t\n", "Al\n1 000\t\n\nis"]
-)
-def test_blank_labels_of_test_files(text: str, tmp_path: Path):
-    file = read_tagged(write(tmp_path, text), labelled=False)
-    assert (file.words, file.labels) == (["Al", "1 000", "is"], [""] * 3)
-    with pytest.raises(UserError, match="x.tsv:1: no label behind a tab; add it$"):
-        read_tagged(file.path, labelled=True)
-
-
-@pytest.mark.parametrize(
-    "text, message",
-    [
-        ("\na\tX\n", "x.tsv:1: a sentence with no words"),
-        ("a\tX\n\n\nb\tX\n", "x.tsv:3: a sentence with no words"),
-        ("\n\n", "x.tsv:1: a sentence with no words"),
-        ("a\tX\n\tX\n", "x.tsv:2: no word before the tab"),
-        ("a\tX\n \tX\n", "x.tsv:2: no word before the tab"),
-        ("a\tX\nb\tX\tY\n", "x.tsv:2: 3 columns; a line is word<TAB>label"),
-        ("a\tX\n\nb\n", "x.tsv:3: no label behind a tab; add it, or blank them all"),
-        (b"a\tX\nb\xff\tX\n", "x.tsv:2: not UTF-8"),
-        ("", "x.tsv is empty"),
-    ],
-)
-def test_broken_tagged_files(text: str | bytes, message: str, tmp_path: Path):
-    with pytest.raises(UserError, match=message):
-        read_tagged(write(tmp_path, text), labelled=False)
 
 
 def test_tagging(prepare, tokenizer: Path, caplog):
@@ -119,3 +77,10 @@ def test_a_word_that_is_a_bare_mark_of_spaces(prepare):
     words = rows(arrays["tokens"], arrays["word_lengths"])
     assert (words[0], words[2]) == ([mark], [mark, dog])
     assert arrays["word_heads"].tolist() == [0, 0, 1]
+
+
+def test_the_lines_between_the_sentences_of_several_files(tmp_path: Path):
+    """A sentence ends with its file, and at the end of the first nothing need be empty."""
+    texts = ["\na\n\n\nb\n", "c\n\n", "\nd\n\n"]
+    files = [write(tmp_path, text, f"{i}.tsv") for i, text in enumerate(texts)]
+    assert TaggedSentences(files, "test")._gaps.tolist() == [1, 2, 1, 2, 1]

@@ -80,7 +80,8 @@ class AnswerGold(Gold):
         ends = np.cumsum(arrays["context_lengths"])
         self._offsets = np.split(arrays["context_offsets"], ends[:-1])
         path = folder.examples_path(split, language)
-        self._contexts, self._questions = read_squad(path, unique_ids=False)
+        file = read_squad(path, unique_ids=False)
+        self._contexts, self._questions = file.contexts, file.questions
         self.repeated = len(self._questions) - len({question.id for question in self._questions})
         rules = language if folder.task == "mlqa" else None
         return [self._asked(question, rules) for question in self._questions]

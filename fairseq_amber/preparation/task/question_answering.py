@@ -9,10 +9,11 @@ from typing import Sequence
 
 import numpy as np
 
-from fairseq_amber.data.finetuning.squad_file import parse_squad
+from fairseq_amber.data.finetuning.squad_file import SquadFile, parse_squad
+from fairseq_amber.errors import warn
 from fairseq_amber.files.json_file import read_bytes
 from fairseq_amber.preparation.task.encoder import Encoded, TextEncoder
-from fairseq_amber.preparation.task.examples import Arrays, Examples
+from fairseq_amber.preparation.task.examples import Arrays, Examples, ReadingOptions
 
 _SQUAD = ("squad/train-v1.1.json", "squad/dev-v1.1.json")
 _MLQA = "mlqa/MLQA_V1/{0}/{0}-context-LANG-question-LANG.json"
@@ -30,20 +31,27 @@ class Questions(Examples):
         "mlqa": (_SQUAD[0], _MLQA.format("dev"), _MLQA.format("test")),
         "tydiqa": (_TYDIQA.format("train"), None, _TYDIQA.format("dev")),
     }
+    options = ("skip_misfits",)
 
-    def __init__(self, paths: Sequence[Path], split: str):
+    def __init__(self, paths: Sequence[Path], split: str, skip_misfits: bool = False):
         self.paths = paths
         unique = split == "test"  # a submission tells the answers apart by these ids
-        contents = [read_bytes(path) for path in paths]
         parts = [
-            parse_squad(content, str(path), unique_ids=unique)
-            for path, content in zip(paths, contents)
+            parse_squad(read_bytes(path), str(path), unique_ids=unique, skip_misfits=skip_misfits)
+            for path in paths
         ]
+        for path, part in zip(paths, parts):
+            _warn_of_oddities(path, part, split)
         if len(parts) == 1:
-            self.text, self._squad = contents[0], parts[0]
+            self._squad = parts[0]
         else:
-            self.text = _joined(contents)
-            self._squad = parse_squad(self.text, " + ".join(map(str, paths)), unique_ids=unique)
+            content = _joined([part.content for part in parts])
+            self._squad = parse_squad(content, " + ".join(map(str, paths)), unique_ids=unique)
+        self.text = self._squad.content
+
+    @classmethod
+    def read(cls, paths: Sequence[Path], split: str, options: ReadingOptions) -> Questions:
+        return cls(paths, split, options.skip_misfits)
 
     @property
     def number(self) -> int:
@@ -53,7 +61,7 @@ class Questions(Examples):
         """Does nothing, because answers have no labels."""
 
     def encode(self, encoder: TextEncoder) -> dict[str, np.ndarray]:
-        contexts, questions = self._squad
+        contexts, questions = self._squad.contexts, self._squad.questions
         encoded, offsets = encoder.encode_with_offsets(contexts)
         asked = encoder.encode([question.text for question in questions])
         paragraph = np.array([question.context for question in questions], np.int32)
@@ -123,8 +131,33 @@ def covering_tokens(
     return found
 
 
+def _warn_of_oddities(path: Path, file: SquadFile, split: str) -> None:
+    """Counts in one warning the questions and answers that are not as in SQuAD 1.1."""
+    total = len(file.questions)
+    open_questions = sum(not question.answers for question in file.questions)
+    notes = []
+    if file.misfits:
+        notes.append(
+            f"{file.misfits:,} questions are left out, because an answer is not in the context"
+        )
+    if file.recoded:
+        notes.append(
+            f"{file.recoded:,} answers are composed of other characters than in their context "
+            "(NFC, NFD), and taken as they are there"
+        )
+    held_back = split == "test" and open_questions == total and not file.impossible
+    if open_questions and not held_back:
+        marked = f" ({file.impossible:,} by SQuAD 2.0's is_impossible)" if file.impossible else ""
+        notes.append(
+            f"{open_questions:,} of {total:,} questions have no answer{marked}: they are neither "
+            "trained on nor scored, and no prediction says that there is no answer"
+        )
+    if notes:
+        warn(f"{path}: {'; '.join(notes)}")
+
+
 def _joined(contents: Sequence[bytes]) -> bytes:
     """Returns the content of one SQuAD file with the articles of several."""
     articles = [json.loads(content.decode("utf-8-sig"))["data"] for content in contents]
     joined = {"version": "joined", "data": list(chain.from_iterable(articles))}
-    return json.dumps(joined, ensure_ascii=False).encode("utf-8")
+    return json.dumps(joined).encode("ascii")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fairseq_amber.data.finetuning.squad_file import Answer, Question, read_squad
+from fairseq_amber.data.finetuning.squad_file import Answer, Question, parse_squad, read_squad
 from fairseq_amber.errors import UserError
 
 CONTEXT = "Zoë 😀 lives in Köln."
@@ -66,6 +66,8 @@ def test_ids_that_are_the_same(tmp_path: Path):
         ('{"data": [\n  {"paragraphs": [}\n]}', "x.json:2: broken JSON at column "),
         ("", "x.json:1: broken JSON"),
         ("[" * 100_000, "x.json: JSON nested too deep"),
+        ("[" + "1" * 5000 + "]", "x.json: "),
+        (squad((CONTEXT, [{**question(), "id": True}])), "'id' is missing or not text"),
         ([], "x.json: 'data' is missing or not a list"),
         ({"data": [{}]}, "x.json: article 1: 'paragraphs' is missing"),
         (squad((" ", [])), "article 1, paragraph 1: its context is empty"),
@@ -100,3 +102,31 @@ def test_files_that_cannot_be_read(tmp_path: Path):
     path.write_bytes(b'{"data":\n "\xe9"}')
     with pytest.raises(UserError, match="latin.json:2: not UTF-8"):
         read_squad(path)
+
+
+def test_an_answer_within_a_composed_character(tmp_path: Path):
+    """ "e" is no answer where the context has "e" and an accent in place of "é"."""
+    context = "Caf\u0065\u0301 ouvert"
+    found = read_squad(
+        write(tmp_path, squad((context, [question(answers=[("Caf\u00e9", 0)])])))
+    ).questions[0]
+    assert found.answers == (Answer("Caf\u0065\u0301", 0),)
+    wrong = squad((context, [question(answers=[("\u00e9 ouvert", 4)])]))
+    with pytest.raises(UserError, match="is not in its context at character 4"):
+        read_squad(write(tmp_path, wrong))
+
+
+def test_many_misfits_are_counted(tmp_path: Path):
+    wrong = [question(f"q{i}", answers=[("Berlin", i)]) for i in range(9)]
+    path = write(tmp_path, squad((CONTEXT, [question(), *wrong])))
+    with pytest.raises(
+        UserError, match="'q4': .*; 4 further questions; mend answer_start"
+    ) as error:
+        read_squad(path)
+    assert "'q5'" not in str(error.value)
+
+
+def test_all_misfits_left_out(tmp_path: Path):
+    path = write(tmp_path, squad((CONTEXT, [question(answers=[("Berlin", 0)])])))
+    with pytest.raises(UserError, match="no questions whose answers are in their context"):
+        parse_squad(path.read_bytes(), "x.json", skip_misfits=True)

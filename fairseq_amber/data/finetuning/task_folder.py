@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import struct
 import tokenize
+import unicodedata
 import zipfile
 import zlib
 from pathlib import Path
@@ -54,11 +55,13 @@ def check_label(label: object) -> str:
     """Returns a label that can be a line of its own, in labels.txt and in predictions.
 
     Raises:
-        ValueError: it is not text, is empty, or has other lines or white space around it.
+        ValueError: it is not text or is empty, has white space around it, or holds a control
+            character or half of a surrogate pair.
     """
-    if not isinstance(label, str) or not label or label != label.strip() or "\n" in label:
+    if not isinstance(label, str) or not label or label != label.strip():
         raise ValueError
-    label.encode("utf-8")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in label):
+        raise ValueError
     return label
 
 
@@ -81,9 +84,11 @@ class TaskFolder:
         self.path = path
         self.task: str = content["task"]
         self.kind: Kind = kind_of(self.task)
-        self.labels: list[str] = list(content["labels"])
+        self.labels: list[str] = content["labels"]
         self.splits: dict[str, dict[str, Any]] = content["splits"]
         if content["kind"] != self.kind.name or not set(self.splits) <= set(SPLITS):
+            raise ValueError
+        if not isinstance(self.labels, list):
             raise ValueError
         if len({check_label(label) for label in self.labels}) < len(self.labels):
             raise ValueError
@@ -92,6 +97,8 @@ class TaskFolder:
                 check_name(language, "language", path / TASK_NAME)
                 examples, sources = entry["examples"], entry["sources"]
                 if type(examples) is not int or examples < 0 or not isinstance(sources, list):
+                    raise ValueError
+                if not all(isinstance(name, str) for name in sources):
                     raise ValueError
 
     @classmethod

@@ -7,7 +7,7 @@ from typing import Iterable, Protocol, Sequence
 
 import numpy as np
 
-from fairseq_amber.data.finetuning.task_folder import LABELS_NAME
+from fairseq_amber.data.finetuning.task_folder import LABELS_NAME, check_label
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.text import read_lines
 
@@ -30,6 +30,21 @@ class LabelledFile(Protocol):
 def ordered(labels: Iterable[str]) -> list[str]:
     """Returns each label once, sorted; ``O``, if it occurs, comes first."""
     return sorted(set(labels), key=lambda label: (label != "O", label))
+
+
+def check_labels(labels: Iterable[str], origin: str) -> None:
+    """Checks that each label can be a line of its own.
+
+    Raises:
+        UserError: a label holds a control character.
+    """
+    for label in labels:
+        try:
+            check_label(label)
+        except ValueError:
+            raise UserError(
+                f"{origin} has the label {label!a}, which holds a control character; remove it"
+            ) from None
 
 
 def read_labels(path: Path) -> list[str]:

@@ -11,7 +11,7 @@ from fairseq_amber.files.json_file import read_bytes
 from fairseq_amber.preparation.corpus.vocabulary import Vocabulary, load_vocabulary
 from fairseq_amber.preparation.task.encoder import TextEncoder, start_worker
 from fairseq_amber.preparation.task.examples import Examples, ReadingOptions, examples_class
-from fairseq_amber.preparation.task.labels import ordered, read_labels
+from fairseq_amber.preparation.task.labels import check_labels, ordered, read_labels
 from fairseq_amber.preparation.task.output import check_same, existing_folder, task_writer
 from fairseq_amber.preparation.task.sources import Sources
 from fairseq_amber.preparation.task.summary import Counts, count
@@ -79,6 +79,7 @@ def prepare_task(
                 read[split][language] = examples_type.read(paths, split, options)
                 progress.update()
     names, origin = _labels(task, labels, read, old)
+    check_labels(names, origin)
     if old:
         check_same(old, names, origin, vocabulary.files)
     for texts in read.values():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -73,17 +74,48 @@ def test_the_text_of_a_task_that_has_none(tmp_path: Path):
     [
         {"task": "chess"},
         {"kind": "qa"},
+        {"task": ["pos"]},
         {"labels": None},
+        {"labels": "NV"},
+        {"labels": {"N": 1}},
+        {"labels": ["N", 1]},
+        {"labels": ["N", "N"]},
+        {"labels": ["N", ""]},
+        {"labels": ["N", "V\nX"]},
+        {"labels": ["N", "\ud800"]},
         {"splits": []},
         {"splits": {"dev": {}}},
         {"splits": {"train": {"en": {"examples": "1", "sources": []}}}},
         {"splits": {"train": {"en": 1}}},
+        {"splits": {"train": {"en": {"examples": True, "sources": []}}}},
+        {"splits": {"train": {"en": {"examples": -1, "sources": []}}}},
+        {"splits": {"train": {"en": {"examples": 1, "sources": [1]}}}},
     ],
     ids=str,
 )
 def test_damaged_folders(changes: dict, tmp_path: Path):
     with pytest.raises(UserError, match="task.json is damaged or of another version"):
         TaskFolder.open(write(tmp_path, **changes))
+
+
+def test_arrays_that_not_every_version_has(tmp_path: Path):
+    folder = TaskFolder.open(write(tmp_path))
+    assert folder.optional_arrays("train", "en") == {}
+    arrays = folder.arrays("train", "en")
+    np.savez(tmp_path / "train.en.npz", **arrays, gaps=np.array([0, 2]), other=np.zeros(1))
+    assert folder.optional_arrays("train", "en")["gaps"].tolist() == [0, 2]
+    assert set(folder.optional_arrays("train", "en")) == {"gaps"}
+
+
+def test_arrays_that_nothing_can_hold(tmp_path: Path):
+    folder = TaskFolder.open(write(tmp_path))
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (10000000000000,), }\n"
+    array = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    with zipfile.ZipFile(tmp_path / "train.en.npz", "w") as file:
+        for name in KINDS["tagging"].arrays:
+            file.writestr(f"{name}.npy", array)
+    with pytest.raises(UserError, match="train.en.npz is missing, cut short"):
+        folder.arrays("train", "en")
 
 
 def test_other_folders(tmp_path: Path):

@@ -8,7 +8,7 @@ import pytest
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.preparation.task.classification import read_pairs
-from fairseq_amber.preparation.task.labels import number_labels, ordered, read_labels
+from fairseq_amber.preparation.task.labels import check_labels, number_labels, ordered, read_labels
 from raw_task_files import write
 
 
@@ -28,3 +28,9 @@ def test_files_of_labels(tmp_path: Path):
         read_labels(write(tmp_path, "B\nO\nB\n"))
     with pytest.raises(UserError, match="x.tsv:2: an empty line"):
         read_labels(write(tmp_path, "B\n\nA\n"))
+
+
+def test_labels_that_are_no_line():
+    check_labels(["O", "B-X y", "\u00a7"], "here")
+    with pytest.raises(UserError, match=r"here has the label 'B\\x1b\[2J', which holds a control"):
+        check_labels(["O", "B\x1b[2J"], "here")

@@ -1,0 +1,97 @@
+"""Folders of prepared tasks from somewhere else: what they name, and what they hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fairseq_amber import cli
+from fairseq_amber.data.finetuning.task_folder import TaskFolder
+from fairseq_amber.errors import UserError
+
+CONTENT = {
+    "task": "pos",
+    "kind": "tagging",
+    "labels": ["NOUN", "VERB"],
+    "splits": {"test": {"de": {"examples": 2, "sources": ["c.tsv"]}}},
+}
+
+
+def places(value, path=()):
+    """The paths to all values within a JSON value, itself the first."""
+    yield path
+    if isinstance(value, (dict, list)):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            yield from places(value[key], (*path, key))
+
+
+def replaced(value, path, new):
+    """A JSON value with another in place of the one at a path."""
+    if not path:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = replaced(value[path[0]], path[1:], new)
+    return copy
+
+
+def write(folder: Path, text: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "task.json").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["x/../../../gone", "..", "/tmp/gone", "a\\b", "", "a\x1b[2J"])
+@pytest.mark.parametrize("command", ["evaluate", "prepare-task"])
+def test_languages_that_lead_elsewhere(name, command, tmp_path, capsys):
+    """A language of task.json is part of the names of the files that are read and written: one such
+    as x/../../NAME once led --predictions out of its folder."""
+    content = replaced(CONTENT, ("splits", "test"), {name: {"examples": 1, "sources": []}})
+    folder = write(tmp_path / "deep" / "task", json.dumps(content))
+    before = sorted(tmp_path.rglob("*"))
+    (tmp_path / "train.tsv").write_text("a\tX\n")
+    arguments = {
+        "evaluate": ["none.pt", str(folder), "--predictions", str(tmp_path / "deep" / "pred")],
+        "prepare-task": ["pos", str(folder), "--tokenizer", str(folder)]
+        + ["--train", f"en={tmp_path / 'train.tsv'}"],
+    }
+    assert cli.main([command, *arguments[command]]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "task.json: the language " in error and "cannot be part of a file name" in error
+    assert "\x1b" not in error
+    (tmp_path / "train.tsv").unlink()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_any_value_anywhere(tmp_path):
+    """Whatever a damaged task.json holds, the error is one line."""
+    values = [
+        None,
+        True,
+        -1,
+        1.5,
+        10**30,
+        "",
+        "a",
+        "\ud800",
+        [],
+        [None],
+        {},
+        {"a": 1},
+        [[]],
+        {"a": {}},
+    ]
+    opened = 0
+    for path in places(CONTENT):
+        for value in values:
+            folder = write(tmp_path, json.dumps(replaced(CONTENT, path, value)))
+            try:
+                TaskFolder.open(folder)
+                opened += 1
+            except UserError as error:
+                assert "task.json" in str(error) and "\n" not in str(error)
+    assert opened < 30
+    for text in ("", "[" * 100_000, "1" * 5000, '"\\ud800"', "NaN", "{}", "\0"):
+        with pytest.raises(UserError, match="task.json is damaged"):
+            TaskFolder.open(write(tmp_path, text))

@@ -30,11 +30,11 @@ def tagged_sentences(path: Path, language: str) -> Iterator[list[tuple[str, str]
     text. Spaces and U+200C inside words are removed.
 
     Raises:
-        UserError: a line has not ten columns.
+        UserError: a line has not ten columns, or a divided word no parts.
     """
     with open(path, encoding="utf-8") as file:
         for rows in _sentences(file, path):
-            words = _words(rows, language)
+            words = _words(rows, language, path)
             hidden = sum(word == "_" for word, _ in words)
             if words and (not hidden or hidden < len(words) - 1):
                 cleaned = ((re.sub("[ \u200c]", "", word), tag) for word, tag in words)
@@ -58,21 +58,24 @@ def _sentences(lines: Iterable[str], path: Path) -> Iterator[list[list[str]]]:
         yield rows
 
 
-def _words(rows: list[list[str]], language: str) -> list[tuple[str, str]]:
-    """Returns the words of a sentence as they are written, each with its tag."""
+def _words(rows: list[list[str]], language: str, path: Path) -> list[tuple[str, str]]:
+    """Returns the words of a sentence as they are written, with their tags; ids may be missing."""
     tokens = {int(row[0]): row for row in rows if row[0].isdigit()}
-    spans = {}
+    divided = {}  # the words that the treebank divides, by their first part
     for row in rows:
-        if "-" in row[0] and "." not in row[0]:
-            first, last = map(int, row[0].split("-"))
-            spans[first] = (last, row[1])
+        span = re.fullmatch(r"(\d+)-(\d+)", row[0])
+        if span:
+            parts = [part for part in sorted(tokens) if int(span[1]) <= part <= int(span[2])]
+            if not parts:
+                raise UserError(f"{path}: {row[1]!r} has the id {row[0]}, but no parts; mend it")
+            divided[parts[0]] = (parts, row[1])
     words = []
-    number, last_number = 1, max(tokens, default=0)
-    while number <= last_number:
-        last, form = spans.get(number, (number, ""))
-        part = _head(range(number, last + 1), tokens, language) if form else number
-        words.append((form or tokens[number][1], tokens[part][3]))
-        number = last + 1
+    last = 0
+    for number in sorted(tokens):
+        if number > last:
+            parts, form = divided.get(number, ([number], tokens[number][1]))
+            words.append((form, tokens[_head(parts, tokens, language)][3]))
+            last = parts[-1]
     return words
 
 

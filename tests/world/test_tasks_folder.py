@@ -10,6 +10,7 @@ import pytest
 from fairseq_amber import cli
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.errors import UserError
+from fairseq_amber.preparation.task.sources import collect_sources
 
 CONTENT = {
     "task": "pos",
@@ -62,6 +63,17 @@ def test_languages_that_lead_elsewhere(name, command, tmp_path, capsys):
     assert "\x1b" not in error
     (tmp_path / "train.tsv").unlink()
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_files_of_xtreme_that_are_not_read(tmp_path, caplog):
+    """A copy beside the files of XTREME's folder is named, and a language of several parts read."""
+    (tmp_path / "panx").mkdir()
+    for name in ("test-de", "test-zh-min-nan", "test-de.copy", "train-en"):
+        (tmp_path / "panx" / f"{name}.tsv").write_text("a\tO\n")
+    found = collect_sources("ner", tmp_path, {})
+    assert sorted(found["test"]) == ["de", "zh-min-nan"] and list(found["train"]) == ["en"]
+    assert len(caplog.records) == 1
+    assert "panx/test-de.copy.tsv is not read: its name is not panx/test-LANG.tsv" in caplog.text
 
 
 def test_any_value_anywhere(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Dict, List, Sequence
 
 from fairseq_amber.data.finetuning.task_folder import SPLITS
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, warn
 from fairseq_amber.preparation.task.examples import examples_class
 
 Sources = Dict[str, Dict[str, List[Path]]]  # by split and language
@@ -67,12 +67,14 @@ def _xtreme_files(task: str, folder: Path) -> Sources:
     for split, name in zip(SPLITS, names):
         languages: dict[str, list[Path]] = {}
         if name is not None:
-            pattern = re.escape(name).replace("LANG", "(?P<language>[a-z]+)", 1)
+            pattern = re.escape(name).replace("LANG", f"(?P<language>{_LANGUAGE.pattern})", 1)
             pattern = pattern.replace("LANG", "(?P=language)")
             for path in sorted(folder.glob(name.replace("LANG", "*"))):
                 match = re.fullmatch(pattern, path.relative_to(folder).as_posix())
                 if match:
                     languages[match.groupdict().get("language", "en")] = [path]
+                elif name.count("LANG") == 1:  # else context and question differ in language
+                    warn(f"{path} is not read: its name is not {name} for a language LANG")
         found[split] = languages
     found["train"] = {
         language: paths for language, paths in found["train"].items() if language == "en"

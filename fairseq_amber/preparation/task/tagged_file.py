@@ -154,8 +154,9 @@ def _split(lines: Sequence[str]) -> _Lines:
     widths = Counter(len(row.columns) for row in rows)
     usual = max(widths, key=lambda width: (widths[width], -width), default=0)
     usual = max(usual, 2) if tabs else usual
-    words = [row for row in rows if not _is_comment(row, usual)]
-    comments = [row.number for row in rows if _is_comment(row, usual)]
+    comments = [row.number for row in rows if row.columns[0][:1] == "#" and _is_comment(row, usual)]
+    left_out = set(comments)
+    words = [row for row in rows if row.number not in left_out]
     if usual == 1 and not tabs:  # the spaces are parts of words
         words = [_Row(row.number, [lines[row.number - 1]]) for row in words]
     return _Lines(words, empty, documents, comments, usual, len(lines))

@@ -83,6 +83,26 @@ class PlannedTask(FairseqTask):
         update; by default as it is."""
         return plan
 
+    @exit_clearly
+    def post_validate(self, model: Any, stats: dict[str, Any], agg: Any) -> None:
+        """Checks that a validation has the value by which the best checkpoint is chosen.
+
+        Args:
+            model: the model.
+            stats: the values that the validation logs, by name.
+            agg: fairseq's meters of them.
+
+        Raises:
+            UserError: it does not have ``--best-checkpoint-metric``.
+        """
+        whole = _whole_config(self.cfg)
+        metric = whole.checkpoint.best_checkpoint_metric if whole is not None else None
+        if metric is not None and metric not in stats:
+            raise UserError(
+                f"--best-checkpoint-metric {metric}: validation has no such value; it has "
+                f"{', '.join(stats)}"
+            )
+
     def update_size(self, sources: Sequence[Source], epoch: int, ranks: int) -> UpdateSize:
         """Returns the size of an update in an epoch: by default ``--update-freq`` micro-batches on
         each rank.
@@ -211,11 +231,17 @@ def set_update_freq(cfg: Any, update_freq: int) -> None:
     """Sets fairseq's ``--update-freq``, where an update's number of steps follows from its size.
 
     fairseq's training loop reads the number from the whole config after the task has planned the
-    epoch. The config of a task knows the whole config as its parent.
+    epoch.
     """
-    whole = cfg._get_parent() if hasattr(cfg, "_get_parent") else None
+    whole = _whole_config(cfg)
     if whole is not None:
         whole.optimization.update_freq = [update_freq]
+
+
+def _whole_config(cfg: Any) -> Any:
+    """Returns all of fairseq's config, which a task's own config knows as its parent; None if the
+    task was made without."""
+    return cfg._get_parent() if hasattr(cfg, "_get_parent") else None
 
 
 def _longest(sources: Sequence[Source]) -> int:

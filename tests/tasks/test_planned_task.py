@@ -86,6 +86,17 @@ def test_fairseq_learns_how_many_steps_make_up_an_update():
     set_update_freq(OmegaConf.create({"data": "here"}), 5)  # a task of its own
 
 
+def test_the_best_checkpoint_is_chosen_by_a_value_that_validation_has(dictionary):
+    whole = OmegaConf.create({"task": {"data": "here"}, "checkpoint": {}})
+    whole.checkpoint.best_checkpoint_metric = "retrieval/de-en"
+    task = PlannedTask(whole.task, dictionary, 64)
+    task.post_validate(None, {"loss": 1.0, "retrieval/de-en": 50.0}, None)
+    PlannedTask(None, dictionary, 64).post_validate(None, {"loss": 1.0}, None)
+    message = "--best-checkpoint-metric retrieval/de-en: validation has no .*; it has loss, ppl$"
+    with pytest.raises(SystemExit, match=message):
+        task.post_validate(None, {"loss": 1.0, "ppl": 2.0}, None)
+
+
 def test_the_rows_of_a_batch_have_at_most_max_tokens_with_padding(make_task):
     for size in ({}, dict(update_freq=[3]), dict(update_tokens=5000), dict(update_examples=90)):
         task, blocks = make_task(**size), set()

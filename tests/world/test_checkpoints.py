@@ -151,6 +151,14 @@ def test_the_best_checkpoints_by_a_metric_of_a_corpus(data_folder, tmp_path, met
     assert f"best_{metric}" in result.stdout  # the log has the documented name
 
 
+def test_a_best_metric_that_is_misspelt(data_folder, tmp_path):
+    """fairseq#4569: --best-checkpoint-metric of a name that is not logged is a KeyError."""
+    result = train(
+        data_folder, tmp_path, "--best-checkpoint-metric", "mlm_los", "--max-update", "1"
+    )
+    assert_one_line(result, "--best-checkpoint-metric mlm_los", "mlm_loss, ")
+
+
 @pytest.mark.parametrize(
     "flags",
     [

@@ -103,6 +103,6 @@ def remove_side_files(folder: str | Path) -> None:
 
     Call it only while the folder is locked (``files.locks``).
     """
-    for name in os.listdir(folder):
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
         if _SIDE_FILE.fullmatch(name):
             os.unlink(os.path.join(folder, name))

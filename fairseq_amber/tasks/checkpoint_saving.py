@@ -102,8 +102,9 @@ def _saving(stock: Callable[..., None]) -> Callable[..., None]:
         try:
             stock(cfg, *arguments, **named)
         except (UserError, OSError) as error:
-            known = isinstance(error, UserError)
-            fault = error if known else f"cannot write a checkpoint to {cfg.save_dir}: {error}"
+            fault = str(error)
+            if isinstance(error, OSError):
+                fault = f"cannot write a checkpoint to {cfg.save_dir}: {error.strerror or error}"
             raise UserError(
                 f"{fault}; the checkpoints that were there are whole: make room, and the same "
                 "command goes on from the last one"

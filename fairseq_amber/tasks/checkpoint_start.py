@@ -210,6 +210,11 @@ def _loading(stock: Callable[..., Any]) -> Callable[..., Any]:
     def load_checkpoint(self: Any, filename: str, *arguments: Any, **named: Any) -> Any:
         try:
             return stock(self, filename, *arguments, **named)
+        except SystemExit as end:  # of the model or the task, which do not know the file's name
+            line = end.code
+            if isinstance(line, str):
+                line = line.replace("the checkpoint", filename, 1)
+            raise SystemExit(line) from None
         except Exception as error:
             text = str(error).splitlines()[0] if str(error) else ""
             if "Cannot load model parameters" in text:

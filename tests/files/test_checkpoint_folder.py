@@ -105,3 +105,4 @@ def test_only_what_a_training_left_is_removed(tmp_path):
         (tmp_path / name).touch()
     remove_side_files(tmp_path)
     assert sorted(os.listdir(tmp_path)) == sorted(kept)
+    remove_side_files(tmp_path / "absent")

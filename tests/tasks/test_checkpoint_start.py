@@ -184,6 +184,14 @@ def test_what_does_not_fit_the_run_is_one_line(raised, message):
         checkpoint_start._loading(stock)(None, "x.pt")
 
 
+def test_what_the_model_refuses_is_said_with_the_name_of_the_file():
+    def stock(trainer, path):
+        raise SystemExit("fairseq-amber: error: the checkpoint is of another architecture: ...")
+
+    with pytest.raises(SystemExit, match="^fairseq-amber: error: x.pt is of another architecture"):
+        checkpoint_start._loading(stock)(None, "x.pt")
+
+
 def test_other_errors_stay_what_they_are():
     def stock(trainer, path):
         raise RuntimeError("CUDA out of memory")

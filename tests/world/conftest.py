@@ -8,3 +8,4 @@ from checkpoint_fixtures import (  # noqa: F401
     encoder,
     fairseq_amber_command,
 )
+from toy_corpora import data_folder as toy_data  # noqa: F401

@@ -44,10 +44,10 @@ def assert_one_line(result, *parts):
 
 
 @pytest.fixture(scope="module")
-def straight(data_folder, tmp_path_factory):
+def straight(toy_data, tmp_path_factory):
     """An uninterrupted run of six updates, which has saved after every second one."""
     folder = tmp_path_factory.mktemp("world") / "straight"
-    result = train(data_folder, folder, *NO_VALIDATION, "--save-interval-updates", "2")
+    result = train(toy_data, folder, *NO_VALIDATION, "--save-interval-updates", "2")
     assert result.returncode == 0, result.stderr
     return folder
 
@@ -64,13 +64,13 @@ def stopped(straight, tmp_path):
 
 
 @pytest.mark.parametrize("share", [0.5, 0.0])
-def test_a_torn_last_checkpoint_beside_whole_ones(data_folder, straight, stopped, share):
+def test_a_torn_last_checkpoint_beside_whole_ones(toy_data, straight, stopped, share):
     """fairseq#2684: killed while it copies onto checkpoint_last.pt, a run dies for ever with
     "PytorchStreamReader failed", although whole checkpoints lie beside the torn one."""
     last = stopped / "checkpoint_last.pt"
     last.write_bytes(last.read_bytes()[: int(last.stat().st_size * share)])
     flags = [*NO_VALIDATION, "--save-interval-updates", "2"]
-    result = train(data_folder, stopped, *flags)
+    result = train(toy_data, stopped, *flags)
     assert result.returncode == 0, result.stderr
     warned = [line for line in result.stdout.splitlines() if "going on from" in line]
     assert len(warned) == 1 and str(last) in warned[0] and "checkpoint_1_4.pt" in warned[0]
@@ -78,26 +78,26 @@ def test_a_torn_last_checkpoint_beside_whole_ones(data_folder, straight, stopped
     assert_same_weights(stopped, straight)
 
 
-def test_no_whole_checkpoint_is_left(data_folder, stopped):
+def test_no_whole_checkpoint_is_left(toy_data, stopped):
     """Where nothing is whole, a run that began anew would overwrite what may be rescued yet."""
     for path in stopped.glob("*.pt"):
         path.write_bytes(path.read_bytes()[:5000])
     before = {path: path.read_bytes() for path in stopped.iterdir()}
-    result = train(data_folder, stopped, *NO_VALIDATION)
+    result = train(toy_data, stopped, *NO_VALIDATION)
     assert_one_line(result, stopped / "checkpoint_last.pt", "no other whole checkpoint")
     assert {path: path.read_bytes() for path in stopped.iterdir()} == before
 
 
-def test_a_full_disk_then_space(data_folder, straight, stopped, tmp_path):
+def test_a_full_disk_then_space(toy_data, straight, stopped, tmp_path):
     """A disk that is full while checkpoint_last.pt is copied leaves half of it; with space, the
     same command must go on to the same weights."""
     flags = [*NO_VALIDATION, "--save-interval-updates", "2", "--keep-interval-updates", "1"]
     size = (stopped / "checkpoint_last.pt").stat().st_size
-    full = train_on_a_full_disk(size * 9 // 10, tmp_path, data_folder, stopped, *flags)
+    full = train_on_a_full_disk(size * 9 // 10, tmp_path, toy_data, stopped, *flags)
     assert_one_line(full, "cannot write", "checkpoint_1_6.pt", "make room")
     names = [f"checkpoint_{name}.pt" for name in ("1_2", "1_4", "last")]
     assert sorted(path.name for path in stopped.iterdir()) == names
-    again = train(data_folder, stopped, *flags)
+    again = train(toy_data, stopped, *flags)
     assert again.returncode == 0, again.stderr
     assert_same_weights(stopped, straight)
     assert [path.name for path in stopped.glob("checkpoint_1_*")] == ["checkpoint_1_6.pt"]
@@ -115,32 +115,32 @@ def train_on_a_full_disk(room, tmp_path, data, save_dir, *flags):
 
 
 @pytest.mark.parametrize("flag", ["--restore-file", "--finetune-from-model"])
-def test_a_named_checkpoint_with_a_typing_error_or_cut_short(data_folder, straight, tmp_path, flag):
+def test_a_named_checkpoint_with_a_typing_error_or_cut_short(toy_data, straight, tmp_path, flag):
     """metaseq#602: a run whose --restore-file is misspelt trains from nothing, without a word."""
     run = tmp_path / "run"
-    missing = train(data_folder, run, flag, "xlmr.base/modle.pt")
+    missing = train(toy_data, run, flag, "xlmr.base/modle.pt")
     assert_one_line(missing, flag, "xlmr.base/modle.pt", "no such file")
     cut = tmp_path / "cut.pt"
     cut.write_bytes((straight / "checkpoint_last.pt").read_bytes()[:9000])
-    assert_one_line(train(data_folder, run, flag, cut), flag, cut, "damaged")
+    assert_one_line(train(toy_data, run, flag, cut), flag, cut, "damaged")
     assert not run.exists() or list(run.iterdir()) == []
 
 
-def test_a_checkpoint_of_another_criterion_or_optimizer(data_folder, stopped):
+def test_a_checkpoint_of_another_criterion_or_optimizer(toy_data, stopped):
     """Resumed with another objective, fairseq ends in an AssertionError's traceback."""
     flags = [*NO_VALIDATION, "--optimizer", "sgd"]
-    result = train(data_folder, stopped, *flags)
+    result = train(toy_data, stopped, *flags)
     assert_one_line(result, "checkpoint_last.pt", "Optimizer does not match", "--reset-optimizer")
 
 
 @pytest.mark.parametrize("metric", ["retrieval/de-en", "mlm_loss/de"])
-def test_the_best_checkpoints_by_a_metric_of_a_corpus(data_folder, tmp_path, metric):
+def test_the_best_checkpoints_by_a_metric_of_a_corpus(toy_data, tmp_path, metric):
     """fairseq#2195: a metric with a slash makes --keep-best-checkpoints write to a folder that is
     not there: FileNotFoundError at the first save."""
     flags = ["--validate-retrieval", "5", "--keep-best-checkpoints", "2"]
     flags += ["--best-checkpoint-metric", metric, "--save-interval-updates", "3"]
     flags += ["--maximize-best-checkpoint-metric"] if "retrieval" in metric else []
-    result = train(data_folder, tmp_path, *flags)
+    result = train(toy_data, tmp_path, *flags)
     assert result.returncode == 0, result.stderr
     names = {path.name for path in tmp_path.iterdir()}
     assert {"checkpoint_best.pt", "checkpoint_last.pt"} <= names
@@ -151,11 +151,9 @@ def test_the_best_checkpoints_by_a_metric_of_a_corpus(data_folder, tmp_path, met
     assert f"best_{metric}" in result.stdout  # the log has the documented name
 
 
-def test_a_best_metric_that_is_misspelt(data_folder, tmp_path):
+def test_a_best_metric_that_is_misspelt(toy_data, tmp_path):
     """fairseq#4569: --best-checkpoint-metric of a name that is not logged is a KeyError."""
-    result = train(
-        data_folder, tmp_path, "--best-checkpoint-metric", "mlm_los", "--max-update", "1"
-    )
+    result = train(toy_data, tmp_path, "--best-checkpoint-metric", "mlm_los", "--max-update", "1")
     assert_one_line(result, "--best-checkpoint-metric mlm_los", "mlm_loss, ")
 
 
@@ -168,10 +166,10 @@ def test_a_best_metric_that_is_misspelt(data_folder, tmp_path):
         ["--languages", "de", "--pairs", "tr-en"],
     ],
 )
-def test_resuming_with_an_epoch_that_is_cut_otherwise(data_folder, stopped, flags):
+def test_resuming_with_an_epoch_that_is_cut_otherwise(toy_data, stopped, flags):
     """fairseq#781: "Cannot resume training due to dataloader mismatch" for another --max-tokens or
     other data; it must go on at the same share of the epoch, and say so."""
-    result = train(data_folder, stopped, *NO_VALIDATION, *flags)
+    result = train(toy_data, stopped, *NO_VALIDATION, *flags)
     assert result.returncode == 0, result.stderr
     said = [line for line in result.stdout.splitlines() if "it continues at update" in line]
     assert len(said) == 1 and "stopped after 4 steps" in said[0]

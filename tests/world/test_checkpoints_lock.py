@@ -22,9 +22,9 @@ def arguments(data, folder, *flags):
     return [str(word) for word in (data, *COMMAND, *own, *flags)]
 
 
-def test_a_second_training_on_a_folder_ends_in_one_line(data_folder, tmp_path):
+def test_a_second_training_on_a_folder_ends_in_one_line(toy_data, tmp_path):
     """Two trainings on one --save-dir overwrite each other's checkpoints without a word."""
-    command = arguments(data_folder, tmp_path / "run", "--max-update", "2")
+    command = arguments(toy_data, tmp_path / "run", "--max-update", "2")
     with locked(tmp_path / "run"):
         refused = run_fairseq("train", *command)
         assert refused.returncode == 1 and "Traceback" not in refused.stderr
@@ -38,9 +38,9 @@ def test_a_second_training_on_a_folder_ends_in_one_line(data_folder, tmp_path):
 
 
 @pytest.mark.distributed
-def test_all_ranks_of_a_second_training_end(data_folder, tmp_path):
+def test_all_ranks_of_a_second_training_end(toy_data, tmp_path):
     """The first rank alone sees the lock; the others would wait for it for ever."""
-    command = arguments(data_folder, tmp_path / "run", "--max-update", "2")
+    command = arguments(toy_data, tmp_path / "run", "--max-update", "2")
     with locked(tmp_path / "run"):
         refused = run_fairseq("train", *command, processes=2)
     assert refused.returncode == 1 and "Traceback" not in refused.stderr
@@ -48,11 +48,11 @@ def test_all_ranks_of_a_second_training_end(data_folder, tmp_path):
     assert run_fairseq("train", *command, processes=2).returncode == 0
 
 
-def test_a_killed_training_leaves_no_lock_though_its_workers_live_on(data_folder, tmp_path):
+def test_a_killed_training_leaves_no_lock_though_its_workers_live_on(toy_data, tmp_path):
     """A lock that forked workers inherit keeps the folder of a killed run for seconds: its restart
     would be refused. What it was writing is removed."""
     run, paths = tmp_path / "run", [str(tmp_path / name) for name in "oe"]
-    command = arguments(data_folder, run, "--num-workers", "2", "--max-update")
+    command = arguments(toy_data, run, "--num-workers", "2", "--max-update")
     training = _start("train", [*command, "100000"], paths)
     deadline = time.monotonic() + 60
     while not (run / "checkpoint_last.pt").exists() and time.monotonic() < deadline:

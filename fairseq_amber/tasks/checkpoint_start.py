@@ -223,6 +223,11 @@ def _loading(stock: Callable[..., Any]) -> Callable[..., Any]:
                     f"{filename} is of another model or criterion ({cause}): give the --arch, the "
                     "--criterion and the flags of its own run"
                 ) from None
+            if isinstance(error, KeyError):
+                raise UserError(
+                    f"{filename} is not as fairseq-train writes a checkpoint: it has no {text}; "
+                    "give a checkpoint_*.pt of a training"
+                ) from None
             if isinstance(error, AssertionError) or "loaded state dict" in text:
                 raise UserError(
                     f"{filename} cannot go on so: {text}; give the flags of its own run, "

@@ -36,7 +36,12 @@ def check_start(
     path = find_start(cfg).path
     if path is None:
         return
-    loaded = checkpoint_utils.load_checkpoint_to_cpu(path)
+    try:
+        loaded = checkpoint_utils.load_checkpoint_to_cpu(path)
+    except Exception:  # of all kinds, where settings or history are not as fairseq writes them
+        raise UserError(
+            f"{path}, the checkpoint to begin from, is not a checkpoint of fairseq"
+        ) from None
     heads = heads_of(loaded["model"])
     task_state = loaded.get("task_state") or {}
     check_origin(task_state, dictionary, state, path, cfg.data, with_head=head in heads)

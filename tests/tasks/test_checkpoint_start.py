@@ -167,6 +167,7 @@ def test_other_ranks_end_without_a_word(run, load, monkeypatch):
     [
         (AssertionError("Optimizer does not match; please reset"), "cannot go on so: Optimizer"),
         (ValueError("loaded state dict has a different number of"), "cannot go on so: loaded"),
+        (KeyError("train_iterator"), "is not as fairseq-train writes .* has no 'train_iterator';"),
         (
             Exception("Cannot load model parameters from checkpoint x; ..."),
             r"is of another model or criterion \(no such weight\): give the --arch",

@@ -51,6 +51,22 @@ def test_what_it_begins_from_must_be_of_its_labels_and_dictionary(
         begin(str(tmp_path / "missing.pt"), save_dir=str(tmp_path))
 
 
+def test_a_torn_last_checkpoint_is_no_reason_to_end(make_fine_tuning, start, tmp_path):
+    """What stands in for it is looked at in its place."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "checkpoint_last.pt").touch()
+    with ends_with("checkpoint_last.pt is empty, and .* has no other whole checkpoint"):
+        make_fine_tuning("tagging", save_dir=str(run))
+    history = {"optimizer_history": [{"num_updates": 2, "lr_scheduler_state": {}}]}
+    shutil.copy(start(lambda state: state.update(history)), run / "checkpoint_1_2.pt")
+    make_fine_tuning("tagging", save_dir=str(run))
+    edited = start(lambda state: state["task_state"].update(labels=["X"]))
+    torch.save({**torch.load(edited), **history}, run / "checkpoint_1_2.pt")
+    with ends_with("checkpoint_1_2.pt was fine-tuned with the labels X"):
+        make_fine_tuning("tagging", save_dir=str(run))
+
+
 def test_validation_of_a_checkpoint_of_another_task(make_fine_tuning):
     task, *_ = make_fine_tuning("tagging")
     kept = task.state_dict()

@@ -19,6 +19,7 @@ from fairseq_amber.objectives.precision import at_least_fp32
 # Beyond this, the rounding error even of fp64 costs exceeds the temperature.
 _LARGEST_ANNEALING = 22 * math.log(2)
 _SMALLEST_SQUARE = 1e-8  # squared distance, as in GeomLoss; below it p = 1 has no gradient
+_BY_DIFFERENCES = "donot_use_mm_for_euclid_dist"  # torch.cdist without a matrix product
 
 
 class Settings(NamedTuple):
@@ -95,7 +96,10 @@ def solve(
             plans = torch.where(cost > math.sqrt(_SMALLEST_SQUARE), plans / cost, 0)
         plans.mul_(weights.repeat(len(plans) // 2, 1, 1).unsqueeze(3))
         dtype = sides[0].points.dtype
-        x_gradient, y_gradient = _gradients([z.to(dtype) for z in points], plans.to(dtype))
+        # With p = 1 a difference of close points is divided by their small distance.
+        precision = torch.float64 if p == 1 else dtype
+        gradients = _gradients([z.to(precision) for z in points], plans.to(precision))
+        x_gradient, y_gradient = (gradient.to(dtype) for gradient in gradients)
     x_weights_gradient, y_weights_gradient = (
         weight_gradients[0, :, : x.size(1)],
         weight_gradients[1, :, : y.size(1)],
@@ -149,13 +153,18 @@ def _costs(points: list[torch.Tensor], length: int, p: int, debias: bool) -> tor
     """Computes the costs of the four sides: (4 or 2, B, L, L)."""
     norms = [z.square().sum(dim=2) for z in points]
     pairs = [(0, 1), (0, 0), (1, 1)] if debias else [(0, 1)]
-    squares = points[0].new_zeros(len(pairs) + 1, points[0].size(0), length, length)
+    costs = points[0].new_zeros(len(pairs) + 1, points[0].size(0), length, length)
     for side, (i, j) in zip((0, 2, 3), pairs):
-        block = squares[side, :, : points[i].size(1), : points[j].size(1)]
-        torch.add(norms[i].unsqueeze(2), norms[j].unsqueeze(1), out=block)
-        block.baddbmm_(points[i], points[j].transpose(1, 2), alpha=-2)
-    squares[1] = squares[0].transpose(1, 2)
-    return squares.div_(2) if p == 2 else squares.clamp_min_(_SMALLEST_SQUARE).sqrt_()
+        block = costs[side, :, : points[i].size(1), : points[j].size(1)]
+        if p == 1:
+            # From the differences themselves: far from the origin, the rounding of squared norms
+            # would set coincident points apart, and each would then have a gradient of norm 1.
+            block.copy_(torch.cdist(points[i], points[j], compute_mode=_BY_DIFFERENCES))
+        else:
+            torch.add(norms[i].unsqueeze(2), norms[j].unsqueeze(1), out=block)
+            block.baddbmm_(points[i], points[j].transpose(1, 2), alpha=-2)
+    costs[1] = costs[0].transpose(1, 2)
+    return costs.div_(2) if p == 2 else costs.clamp_min_(math.sqrt(_SMALLEST_SQUARE))
 
 
 def _partners(potentials: torch.Tensor) -> torch.Tensor:

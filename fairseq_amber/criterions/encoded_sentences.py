@@ -75,5 +75,5 @@ def encode_layers(
     tokens = sentences["tokens"]
     highest = -1 if -1 in layers else max(layers)
     _, extra = model(tokens, features_only=True, sentence_layer=highest, return_all_hiddens=True)
-    states = extra["inner_states"]
+    states = extra["layers"]
     return [EncodedSentences(states[layer], tokens, sentences["mask"]) for layer in layers]

@@ -253,5 +253,5 @@ class TokenEncoder:
             return_all_hiddens=any(layer != last for layer in layers),
             sentence_layer=last,
         )
-        states = [top if layer == last else extra["inner_states"][layer] for layer in layers]
+        states = [top if layer == last else extra["layers"][layer] for layer in layers]
         return states, tokens.ne(self._specials.pad)

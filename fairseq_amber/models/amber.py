@@ -182,7 +182,8 @@ class AmberModel(BaseFairseqModel):
             Scores (M, V) or (B, T, V), or states (B, T, D), or scores of a head: ``tagging``
             (M, L), ``classification`` (B, L), ``qa`` (B, T, 2). Then a dict: ``features``
             (B, T, D), None where the last layer was computed in part; ``sentence_states``
-            (R, P, D); ``cross_attention`` (R, H, Q, K); ``inner_states``, a list of (B, T, D).
+            (R, P, D); ``cross_attention`` (R, H, Q, K); ``layers``, a list of (B, T, D), and
+            ``inner_states``, the same as fairseq's RoBERTa returns them, (T, B, D).
         """
         if head is not None:
             return self._head_scores(head, src_tokens, positions, segments, token_indices)
@@ -205,7 +206,8 @@ class AmberModel(BaseFairseqModel):
             "features": output.states,
             "sentence_states": output.sentence_states,
             "cross_attention": output.cross_attention,
-            "inner_states": output.layers,
+            "layers": output.layers,
+            "inner_states": output.layers and [x.transpose(0, 1) for x in output.layers],
         }
         if features_only:
             return output.states, extra

@@ -10,6 +10,7 @@ from fairseq.tasks import FairseqTask
 
 from fairseq_amber.data.batch_limits import BatchLimits
 from fairseq_amber.data.draws import Source
+from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.plan import EpochPlan
 from fairseq_amber.data.plan_iterator import PlanIterator
 from fairseq_amber.data.sampling import plan_epoch, plan_validation
@@ -48,6 +49,11 @@ class PlannedTask(FairseqTask):
     def target_dictionary(self) -> Dictionary:
         """The same dictionary as ``source_dictionary``."""
         return self.dictionary
+
+    @property
+    def mask_idx(self) -> int:
+        """The id of ``<mask>``, which fairseq's hub interface asks the task for."""
+        return Specials.of(self.dictionary).mask
 
     def max_positions(self) -> int:
         """Returns the length of the longest row in subwords."""

@@ -47,8 +47,8 @@ def assert_same(our_model, their_model, our_rows, their_rows, real, segments=Non
             token_type_ids=segments,
             output_hidden_states=True,
         )
-    assert len(extra["inner_states"]) == len(output.hidden_states)
-    for state, their_state in zip(extra["inner_states"], output.hidden_states):
+    assert len(extra["layers"]) == len(output.hidden_states)
+    for state, their_state in zip(extra["layers"], output.hidden_states):
         torch.testing.assert_close(state[real], their_state[real], **CLOSE)
     return scores, output.logits
 
@@ -136,7 +136,7 @@ def test_fairseq_xlmr_to_ours_and_to_hugging_face(fairseq_xlmr, tmp_path, conver
     with torch.no_grad():
         _, extra = stock(rows, return_all_hiddens=True)
         scores, mine = model(rows, return_all_hiddens=True)
-    for state, other in zip(mine["inner_states"], extra["inner_states"]):
+    for state, other in zip(mine["layers"], extra["layers"]):
         torch.testing.assert_close(state[real], other.transpose(0, 1)[real], **CLOSE)
     reference = theirs(tmp_path / "hf")
     scores, logits = assert_same(model, reference, rows, rows, real)

@@ -44,8 +44,8 @@ def test_states_of_every_layer_and_sentence_vectors(tmp_path, convert):
             table[batch["input_ids"]], features_only=True, return_all_hiddens=True
         )
         expected = reference(**batch, output_hidden_states=True)
-    assert len(extra["inner_states"]) == len(expected.hidden_states) == 7
-    for state, other in zip(extra["inner_states"], expected.hidden_states):
+    assert len(extra["layers"]) == len(expected.hidden_states) == 7
+    for state, other in zip(extra["layers"], expected.hidden_states):
         torch.testing.assert_close(state[real], other[real], atol=1e-5, rtol=1e-5)
 
     encoder = Encoder.load(tmp_path / "ours" / "model.pt", device="cpu")

@@ -45,7 +45,7 @@ def last_subwords(sentence):
 
 def states(model, sentence, layer):
     _, extra = model(torch.tensor([[0, *sentence, 2]]), return_all_hiddens=True)
-    return extra["inner_states"][layer][0]
+    return extra["layers"][layer][0]
 
 
 def slow_terms(

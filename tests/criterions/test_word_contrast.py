@@ -50,7 +50,7 @@ def words_of(sentence):
 
 def states(model, sentence, layer=2):
     _, extra = model(torch.tensor([[0, *sentence, 2]]), return_all_hiddens=True)
-    return extra["inner_states"][layer][0]
+    return extra["layers"][layer][0]
 
 
 def slow_words(task, links, samples, model, *, subword=0, target="en", layer=2):

@@ -47,7 +47,7 @@ def xtreme_accuracy(encoder, source, target, specific_layer):
         padded = torch.tensor([row + [1] * (width - len(row)) for row in ids])
         with torch.no_grad():
             _, extra = encoder._model(padded, features_only=True, return_all_hiddens=True)
-        all_states = [states.numpy() for states in extra["inner_states"]]
+        all_states = [states.numpy() for states in extra["layers"]]
         assert len(all_states) == 13
         states = all_states[-12:][specific_layer]
         vectors = (states * mask[:, :, None]).sum(1) / mask.sum(1, keepdims=True)

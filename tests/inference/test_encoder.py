@@ -15,7 +15,7 @@ def slow_vector(encoder, sentence, layer, pooling):
         _, extra = encoder._model(
             torch.tensor([[0, *ids, 2]]), features_only=True, return_all_hiddens=True
         )
-    states = extra["inner_states"][layer][0]
+    states = extra["layers"][layer][0]
     if pooling == "cls":
         return states[0]
     return (states if pooling == "mean" else states[1:-1]).mean(0)

@@ -41,10 +41,13 @@ def compare(ours, stock, tokens):
         expected, stock_extra = stock(tokens, return_all_hiddens=True)
     real = tokens.ne(1)
     torch.testing.assert_close(scores[real], expected[real], atol=1e-5, rtol=1e-5)
-    assert len(extra["inner_states"]) == 3
-    for state, stock_state in zip(extra["inner_states"], stock_extra["inner_states"]):
-        stock_state = stock_state.transpose(0, 1)
-        torch.testing.assert_close(state[real], stock_state[real], atol=1e-5, rtol=1e-5)
+    assert len(extra["layers"]) == 3
+    for layer, state, theirs in zip(
+        extra["layers"], extra["inner_states"], stock_extra["inner_states"]
+    ):
+        assert torch.equal(layer, state.transpose(0, 1))
+        real_first = real.transpose(0, 1)
+        torch.testing.assert_close(state[real_first], theirs[real_first], atol=1e-5, rtol=1e-5)
 
 
 def test_the_settings_of_a_checkpoint_older_than_a_flag(dictionary, shape, make_model):

@@ -25,7 +25,7 @@ def test_cross_block_is_the_top_layers_attention_as_the_formula_has_it(make_mode
     attention = model.encoder.sentence_encoder.layers[-1].self_attn
     firsts, seconds = [*pairs[0], *pairs[1]], [*pairs[1], *pairs[0]]
     for row, (first, second) in enumerate(zip(firsts, seconds)):
-        entering = extra["inner_states"][-2][row].double()
+        entering = extra["layers"][-2][row].double()
         for h in range(4):
             part = slice(4 * h, 4 * h + 4)
             q = entering @ attention.q_proj.weight[part].double().t()

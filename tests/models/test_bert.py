@@ -75,6 +75,6 @@ def test_states_and_scores_are_berts(bert, ours):
             )
             scores, extra = ours(tokens, segments=given, return_all_hiddens=True)
         torch.testing.assert_close(scores[real], expected.logits[real], atol=1e-5, rtol=1e-5)
-        assert len(extra["inner_states"]) == len(expected.hidden_states)
-        for state, bert_state in zip(extra["inner_states"], expected.hidden_states):
+        assert len(extra["layers"]) == len(expected.hidden_states)
+        for state, bert_state in zip(extra["layers"], expected.hidden_states):
             torch.testing.assert_close(state[real], bert_state[real], atol=1e-5, rtol=1e-5)

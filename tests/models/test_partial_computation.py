@@ -28,10 +28,9 @@ def in_full(model, batch, attention_layer=3, sentence_layer=3):
     _, extra = model(**rows, return_all_hiddens=True, features_only=True)
     positions, slots = batch["predicted"]
     picked = [
-        extra["inner_states"][-1][s // positions.size(1), positions.flatten()[s]]
-        for s in slots.tolist()
+        extra["layers"][-1][s // positions.size(1), positions.flatten()[s]] for s in slots.tolist()
     ]
-    states = torch.stack(picked) if picked else extra["inner_states"][-1][0, :0]
+    states = torch.stack(picked) if picked else extra["layers"][-1][0, :0]
     out = [model.encoder.lm_head(states)]
     if "cross" not in batch:
         return out
@@ -39,14 +38,14 @@ def in_full(model, batch, attention_layer=3, sentence_layer=3):
     first = len(batch["src_tokens"]) - len(queries)
     prefixes = batch["prefix_lengths"][first:].tolist()
     if sentence_layer is not None:
-        states = extra["inner_states"][sentence_layer]
+        states = extra["layers"][sentence_layer]
         out.append(torch.cat([states[first + i, :p] for i, p in enumerate(prefixes)]))
     if attention_layer is None:
         return out
     attention = model.encoder.sentence_encoder.layers[attention_layer - 1].self_attn
     maps = []
     for i, prefix in enumerate(prefixes):
-        x = extra["inner_states"][attention_layer - 1][first + i]
+        x = extra["layers"][attention_layer - 1][first + i]
         real = batch["src_tokens"][first + i] != 1
         q = attention.q_proj(x).view(len(x), 4, -1)
         k = attention.k_proj(x).view(len(x), 4, -1)
@@ -143,7 +142,7 @@ def test_features_of_a_lower_layer(make_model, make_batch):
     _, extra = model(batch["src_tokens"], return_all_hiddens=True)
     for layer in (1, 2):
         states, _ = model(batch["src_tokens"], features_only=True, sentence_layer=layer)
-        torch.testing.assert_close(states, extra["inner_states"][layer])
+        torch.testing.assert_close(states, extra["layers"][layer])
 
 
 def test_scores_are_the_last_layers_whatever_sentence_layer_says(make_model, make_batch):
@@ -160,7 +159,7 @@ def test_all_states_on_demand_change_no_score(make_model, make_batch):
     same, all_extra = model(**batch, return_all_hiddens=True)
     torch.testing.assert_close(same, scores, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(all_extra["cross_attention"], extra["cross_attention"])
-    assert len(all_extra["inner_states"]) == 3
+    assert len(all_extra["layers"]) == 3
 
 
 def test_attention_above_the_last_layer_to_compute(make_model, make_batch):

@@ -84,7 +84,7 @@ def pairs_of(task, sample):
 
 def states(model, ids, layer=-1):
     tokens = torch.tensor(ids)[None]
-    return model(tokens, return_all_hiddens=True)[1]["inner_states"][layer][0]
+    return model(tokens, return_all_hiddens=True)[1]["layers"][layer][0]
 
 
 def slow_alignment(model, source, target, diagonal=0, heads=(0, 1, 2, 3), layer=2, specials=0):

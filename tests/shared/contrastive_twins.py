@@ -48,7 +48,7 @@ def kinds_of(samples):
 def vector(model, sentence, layer, pooling, projection):
     tokens = torch.tensor([[0, *sentence, 2]])
     _, extra = model(tokens, features_only=True, return_all_hiddens=True)
-    states = extra["inner_states"][layer][0]
+    states = extra["layers"][layer][0]
     pooled = states[0] if pooling == "cls" else states.mean(0)
     return pooled if projection is None else projection @ pooled
 

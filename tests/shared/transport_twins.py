@@ -34,7 +34,7 @@ def places(sentence, words=True, specials=False):
 
 def states(model, sentence, layer=-1):
     tokens = torch.tensor([[0, *sentence, 2]])
-    return model(tokens, return_all_hiddens=True)[1]["inner_states"][layer][0]
+    return model(tokens, return_all_hiddens=True)[1]["layers"][layer][0]
 
 
 def pairs_of(task, sample):

@@ -147,9 +147,7 @@ def test_token_types_and_positions_with_xlmrs_vocabulary(kind, types, hf_xlmr, t
         expected = model(tokens, output_hidden_states=True)
         again = back(tokens, output_hidden_states=True)
         scores, extra = ours(tokens, return_all_hiddens=True)
-    for state, middle, other in zip(
-        expected.hidden_states, extra["inner_states"], again.hidden_states
-    ):
+    for state, middle, other in zip(expected.hidden_states, extra["layers"], again.hidden_states):
         torch.testing.assert_close(middle, state, atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(other, state, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(scores, expected.logits, atol=1e-5, rtol=1e-5)

@@ -20,7 +20,7 @@ def one_at_a_time(encoder, sentence, layer, pooling):
         _, extra = encoder._model(
             torch.tensor([[0, *ids, 2]]), features_only=True, return_all_hiddens=True
         )
-    states = extra["inner_states"][layer][0].numpy()
+    states = extra["layers"][layer][0].numpy()
     if pooling == "cls":
         return states[0]
     if pooling == "mean":

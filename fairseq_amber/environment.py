@@ -69,7 +69,8 @@ def require_fairseq() -> ModuleType:
 
 
 def patch_stock_fairseq() -> None:
-    """Changes fairseq in the running process so that it loads the checkpoints that exist.
+    """Changes fairseq in the running process so that it loads the checkpoints that exist, and
+    takes the flag that torch's launcher adds.
 
     Pretrained checkpoints lack what fairseq's trainer expects: the state of the criterion, and
     that of the training if only settings and weights were kept.
@@ -79,11 +80,16 @@ def patch_stock_fairseq() -> None:
     rank 0 sends objects to the other ranks with torch's own ``broadcast_object_list``, because
     fairseq's function reads them under ``weights_only`` too.
 
+    ``--local-rank``, which ``torch.distributed.launch`` gives since torch 2, is accepted as fairseq
+    accepts ``--local_rank``, which it gave before.
+
     Call this function after fairseq is imported.
     """
     import torch
-    from fairseq import checkpoint_utils
+    from fairseq import checkpoint_utils, options
 
+    if options.gen_parser_from_dataclass.__module__ != __name__:
+        options.gen_parser_from_dataclass = _with_local_rank(options.gen_parser_from_dataclass)
     if checkpoint_utils._upgrade_state_dict.__module__ != __name__:
         checkpoint_utils._upgrade_state_dict = _upgrading(checkpoint_utils._upgrade_state_dict)
     if version_tuple(torch.__version__) < (2, 6):
@@ -108,6 +114,18 @@ def _upgrading(upgrade: Callable[[dict[str, Any]], dict[str, Any]]):
         return upgrade(state)
 
     return complete
+
+
+def _with_local_rank(add_flags: Callable[..., None]):
+    """Extends the function by which fairseq adds flags to a parser to a second spelling of one."""
+
+    def add(parser: Any, *args: Any, **kwargs: Any) -> None:
+        add_flags(parser, *args, **kwargs)
+        actions = parser._option_string_actions
+        if "--local_rank" in actions:
+            actions.setdefault("--local-rank", actions["--local_rank"])
+
+    return add
 
 
 def _broadcast_object(obj: Any, src_rank: int, group: Any, dist_device: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, Mapping, Sequence
 import torch
 from fairseq import metrics
 from fairseq.criterions import FairseqCriterion
+from fairseq.tasks import FairseqTask
 
 from fairseq_amber.criterions.contrastive_term import ContrastiveTerm
 from fairseq_amber.errors import UserError
@@ -148,6 +149,8 @@ class TermsCriterion(FairseqCriterion):
     term_names: Sequence[str]
 
     def __init__(self, task: Any, cfg: Any):
+        name = getattr(cfg, "_name", type(self).__name__)
+        check_task(task, name, "cross_lingual_alignment", hasattr(task, "needs"))
         super().__init__(task)
         self.cfg = cfg
         self.weights = {term: getattr(cfg, f"{term}_weight") for term in self.term_names}
@@ -170,6 +173,23 @@ def _positions(sample: dict[str, Any]) -> int:
     tokens = [block["net_input"]["src_tokens"] for block in blocks]
     tokens += [block["sentences"]["tokens"] for block in blocks if "sentences" in block]
     return sum(rows.numel() for rows in tokens)
+
+
+def check_task(task: Any, criterion: str, wanted: str, fits: bool) -> None:
+    """Checks that a criterion is used with the task whose batches it reads.
+
+    Args:
+        task: the task.
+        criterion: the name of the criterion.
+        wanted: the name of the task that goes with the criterion.
+        fits: whether the task makes such batches. What is no task of fairseq's is not asked.
+
+    Raises:
+        UserError: the task makes other batches.
+    """
+    if isinstance(task, FairseqTask) and not fits:
+        name = getattr(task.cfg, "_name", None) or type(task).__name__
+        raise UserError(f"--criterion {criterion} goes with --task {wanted}, not with {name}")
 
 
 def check_weights(weights: Mapping[str, float]) -> None:

@@ -9,9 +9,11 @@ from fairseq import metrics
 from fairseq.criterions import FairseqCriterion, register_criterion
 from fairseq.dataclass import FairseqDataclass
 
+from fairseq_amber.criterions.terms import check_task
 from fairseq_amber.criterions.unread_parameters import unread_parameters, zero_from
 from fairseq_amber.data.finetuning.kinds import KINDS, Kind
 from fairseq_amber.data.finetuning.learning import learning_of
+from fairseq_amber.errors import exit_clearly
 
 
 class XtremeCriterion(FairseqCriterion):
@@ -26,7 +28,10 @@ class XtremeCriterion(FairseqCriterion):
 
     kind: Kind
 
+    @exit_clearly
     def __init__(self, task):
+        name = f"xtreme_{self.kind.name}"
+        check_task(task, name, name, getattr(task, "kind", None) == self.kind)
         super().__init__(task)
         self._learning = learning_of(self.kind)
 

@@ -84,12 +84,18 @@ class CrossLingualAlignmentTask(PlannedTask):
         logger.info("dictionary: %s symbols", f"{len(dictionary):,}")
         return cls(cfg, dictionary)
 
+    @classmethod
+    def takes(cls, criterion: type) -> bool:
+        """Returns whether a criterion says what its batches must hold."""
+        return hasattr(criterion, "needs")
+
     @exit_clearly
     def build_model(self, cfg, from_checkpoint=False):
         """Builds the model, whose positions also limit the length of a row.
 
         Raises:
-            UserError: rows of two segments are asked for, and the model has no token types.
+            UserError: rows of two segments are asked for, and the model has no token types; or see
+                the base class.
         """
         self.model = super().build_model(cfg, from_checkpoint)
         self.max_length = min(self.cfg.tokens_per_sample, self.model.max_positions())
@@ -101,11 +107,11 @@ class CrossLingualAlignmentTask(PlannedTask):
         """Builds the criterion and asks it what its batches must hold.
 
         Raises:
-            UserError: every term has weight 0, or the settings of masking fit no term.
+            UserError: the criterion belongs to another task, every term has weight 0, or the
+                settings of masking fit no term.
         """
         self.criterion = super().build_criterion(cfg)
-        if hasattr(self.criterion, "needs"):
-            self.needs = self.criterion.needs
+        self.needs = self.criterion.needs
         if not (self.needs.mlm or self.needs.pairs):
             raise UserError("every term of the criterion has weight 0: nothing would be learned")
         if self.cfg.mask_prob == 0 and (self.needs.mlm or self.needs.tlm):

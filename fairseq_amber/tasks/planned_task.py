@@ -1,12 +1,10 @@
-"""The base class of all tasks: it has one dictionary, a longest row, and epochs that are planned
-ahead."""
+"""Tasks that have one dictionary, a longest row, and epochs that are planned ahead."""
 
 from __future__ import annotations
 
 from typing import Any, Sequence
 
 from fairseq.data import Dictionary
-from fairseq.tasks import FairseqTask
 
 from fairseq_amber.data.batch_limits import BatchLimits
 from fairseq_amber.data.draws import Source
@@ -16,9 +14,10 @@ from fairseq_amber.data.plan_iterator import PlanIterator
 from fairseq_amber.data.sampling import plan_epoch, plan_validation
 from fairseq_amber.data.update_size import UpdateSize
 from fairseq_amber.errors import UserError, exit_clearly
+from fairseq_amber.tasks.encoder_task import EncoderTask
 
 
-class PlannedTask(FairseqTask):
+class PlannedTask(EncoderTask):
     """A task that reads and predicts the symbols of one dictionary, and plans each epoch before it
     begins (``data.sampling``), so that the batches do not depend on how ranks share them.
 

@@ -73,6 +73,11 @@ class XtremeTask(PlannedTask):
         logger.info("%s (%s%s)", folder.task, folder.kind.name, labels)
         return cls(cfg, folder, dictionary)
 
+    @classmethod
+    def takes(cls, criterion: type) -> bool:
+        """Returns whether a criterion is of the task's kind."""
+        return getattr(criterion, "kind", None) == cls.kind
+
     @exit_clearly
     def build_model(self, cfg, from_checkpoint=False):
         """Builds the model and its head. A row gets no longer than the model has positions.
@@ -82,11 +87,6 @@ class XtremeTask(PlannedTask):
                 begins from is missing, or has another dictionary or other labels.
         """
         self.model = super().build_model(cfg, from_checkpoint)
-        if not hasattr(self.model, "add_head"):
-            raise UserError(
-                f"--arch {cfg._name} has no heads to fine-tune; give one of this package's "
-                "architectures, such as amber_base"
-            )
         self.model.add_head(self.learning.dataset.head, self.learning.outputs(self.folder.labels))
         positions = self.model.max_positions()
         if self.cfg.max_length > positions:
@@ -108,9 +108,6 @@ class XtremeTask(PlannedTask):
             UserError: the criterion belongs to another task.
         """
         self.criterion = super().build_criterion(cfg)
-        if getattr(self.criterion, "kind", None) != self.kind:
-            name = f"xtreme_{self.kind.name}"
-            raise UserError(f"--task {name} takes --criterion {name}")
         return self.criterion
 
     @exit_clearly

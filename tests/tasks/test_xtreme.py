@@ -235,7 +235,7 @@ def test_a_folder_of_another_kind_or_none(make_fine_tuning, toy_tasks, tmp_path)
         make_fine_tuning("tagging", data=str(toy_tasks["qa"]))
     with ends_with("is not a prepared task .*prepare-task"):
         make_fine_tuning("tagging", data=str(tmp_path))
-    with ends_with("--task xtreme_qa takes --criterion xtreme_qa"):
+    with ends_with("--criterion xtreme_tagging does not go with .*: give --criterion xtreme_qa"):
         make_fine_tuning("qa", criterion="xtreme_tagging")
     task, *_ = make_fine_tuning("qa", update_freq=[0])
     with ends_with("--update-freq 0 is not 1 or more"):

@@ -1,0 +1,160 @@
+"""The base class of all tasks: what they cannot do, or not with these settings, ends in one line at
+the start of the run."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+from fairseq.criterions import CRITERION_REGISTRY
+from fairseq.models import ARCH_MODEL_REGISTRY, MODEL_REGISTRY
+from fairseq.tasks import FairseqTask
+
+from fairseq_amber.errors import UserError, exit_clearly
+from fairseq_amber.models.amber import AmberModel
+
+# What fairseq-train imports for a setting, and, where the package is missing, leaves out with a
+# warning: (section, setting), the flag, the modules of which one is enough, and what pip installs.
+_EXTRAS = (
+    (("common", "tensorboard_logdir"), ("tensorboard", "tensorboardX"), "tensorboard"),
+    (("common", "wandb_project"), ("wandb",), "wandb"),
+    (("common", "aim_repo"), ("aim",), "aim"),
+    (("common", "azureml_logging"), ("azureml",), "azureml-core"),
+    (("checkpoint", "write_checkpoints_asynchronously"), ("iopath",), "iopath"),
+)
+
+
+class EncoderTask(FairseqTask):
+    """A task that trains an encoder of this package with a criterion that knows its batches.
+
+    Raises:
+        UserError: the run would cut the model into shards.
+    """
+
+    def __init__(self, cfg: Any):
+        super().__init__(cfg)
+        # fairseq asks for the packages of shards before it asks the task for a model.
+        if _setting(cfg, "distributed_training", "ddp_backend") == "fully_sharded":
+            raise _unsupported("fully_sharded")
+
+    @classmethod
+    def takes(cls, criterion: type) -> bool:
+        """Returns whether a class of criterions can learn from the batches of the task.
+
+        Args:
+            criterion: a class that is registered with fairseq.
+
+        Raises:
+            NotImplementedError: always; each task implements it.
+        """
+        raise NotImplementedError
+
+    @exit_clearly
+    def build_model(self, cfg, from_checkpoint=False):
+        """Builds the model, at the start of a run after a look at the settings of the run.
+
+        Raises:
+            UserError: the architecture is none of this package, or a setting needs a package that
+                is not installed, or is not supported.
+        """
+        _check_architecture(cfg)
+        if not from_checkpoint:
+            _check_run(self.cfg)
+        return super().build_model(cfg, from_checkpoint)
+
+    @exit_clearly
+    def build_criterion(self, cfg):
+        """Builds the criterion.
+
+        Raises:
+            UserError: the criterion belongs to other tasks. Without ``--criterion``, fairseq takes
+                ``cross_entropy``.
+        """
+        name = getattr(cfg, "_name", None) or getattr(cfg, "criterion", None)
+        chosen = CRITERION_REGISTRY.get(name)
+        if chosen is None or not self.takes(chosen):
+            fitting = sorted(key for key, value in CRITERION_REGISTRY.items() if self.takes(value))
+            default = ", which fairseq takes if none is given," if name == "cross_entropy" else ""
+            raise UserError(
+                f"--criterion {name}{default} does not go with --task {_name_of(self)}: give "
+                f"--criterion {' or '.join(fitting)}"
+            )
+        return super().build_criterion(cfg)
+
+    @exit_clearly
+    def build_generator(self, *args: Any, **kwargs: Any):
+        """Refuses ``fairseq-generate`` and ``fairseq-interactive``.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError(
+            "fairseq-generate and fairseq-interactive write text, which an encoder does not: use "
+            "it with fairseq-amber embed, align, retrieve or evaluate"
+        )
+
+    @exit_clearly
+    def eval_lm_dataloader(self, *args: Any, **kwargs: Any):
+        """Refuses ``fairseq-eval-lm``.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError(
+            "fairseq-eval-lm measures models that read from left to right, which an encoder does "
+            "not: fairseq-validate measures the terms of its loss"
+        )
+
+
+def _name_of(task: FairseqTask) -> str:
+    return getattr(task.cfg, "_name", None) or type(task).__name__
+
+
+def _check_architecture(cfg: Any) -> None:
+    """Raises UserError unless the settings of a model name an architecture of this package."""
+    name = getattr(cfg, "_name", None) or getattr(cfg, "arch", None)
+    if cfg is not None and name is None:
+        return  # settings of a model without a name, which fairseq looks at itself
+    chosen = ARCH_MODEL_REGISTRY.get(name) or MODEL_REGISTRY.get(name)
+    if chosen is None or not issubclass(chosen, AmberModel):
+        known = sorted(
+            key for key, value in ARCH_MODEL_REGISTRY.items() if issubclass(value, AmberModel)
+        )
+        wrong = "no architecture is given" if name is None else f"--arch {name} is another model"
+        raise UserError(
+            f"{wrong}: give one of this package's, {', '.join(known)}; roberta's weights of the "
+            "same shape load into it as they are"
+        )
+
+
+def _check_run(cfg: Any) -> None:
+    """Checks the settings of a run that are not the task's, if the config of the task knows them.
+
+    Raises:
+        UserError: a setting needs a package that is not installed, or is not supported.
+    """
+    for (section, setting), modules, package in _EXTRAS:
+        given = _setting(cfg, section, setting)
+        if given and not any(map(importlib.util.find_spec, modules)):
+            flag = "--" + setting.replace("_", "-")
+            raise UserError(f"{flag} needs {package}: pip install {package}, or drop the flag")
+    # A single process ignores the backend.
+    if (
+        _setting(cfg, "distributed_training", "ddp_backend") == "slowmo"
+        and _setting(cfg, "distributed_training", "distributed_world_size") != 1
+    ):
+        raise _unsupported("slowmo")
+
+
+def _unsupported(backend: str) -> UserError:
+    return UserError(
+        f"--ddp-backend {backend} is not supported: after each update every rank has to hold the "
+        "same whole model; give pytorch_ddp or legacy_ddp"
+    )
+
+
+def _setting(cfg: Any, section: str, name: str) -> Any:
+    """Returns a setting of a run from the whole config, which is the parent of the task's; None if
+    the task's config stands alone."""
+    whole = cfg._get_parent() if hasattr(cfg, "_get_parent") else None
+    return getattr(getattr(whole, section, None), name, None)

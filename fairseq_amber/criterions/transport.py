@@ -16,7 +16,12 @@ from fairseq_amber.criterions.encoded_sentences import (
     take_points,
 )
 from fairseq_amber.criterions.terms import Terms
-from fairseq_amber.criterions.transport_config import TransportConfig, check, point_settings
+from fairseq_amber.criterions.transport_config import (
+    TransportConfig,
+    check,
+    largest_cost,
+    point_settings,
+)
 from fairseq_amber.models.layer_number import layer_number
 from fairseq_amber.objectives.optimal_transport import (
     cosine_cost,
@@ -106,12 +111,11 @@ def transport_losses(
         )
     valid = masks[0].unsqueeze(2) & masks[1].unsqueeze(1)
     if cfg.ot_cost == "cosine":
-        cost, largest = cosine_cost(source, target, valid), 2.0
+        cost = cosine_cost(source, target, valid)
     else:
-        cost, largest = squared_euclidean_cost(source, target, valid), 1.0
+        cost = squared_euclidean_cost(source, target, valid)
     if cfg.ot_position_weight:
         cost = cost + cfg.ot_position_weight * position_cost(*masks, cost.dtype)
-        largest += cfg.ot_position_weight
     if cfg.ot_solver == "exact":
         return exact_transport(cost, *weights).cost
     return sinkhorn(
@@ -122,7 +126,7 @@ def transport_losses(
         tolerance=cfg.ot_tolerance,
         reach=cfg.ot_reach,
         mass=cfg.ot_mass,
-        max_cost=largest,
+        max_cost=largest_cost(cfg),
         gradient=cfg.ot_gradient,
         kernel=cfg.ot_kernel,
     ).cost

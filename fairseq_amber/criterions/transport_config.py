@@ -1,6 +1,7 @@
 """The flags of the optimal transport term, and the checks of their values."""
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
+import importlib.util
 from dataclasses import dataclass, field, fields
 from typing import Optional
 
@@ -9,6 +10,12 @@ from fairseq.dataclass import ChoiceEnum
 from fairseq_amber.criterions import anchor
 from fairseq_amber.data.alignment.needs import PointSettings
 from fairseq_amber.errors import UserError
+from fairseq_amber.objectives.optimal_transport.divergence import (
+    LARGEST_BLUR,
+    LARGEST_SCALING,
+    SMALLEST_BLUR,
+)
+from fairseq_amber.objectives.optimal_transport.sinkhorn import LARGEST_EXPONENT, SMALLEST_MASS
 
 
 @dataclass
@@ -167,14 +174,24 @@ def check(cfg: TransportConfig) -> None:
     """Raises UserError where a setting is out of its range or contradicts another one."""
     if cfg.ot_p not in (1, 2):
         raise UserError(f"--ot-p {cfg.ot_p} is neither 1 nor 2")
-    if not 0 < cfg.ot_scaling < 1:
-        raise UserError(f"--ot-scaling {cfg.ot_scaling} is not between 0 and 1")
-    for name in ("blur", "epsilon", "tolerance", "reach", "mass"):
+    if not 0 < cfg.ot_scaling <= LARGEST_SCALING:
+        raise UserError(
+            f"--ot-scaling {cfg.ot_scaling} is not above 0 and at most {LARGEST_SCALING}"
+        )
+    if not SMALLEST_BLUR <= cfg.ot_blur <= LARGEST_BLUR:
+        raise UserError(
+            f"--ot-blur {cfg.ot_blur} is not between {SMALLEST_BLUR:g} and {LARGEST_BLUR:g}"
+        )
+    for name in ("epsilon", "tolerance", "reach", "mass"):
         value = getattr(cfg, f"ot_{name}")
         if value is not None and not 0 < value < float("inf"):
             raise UserError(f"--ot-{name} {value} is not a finite number above 0")
     if cfg.ot_mass is not None and cfg.ot_mass > 1:
         raise UserError(f"--ot-mass {cfg.ot_mass} is more than 1, the whole mass")
+    if cfg.ot_mass is not None and cfg.ot_mass < SMALLEST_MASS:
+        raise UserError(
+            f"--ot-mass {cfg.ot_mass} is less than {SMALLEST_MASS}, which fp32 can share out"
+        )
     if cfg.ot_mass is not None and cfg.ot_reach is not None:
         raise UserError(
             "--ot-mass and --ot-reach: a problem is either partial or unbalanced; drop either"
@@ -193,6 +210,14 @@ def check(cfg: TransportConfig) -> None:
         raise UserError(
             "--ot-kernel triton knows neither --ot-mass nor --ot-gradient unrolled: drop either"
         )
+    lowest = largest_cost(cfg) / LARGEST_EXPONENT[str(cfg.ot_kernel)]
+    if cfg.ot_solver == "sinkhorn" and cfg.ot_epsilon < lowest:
+        raise UserError(
+            f"--ot-epsilon {cfg.ot_epsilon} is too low for costs up to {largest_cost(cfg):g}: the "
+            f"arithmetic of --ot-kernel {cfg.ot_kernel} allows {lowest:.1e} or more"
+        )
+    if cfg.ot_solver == "exact" and importlib.util.find_spec("ot") is None:
+        raise UserError("--ot-solver exact needs POT: pip install POT, or take another solver")
     given = [name for name, default in _DEFAULTS.items() if getattr(cfg, name) != default]
     for name in given:
         flag = "--" + name.replace("_", "-")
@@ -202,6 +227,11 @@ def check(cfg: TransportConfig) -> None:
             raise UserError(f"{flag} has no effect on --ot-marginals norm: drop either")
         if name == "ot_equal_sentences" and cfg.ot_scope == "sentence":
             raise UserError(f"{flag} has no effect on --ot-scope sentence: drop either")
+
+
+def largest_cost(cfg: TransportConfig) -> float:
+    """Returns an upper bound of the costs of ``--ot-solver sinkhorn`` and ``exact``."""
+    return (2.0 if cfg.ot_cost == "cosine" else 1.0) + cfg.ot_position_weight
 
 
 def check_unused(cfg: TransportConfig) -> None:

@@ -1,5 +1,7 @@
 """Settings of optimal transport that are out of range, or contradict each other."""
 
+import importlib.util
+
 import pytest
 
 from fairseq_amber.criterions.amber import AmberCriterionConfig
@@ -31,6 +33,23 @@ def test_a_flag_changes_one_setting_of_the_points(flags, field, value):
         (dict(ot_p=3), "--ot-p 3"),
         (dict(ot_mass=1.5), "--ot-mass 1.5"),
         (dict(ot_epsilon=0.0), "--ot-epsilon 0.0"),
+        (dict(ot_solver="sinkhorn", ot_epsilon=1e-20), "--ot-epsilon 1e-20 is too low for costs"),
+        (
+            dict(ot_solver="sinkhorn", ot_epsilon=1e-9, ot_kernel="triton"),
+            "--ot-epsilon 1e-09 is too low for costs up to 2: .* allows 1.5e-05 or more",
+        ),
+        (
+            dict(ot_solver="sinkhorn", ot_scope="sentence", ot_position_weight=1e30),
+            "--ot-epsilon 0.1 is too low for costs up to 1e[+]30",
+        ),
+        (dict(ot_solver="sinkhorn", ot_epsilon=float("nan")), "--ot-epsilon nan"),
+        (dict(ot_solver="sinkhorn", ot_iterations=0), "--ot-iterations 0 is less than 1"),
+        (dict(ot_solver="sinkhorn", ot_iterations=-3), "--ot-iterations -3 is less than 1"),
+        (dict(ot_solver="sinkhorn", ot_mass=1e-44), "--ot-mass 1e-44 is less than 1e-30"),
+        (dict(ot_blur=1e-200), "--ot-blur 1e-200 is not between 1e-09 and 1e"),
+        (dict(ot_blur=float("inf")), "--ot-blur inf is not between"),
+        (dict(ot_scaling=0.9999999), "--ot-scaling 0.9999999 is not above 0 and at most 0.999"),
+        (dict(ot_scaling=float("nan")), "--ot-scaling nan is not above 0"),
         (dict(ot_solver="sinkhorn", ot_mass=0.5, ot_reach=1.0), "either partial or unbalanced"),
         (dict(ot_reach=1.0), "--ot-reach has no effect"),
         (dict(ot_solver="sinkhorn", ot_position_weight=1.0), "--ot-scope sentence"),
@@ -61,3 +80,9 @@ def test_amber_refuses_to_describe_a_transport_that_it_leaves_out(build_transpor
 def test_amber_wants_one_layer_for_both_terms_that_read_sentences(build_transport):
     with pytest.raises(SystemExit, match="--ot-layer 2 and --sa-layer 1 differ"):
         build_transport(**AMBER, ot_weight=1.0, sa_layer=1)
+
+
+def test_exact_transport_without_its_package(build_transport, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match="--ot-solver exact needs POT: pip install POT"):
+        build_transport(ot_solver="exact")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fairseq_amber.objectives.optimal_transport import sinkhorn_divergence
+from fairseq_amber.objectives.optimal_transport import sinkhorn, sinkhorn_divergence
 
 FAR = 3000.0  # states of this spread have squared norms of 10^8, as those of some layers have
 
@@ -69,3 +69,68 @@ def test_states_whose_distance_is_small_beside_their_norm():
     difference = (x.detach().double() - y.double()).squeeze()
     wanted = 0.5 * difference / difference.norm()
     torch.testing.assert_close(x.grad.squeeze().double(), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        (dict(epsilon=1e-20), "epsilon 1e-20 is too low for costs up to"),
+        (dict(epsilon=1e-20, max_cost=2.0), "epsilon 1e-20 is too low for costs up to 2"),
+        (dict(epsilon=0.0), "epsilon 0.0 is not a finite number above 0"),
+        (dict(epsilon=float("nan")), "epsilon nan is not a finite number above 0"),
+        (dict(iterations=0), "iterations 0 is less than 1"),
+        (dict(iterations=-1), "iterations -1 is less than 1"),
+        (dict(tolerance=float("nan")), "tolerance nan is not a finite number above 0"),
+        (dict(tolerance=-1.0), "tolerance -1.0 is not a finite number above 0"),
+        (dict(mass=1e-44), "mass 1e-44 is less than 1e-30"),
+        (dict(max_cost=float("nan")), "max_cost nan is not a finite number from 0 up"),
+    ],
+)
+def test_settings_of_sinkhorn_that_arithmetic_cannot_follow(settings, message):
+    """An epsilon of 1e-20 gave a plan whose mass was 20 in place of 1."""
+    a = torch.full((1, 3), 1 / 3)
+    cost = torch.rand(1, 3, 3, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(ValueError, match=message):
+        sinkhorn(cost, a, a, **{"epsilon": 0.1, **settings})
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("epsilon", [2e-12, 1e-6, 0.1, 1e3, 1e30, 1e300])
+@pytest.mark.parametrize("other", [{}, {"mass": 1e-30}, {"mass": 0.5}], ids=str)
+def test_the_mass_of_a_plan_at_every_temperature_that_is_accepted(epsilon, dtype, other):
+    """What is accepted gives a plan of the mass that was asked for."""
+    generator = torch.Generator().manual_seed(0)
+    cost = 2 * torch.rand(2, 20, 17, generator=generator, dtype=dtype)
+    a, b = (torch.full((2, n), 1 / n, dtype=dtype) for n in (20, 17))
+    plan = sinkhorn(cost, a, b, epsilon=epsilon, iterations=100, **other).plan.double()
+    wanted = other.get("mass", 1.0)
+    assert plan.sum(dim=(1, 2)).tolist() == pytest.approx([wanted] * 2, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        (dict(blur=1e-200), "blur 1e-200 is not between 1e-09 and 1e"),
+        (dict(blur=1e200), "blur 1e[+]200 is not between 1e-09 and 1e"),
+        (dict(blur=float("nan")), "blur nan is not between"),
+        (dict(scaling=1 - 1e-12), "scaling 0.99.* is not above 0 and at most 0.999"),
+    ],
+)
+def test_settings_of_the_divergence_that_arithmetic_cannot_follow(settings, message):
+    """A blur of 1e-200 has a temperature of 0, one of 1e200 of infinity, and a scaling next to 1
+    never comes to its end."""
+    x, a = points(0, 3, torch.float32), torch.full((1, 3), 1 / 3)
+    with pytest.raises(ValueError, match=message):
+        sinkhorn_divergence(x, x + 1, a, a, **settings)
+
+
+@pytest.mark.parametrize("p", [1, 2])
+@pytest.mark.parametrize("blur", [1e-9, 1e6])
+def test_the_divergence_of_a_shift_at_the_ends_of_the_temperatures(p, blur):
+    """A shift by s costs |s|^p / p at the lowest temperature and, for p = 2, at every other."""
+    x, shift = points(0, 5, torch.float64), 3.0
+    a = torch.full((1, 5), 0.2)
+    value = sinkhorn_divergence(x, x + shift, a, a, p=p, blur=blur).item()
+    distance = shift * 4  # in 16 dimensions
+    most = distance**p / p
+    assert (0.999 if p == 2 else 0) * most <= value <= 1.001 * most

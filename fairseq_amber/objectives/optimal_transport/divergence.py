@@ -5,7 +5,6 @@ Shapes: B problems of at most S source and T target points, L the larger of both
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -13,6 +12,9 @@ import torch
 from fairseq_amber.objectives.optimal_transport.divergence_solver import Settings, Solved, solve
 from fairseq_amber.objectives.precision import at_least_fp32
 
+# A lower temperature would be lost in the rounding of the costs, and a value beside a higher one.
+SMALLEST_BLUR, LARGEST_BLUR = 1e-9, 1e6
+LARGEST_SCALING = 0.999  # the steps to a usual blur are then 10^4
 _PROBLEMS_AT_ONCE = 8  # on a CPU, whose cache holds no more
 
 
@@ -48,8 +50,9 @@ def sinkhorn_divergence(
             without weight makes an empty problem, which has value 0 and no gradient.
         y_weights: (B, T) weights b of the target points, which sum to 1; 0 = padding.
         p: the exponent of the cost, 1 or 2.
-        blur: the p-th root of the last temperature, in units of the states.
-        scaling: the factor, in (0, 1), by which the p-th root of the temperature falls in a step.
+        blur: the p-th root of the last temperature, in units of the states: 1e-9 to 1e6.
+        scaling: the factor, above 0 and at most 0.999, by which the p-th root of the temperature
+            falls in a step.
         debias: subtract ``OT(a, a) / 2`` and ``OT(b, b) / 2``.
 
     Returns:
@@ -60,10 +63,10 @@ def sinkhorn_divergence(
     """
     if p not in (1, 2):
         raise ValueError(f"p {p} is neither 1 nor 2")
-    if not 0 < blur < math.inf:
-        raise ValueError(f"blur {blur} is not a finite number above 0")
-    if not 0 < scaling < 1:
-        raise ValueError(f"scaling {scaling} is not between 0 and 1")
+    if not SMALLEST_BLUR <= blur <= LARGEST_BLUR:
+        raise ValueError(f"blur {blur} is not between {SMALLEST_BLUR:g} and {LARGEST_BLUR:g}")
+    if not 0 < scaling <= LARGEST_SCALING:
+        raise ValueError(f"scaling {scaling} is not above 0 and at most {LARGEST_SCALING}")
     with torch.autocast(x.device.type, enabled=False):
         x, y = at_least_fp32(x, y)
         value = _Divergence.apply(x, y, x_weights, y_weights, p, blur, scaling, debias)

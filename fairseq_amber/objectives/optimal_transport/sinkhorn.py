@@ -18,6 +18,10 @@ from fairseq_amber.objectives.precision import at_least_fp32
 # The backward pass through the iterations squares sums, so that its limit is lower.
 _LARGEST_QUOTIENT = {torch.float32: 60.0, torch.float64: 600.0}
 _LARGEST_UNROLLED = {torch.float32: 40.0, torch.float64: 340.0}
+# Beyond this cost / epsilon, the rounding of fp64 costs changes the mass of a plan; beyond the
+# second one, that of the fp32 costs of the GPU kernel.
+LARGEST_EXPONENT = {"torch": 2.0**40, "triton": 2.0**17}
+SMALLEST_MASS = 1e-30  # the shares of less are no normal numbers of fp32
 
 
 class Transport(NamedTuple):
@@ -79,12 +83,13 @@ def sinkhorn(
             ``unrolled``.
 
     Returns:
-        The plans and their costs.
+        The plans and their costs. On a GPU and without ``max_cost``, a problem whose costs are too
+        large for the temperature has a plan of NaN.
 
     Raises:
-        ValueError: a setting is out of its range.
+        ValueError: a setting is out of its range, or the temperature too low for the costs.
     """
-    _check(epsilon, iterations, reach, mass, gradient, kernel)
+    _check(epsilon, iterations, tolerance, reach, mass, max_cost, gradient, kernel)
     settings = _Settings(epsilon, iterations, tolerance, reach, mass)
     with torch.autocast(cost.device.type, enabled=False):
         cost = at_least_fp32(cost)
@@ -93,7 +98,9 @@ def sinkhorn(
         with torch.set_grad_enabled(unrolled):
             has_mass = (a > 0).any(dim=1, keepdim=True) & (b > 0).any(dim=1, keepdim=True)
             valid = (a > 0).unsqueeze(2) & (b > 0).unsqueeze(1)
-            masked = cost.masked_fill(~valid, 0) / epsilon
+            masked = cost.masked_fill(~valid, 0)
+            too_large = _too_large(masked, epsilon, max_cost)
+            masked = masked / epsilon
             # An empty problem is solved with equal weights and no costs; then its plan is set to 0.
             a, b = (torch.where(has_mass, weights, 1 / weights.size(1)) for weights in (a, b))
             fused = kernel == "triton" and mass is None and not unrolled
@@ -103,6 +110,8 @@ def sinkhorn(
                 limit = None if max_cost is None else max_cost / epsilon
                 plan = _by_domain(masked, a, b, settings, limit)
             plan = torch.where(has_mass.unsqueeze(2), plan, 0.0)
+            if too_large is not None:
+                plan = plan.masked_fill(too_large, math.nan)
         return transported(plan, cost)
 
 
@@ -131,7 +140,7 @@ class _Settings(NamedTuple):
     @property
     def power(self) -> float:
         """The exponent of the sums that weights are divided by."""
-        return 1.0 if self.reach is None else self.reach / (self.reach + self.epsilon)
+        return 1.0 if self.reach is None else 1 / (1 + self.epsilon / self.reach)
 
 
 def _by_domain(
@@ -207,22 +216,52 @@ def _fused(
     return torch.exp((log_a + log_u).unsqueeze(2) + (log_b + log_v).unsqueeze(1) - cost)
 
 
+def _too_large(cost: torch.Tensor, epsilon: float, bound: float | None) -> torch.Tensor | None:
+    """Checks that the temperature is not too low for the costs; infinite costs are not among them.
+
+    Returns:
+        (B, 1, 1) bool, True where it is too low; None where it is known to be False everywhere.
+
+    Raises:
+        ValueError: the bound of the costs, or on a CPU the largest cost, is too large.
+    """
+    limit = LARGEST_EXPONENT["torch"] * epsilon
+    largest: float = 0.0 if bound is None else bound
+    too_large = None
+    if bound is None:
+        finite = cost.detach().masked_fill(~cost.detach().isfinite(), 0).double().abs()
+        largest_costs = finite.flatten(1).amax(dim=1) if finite.numel() else finite.sum((1, 2))
+        too_large = (largest_costs > limit)[:, None, None]
+        if cost.device.type == "cpu":
+            largest, too_large = float(largest_costs.max()) if len(cost) else 0.0, None
+    if largest > limit:
+        raise ValueError(f"epsilon {epsilon} is too low for costs up to {largest:g}")
+    return too_large
+
+
 def _check(
     epsilon: float,
     iterations: int,
+    tolerance: float | None,
     reach: float | None,
     mass: float | None,
+    max_cost: float | None,
     gradient: str,
     kernel: str,
 ) -> None:
     """Raises ValueError if a setting is out of its range or contradicts another one."""
-    for name, value in (("epsilon", epsilon), ("reach", reach), ("mass", mass)):
+    given = dict(epsilon=epsilon, tolerance=tolerance, reach=reach, mass=mass)
+    for name, value in given.items():
         if value is not None and not 0 < value < math.inf:
             raise ValueError(f"{name} {value} is not a finite number above 0")
     if iterations < 1:
         raise ValueError(f"iterations {iterations} is less than 1")
+    if max_cost is not None and not 0 <= max_cost < math.inf:
+        raise ValueError(f"max_cost {max_cost} is not a finite number from 0 up")
     if mass is not None and mass > 1:
         raise ValueError(f"mass {mass} is more than 1, the whole mass")
+    if mass is not None and mass < SMALLEST_MASS:
+        raise ValueError(f"mass {mass} is less than {SMALLEST_MASS}, which fp32 can share out")
     if mass is not None and reach is not None:
         raise ValueError("a problem is either unbalanced (reach) or partial (mass)")
     if gradient not in ("envelope", "unrolled"):

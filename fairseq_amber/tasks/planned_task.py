@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Sequence
 
 from fairseq.data import Dictionary
@@ -38,6 +39,7 @@ class PlannedTask(EncoderTask):
         self.model: Any = None
         self.criterion: Any = None
         self.max_length = max_length
+        self._measured: tuple[Any, Any] | None = None  # a training dataset and its copy
 
     @property
     def source_dictionary(self) -> Dictionary:
@@ -143,8 +145,9 @@ class PlannedTask(EncoderTask):
         """Returns an iterator over the micro-batches of one epoch; the arguments are those of
         fairseq's ``FairseqTask``.
 
-        Training examples come in random batches, all others once and by length. A validation batch
-        may exceed ``max_tokens``, if a single example does.
+        Training examples come in random batches, all others once and by length. So do those of the
+        training split where they are measured (``--valid-subset train``). A validation batch may
+        exceed ``max_tokens``, if a single example does.
 
         Raises:
             UserError: a training micro-batch cannot hold the longest example, ``--update-freq``,
@@ -152,6 +155,8 @@ class PlannedTask(EncoderTask):
                 has no usable example.
         """
         training = dataset is self.datasets.get(self.cfg.train_subset)
+        if training and self._measures(kwargs):
+            dataset, training = self._to_measure(dataset), False
         _check_sizes(max_sentences, required_batch_size_multiple, training)
         sources = self.epoch_sources(
             dataset, epoch=epoch, max_tokens=max_tokens, max_positions=max_positions
@@ -190,6 +195,24 @@ class PlannedTask(EncoderTask):
             buffer_size=data_buffer_size,
             skip_remainder_batch=skip_remainder_batch,
         )
+
+    def _measures(self, settings: dict[str, Any]) -> bool:
+        """Tells whether a loss on the training split is asked for rather than a step of training.
+
+        Args:
+            settings: the arguments that fairseq gives to an iterator. Its trainer gives the first
+                one below for training alone, and the second one for both.
+        """
+        if "update_epoch_batch_itr" in settings:
+            return False
+        # fairseq-validate has no trainer; its criterion is not in training mode.
+        return "disable_iterator_cache" in settings or not getattr(self.criterion, "training", True)
+
+    def _to_measure(self, dataset: Any) -> Any:
+        """Returns a copy of a training dataset, whose epoch is its own."""
+        if self._measured is None or self._measured[0] is not dataset:
+            self._measured = dataset, copy.copy(dataset)
+        return self._measured[1]
 
     def check_longest(
         self, sources: Sequence[Source], max_tokens: int | None, flag: str = "--max-tokens"

@@ -7,6 +7,7 @@ from typing import Protocol, Sequence
 
 import numpy as np
 
+from fairseq_amber.data.joined_token_file import JoinedTokenFile
 from fairseq_amber.data.kept_words import SUFFIX, KeptWordFile
 from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.errors import UserError
@@ -88,6 +89,28 @@ class KeptWords:
         return starts if self._unspaced is None else starts | self._unspaced.starts(tokens)
 
 
+class JoinedWords:
+    """The words of several files, one after the other.
+
+    Args:
+        file: the sentences of all files.
+        words: the words of each file.
+    """
+
+    def __init__(self, file: JoinedTokenFile, words: Sequence[Words]):
+        self._file = file
+        self._words = words
+
+    def starts(self, index: int, tokens: np.ndarray) -> np.ndarray:
+        """See ``Words.starts``."""
+        number, inside = self._file.find(index)
+        return self._words[number].starts(inside, tokens)
+
+    def counts(self) -> np.ndarray:
+        """See ``Words.counts``."""
+        return np.concatenate([words.counts() for words in self._words])
+
+
 class WordFinder:
     """Finds the words of one kind in the files of a data folder.
 
@@ -134,6 +157,8 @@ class WordFinder:
         """
         if self._tables is not None:
             return TokenWords(file, self._tables)
+        if isinstance(file, JoinedTokenFile):
+            return JoinedWords(file, [self.words(part) for part in file.files])
         path = Path(f"{file.prefix}{SUFFIX}")
         remedy = (
             "prepare the folder with `fairseq-amber prepare RAW DATA_BIN --word-boundaries "

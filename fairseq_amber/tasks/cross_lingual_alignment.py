@@ -12,28 +12,23 @@ from fairseq.data import Dictionary
 from fairseq.tasks import register_task
 
 from fairseq_amber.data.alignment.collater import Collater
-from fairseq_amber.data.alignment.corpora import available, load_corpora
+from fairseq_amber.data.alignment.corpora import load_corpora
 from fairseq_amber.data.alignment.corpus_source import CorpusSource
 from fairseq_amber.data.alignment.dataset import AlignmentDataset
 from fairseq_amber.data.alignment.needs import Needs
-from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.update_size import UpdateSize
 from fairseq_amber.errors import UserError, exit_clearly
-from fairseq_amber.tasks.collation import check_token_types, collater, filled_rows
+from fairseq_amber.tasks.collation import check_token_types, collater
 from fairseq_amber.tasks.cross_lingual_config import (
     CrossLingualAlignmentConfig,
     check_settings,
     data_folders,
 )
 from fairseq_amber.tasks.planned_task import PlannedTask
-from fairseq_amber.tasks.points_and_links import (
-    attach_links,
-    attach_words,
-    document_frequencies,
-    warn_of_target_language,
-)
+from fairseq_amber.tasks.points_and_links import document_frequencies
+from fairseq_amber.tasks.read_corpora import names_in, read_corpora
 from fairseq_amber.tasks.retrieval_validation import RetrievalValidation
-from fairseq_amber.tasks.text_checks import check_training_corpora, warn_of_lost_text
+from fairseq_amber.tasks.text_checks import warn_of_lost_text
 from fairseq_amber.tokenizers.dictionary import (
     check_same_dictionary,
     check_trained_with,
@@ -161,29 +156,7 @@ class CrossLingualAlignmentTask(PlannedTask):
         self.datasets[split] = self._train_shards[shard]
 
     def _open(self, data: Path, split: str) -> AlignmentDataset:
-        languages = available(data, "mono", self.cfg.languages) if self.needs.mlm else []
-        pairs = available(data, "parallel", self.cfg.pairs) if self.needs.pairs else []
-        corpora = load_corpora(data, split, languages, pairs, self.dictionary)
-        corpora = filled_rows(corpora, self.cfg, self.max_length)
-        if not corpora:
-            raise UserError(
-                f"{data} has no {split} text for this criterion (languages: "
-                f"{', '.join(languages) or 'none'}; pairs: {', '.join(pairs) or 'none'})"
-                + ("; train without validation by --disable-validation" if split == "valid" else "")
-            )
-        sided = self.needs.points or self.needs.links
-        if split == self.cfg.train_subset and sided is not None:
-            warn_of_target_language(pairs, sided.target_language)
-        if split == self.cfg.train_subset:
-            check_training_corpora(data, corpora, languages, pairs, self.cfg, self.needs)
-        for corpus in corpora:
-            logger.info("%s %s: %s examples", split, corpus.name, f"{len(corpus):,}")
-        symbols, specials = self.dictionary.symbols, Specials.of(self.dictionary)
-        attach_words(corpora, self.cfg, self.needs, symbols, specials)
-        if self.needs.links is not None:
-            if len(data_folders(self.cfg)) > 1:
-                raise UserError("word links go with one data folder, not with several")
-            attach_links(corpora, self.needs.links, split, symbols, specials)
+        corpora = read_corpora(self.cfg, data, split, self.needs, self.dictionary, self.max_length)
         return AlignmentDataset(corpora, self._collater(), self.max_length)
 
     def _collater(self) -> Collater:
@@ -197,8 +170,9 @@ class CrossLingualAlignmentTask(PlannedTask):
         if self._idf is None:
             corpora = []
             for data in data_folders(self.cfg):
-                pairs = available(data, "parallel", self.cfg.pairs)
-                corpora += load_corpora(data, self.cfg.train_subset, [], pairs, self.dictionary)
+                pairs = names_in(self.cfg, data, "parallel")
+                split = self.cfg.train_subset
+                corpora += load_corpora(data, split, [], pairs, self.dictionary, combine=True)
             self._idf = document_frequencies(corpora, len(self.dictionary))
         return self._idf
 

@@ -227,9 +227,12 @@ def data_folders(cfg: CrossLingualAlignmentConfig) -> List[Path]:
     """Returns the data folders, at least one.
 
     Raises:
-        UserError: no folder is given.
+        UserError: the name of a folder is empty.
     """
-    folders = [Path(name) for name in cfg.data.split(os.pathsep) if name]
-    if not folders:
-        raise UserError("no data folder is given")
-    return folders
+    names = cfg.data.split(os.pathsep)
+    if not all(names):
+        raise UserError(
+            f"the data folders {cfg.data!r} have an empty name: separate them by one {os.pathsep} "
+            "each, and put none at the ends"
+        )
+    return list(map(Path, names))

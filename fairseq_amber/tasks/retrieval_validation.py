@@ -75,7 +75,7 @@ class RetrievalValidation:
         """
         if not self._limit:
             return
-        names = available(data, "parallel", self._pairs)
+        names = available([data], "parallel", self._pairs)
         corpora = load_corpora(data, split, [], names, self._dictionary)
         pairs = [c for c in corpora if isinstance(c, ParallelCorpus) and not c.empty.all()]
         if not pairs:

@@ -11,7 +11,7 @@ from fairseq_amber.data.alignment.dataset import AlignmentDataset
 from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.data.layout import SENTENCE_SPECIALS
 from fairseq_amber.errors import UserError, warn
-from fairseq_amber.tasks.cross_lingual_config import CrossLingualAlignmentConfig
+from fairseq_amber.tasks.cross_lingual_config import CrossLingualAlignmentConfig, data_folders
 
 
 def check_training_corpora(
@@ -33,10 +33,11 @@ def check_training_corpora(
         needs: what the criterion needs of a batch.
 
     Raises:
-        UserError: a language or pair that the settings name has no text, or the terms need pairs
-            and no pair has text.
+        UserError: a language or pair that the settings name has no text in any data folder, or
+            the terms need pairs and no pair has text.
     """
     opened = {corpus.name for corpus in corpora}
+    others = [folder for folder in data_folders(cfg) if folder != data]
     for folder, flag, wanted, names in (
         ("mono", "--languages", cfg.languages, languages),
         ("parallel", "--pairs", cfg.pairs, pairs),
@@ -44,6 +45,9 @@ def check_training_corpora(
         for name in names:
             if name not in opened:
                 message = f"{data}/{folder}/{name} has no {cfg.train_subset} text"
+                elsewhere = (other / folder / name for other in others)
+                if any(any(place.glob(f"{cfg.train_subset}*.idx")) for place in elsewhere):
+                    continue
                 if wanted is not None:
                     raise UserError(f"{flag}: {message}")
                 warn(f"{message}: it is left out")

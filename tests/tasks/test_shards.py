@@ -62,8 +62,8 @@ def test_folders_of_different_dictionaries(make_task, shards):
 
 
 def test_what_is_wrong_with_a_later_folder_shows_at_the_start(make_task, shards):
-    with pytest.raises(SystemExit, match="second/mono has de"):
-        make_task(data=joined(shards), languages="de,en").load_dataset("train", epoch=1)
+    with pytest.raises(SystemExit, match="unknown language 'xx'; .* and .*second/mono has de, en"):
+        make_task(data=joined(shards), languages="de,xx").load_dataset("train", epoch=1)
 
     for side in ("de", "en"):
         write_binarised(shards[1] / f"parallel/de-en/train.de-en.{side}", [np.full(30, 5)])

@@ -5,10 +5,13 @@ Layout (stock ``fairseq-preprocess`` files)::
     DATA/dict.txt
     DATA/mono/<lang>/<split>.{bin,idx}
     DATA/parallel/<src>-<tgt>/<split>.<src>-<tgt>.<lang>.{bin,idx}
+
+A training split goes on in ``<split>1``, ``<split>2`` and so on, as in stock fairseq.
 """
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 from typing import Sequence, Union
 
@@ -17,6 +20,7 @@ from fairseq.data import Dictionary
 
 from fairseq_amber.data.alignment.block_rows import BlockCorpus
 from fairseq_amber.data.alignment.linked_words import CorpusLinks
+from fairseq_amber.data.joined_token_file import JoinedTokenFile
 from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.data.words import Words
 from fairseq_amber.errors import UserError
@@ -128,21 +132,20 @@ class ParallelCorpus:
 Corpus = Union[MonolingualCorpus, BlockCorpus, ParallelCorpus]
 
 
-def available(data: Path, kind: str, wanted: str | None) -> list[str]:
-    """Returns the names of the corpora of a kind.
+def available(folders: Sequence[Path], kind: str, wanted: str | None) -> list[str]:
+    """Returns the names of the corpora of a kind that at least one data folder has.
 
     Args:
-        data: the data folder.
+        folders: the data folders.
         kind: ``mono`` or ``parallel``.
         wanted: comma-separated names; None for all.
 
     Raises:
         UserError: a wanted corpus does not exist; the message lists those that do.
     """
-    folder = data / kind
-    found = []
-    if folder.is_dir():
-        found = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != ".")
+    places = [data / kind for data in folders]
+    inside = [path for place in places if place.is_dir() for path in place.iterdir()]
+    found = sorted({path.name for path in inside if path.is_dir() and path.name[0] != "."})
     if wanted is None:
         return found
     names = list(dict.fromkeys(name.strip() for name in wanted.split(",") if name.strip()))
@@ -153,16 +156,31 @@ def available(data: Path, kind: str, wanted: str | None) -> list[str]:
             if kind == "parallel" and "-".join(reversed(name.split("-"))) in found:
                 hint = f" (the pair is stored as {'-'.join(reversed(name.split('-')))})"
             raise UserError(
-                f"{flag}: unknown {what} {name!r}{hint}; {folder} has "
+                f"{flag}: unknown {what} {name!r}{hint}; {' and '.join(map(str, places))} has "
                 f"{', '.join(found) if found else 'none'}"
             )
     return names
 
 
 def load_corpora(
-    data: Path, split: str, languages: Sequence[str], pairs: Sequence[str], dictionary: Dictionary
+    data: Path,
+    split: str,
+    languages: Sequence[str],
+    pairs: Sequence[str],
+    dictionary: Dictionary,
+    *,
+    combine: bool = False,
 ) -> list[Corpus]:
     """Opens a split of the named corpora; a corpus that lacks the split is left out.
+
+    Args:
+        data: the data folder.
+        split: the name of the split.
+        languages: the monolingual corpora.
+        pairs: the parallel corpora.
+        dictionary: the dictionary of the folder.
+        combine: whether ``<split>1``, ``<split>2`` and so on, which lie beside the split, go on
+            with it.
 
     Raises:
         UserError: two corpora have the same name, the name of a pair is not ``<src>-<tgt>``, a side
@@ -174,31 +192,66 @@ def load_corpora(
     corpora: list[Corpus] = []
     for language in languages:
         folder = data / "mono" / language
-        sentences = _open(folder / split, dictionary)
-        if sentences is not None:
+        parts = []
+        for part in _parts(folder, split, "", combine):
+            sentences = _open(folder / part, dictionary)
+            if sentences is not None:
+                parts.append(sentences)
+        if parts:
             _check_own_dictionaries(data, folder)
-            corpora.append(MonolingualCorpus(language, sentences))
+            corpora.append(MonolingualCorpus(language, _joined(parts)))
     for pair in pairs:
         folder = data / "parallel" / pair
         if len(pair.split("-")) != 2:
             raise UserError(f"{folder} is not named <src>-<tgt>, as de-en: rename or remove it")
-        sides = [folder / f"{split}.{pair}.{lang}" for lang in pair.split("-")]
-        source, target = (_open(side, dictionary) for side in sides)
-        if source is None and target is None:
-            continue
-        if source is None or target is None:
-            raise UserError(
-                f"{sides[source is not None]}.idx is missing or has no sentence: prepare the pair "
-                f"{pair} again"
-            )
-        if len(source) != len(target):
-            raise UserError(
-                f"{sides[0]} has {len(source)} sentences but {sides[1]} has {len(target)}: "
-                f"prepare the pair {pair} again"
-            )
-        _check_own_dictionaries(data, folder)
-        corpora.append(ParallelCorpus(pair, source, target))
+        both = []
+        for part in _parts(folder, split, f".{pair}.*", combine):
+            sides = _open_pair(folder, part, pair, dictionary)
+            if sides is not None:
+                both.append(sides)
+        if both:
+            _check_own_dictionaries(data, folder)
+            sources, targets = zip(*both)
+            corpora.append(ParallelCorpus(pair, _joined(sources), _joined(targets)))
     return corpora
+
+
+def _parts(folder: Path, split: str, rest: str, combine: bool) -> list[str]:
+    """Returns the names of a split and of those that go on with it, up to the first that no file
+    has; ``rest`` is the pattern of a file's name behind that of the split."""
+    names = [split]
+    while combine and any(folder.glob(f"{glob.escape(split)}{len(names)}{rest}.idx")):
+        names.append(f"{split}{len(names)}")
+    return names
+
+
+def _joined(parts: Sequence[TokenFile]) -> TokenFile:
+    return parts[0] if len(parts) == 1 else JoinedTokenFile(parts)
+
+
+def _open_pair(
+    folder: Path, split: str, pair: str, dictionary: Dictionary
+) -> tuple[TokenFile, TokenFile] | None:
+    """Opens both sides of a pair; None if neither has a sentence.
+
+    Raises:
+        UserError: one side is missing, or the sides differ in length.
+    """
+    sides = [folder / f"{split}.{pair}.{lang}" for lang in pair.split("-")]
+    source, target = (_open(side, dictionary) for side in sides)
+    if source is None and target is None:
+        return None
+    if source is None or target is None:
+        raise UserError(
+            f"{sides[source is not None]}.idx is missing or has no sentence: prepare the pair "
+            f"{pair} again"
+        )
+    if len(source) != len(target):
+        raise UserError(
+            f"{sides[0]} has {len(source)} sentences but {sides[1]} has {len(target)}: "
+            f"prepare the pair {pair} again"
+        )
+    return source, target
 
 
 def _open(path: Path, dictionary: Dictionary) -> TokenFile | None:

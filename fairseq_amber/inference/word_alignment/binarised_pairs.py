@@ -43,8 +43,8 @@ def open_pairs(
         checkpoint=encoder.config["checkpoint"],
         remedy="give a folder that was prepared with the model's own dictionary",
     )
-    names = available(data, "parallel", wanted)
-    corpora = load_corpora(data, split, [], names, dictionary)
+    names = available([data], "parallel", wanted)
+    corpora = load_corpora(data, split, [], names, dictionary, combine=split == "train")
     pairs = [corpus for corpus in corpora if isinstance(corpus, ParallelCorpus)]
     present = [pair.name for pair in pairs]
     lacking = [name for name in names if name not in present]

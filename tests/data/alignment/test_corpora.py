@@ -44,8 +44,8 @@ def test_a_process_receives_paths_and_not_lengths(folder):
 
 def test_names_are_found_once_each_and_hidden_folders_are_none(folder):
     (folder / "mono" / ".ipynb_checkpoints").mkdir()
-    assert available(folder, "mono", None) == ["de", "en"]
-    assert available(folder, "mono", "en, de,en") == ["en", "de"]
+    assert available([folder], "mono", None) == ["de", "en"]
+    assert available([folder], "mono", "en, de,en") == ["en", "de"]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_names_are_found_once_each_and_hidden_folders_are_none(folder):
 )
 def test_an_unknown_name(folder, kind, wanted, message):
     with pytest.raises(UserError, match=message):
-        available(folder, kind, wanted)
+        available([folder], kind, wanted)
 
 
 def test_sides_of_unequal_length(folder):
@@ -76,7 +76,7 @@ def test_a_missing_side(folder):
 def test_a_folder_that_is_no_pair(folder):
     (folder / "parallel/old").mkdir()
     with pytest.raises(UserError, match="parallel/old is not named <src>-<tgt>"):
-        load(folder, pairs=available(folder, "parallel", None))
+        load(folder, pairs=available([folder], "parallel", None))
 
 
 def test_one_name_for_a_language_and_a_pair(folder):

@@ -54,11 +54,7 @@ def project(vectors: np.ndarray, method: str, *, seed: int = 0) -> tuple[np.ndar
     """
     if len(vectors) < 4:
         raise UserError(f"{len(vectors)} sentences are too few for a picture; give 2 pairs or more")
-    try:
-        from sklearn.decomposition import PCA
-        from sklearn.manifold import TSNE
-    except ImportError:
-        raise UserError("--space needs scikit-learn; pip install scikit-learn") from None
+    PCA, TSNE = import_sklearn()
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = np.asarray(vectors, dtype=np.float64) / np.maximum(lengths, 1e-12)
     if method == "pca":
@@ -84,6 +80,20 @@ def check_languages(languages: Sequence[str]) -> None:
             f"{count} languages cannot be told apart in a picture, only {len(COLOURS)}: choose "
             "some with --space-pairs"
         )
+
+
+def import_sklearn() -> tuple[Any, Any]:
+    """Imports scikit-learn's PCA and t-SNE.
+
+    Raises:
+        UserError: scikit-learn is missing.
+    """
+    try:
+        from sklearn.decomposition import PCA
+        from sklearn.manifold import TSNE
+    except ImportError:
+        raise UserError("--space needs scikit-learn; pip install scikit-learn") from None
+    return PCA, TSNE
 
 
 def plot_space(spaces: Mapping[str, Plane], paths: Sequence[str | Path]) -> None:

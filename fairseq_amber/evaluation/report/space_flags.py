@@ -10,8 +10,15 @@ import numpy as np
 
 from fairseq_amber.data.batches_by_length import evenly_spread
 from fairseq_amber.errors import UserError
-from fairseq_amber.evaluation.report.sentence_space import METHODS, Plane, check_languages, project
+from fairseq_amber.evaluation.report.sentence_space import (
+    METHODS,
+    Plane,
+    check_languages,
+    import_sklearn,
+    project,
+)
 from fairseq_amber.files.parallel_text import choose_pairs, find_parallel, read_parallel
+from fairseq_amber.files.pictures import import_matplotlib
 from fairseq_amber.number_flags import positive_whole_number, whole_number
 
 
@@ -76,8 +83,11 @@ def sentence_planes(args: argparse.Namespace, checkpoints: Mapping[str, Path]) -
         checkpoints: the checkpoint of each system, by the system's name.
 
     Raises:
-        UserError: there are no such sentences, or a checkpoint cannot be read.
+        UserError: there are no such sentences, a checkpoint cannot be read, or a package is
+            missing that the picture needs.
     """
+    import_sklearn()
+    import_matplotlib()
     sides = _sides(args)
     languages = [language for language, lines in sides for _ in lines]
     check_languages(languages)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Iterable, Iterator, Sequence, TextIO
 
 from fairseq_amber.errors import UserError, warn
 from fairseq_amber.files.parallel_text import ParallelFiles, language_of, read_parallel
-from fairseq_amber.files.pictures import both_formats, check_format
+from fairseq_amber.files.pictures import both_formats, check_format, import_matplotlib
 from fairseq_amber.files.writing import atomic_writer
 from fairseq_amber.inference.flags import (
     add_encoder_arguments,
@@ -140,6 +140,7 @@ def _align_texts(args: argparse.Namespace, settings: dict[str, Any]) -> None:
             raise UserError("--plot draws words; leave --units out")
         line = _line_number(args.plot[0], len(texts[0][0]))
         check_format(args.plot[1])
+        import_matplotlib()
 
     encoder = load_encoder(args)
     from fairseq_amber.inference.word_alignment.word_aligner import Aligner, encode_units

@@ -48,7 +48,7 @@ def test_a_flag_changes_one_setting_of_the_points(flags, field, value):
         (dict(ot_solver="sinkhorn", ot_mass=1e-44), "--ot-mass 1e-44 is less than 1e-30"),
         (dict(ot_blur=1e-200), "--ot-blur 1e-200 is not between 1e-09 and 1e"),
         (dict(ot_blur=float("inf")), "--ot-blur inf is not between"),
-        (dict(ot_scaling=0.9999999), "--ot-scaling 0.9999999 is not above 0 and at most 0.999"),
+        (dict(ot_scaling=0.9999999), "--ot-scaling 0.9999999 is not above 0 and at most 0.9999"),
         (dict(ot_scaling=float("nan")), "--ot-scaling nan is not above 0"),
         (dict(ot_solver="sinkhorn", ot_mass=0.5, ot_reach=1.0), "either partial or unbalanced"),
         (dict(ot_reach=1.0), "--ot-reach has no effect"),

@@ -36,7 +36,7 @@ def ends_with(message):
             "--sentence-segments cuts a row of several lines .*: add --sentence-rows document",
         ),
         ({"sentence_segments": True}, "add --sentence-rows document"),
-        ({"data": ":"}, "no data folder is given"),
+        ({"data": ":"}, "the data folders ':' have an empty name"),
         ({"languages": "de,xx"}, "--languages: unknown language 'xx'; .*mono has de, en"),
         ({"pairs": "en-de"}, r"unknown pair 'en-de' \(the pair is stored as de-en\)"),
     ],
@@ -47,7 +47,8 @@ def test_a_setting_out_of_range(make_task, setting, message):
 
 
 def test_data_folders_are_separated_as_paths_are():
-    folders = data_folders(Namespace(data=os.pathsep.join(["a/b", "", "c"])))
+    folders = data_folders(Namespace(data=os.pathsep.join(["a/b", "c"])))
     assert folders == [Path("a/b"), Path("c")]
-    with pytest.raises(UserError, match="no data folder is given"):
-        data_folders(Namespace(data=""))
+    for names in ([""], ["a/b", "", "c"], ["a/b", ""]):
+        with pytest.raises(UserError, match="have an empty name: separate them by one"):
+            data_folders(Namespace(data=os.pathsep.join(names)))

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from fairseq_amber.criterions.amber import AmberCriterionConfig
 from task_batches import plan
-from toy_corpora import write_binarised
+from toy_corpora import data_folder, write_binarised  # noqa: F401  (the toy one)
 
 
 def continue_split(folder, random_sentences, count=2):

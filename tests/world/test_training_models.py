@@ -6,6 +6,8 @@ import pytest
 import torch
 from fairseq.models.roberta import RobertaHubInterface, RobertaModel
 
+from toy_corpora import data_folder  # noqa: F401  (the toy one)
+
 SENTENCE = "w1 w2 w3 w4"
 
 

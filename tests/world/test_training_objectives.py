@@ -113,7 +113,7 @@ def test_the_mass_of_a_plan_at_every_temperature_that_is_accepted(epsilon, dtype
         (dict(blur=1e-200), "blur 1e-200 is not between 1e-09 and 1e"),
         (dict(blur=1e200), "blur 1e[+]200 is not between 1e-09 and 1e"),
         (dict(blur=float("nan")), "blur nan is not between"),
-        (dict(scaling=1 - 1e-12), "scaling 0.99.* is not above 0 and at most 0.999"),
+        (dict(scaling=1 - 1e-12), "scaling 0.99.* is not above 0 and at most 0.9999"),
     ],
 )
 def test_settings_of_the_divergence_that_arithmetic_cannot_follow(settings, message):

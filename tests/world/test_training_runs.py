@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from fairseq_amber.models.shapes import SHAPES
 from fairseq_programs import USER_DIR, run_fairseq
+from toy_corpora import data_folder  # noqa: F401  (the toy one)
 
 
 def train(data, *flags):
@@ -23,9 +24,9 @@ def train(data, *flags):
     )
 
 
-def test_a_criterion_that_was_left_out(data_folder):
+def test_a_criterion_that_was_left_out(folder):
     """fairseq then takes cross_entropy, which trained something else with a perplexity near 1."""
-    result = train(data_folder, "--arch", "amber_tiny")
+    result = train(folder, "--arch", "amber_tiny")
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1] == (
         "fairseq-amber: error: --criterion cross_entropy, which fairseq takes if none is given, "
@@ -35,12 +36,10 @@ def test_a_criterion_that_was_left_out(data_folder):
     assert "Traceback" not in result.stderr
 
 
-def test_an_architecture_of_stock_fairseq(data_folder):
+def test_an_architecture_of_stock_fairseq(folder):
     """roberta_base crashed with two criterions, and with a third trained its last layer whatever
     --ot-layer said."""
-    result = train(
-        data_folder, *"--arch roberta_base --criterion ot_alignment --ot-layer 2".split()
-    )
+    result = train(folder, *"--arch roberta_base --criterion ot_alignment --ot-layer 2".split())
     assert result.returncode == 1 and "Traceback" not in result.stderr
     assert "--arch roberta_base is another model: give one of this" in result.stderr
 

@@ -14,7 +14,7 @@ from fairseq_amber.objectives.precision import at_least_fp32
 
 # A lower temperature would be lost in the rounding of the costs, and a value beside a higher one.
 SMALLEST_BLUR, LARGEST_BLUR = 1e-9, 1e6
-LARGEST_SCALING = 0.999  # the steps to a usual blur are then 10^4
+LARGEST_SCALING = 0.9999  # the steps to a usual blur are then 10^5
 _PROBLEMS_AT_ONCE = 8  # on a CPU, whose cache holds no more
 
 
@@ -51,7 +51,7 @@ def sinkhorn_divergence(
         y_weights: (B, T) weights b of the target points, which sum to 1; 0 = padding.
         p: the exponent of the cost, 1 or 2.
         blur: the p-th root of the last temperature, in units of the states: 1e-9 to 1e6.
-        scaling: the factor, above 0 and at most 0.999, by which the p-th root of the temperature
+        scaling: the factor, above 0 and at most 0.9999, by which the p-th root of the temperature
             falls in a step.
         debias: subtract ``OT(a, a) / 2`` and ``OT(b, b) / 2``.
 

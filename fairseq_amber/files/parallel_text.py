@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Collection, NamedTuple
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.text import read_lines
+from fairseq_amber.files.text import LINES_PER_BLOCK, read_lines
+from fairseq_amber.files.text_contents import index_column, is_visible, warn_of_contents
 
 _PAIR = re.compile(r"(?P<split>[^.]+)\.(?P<source>[^.-]+)-(?P<target>[^.-]+)\.(?P<language>[^.]+)")
 
@@ -44,6 +45,9 @@ def read_parallel(source: str | Path, target: str | Path) -> tuple[list[str], li
             f"{source} has {len(sides[0])} lines but {target} has {len(sides[1])}; "
             "line i of one must translate line i of the other"
         )
+    for path, lines in zip((source, target), sides):
+        visible = any(map(is_visible, lines))
+        warn_of_contents(path, visible, index_column(lines[:LINES_PER_BLOCK]))
     return sides
 
 

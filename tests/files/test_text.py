@@ -1,3 +1,5 @@
+import gzip
+
 import pytest
 
 from fairseq_amber.errors import UserError
@@ -8,6 +10,7 @@ from fairseq_amber.files.text import (
     decode_line,
     read_block,
     read_lines,
+    warn_of_text,
 )
 
 
@@ -83,3 +86,38 @@ def test_a_file_that_shrinks_while_it_is_read(tmp_path):
     path.write_bytes(path.read_bytes()[:4])
     with pytest.raises(UserError, match="changed while it was being read"):
         read_block(block)
+
+
+def test_blocks_of_a_compressed_file_are_those_of_its_text(tmp_path):
+    lines = [f"Satz {i}" for i in range(2 * LINES_PER_BLOCK + 5)]
+    data = ("\ufeff" + "\r\n".join(lines)).encode()
+    plain, packed = write(tmp_path, "x", data), write(tmp_path, "y.gz", gzip.compress(data))
+    texts = [check_file(plain), check_file(packed)]
+    assert texts[1] == texts[0]._replace(path=packed, compressed=True)
+    parts = [read_block(block) for block in blocks(texts[1])]
+    assert [len(part) for part in parts] == [LINES_PER_BLOCK, LINES_PER_BLOCK, 5]
+    assert sum(parts, []) == lines == read_lines(packed)
+    packed.write_bytes(gzip.compress(data[:-1]))
+    with pytest.raises(UserError, match="y.gz changed while it was being read"):
+        list(blocks(texts[1]))
+
+
+def test_lines_that_end_in_carriage_returns_alone_are_refused(tmp_path):
+    path = write(tmp_path, "mac", "one\rtwo\rthree\r")
+    for read in (check_file, read_lines, lambda path: decode_line(path.read_bytes(), path, 1)):
+        with pytest.raises(UserError, match="mac: its lines end in carriage returns.*tr '"):
+            read(path)
+    assert read_lines(write(tmp_path, "one", "only one\r")) == ["only one"]
+    assert read_lines(write(tmp_path, "mixed", "one\rtwo\nthree")) == ["one\rtwo", "three"]
+
+
+def test_a_checked_file_knows_its_longest_line_and_what_is_odd_of_it(tmp_path, caplog):
+    text = check_file(write(tmp_path, "x", "a\n" * 5000 + "é" * 3000 + "\nb\n"))
+    assert (text.longest, text.visible, text.numbers) == (6001, True, "")
+    warn_of_text(text)
+    assert caplog.text == ""
+    blank = check_file(write(tmp_path, "y", " \u200b\n\u3000\n"))
+    numbered = check_file(write(tmp_path, "z", "".join(f"{i}\tSatz\n" for i in range(1, 9))))
+    for checked, message in ((blank, "y holds nothing that can be"), (numbered, "z: every line")):
+        warn_of_text(checked)
+        assert message in caplog.text

@@ -6,11 +6,11 @@ import argparse
 import hashlib
 import sys
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.compressed import PlainReader, open_plain
 from fairseq_amber.inference.flags import add_encoder_arguments, add_vector_arguments, load_encoder
 
 if TYPE_CHECKING:
@@ -55,9 +55,11 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"{args.output}: the output is a NumPy file; name it {args.output}.npy")
     total = None
     if args.input != "-":
-        from fairseq_amber.files.text import check_file
+        from fairseq_amber.files.text import check_file, warn_of_text
 
-        total = check_file(Path(args.input)).lines
+        checked = check_file(Path(args.input))
+        warn_of_text(checked)
+        total = checked.lines
     encoder = load_encoder(args)
     from fairseq_amber.inference.embedding.corpus_vectors import VectorSettings, embed_text
 
@@ -70,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
     )
     name = "standard input" if total is None else args.input
     start = time.perf_counter()
-    with nullcontext(sys.stdin.buffer) if total is None else open(args.input, "rb") as text:
+    with PlainReader(sys.stdin.buffer, name) if total is None else open_plain(args.input) as text:
         done = embed_text(
             encoder,
             text,

@@ -1,21 +1,20 @@
 """Reads parallel text, and finds the files of a folder that hold it.
 
 Parallel text is a pair of files in which line i of one translates line i of the other. In a folder,
-the two are named ``<split>.<src>-<tgt>.<src>`` and ``<split>.<src>-<tgt>.<tgt>``.
+the two are named ``<split>.<src>-<tgt>.<src>`` and ``<split>.<src>-<tgt>.<tgt>``, and may be
+compressed.
 """
 
 from __future__ import annotations
 
-import os
-import re
 from pathlib import Path
 from typing import Collection, NamedTuple
 
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, warn
+from fairseq_amber.files.compressed import plain_name
+from fairseq_amber.files.pair_names import find_languages, is_language_code
 from fairseq_amber.files.text import LINES_PER_BLOCK, read_lines
 from fairseq_amber.files.text_contents import index_column, is_visible, warn_of_contents
-
-_PAIR = re.compile(r"(?P<split>[^.]+)\.(?P<source>[^.-]+)-(?P<target>[^.-]+)\.(?P<language>[^.]+)")
 
 
 class ParallelFiles(NamedTuple):
@@ -75,8 +74,8 @@ def read_order(path: str | Path, count: int) -> list[int]:
 
 def language_of(path: str | Path) -> str | None:
     """Returns the language in a file's name: ``de`` for ``x.de-en.de``, None if there is none."""
-    match = _PAIR.fullmatch(Path(path).name)
-    return match["language"] if match else None
+    parts = _parts(Path(path).name)
+    return parts[2] if parts and find_languages(parts[1], parts[2:]) else None
 
 
 def language_pair(source: str | Path, target: str | Path) -> str:
@@ -84,45 +83,64 @@ def language_pair(source: str | Path, target: str | Path) -> str:
 
     ``x.de-en.de`` and ``x.de-en.en`` are ``de-en``; ``a.txt`` and ``b.txt`` are ``a.txt-b.txt``.
     """
-    names = Path(source).name, Path(target).name
-    matches = [_PAIR.fullmatch(name) for name in names]
-    if matches[0] and matches[1] and matches[0]["language"] != matches[1]["language"]:
-        return f"{matches[0]['language']}-{matches[1]['language']}"
-    return f"{names[0]}-{names[1]}"
+    languages = language_of(source), language_of(target)
+    if all(languages) and languages[0] != languages[1]:
+        return f"{languages[0]}-{languages[1]}"
+    return f"{Path(source).name}-{Path(target).name}"
 
 
 def find_parallel(folder: str | Path, split: str) -> list[ParallelFiles]:
     """Finds all pairs of files ``<split>.<src>-<tgt>.{<src>,<tgt>}`` in a folder.
 
-    The files of Tatoeba, ``tatoeba.deu-eng.{deu,eng}``, have the split ``tatoeba``.
+    The files of Tatoeba, ``tatoeba.deu-eng.{deu,eng}``, have the split ``tatoeba``. It warns of the
+    split's files that end in another language than those of their pair.
 
     Returns:
         The pairs, sorted by name.
 
     Raises:
-        UserError: the folder holds no such pair, or only one side of a pair.
+        UserError: the folder holds no such pair, only one side of a pair, or a side twice.
     """
     if not Path(folder).is_dir():
         raise UserError(f"{folder} is not a folder")
-    sides: dict[tuple[str, str], dict[str, Path]] = {}
+    splits = set()
+    found: dict[str, dict[str, Path]] = {}
     for path in sorted(Path(folder).iterdir()):
-        match = _PAIR.fullmatch(path.name)
-        if match and match["split"] == split:
-            pair = match["source"], match["target"]
-            if match["language"] in pair:
-                sides.setdefault(pair, {})[match["language"]] = path
-    if not sides:
-        found = {m["split"] for m in map(_PAIR.fullmatch, sorted(os.listdir(folder))) if m}
-        split_hint = f"; --split may be {', '.join(sorted(found))}" if found else ""
-        raise UserError(f"{folder} has no files {split}.<src>-<tgt>.<lang>{split_hint}")
-    for pair, files in sides.items():
-        for language in pair:
+        parts = _parts(path.name)
+        if parts is None or path.is_dir():
+            continue
+        splits.add(parts[0])
+        if parts[0] == split:
+            other = found.setdefault(parts[1], {}).setdefault(parts[2], path)
+            if other != path:
+                raise UserError(f"{folder} holds both {other.name} and {path.name}; remove one")
+    pairs, left = [], []
+    for pair, files in found.items():
+        name = find_languages(pair, files)
+        sides = name.languages if name else ()
+        left += [files[end].name for end in files if end not in sides and is_language_code(end)]
+        for language in sides:
             if language not in files:
-                raise UserError(f"{folder} lacks {split}.{'-'.join(pair)}.{language}")
-    return [
-        ParallelFiles("-".join(pair), files[pair[0]], files[pair[1]])
-        for pair, files in sides.items()
-    ]
+                raise UserError(f"{folder} lacks {split}.{pair}.{language}")
+        if sides:
+            pairs.append(ParallelFiles(pair, *(files[language] for language in sides)))
+    hint = ""
+    if left:
+        hint = f": {', '.join(left)} ends in no language of its pair, as {split}.de-en.de does"
+    if not pairs:
+        also = f"; --split may be {', '.join(sorted(splits))}" if splits - {split} else ""
+        raise UserError(f"{folder} has no files {split}.<src>-<tgt>.<lang>{hint or also}")
+    if left:
+        warn(f"{folder}: not all is taken{hint}; rename what is text")
+    return pairs
+
+
+def _parts(name: str) -> tuple[str, str, str] | None:
+    """Returns the split, the pair and the ending in a file's name; None if it has no such form."""
+    parts = plain_name(name).split(".")
+    if len(parts) == 3 and all(parts) and "-" in parts[1].strip("-"):
+        return parts[0], parts[1], parts[2]
+    return None
 
 
 def choose_pairs(

@@ -15,6 +15,7 @@ from fairseq_amber.data.alignment.training_links import LinkFile
 from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.data.words import WordFinder, link_word_finder
 from fairseq_amber.errors import UserError, warn
+from fairseq_amber.files.pair_names import languages_of
 from fairseq_amber.tasks.cross_lingual_config import CrossLingualAlignmentConfig
 
 
@@ -71,7 +72,7 @@ def document_frequencies(corpora: Sequence[Corpus], size: int) -> dict[str, np.n
     files: dict[str, list[TokenFile]] = {}
     for corpus in corpora:
         if isinstance(corpus, ParallelCorpus):
-            for language, side in zip(corpus.name.split("-"), (corpus.sources, corpus.targets)):
+            for language, side in zip(languages_of(corpus.name), (corpus.sources, corpus.targets)):
                 files.setdefault(language, []).append(side)
     return {lang: inverse_document_frequencies(sides, size) for lang, sides in files.items()}
 
@@ -122,7 +123,9 @@ def attach_links(
 def warn_of_target_language(pairs: Sequence[str], language: str) -> None:
     """Warns if no pair has the target language, which may be misspelt. Then the second side of each
     pair is its target."""
-    if pairs and not any(language in pair.split("-") for pair in pairs):
+    if pairs and not any(
+        pair.startswith(f"{language}-") or pair.endswith(f"-{language}") for pair in pairs
+    ):
         warn(
             f"no pair ({', '.join(pairs)}) has the target language {language}: the second language "
             "of each pair is its target"

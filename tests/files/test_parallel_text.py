@@ -1,3 +1,5 @@
+import gzip
+
 import pytest
 
 from fairseq_amber.errors import UserError
@@ -75,3 +77,37 @@ def test_an_order_names_every_line_once(tmp_path):
         path.write_text(f"2\n0\n{third}\n")
         with pytest.raises(UserError, match=f"gold:3: .*{message}"):
             read_order(path, 3)
+
+
+def test_pairs_of_languages_with_hyphens_and_compressed_files(tmp_path):
+    for name in ("test.por-BR-eng.por-BR", "test.eng-srp-Latn.eng"):
+        write(tmp_path, name)
+    for name in ("test.por-BR-eng.eng.gz", "test.eng-srp-Latn.srp-Latn.GZ"):
+        (tmp_path / name).write_bytes(gzip.compress(b"c\nd\n"))
+    found = find_parallel(tmp_path, "test")
+    assert [pair.name for pair in found] == ["eng-srp-Latn", "por-BR-eng"]
+    assert [language_of(path) for path in found[1][1:]] == ["por-BR", "eng"]
+    assert language_pair(*found[0][1:]) == "eng-srp-Latn"
+    assert read_parallel(*found[1][1:]) == (["a", "b"], ["c", "d"])
+    write(tmp_path, "test.por-BR-eng.eng")
+    with pytest.raises(UserError, match=r"holds both .*\.eng and .*\.eng\.gz; remove one"):
+        find_parallel(tmp_path, "test")
+
+
+def test_files_that_end_in_another_language_are_named(tmp_path, caplog):
+    for name in ("test.FR-EN.fr", "test.FR-EN.en", "test.FR-EN.gold"):
+        write(tmp_path, name)
+    with pytest.raises(UserError, match=r"test\.FR-EN\.en, test\.FR-EN\.fr ends in no language"):
+        find_parallel(tmp_path, "test")
+    for name in ("test.de-en.de", "test.de-en.en", "test.de-en.gold"):
+        write(tmp_path, name)
+    assert [pair.name for pair in find_parallel(tmp_path, "test")] == ["de-en"]
+    assert "not all is taken: test.FR-EN.en, test.FR-EN.fr ends in no language" in caplog.text
+    assert "gold" not in caplog.text
+
+
+def test_what_is_odd_of_a_side_is_said(tmp_path, caplog):
+    lines = "".join(f"{i}\tSatz\n" for i in range(1, 7))
+    read_parallel(write(tmp_path, "x", lines), write(tmp_path, "y", "\u200b\n" * 6))
+    assert "x: every line begins with a number (1, 2, 3, ...)" in caplog.text
+    assert "y holds nothing that can be seen" in caplog.text

@@ -24,6 +24,7 @@ from fairseq_amber.data.joined_token_file import JoinedTokenFile
 from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.data.words import Words
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.pair_names import PairName, find_languages
 from fairseq_amber.tokenizers.dictionary import check_same_dictionary
 
 _CHECKED = 10_000  # number of sentences to check; it is enough to notice another dictionary
@@ -71,7 +72,7 @@ class ParallelCorpus:
     """Sentence pairs, without the ``</s>`` that each sentence is stored with.
 
     Args:
-        name: the name of the pair, ``<src>-<tgt>``.
+        name: the name of the pair, ``<src>-<tgt>``; a ``PairName`` where a language has a hyphen.
         sources: the N stored source sentences.
         targets: the N stored target sentences.
         links: the word links of the pairs; None if no term needs them.
@@ -202,17 +203,16 @@ def load_corpora(
             corpora.append(MonolingualCorpus(language, _joined(parts)))
     for pair in pairs:
         folder = data / "parallel" / pair
-        if len(pair.split("-")) != 2:
-            raise UserError(f"{folder} is not named <src>-<tgt>, as de-en: rename or remove it")
+        name = _pair_name(folder)
         both = []
         for part in _parts(folder, split, f".{pair}.*", combine):
-            sides = _open_pair(folder, part, pair, dictionary)
+            sides = _open_pair(folder, part, name, dictionary)
             if sides is not None:
                 both.append(sides)
         if both:
             _check_own_dictionaries(data, folder)
             sources, targets = zip(*both)
-            corpora.append(ParallelCorpus(pair, _joined(sources), _joined(targets)))
+            corpora.append(ParallelCorpus(name, _joined(sources), _joined(targets)))
     return corpora
 
 
@@ -230,14 +230,14 @@ def _joined(parts: Sequence[TokenFile]) -> TokenFile:
 
 
 def _open_pair(
-    folder: Path, split: str, pair: str, dictionary: Dictionary
+    folder: Path, split: str, pair: PairName, dictionary: Dictionary
 ) -> tuple[TokenFile, TokenFile] | None:
     """Opens both sides of a pair; None if neither has a sentence.
 
     Raises:
         UserError: one side is missing, or the sides differ in length.
     """
-    sides = [folder / f"{split}.{pair}.{lang}" for lang in pair.split("-")]
+    sides = [folder / f"{split}.{pair}.{lang}" for lang in pair.languages]
     source, target = (_open(side, dictionary) for side in sides)
     if source is None and target is None:
         return None
@@ -252,6 +252,22 @@ def _open_pair(
             f"prepare the pair {pair} again"
         )
     return source, target
+
+
+def _pair_name(folder: Path) -> PairName:
+    """Returns the name of a pair's folder, with the two languages that the files in it end in."""
+    pair = folder.name
+    files = [path.stem.split(".") for path in folder.iterdir() if path.suffix == ".idx"]
+    endings = {parts[2] for parts in files if len(parts) == 3 and parts[1] == pair}
+    name = find_languages(pair, endings)
+    if name is None and len(pair.split("-")) == 2:
+        return PairName(*pair.split("-"))
+    if name is None:
+        raise UserError(
+            f"{folder} is not named <src>-<tgt> after the languages in which its files end, as "
+            "de-en with train.de-en.de and train.de-en.en: rename or remove it"
+        )
+    return name
 
 
 def _open(path: Path, dictionary: Dictionary) -> TokenFile | None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS
+from fairseq_amber.files.pair_names import languages_of
 
 
 class PointSettings(NamedTuple):
@@ -68,7 +69,7 @@ class LinkSettings(NamedTuple):
 def target_side(pair: str, language: str) -> int:
     """Returns which side of the corpus ``<src>-<tgt>`` is in the target language: 0 or 1; 1 where
     neither is."""
-    return 0 if pair.split("-")[0] == language else 1
+    return 0 if languages_of(pair)[0] == language else 1
 
 
 class Needs(NamedTuple):

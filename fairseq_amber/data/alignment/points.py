@@ -17,6 +17,7 @@ from fairseq_amber.data.alignment.needs import PointSettings
 from fairseq_amber.data.layout import SENTENCE_SPECIALS
 from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.data.words import Words
+from fairseq_amber.files.pair_names import languages_of
 from fairseq_amber.tokenizers.word_boundaries import last_subwords
 
 
@@ -72,7 +73,7 @@ class PointFinder:
         out: dict[str, Any] = {}
         for name, chosen in (("source", 1 - sides), ("target", sides)):
             members = [both[side] for both, side in zip(sentences, chosen.tolist())]
-            languages = [pair.split("-")[side] for pair, side in zip(pairs, chosen.tolist())]
+            languages = [languages_of(pair)[side] for pair, side in zip(pairs, chosen.tolist())]
             begun = [None if both is None else both[s] for both, s in zip(words, chosen.tolist())]
             positions = [self.positions(*item) for item in zip(members, begun)]
             masses = [self._masses(*item) for item in zip(members, positions, languages)]

@@ -10,6 +10,7 @@ from typing import Any, Sequence
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.report.same_test_data import check_same_test_data
+from fairseq_amber.files.pair_names import languages_of
 from fairseq_amber.files.results import Result
 from fairseq_amber.files.tables import markdown_table
 from fairseq_amber.metrics.outcomes import LOWER_IS_BETTER
@@ -260,7 +261,7 @@ def _shown_parts(parts: dict[str, float]) -> tuple[str, ...]:
 
 def _label(language: str, part: str) -> str:
     """Returns the label of a row: the language, or the direction of a language pair."""
-    source, _, target = language.partition("-")
+    source, target = languages_of(language)
     return {"forward": f"{source} → {target}", "backward": f"{target} → {source}"}.get(
         part, language
     )

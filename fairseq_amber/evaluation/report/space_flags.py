@@ -17,7 +17,12 @@ from fairseq_amber.evaluation.report.sentence_space import (
     import_sklearn,
     project,
 )
-from fairseq_amber.files.parallel_text import choose_pairs, find_parallel, read_parallel
+from fairseq_amber.files.parallel_text import (
+    choose_pairs,
+    find_parallel,
+    language_of,
+    read_parallel,
+)
 from fairseq_amber.files.pictures import import_matplotlib
 from fairseq_amber.number_flags import positive_whole_number, whole_number
 
@@ -121,6 +126,6 @@ def _sides(args: argparse.Namespace) -> list[tuple[str, list[str]]]:
     for name in choose_pairs(args.space_pairs, found, args.space_folder, flag="--space-pairs"):
         texts = read_parallel(found[name].source, found[name].target)
         places = evenly_spread(len(texts[0]), args.space_sentences)
-        for language, text in zip(name.split("-"), texts):
-            sides.append((language, [text[place] for place in places]))
+        for path, text in zip(found[name][1:], texts):
+            sides.append((language_of(path) or path.name, [text[place] for place in places]))
     return sides

@@ -5,6 +5,7 @@ import pytest
 
 from fairseq_amber.data.alignment.corpora import available, load_corpora
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.pair_names import languages_of
 from fairseq_amber.tokenizers.dictionary import load_dictionary
 
 
@@ -77,6 +78,18 @@ def test_a_folder_that_is_no_pair(folder):
     (folder / "parallel/old").mkdir()
     with pytest.raises(UserError, match="parallel/old is not named <src>-<tgt>"):
         load(folder, pairs=available([folder], "parallel", None))
+
+
+def test_the_files_of_a_pair_tell_its_languages(folder):
+    old, new = folder / "parallel/tr-en", folder / "parallel/pt-BR-en"
+    shutil.move(old, new)
+    with pytest.raises(UserError, match="pt-BR-en is not named <src>-<tgt> after the languages"):
+        load(folder, pairs=("pt-BR-en",))
+    for path in sorted(new.iterdir()):
+        path.rename(new / path.name.replace("tr-en", "pt-BR-en").replace(".tr.", ".pt-BR."))
+    *_, pair = load(folder, pairs=("pt-BR-en",))
+    assert (len(pair), pair.name, languages_of(pair.name)) == (30, "pt-BR-en", ("pt-BR", "en"))
+    assert languages_of(pickle.loads(pickle.dumps(pair)).name) == ("pt-BR", "en")
 
 
 def test_one_name_for_a_language_and_a_pair(folder):

@@ -5,6 +5,7 @@ import pytest
 
 from fairseq_amber.data.alignment.needs import Needs, PointSettings
 from fairseq_amber.data.layout import Specials, pad_rows, pair_row, sentence_row
+from fairseq_amber.files.pair_names import PairName
 
 SPECIALS = Specials(0, 2, 1, 9)
 
@@ -86,3 +87,9 @@ def test_pairs_are_needed_by_every_term_but_the_masking_of_single_sentences():
 @pytest.mark.parametrize("pair, side", [("en-de", 0), ("de-en", 1), ("de-fr", 1)])
 def test_the_target_is_the_side_of_its_language_else_the_second(pair, side):
     assert PointSettings(target_language="en").target_side(pair) == side
+
+
+def test_the_target_side_of_a_pair_whose_languages_have_hyphens():
+    settings = PointSettings(target_language="zh-min-nan")
+    pairs = [("zh-min-nan", "zh"), ("zh", "zh-min-nan"), ("pt-BR", "en")]
+    assert [settings.target_side(PairName(*pair)) for pair in pairs] == [0, 1, 1]

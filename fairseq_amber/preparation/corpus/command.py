@@ -32,8 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="RAW",
         help="folder with {train,valid,test}.<src>-<tgt>.<lang> (aligned lines) and "
-        "{train,valid}.<lang> (one sentence per line); dev is another name of valid, and other "
-        "files are ignored",
+        "{train,valid}.<lang> (one sentence per line), also compressed as .gz, .bz2, .xz or .zst; "
+        "dev is another name of valid, train1.<lang> holds more lines of train.<lang>, and other "
+        "files that look like text are named",
     )
     parser.add_argument("data_bin", type=Path, metavar="DATA_BIN", help="folder to write")
     parser.add_argument("--languages", type=_names, metavar="DE,EN", help="prepare only these")

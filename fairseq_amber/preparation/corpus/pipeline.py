@@ -15,12 +15,14 @@ from fairseq_amber.data import kept_words
 from fairseq_amber.data.kept_words import KeptWordWriter
 from fairseq_amber.data.token_file import SUFFIXES, DatasetWriter
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.text import TextFile, check_file
+from fairseq_amber.files.compressed import plain_name
+from fairseq_amber.files.text import TextFile
 from fairseq_amber.preparation.corpus.binarize import Counts, binarize
+from fairseq_amber.preparation.corpus.checked_text import check_texts, training_texts
 from fairseq_amber.preparation.corpus.data_folder import DataFolder, open_data_folder
 from fairseq_amber.preparation.corpus.encode import start_encoder
 from fairseq_amber.preparation.corpus.manifest import Manifest, read_manifest
-from fairseq_amber.preparation.corpus.raw_files import Corpus, check_alignment, find_corpora
+from fairseq_amber.preparation.corpus.raw_files import Corpus, find_corpora
 from fairseq_amber.preparation.corpus.settings import FilterSettings, VocabularySettings
 from fairseq_amber.preparation.corpus.vocabulary import Vocabulary, learn_model, load_vocabulary
 from fairseq_amber.preparation.workers import WorkerPool, available_cores, call_in_process
@@ -90,8 +92,8 @@ def prepare(
         check_splitter(word_boundaries, sorted({x for c in corpora for x in c.languages}))
     given = _read_vocabulary(tokenizer, dictionary)
     read_manifest(data_bin)  # a damaged folder is an error before the text is read
-    texts = _check(corpora, workers)
-    training_text = _training_text(corpora, texts)
+    texts = check_texts(corpora, workers)
+    training_text = training_texts(corpora, texts)
     if given is None and not training_text:
         raise UserError(f"{raw} has no training text to learn from; give --tokenizer PATH")
 
@@ -129,47 +131,20 @@ def _read_vocabulary(path: Path | None, dictionary: Path | None) -> Vocabulary |
         raise UserError(f"cannot read {error.filename}: {error.strerror}") from None
 
 
-def _check(corpora: Sequence[Corpus], workers: int) -> dict[Path, TextFile]:
-    """Reads every file once, the largest first, so that all workers end at about the same time."""
-    paths = {path for corpus in corpora for files in corpus.sources for path in files}
-    ordered = sorted(paths, key=lambda path: (-path.stat().st_size, path))
-    with WorkerPool(min(workers, len(ordered))) as pool:
-        sizes = [path.stat().st_size for path in ordered]
-        with Progress(
-            total=len(ordered), unit="files", what="checking", work=sum(sizes), leave=True
-        ) as bar:
-            texts = {}
-            calls = ((path,) for path in ordered)
-            for text, size in zip(pool.map(check_file, calls, waiting=bar.tick), sizes):
-                texts[text.path] = text
-                bar.update(work=size)
-    check_alignment(corpora, texts)
-    return texts
-
-
-def _training_text(
-    corpora: Sequence[Corpus], texts: dict[Path, TextFile]
-) -> dict[str, list[TextFile]]:
-    """Returns the training files of each language, from which a vocabulary is learnt."""
-    paths: dict[str, dict[Path, None]] = {}
-    for corpus in corpora:
-        if corpus.split == "train":
-            for files in corpus.sources:
-                for language, path in zip(corpus.languages, files):
-                    paths.setdefault(language, {})[path] = None
-    return {language: [texts[path] for path in sorted(paths[language])] for language in paths}
-
-
 def _learning_record(
     settings: VocabularySettings, training_text: dict[str, list[TextFile]]
 ) -> dict[str, Any]:
     """Returns what decides a learnt vocabulary: the settings and the digests of the text."""
-    text = {file.path.name: file.digest for files in training_text.values() for file in files}
+    text = {
+        plain_name(file.path.name): file.digest
+        for files in training_text.values()
+        for file in files
+    }
     return {"settings": asdict(settings), "text": text}
 
 
 def _digests(corpus: Corpus, texts: dict[Path, TextFile]) -> dict[str, str]:
-    return {path.name: texts[path].digest for files in corpus.sources for path in files}
+    return {plain_name(path.name): texts[path].digest for files in corpus.sources for path in files}
 
 
 def _continued(folder: DataFolder, wanted: Manifest, overwrite: bool) -> Manifest | None:

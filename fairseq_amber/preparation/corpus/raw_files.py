@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Container, Mapping, Sequence, Tuple
+from typing import Container, Mapping, Sequence
 
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, warn
 from fairseq_amber.files.text import TextFile
-
-_SPLITS = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
-_LANGUAGE = r"[a-z]{2,3}(?:_[A-Za-z0-9]+)*"
-_PARALLEL = re.compile(rf"(train|valid|dev|test)\.({_LANGUAGE})-({_LANGUAGE})\.({_LANGUAGE})")
-_MONOLINGUAL = re.compile(rf"(train|valid|dev)\.({_LANGUAGE})")
-# endings that look like language codes but mark other kinds of files
-_OTHER_ENDINGS = frozenset("bak bin csv gz idx log md old py sh tmp tsv txt xz".split())
-_EXPECTED = "train.de and valid.de, or train.de-en.de and train.de-en.en"
-
-Languages = Tuple[str, ...]  # ("de",) for monolingual text, ("de", "en") for aligned text
-_Key = Tuple[Languages, str]  # languages, split
-_Sources = Tuple[Tuple[Path, ...], ...]
+from fairseq_amber.preparation.corpus.raw_names import (
+    EXPECTED,
+    Key,
+    Languages,
+    Sources,
+    other_spellings,
+    read_names,
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +31,7 @@ class Corpus:
 
     languages: Languages
     split: str
-    sources: _Sources
+    sources: Sources
 
     @property
     def name(self) -> str:
@@ -70,7 +65,8 @@ def find_corpora(
     """Finds the corpora of a folder.
 
     ``{train,valid,dev,test}.<src>-<tgt>.<lang>`` are aligned lines and ``{train,valid,dev}.<lang>``
-    are monolingual lines, where dev is another name of valid. All other files are ignored.
+    are monolingual lines, where dev is another name of valid; ``train1.<lang>`` and so on are more
+    lines of ``train.<lang>``. All may be compressed. It warns of other files that look like text.
 
     Args:
         raw: the folder.
@@ -84,22 +80,29 @@ def find_corpora(
         The corpora, sorted by name.
 
     Raises:
-        UserError: there are no corpora, a pair has only one side, dev lies beside valid, or the
-            folder lacks a language or pair that was asked for.
+        UserError: there are no corpora, a pair has only one side, two files are the same text by
+            their names, or the folder lacks a language or pair that was asked for.
     """
-    files = _find_files(raw)
-    if not files:
-        raise UserError(f"{raw} holds no corpora; files must be named like {_EXPECTED}")
-    found_languages = {language for key, _ in files for language in key}
-    found_pairs = {"-".join(key) for key, _ in files if len(key) == 2}
+    files = read_names(raw, languages or ())
+    left_out = files.describe_left_out()
+    if not files.texts:
+        hint = f"; not taken: {left_out}" if left_out else ""
+        raise UserError(f"{raw} holds no corpora; files must be named like {EXPECTED}{hint}")
+    if left_out:
+        warn(f"{raw}: not taken: {left_out}")
+    found_languages = {language for key, _ in files.texts for language in key}
+    for names in other_spellings(found_languages):
+        warn(f"{raw}: {names} are different languages here; if they are one, name its files alike")
+    found_pairs = {"-".join(key): key for key, _ in files.texts if len(key) == 2}
     _require(raw, "--languages", languages, found_languages)
     if pairs is not None:
-        pairs = [_either_order(pair, found_pairs) for pair in pairs]
+        reversed_pairs = {"-".join(reversed(key)): pair for pair, key in found_pairs.items()}
+        pairs = [pair if pair in found_pairs else reversed_pairs.get(pair, pair) for pair in pairs]
         _require(raw, "--pairs", pairs, found_pairs)
 
-    chosen: dict[_Key, _Sources] = {
-        key: (paths,)
-        for key, paths in files.items()
+    chosen: dict[Key, Sources] = {
+        key: sources
+        for key, sources in files.texts.items()
         if (languages is None or set(key[0]) <= set(languages))
         and (pairs is None or len(key[0]) == 1 or "-".join(key[0]) in pairs)
     }
@@ -112,42 +115,6 @@ def find_corpora(
     )
 
 
-def _find_files(raw: Path) -> dict[_Key, tuple[Path, ...]]:
-    """Returns one file for monolingual text and two for a pair, in the order of its languages."""
-    if not raw.is_dir():
-        raise UserError(f"{raw} is not a folder; give the folder that holds {_EXPECTED}")
-    sides: dict[_Key, dict[str, Path]] = {}
-    for path in sorted(raw.iterdir()):
-        key, language = _parse(path.name)
-        if key is None or not path.is_file():
-            continue
-        other = sides.setdefault(key, {}).setdefault(language, path)
-        if other != path:
-            raise UserError(
-                f"{raw} holds both {other.name} and {path.name}, two names of the validation "
-                "text; remove or rename one"
-            )
-    for (languages, _), paths in sides.items():
-        for language in languages:
-            if language not in paths:
-                (path,) = paths.values()
-                missing = path.name[: path.name.rindex(".") + 1] + language
-                raise UserError(f"{path} has no partner {missing}; add it or remove {path.name}")
-    return {key: tuple(paths[language] for language in key[0]) for key, paths in sides.items()}
-
-
-def _parse(name: str) -> tuple[_Key | None, str]:
-    match = _PARALLEL.fullmatch(name)
-    if match:
-        split, source, target, language = match.groups()
-        if source != target and language in (source, target):
-            return ((source, target), _SPLITS[split]), language
-    match = _MONOLINGUAL.fullmatch(name)
-    if match and match[2] not in _OTHER_ENDINGS:
-        return ((match[2],), _SPLITS[match[1]]), match[2]
-    return None, ""
-
-
 def _require(raw: Path, flag: str, wanted: Sequence[str] | None, found: Container[str]) -> None:
     for name in wanted or ():
         if name not in found:
@@ -155,18 +122,11 @@ def _require(raw: Path, flag: str, wanted: Sequence[str] | None, found: Containe
             raise UserError(f"{flag}: {raw} holds no text for {name}; it holds {available}")
 
 
-def _either_order(pair: str, found: Container[str]) -> str:
-    reversed_pair = "-".join(reversed(pair.split("-")))
-    return reversed_pair if pair not in found and reversed_pair in found else pair
-
-
-def _monolingual_sides(
-    chosen: dict[_Key, _Sources], mono_from_parallel: str
-) -> dict[_Key, _Sources]:
+def _monolingual_sides(chosen: dict[Key, Sources], mono_from_parallel: str) -> dict[Key, Sources]:
     """Returns monolingual text out of the parallel text; it replaces entries of the same key."""
     if mono_from_parallel == "never":
         return {}
-    sides: dict[_Key, _Sources] = {}
+    sides: dict[Key, Sources] = {}
     for (languages, split), sources in sorted(chosen.items()):
         if len(languages) == 1 or split == "test":
             continue

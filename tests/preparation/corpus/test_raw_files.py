@@ -16,8 +16,8 @@ def named(corpora):
     }
 
 
-def test_corpora_are_found_by_name_and_other_files_ignored(raw: Path):
-    for name in ("train.txt", "train.de-en.gold", "train.de.gz", "valid.de-en.fr.bak"):
+def test_corpora_are_found_by_name_and_other_text_is_named(raw: Path, caplog):
+    for name in ("train.txt", "train.de-en.gold", "held-out.de", "valid.de-en.fr.bak"):
         (raw / name).write_bytes(b"\xff")
     assert named(find_corpora(raw)) == {
         "mono/de/train": [("train.de-en.de",)],
@@ -35,6 +35,10 @@ def test_corpora_are_found_by_name_and_other_files_ignored(raw: Path):
         "parallel/ru-en/train": [("train.ru-en.ru", "train.ru-en.en")],
         "parallel/ru-en/valid": [("dev.ru-en.ru", "dev.ru-en.en")],
     }
+    (message,) = caplog.messages
+    assert ": not taken: valid.de-en.fr.bak (no name such as train.de or" in message
+    assert "train.txt (a language, a pair or another ending? --languages LANG takes" in message
+    assert "gold" not in message and "held-out" not in message
 
 
 def test_monolingual_text_from_parallel_text(raw: Path):
@@ -96,3 +100,22 @@ def test_unequal_line_counts(raw: Path):
     message = r"de-en\.de has 150 lines but .*de-en\.en has 151: line 151 of the longer"
     with pytest.raises(UserError, match=message):
         check_alignment(corpora, texts)
+
+
+def test_more_files_of_training_text_and_pairs_in_either_order(raw: Path, caplog):
+    for name in ("train1.zh", "train10.zh", "train2.zh.xz", "train1.de-en.de", "train1.de-en.en"):
+        (raw / name).write_text("x\n")
+    for name in ("train.pt-BR-en.pt-BR", "train.pt-BR-en.en", "train.RU"):
+        (raw / name).write_text("x\n")
+    found = named(find_corpora(raw))
+    assert found["mono/zh/train"] == [
+        ("train.zh",),
+        ("train1.zh",),
+        ("train2.zh.xz",),
+        ("train10.zh",),
+    ]
+    assert found["parallel/de-en/train"][1] == ("train1.de-en.de", "train1.de-en.en")
+    assert found["mono/de/train"] == [("train.de-en.de",), ("train1.de-en.de",)]
+    chosen = named(find_corpora(raw, pairs=["en-pt-BR"], languages=["pt-BR", "en"]))
+    assert chosen["parallel/pt-BR-en/train"] == [("train.pt-BR-en.pt-BR", "train.pt-BR-en.en")]
+    assert "RU, ru are different languages here; if they are one" in caplog.text

@@ -12,6 +12,7 @@ import numpy as np
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.text import TextFile, blocks, read_block
+from fairseq_amber.files.text_contents import is_visible
 from fairseq_amber.preparation.corpus.settings import VocabularySettings
 from fairseq_amber.tokenizers.fairseq_order import UNKNOWN, parse_dictionary
 from fairseq_amber.tokenizers.subwords import (
@@ -20,6 +21,12 @@ from fairseq_amber.tokenizers.subwords import (
     TokenizerFiles,
     import_sentencepiece,
 )
+
+# SentencePiece leaves out, without a word, lines of more bytes than its max_sentence_length, by
+# default _USUAL_LINE, and lines with the character that it writes for unknown ones, ▅.
+_USUAL_LINE = 4192
+_LONGEST_LINE = 1 << 30  # the largest limit that it takes
+_RESERVED = "\u2585"
 
 
 class Vocabulary(NamedTuple):
@@ -149,10 +156,13 @@ def learn_model(
 
     def sampled() -> Iterator[str]:
         for language in sorted(texts):
-            yield from sample_lines(texts[language], plan[language], f"{settings.seed}:{language}")
+            name = f"{settings.seed}:{language}"
+            for line in sample_lines(texts[language], plan[language], name):
+                yield line.replace(_RESERVED, " ")
 
-    if not any(line.strip() for line in sampled()):  # SentencePiece would abort the process
+    if not any(map(is_visible, sampled())):  # SentencePiece would abort the process
         raise UserError("the training text has only blank lines; give text to learn from")
+    longest = max(text.longest for files in texts.values() for text in files)
     model = io.BytesIO()
     try:
         import_sentencepiece().SentencePieceTrainer.Train(
@@ -162,6 +172,7 @@ def learn_model(
             model_type=settings.model_type,
             character_coverage=settings.character_coverage,
             hard_vocab_limit=False,  # so that a small text may give fewer pieces
+            max_sentence_length=min(max(longest, _USUAL_LINE), _LONGEST_LINE),
             minloglevel=2,
         )
     except RuntimeError as error:

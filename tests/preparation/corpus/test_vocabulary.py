@@ -121,3 +121,34 @@ def test_bad_dictionaries(training_text, dictionary: str, message: str):
 def test_what_is_no_model():
     with pytest.raises(UserError, match="m.model is not a SentencePiece model"):
         load_vocabulary(TokenizerFiles({MODEL_NAME: b"just text"}, "m.model"))
+
+
+def characters(model: TokenizerFiles) -> set[str]:
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model.files[MODEL_NAME])
+    return set().union(*(processor.IdToPiece(i) for i in range(len(processor))))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["жш " * 1000, "▅ ж ш"],  # 5,000 bytes, and SentencePiece's own character
+)
+def test_lines_that_sentencepiece_leaves_out_are_learnt_from(tmp_path: Path, line: str):
+    lines = ["der hund lief heim"] * 20
+    (tmp_path / "train.de").write_text("\n".join([*lines, *[line] * 20]), encoding="utf-8")
+    stock = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.Train(
+        sentence_iterator=iter([*lines, *[line] * 20]),
+        model_writer=stock,
+        vocab_size=60,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    assert not characters(TokenizerFiles({MODEL_NAME: stock.getvalue()}, "")) & set("жш")
+    model = learn({"de": [check_file(tmp_path / "train.de")]}, vocab_size=60)
+    assert characters(model) >= set("жш") and "▅" not in characters(model)
+
+
+def test_text_without_width_is_blank(tmp_path: Path):
+    (tmp_path / "train.de").write_text("\u200b\n\ufeff\u00ad\n▅\n", encoding="utf-8")
+    with pytest.raises(UserError, match="only blank lines"):
+        learn({"de": [check_file(tmp_path / "train.de")]})

@@ -35,7 +35,7 @@ def parse_json(data: bytes, error_message: str) -> dict[str, Any]:
     """
     try:
         content = json.loads(data.decode("utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):  # thousands of brackets within each other
         content = None
     if not isinstance(content, dict):
         raise UserError(error_message)

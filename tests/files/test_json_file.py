@@ -28,7 +28,7 @@ def test_what_is_no_json_leaves_the_old_file(tmp_path):
 def test_a_missing_file_is_none_and_another_kind_is_refused(tmp_path):
     path = tmp_path / "x.json"
     assert read_json(path) is None
-    for content in (b"", b"[]", b"{", b'"text"', b'{"a": "\xff"}'):
+    for content in (b"", b"[]", b"{", b'"text"', b'{"a": "\xff"}', b'{"a":' * 100_000):
         path.write_bytes(content)
         with pytest.raises(UserError, match=r"x\.json is damaged: it is not a JSON object"):
             read_json(path)

@@ -9,7 +9,6 @@ and a file must be on the disk before the manifest says that it is finished.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Iterator
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.locks import locked
 from fairseq_amber.preparation.corpus.manifest import MANIFEST_NAME, PARTIAL_NAME, Manifest
 
 
@@ -43,9 +43,25 @@ class DataFolder:
 
     def move(self, source: Path, name: str) -> None:
         """Moves a finished file of ``partial`` to its place."""
-        destination = self.path / name
+        destination = self._place_of(name)
         destination.parent.mkdir(parents=True, exist_ok=True)
         os.replace(source, destination)
+
+    def _place_of(self, name: str) -> Path:
+        """Returns the path of a file of this folder, to which no link leads out of it.
+
+        Raises:
+            UserError: a part of the path is a link out of the folder.
+        """
+        place = self.path / name
+        root = Path(os.path.realpath(self.path))
+        parent = Path(os.path.realpath(place.parent))
+        if root != parent and root not in parent.parents:
+            raise UserError(
+                f"{place.parent} leads out of {self.path} by a link; remove the link, or name "
+                "another folder"
+            )
+        return place
 
     def save(self, manifest: Manifest) -> None:
         """Records the state of the preparation."""
@@ -54,9 +70,10 @@ class DataFolder:
     def discard(self, manifest: Manifest) -> None:
         """Removes all files that a manifest records, then the manifest and empty folders."""
         outputs = [name for corpus in manifest.corpora.values() for name in corpus["outputs"]]
-        for name in [*outputs, *manifest.digests, MANIFEST_NAME]:
+        places = [self._place_of(name) for name in [*outputs, *manifest.digests, MANIFEST_NAME]]
+        for place in places:
             with suppress(FileNotFoundError):
-                (self.path / name).unlink()
+                place.unlink()
         parents = {parent for name in outputs for parent in Path(name).parents if parent.name}
         for parent in sorted(parents, reverse=True):
             with suppress(OSError):  # it holds files of somebody else
@@ -77,9 +94,10 @@ def open_data_folder(path: Path) -> Iterator[DataFolder]:
     folder = DataFolder(path)
     is_new = not path.exists()
     try:
-        folder.partial.mkdir(parents=True, exist_ok=True)
-        with open(folder.partial / "lock", "w") as lock:
-            _lock(lock, path)
+        with locked(path):
+            if folder.partial.is_symlink():
+                raise UserError(f"cannot write {path}: {folder.partial} is a link; remove it")
+            folder.partial.mkdir(parents=True, exist_ok=True)
             try:
                 _remove_leftovers(folder.partial)
                 yield folder
@@ -97,20 +115,10 @@ def open_data_folder(path: Path) -> Iterator[DataFolder]:
         raise UserError(f"cannot write {error.filename or path}: {error.strerror}") from None
 
 
-def _lock(lock, path: Path) -> None:
-    try:
-        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        # some network file systems have no locks; there, the user must not start two runs at once
-        if error.errno in (errno.EACCES, errno.EAGAIN):
-            raise UserError(
-                f"another fairseq-amber prepare is writing {path}; wait for it or name another "
-                "folder"
-            ) from None
-
-
 def _remove_leftovers(partial: Path) -> None:
     """Removes the temporary files that a killed run has left."""
     for path in partial.iterdir():
-        if path.name != "lock":
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
             path.unlink()

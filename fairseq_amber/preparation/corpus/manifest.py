@@ -10,9 +10,12 @@ from typing import Any
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.json_file import parse_json, read_bytes
+from fairseq_amber.files.names import check_name, check_relative
+from fairseq_amber.preparation.corpus.manifest_form import is_manifest
 
 MANIFEST_NAME = "prepare.json"
 PARTIAL_NAME = ".partial"
+LOCK_NAME = ".amber-lock"  # of ``files.locks``, in a folder that is a disk of its own
 _FORMAT = 1
 
 
@@ -25,7 +28,8 @@ class Manifest:
         digests: the digest of each of the vocabulary's files, by name.
         filters: the settings of the filters.
         corpora: for each corpus by name: ``sources`` (digests by file name), ``outputs`` (sizes
-            in bytes by path) and ``counts``.
+            in bytes by path), ``output_digests`` (``files.digest.file_digest`` by path; folders of
+            earlier versions lack them) and ``counts``.
         format: the version of the file.
         word_boundaries: the kind of words that is kept beside the tokens; None for none.
     """
@@ -98,26 +102,31 @@ def read_manifest(folder: Path) -> Manifest | None:
         The state; None if nothing was prepared yet.
 
     Raises:
-        UserError: the folder is a file or holds something else, or its manifest is damaged.
+        UserError: the folder is a file or holds something else, or its manifest is damaged or names
+            files outside of the folder.
     """
     path = folder / MANIFEST_NAME
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; name a folder to write to")
     if not path.exists():
-        if folder.exists() and set(os.listdir(folder)) - {PARTIAL_NAME}:
+        if folder.exists() and set(os.listdir(folder)) - {PARTIAL_NAME, LOCK_NAME}:
             raise UserError(
                 f"{folder} holds files that fairseq-amber prepare did not make (it has no "
                 f"{MANIFEST_NAME}); name a new or an empty folder"
             )
         return None
     error_message = f"{path} is damaged or of another version; remove {folder} and run again"
-    try:
-        manifest = Manifest(**parse_json(read_bytes(path), error_message))
-    except TypeError:
-        raise UserError(error_message) from None
-    if manifest.format != _FORMAT:
+    if not path.is_file():  # reading a pipe would not end
         raise UserError(error_message)
-    return manifest
+    content = parse_json(read_bytes(path), error_message)
+    if not is_manifest(content) or content["format"] != _FORMAT:
+        raise UserError(error_message)
+    for name in content["digests"]:
+        check_name(name, "file", path)
+    for corpus in content["corpora"].values():
+        for name in corpus["outputs"]:
+            check_relative(name, "file", path)
+    return Manifest(**content)
 
 
 def _differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

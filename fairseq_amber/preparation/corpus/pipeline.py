@@ -16,6 +16,7 @@ from fairseq_amber.data.kept_words import KeptWordWriter
 from fairseq_amber.data.token_file import SUFFIXES, DatasetWriter
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.compressed import plain_name
+from fairseq_amber.files.digest import file_digest
 from fairseq_amber.files.text import TextFile
 from fairseq_amber.preparation.corpus.binarize import Counts, binarize
 from fairseq_amber.preparation.corpus.checked_text import check_texts, training_texts
@@ -176,7 +177,10 @@ def _continued(folder: DataFolder, wanted: Manifest, overwrite: bool) -> Manifes
 def _saved_vocabulary(data_bin: Path, manifest: Manifest) -> Vocabulary | None:
     """Returns the vocabulary of a data folder, or None if it is not the recorded one."""
     try:
-        files = {name: (data_bin / name).read_bytes() for name in manifest.digests}
+        places = {name: data_bin / name for name in manifest.digests}
+        if not all(place.is_file() for place in places.values()):  # reading a pipe would not end
+            return None
+        files = {name: place.read_bytes() for name, place in places.items()}
         dictionary = files.pop(DICTIONARY_NAME)
         vocabulary = load_vocabulary(TokenizerFiles(files, str(data_bin)), dictionary)
     except (OSError, KeyError, UserError):
@@ -245,7 +249,7 @@ def _binarize_all(
             )
             manifest.corpora[corpus.name] = {
                 "sources": wanted.corpora[corpus.name]["sources"],
-                "outputs": _place(corpus, writers, word_writers, folder, vocabulary),
+                **_place(corpus, writers, word_writers, folder, vocabulary),
                 "counts": asdict(counts),
             }
             folder.save(manifest)
@@ -260,8 +264,8 @@ def _place(
     word_writers: Sequence[KeptWordWriter],
     folder: DataFolder,
     vocabulary: Vocabulary,
-) -> dict[str, int]:
-    """Moves finished files to their places; returns their sizes in bytes by path."""
+) -> dict[str, dict[str, Any]]:
+    """Moves finished files to their places; returns their sizes and digests for the manifest."""
     for name in corpus.dictionaries:
         folder.put(name, vocabulary.dictionary)
     names = list(corpus.dictionaries)
@@ -271,4 +275,8 @@ def _place(
         for prefix, writer in zip(corpus.prefixes, writers):
             folder.move(Path(f"{writer.prefix}{suffix}"), prefix + suffix)
             names.append(prefix + suffix)
-    return {name: (folder.path / name).stat().st_size for name in names}
+    places = {name: folder.path / name for name in names}
+    return {
+        "outputs": {name: place.stat().st_size for name, place in places.items()},
+        "output_digests": {name: file_digest(place) for name, place in places.items()},
+    }

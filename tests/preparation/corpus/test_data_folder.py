@@ -31,13 +31,17 @@ def test_a_new_folder_goes_when_nothing_was_written(tmp_path: Path):
 def test_what_a_killed_run_left_is_removed(tmp_path: Path):
     (tmp_path / ".partial").mkdir()
     (tmp_path / ".partial" / "file").write_text("half")
+    (tmp_path / ".partial" / "folder").mkdir()
+    (tmp_path / ".partial" / "link").symlink_to(tmp_path)
     with open_data_folder(tmp_path) as folder:
-        assert [path.name for path in folder.partial.iterdir()] == ["lock"]
+        assert [path.name for path in folder.partial.iterdir()] == []
 
 
 def test_discarding_leaves_files_of_others(tmp_path: Path):
     outputs = {"mono/de/train.bin": 1, "mono/fr/train.bin": 1}
-    manifest = Manifest({}, {"dict.txt": "1"}, {}, {"mono/de/train": {"outputs": outputs}})
+    counts = {"lines": 1, "kept": 1, "dropped": {}, "tokens": [1], "unknown": [0]}
+    corpus = {"sources": {}, "outputs": outputs, "counts": counts}
+    manifest = Manifest({}, {"dict.txt": "1"}, {}, {"mono/de/train": corpus})
     with open_data_folder(tmp_path) as folder:
         for name in (*outputs, "dict.txt", "mono/fr/mine"):
             folder.put(name, b"x")
@@ -53,3 +57,31 @@ def test_a_place_that_is_a_file(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write"), open_data_folder(tmp_path / "file/out"):
         raise AssertionError
+
+
+def test_links_do_not_lead_out_of_the_folder(tmp_path: Path):
+    outside, out = tmp_path / "outside", tmp_path / "out"
+    outside.mkdir()
+    out.mkdir()
+    (outside / "precious").write_text("kept")
+    (out / "mono").symlink_to(outside)
+    corpus = {"outputs": {"mono/precious": 4}}
+    with open_data_folder(out) as folder:
+        with pytest.raises(UserError, match="mono leads out of .*out by a link; remove the link"):
+            folder.put("mono/train.bin", b"x")
+        with pytest.raises(UserError, match="leads out of"):
+            folder.discard(Manifest({}, {}, {}, {"mono/de/train": corpus}))
+    (out / ".partial").symlink_to(outside)
+    with pytest.raises(UserError, match="partial is a link; remove it"), open_data_folder(out):
+        raise AssertionError
+    assert [(path.name, path.read_text()) for path in outside.iterdir()] == [("precious", "kept")]
+
+
+def test_a_link_in_the_place_of_a_file_is_replaced_and_not_followed(tmp_path: Path):
+    (tmp_path / "precious").write_text("kept")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/dict.txt").symlink_to(tmp_path / "precious")
+    with open_data_folder(tmp_path / "out") as folder:
+        folder.put("dict.txt", b"x")
+    assert not (tmp_path / "out/dict.txt").is_symlink()
+    assert (tmp_path / "precious").read_text() == "kept"

@@ -165,7 +165,7 @@ def test_two_runs_at_once(raw: Path, tmp_path: Path):
     assert process.stdout is not None
     assert process.stdout.readline() == b"here\n"
     try:
-        with pytest.raises(UserError, match="another fairseq-amber prepare is writing"):
+        with pytest.raises(UserError, match="another process .* is writing .*out; wait"):
             prepare(raw, tmp_path / "out", vocabulary=SMALL)
         assert (tmp_path / "out" / ".partial" / "lock").exists()
     finally:

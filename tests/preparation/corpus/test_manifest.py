@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,14 @@ from fairseq_amber.errors import UserError
 from fairseq_amber.preparation.corpus.manifest import MANIFEST_NAME, Manifest, read_manifest
 
 LEARNT = {"settings": {"vocab_size": 9}, "text": {"train.de": "1"}}
-CORPORA = {"mono/de/train": {"sources": {"train.de": "1"}, "outputs": {"a": 2}, "counts": {}}}
+COUNTS = {"lines": 2, "kept": 1, "dropped": {"empty": 1}, "tokens": [5], "unknown": [0]}
+DE = {
+    "sources": {"train.de": "1"},
+    "outputs": {"a": 2},
+    "output_digests": {"a": "d"},
+    "counts": COUNTS,
+}
+CORPORA = {"mono/de/train": DE}
 MANIFEST = Manifest(LEARNT, {"dict.txt": "d"}, {"max_length": 7}, CORPORA)
 WANTED = replace(MANIFEST, digests={})  # a run that learns the same vocabulary
 
@@ -25,6 +33,31 @@ def test_it_comes_back(tmp_path: Path):
 def test_damage_is_named(tmp_path: Path, text: str):
     (tmp_path / MANIFEST_NAME).write_bytes(text.encode("latin-1"))
     with pytest.raises(UserError, match="prepare.json is damaged or of another version; remove"):
+        read_manifest(tmp_path)
+
+
+def test_a_manifest_of_an_earlier_version_lacks_the_digests_of_its_files(tmp_path: Path):
+    earlier = {key: value for key, value in DE.items() if key != "output_digests"}
+    manifest = replace(MANIFEST, corpora={"mono/de/train": earlier})
+    (tmp_path / MANIFEST_NAME).write_bytes(manifest.encode())
+    assert read_manifest(tmp_path) == manifest
+
+
+@pytest.mark.parametrize("name", ["../victim", "/etc/victim", "a/../../victim", "", "a\\b"])
+def test_names_that_lead_out_of_the_folder_are_refused(tmp_path: Path, name: str):
+    outputs = {"outputs": {name: 1}, "output_digests": {name: "d"}}
+    for manifest in (
+        replace(MANIFEST, digests={name: "x"}),
+        replace(MANIFEST, corpora={"mono/de/train": {**DE, **outputs}}),
+    ):
+        (tmp_path / MANIFEST_NAME).write_bytes(manifest.encode())
+        with pytest.raises(UserError, match="prepare.json: the file .* (cannot|is not)"):
+            read_manifest(tmp_path)
+
+
+def test_a_manifest_that_is_no_regular_file(tmp_path: Path):
+    os.mkfifo(tmp_path / MANIFEST_NAME)
+    with pytest.raises(UserError, match="prepare.json is damaged"):
         read_manifest(tmp_path)
 
 

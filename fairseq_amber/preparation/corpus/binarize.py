@@ -14,7 +14,13 @@ from fairseq_amber.data.kept_words import KeptWordWriter
 from fairseq_amber.data.token_file import DatasetWriter, token_dtype
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.text import TextFile, blocks
-from fairseq_amber.preparation.corpus.encode import DUPLICATE, EncodedBlock, encode_block, select
+from fairseq_amber.preparation.corpus.encode import (
+    DUPLICATE,
+    TOO_LONG,
+    EncodedBlock,
+    encode_block,
+    select,
+)
 from fairseq_amber.preparation.corpus.raw_files import Corpus
 from fairseq_amber.preparation.workers import WorkerPool
 from fairseq_amber.tokenizers.fairseq_order import UNKNOWN
@@ -103,7 +109,10 @@ def binarize(
         if counts.kept == 0:
             reasons = ", ".join(f"{count} {reason}" for reason, count in counts.dropped.items())
             names = " and ".join(path.name for path in corpus.sources[0])
-            raise UserError(f"every line of {names} was dropped ({reasons}); relax the filters")
+            hint = ", or give one sentence a line" if TOO_LONG in counts.dropped else ""
+            raise UserError(
+                f"every line of {names} was dropped ({reasons}); relax the filters{hint}"
+            )
         for writer, word_writer in zip_longest(writers, word_writers):
             writer.finish()
             if word_writer is not None:

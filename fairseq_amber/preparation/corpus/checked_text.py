@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Sequence
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.compressed import plain_name
 from fairseq_amber.files.text import TextFile, check_file, warn_of_text
 from fairseq_amber.preparation.corpus.raw_files import Corpus, check_alignment
 from fairseq_amber.preparation.workers import WorkerPool
@@ -64,4 +65,8 @@ def training_texts(
             for files in corpus.sources:
                 for language, path in zip(corpus.languages, files):
                     paths.setdefault(language, {})[path] = None
-    return {language: [texts[path] for path in sorted(paths[language])] for language in paths}
+    # The order decides the sample, which compressing a file must not change.
+    return {
+        language: [texts[path] for path in sorted(found, key=lambda path: plain_name(path.name))]
+        for language, found in paths.items()
+    }

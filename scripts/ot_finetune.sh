@@ -90,7 +90,7 @@ if [ -z "$TUNE" ] && [ -n "$RAW" ]; then
   [ -e "$TUNE/dict.txt" ] || {
     mkdir -p "$OUT/raw-tune"
     for side in "$RAW"/train.*-*.*; do
-      spread_lines "$side" "$TUNE_PAIRS" >"$OUT/raw-tune/${side##*/}"
+      spread_lines "$side" "$TUNE_PAIRS" >"$OUT/raw-tune/$(plain_name "$side")"
     done
     fairseq-amber prepare "$OUT/raw-tune" "$TUNE" --sentencepiece "$DATA/sentencepiece.bpe.model" \
       --dict "$DATA/dict.txt" ${marks[@]+"${marks[@]}"}

@@ -92,10 +92,28 @@ optimizer_flags() { # SCHEDULE, warm-up updates, updates -> the array `optimizer
   case " ${PRECISION:-} " in *" --fp16 "*) optimizer+=(--fp16-no-flatten-grads) ;; esac
 }
 
+plain_text() { # file, which may be compressed -> its text
+  case $1 in
+    *.gz) gzip -dc "$1" ;;
+    *.bz2) bzip2 -dc "$1" ;;
+    *.xz) xz -dc "$1" ;;
+    *.zst) zstd -dcq "$1" ;;
+    *) cat "$1" ;;
+  esac
+}
+
+plain_name() { # file, which may be compressed -> its name without the folder and that ending
+  local name=${1##*/} suffix
+  for suffix in .gz .bz2 .xz .zst; do
+    name=${name%"$suffix"}
+  done
+  echo "$name"
+}
+
 spread_lines() { # file, number -> that many of its lines, or all, spread evenly and in their order
   # Both sides of a pair have as many lines, so the same ones are taken of both.
-  awk -v wanted="$2" -v lines="$(awk 'END { print NR }' "$1")" '
-    wanted >= lines || int(NR * wanted / lines) > int((NR - 1) * wanted / lines)' "$1"
+  plain_text "$1" | awk -v wanted="$2" -v lines="$(plain_text "$1" | awk 'END { print NR }')" '
+    wanted >= lines || int(NR * wanted / lines) > int((NR - 1) * wanted / lines)'
 }
 
 # shellcheck disable=SC2034  # the recipes read ARCH

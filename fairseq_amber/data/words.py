@@ -114,8 +114,9 @@ class JoinedWords:
 class WordFinder:
     """Finds the words of one kind in the files of a data folder.
 
-    Words in scripts written without spaces are single pieces in any case, unless ``split_unspaced``
-    is False.
+    Words that ``fairseq-amber prepare`` has kept come before those that pieces show: SentencePiece
+    also begins a piece behind U+00A0, which is part of a given token. Words in scripts written
+    without spaces are single pieces in any case, unless ``split_unspaced`` is False.
 
     Args:
         kind: one of ``tokenizers.word_boundaries.KINDS``.
@@ -145,7 +146,7 @@ class WordFinder:
             self._tables = word_boundaries(
                 symbols, specials, kind, flag=flag, split_unspaced=split_unspaced
             )
-        elif split_unspaced:
+        if split_unspaced and kind != "punctuation":
             self._unspaced = unspaced_boundaries(symbols)
 
     def words(self, file: TokenFile) -> Words:
@@ -155,11 +156,11 @@ class WordFinder:
             UserError: they have to be kept beside the file, and are not, or are of another kind or
                 another text.
         """
-        if self._tables is not None:
-            return TokenWords(file, self._tables)
         if isinstance(file, JoinedTokenFile):
             return JoinedWords(file, [self.words(part) for part in file.files])
         path = Path(f"{file.prefix}{SUFFIX}")
+        if self._tables is not None and not self._has_kept(path, file):
+            return TokenWords(file, self._tables)
         remedy = (
             "prepare the folder with `fairseq-amber prepare RAW DATA_BIN --word-boundaries "
             f"{self.kind}`"
@@ -180,6 +181,10 @@ class WordFinder:
                 f"{path} is of another text than {file.prefix}.bin: prepare the folder again"
             )
         return KeptWords(file, kept, self._unspaced)
+
+    def _has_kept(self, path: Path, file: TokenFile) -> bool:
+        """Tells whether words of this kind are kept beside a file whose pieces show them, too."""
+        return path.exists() and KeptWordFile(file.prefix).kind == self.kind
 
 
 def _is_of(file: TokenFile, kept: KeptWordFile) -> bool:

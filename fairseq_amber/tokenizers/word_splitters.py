@@ -13,6 +13,10 @@ from fairseq_amber.tokenizers.word_boundaries import is_punctuation
 
 Splitter = Callable[[str], List[str]]
 
+# What separates given tokens. The other white space of Unicode, such as U+00A0, is part of a token,
+# as it is for fast_align, eflomal and the numbering of published gold alignments.
+_TOKEN = re.compile("[^ \t]+")
+
 _DROPPED = 3  # characters between two words that a splitter may drop, such as control characters
 
 # Those that are no white space.
@@ -59,13 +63,16 @@ def word_splitter(kind: str, language: str | None = None) -> Splitter:
     """Returns a function that splits lines into words, for which ``check_splitter`` has passed.
 
     Args:
-        kind: ``spaces`` splits at white space, so that the tokens of a tokenised text stay as they
-            are; ``punctuation`` also makes each mark of punctuation and each Chinese character a
+        kind: ``spaces`` splits at the spaces and tabs of ASCII, so that the tokens of a tokenised
+            text stay as they are; ``white-space`` splits at all white space of Unicode, such as
+            U+3000; ``punctuation`` also makes each mark of punctuation and each Chinese character a
             word, as BERT's basic tokeniser; ``moses`` uses the Moses tokeniser (sacremoses),
             without escaping &, < and others.
         language: two letters, for ``moses``.
     """
     if kind == "spaces":
+        return _TOKEN.findall
+    if kind == "white-space":
         return str.split
     if kind == "punctuation":
         table = _SpacedOut()

@@ -102,14 +102,16 @@ def test_words_that_are_kept(file, sentences, keep, monkeypatch, kind, symbols, 
 
 
 def test_links_number_the_words_between_spaces_in_every_script(file, sentences, keep):
-    kept = keep("spaces")
     shown = link_word_finder(SENTENCEPIECE, SPECIALS, "links").words(file)
+    kept = keep("spaces")
     stored = link_word_finder(WORDPIECE, SPECIALS, "links").words(file)
+    also_shown = link_word_finder(SENTENCEPIECE, SPECIALS, "links").words(file)
     for index, (sentence, own) in enumerate(zip(sentences, kept)):
         tokens = np.array(sentence, dtype=int)
         marks = [at == 0 or SENTENCEPIECE[t].startswith("▁") for at, t in enumerate(sentence)]
         assert shown.starts(index, tokens).tolist() == marks
         assert stored.starts(index, tokens).tolist() == own
+        assert also_shown.starts(index, tokens).tolist() == own  # U+00A0 begins a piece, no word
 
 
 @pytest.mark.parametrize("separated", [True, False])

@@ -21,6 +21,10 @@ LINES = [
 
 def test_spaces_keep_the_tokens_of_a_file():
     assert word_splitter("spaces")("z. B.\tdon 't  &amp;") == ["z.", "B.", "don", "'t", "&amp;"]
+    tokens = ["10\u00a0000", "\u202f", "a\u3000b", "c\u2028d", "e\x0cf"]
+    line = " ".join(tokens)
+    assert word_splitter("spaces")(f" {line}\t") == tokens
+    assert word_splitter("white-space")(line) == "10 000 a b c d e f".split()
 
 
 @pytest.mark.parametrize("line", LINES)

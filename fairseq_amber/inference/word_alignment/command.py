@@ -83,11 +83,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--word-boundaries",
-        choices=KINDS,
+        choices=(*KINDS, "white-space"),
         default="spaces",
-        help="how to split a line into words. spaces: at white space, so that the tokens of a "
-        "tokenised file keep their numbers; punctuation: each mark of punctuation and each Chinese "
-        "character is a word too, as in BERT's basic tokeniser; moses: by the Moses tokeniser",
+        help="how to split a line into words. spaces: at the spaces and tabs of ASCII, so that the "
+        "tokens of a tokenised file keep their numbers, also those that hold U+00A0; white-space: "
+        "also at the other spaces of Unicode, such as U+3000; punctuation: each mark of "
+        "punctuation and each Chinese character is a word too, as in BERT's basic tokeniser; "
+        "moses: by the Moses tokeniser",
     )
     for side in ("source", "target"):
         parser.add_argument(
@@ -134,6 +136,10 @@ def _align_texts(args: argparse.Namespace, settings: dict[str, Any]) -> None:
         raise UserError("--folder needs --output FOLDER, which gets one file for each pair")
     splitters = [_splitters(pair, args) for pair in files]
     texts = [read_parallel(pair.source, pair.target) for pair in files]
+    if args.units == "words" and args.word_boundaries == "spaces":
+        for pair, text in zip(files, texts):
+            _warn_of_other_spaces(pair.source, text[0])
+            _warn_of_other_spaces(pair.target, text[1])
     line = None
     if args.plot is not None:
         if args.units != "words":
@@ -178,6 +184,18 @@ def _splitter(kind: str, path: Path, language: str | None, flag: str) -> Splitte
             )
         check_splitter(kind, [language])
     return word_splitter(kind, language)
+
+
+def _warn_of_other_spaces(path: Path, lines: Sequence[str]) -> None:
+    """Warns of lines that only spaces outside ASCII separate, since each of them is one word."""
+    split = word_splitter("spaces")
+    found = [n for n, line in enumerate(lines, 1) if len(line.split()) > 1 == len(split(line))]
+    if found:
+        warn(
+            f"{path}: {len(found)} lines, the first {found[0]}, have no spaces of ASCII but others, "
+            "such as U+3000, and are one word each; if these separate words, give --word-boundaries "
+            "white-space"
+        )
 
 
 def _align_corpora(args: argparse.Namespace, settings: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ Shapes: B pairs, S source subwords, T target subwords.
 from __future__ import annotations
 
 from functools import partial
-from typing import Callable, Iterator, NamedTuple, Sequence
+from typing import Iterator, NamedTuple, Sequence
 
 import numpy as np
 from torch import Tensor
@@ -27,6 +27,7 @@ from fairseq_amber.inference.word_alignment.link_extraction import (
 )
 from fairseq_amber.metrics.word_alignment import Link
 from fairseq_amber.progress import Progress
+from fairseq_amber.tokenizers.word_splitters import Splitter, word_splitter
 
 METHODS = ("attention", "similarity", "itermax", "transport")
 
@@ -35,7 +36,7 @@ def encode_units(
     tokenizer: Tokenizer,
     lines: Sequence[str],
     units: str,
-    split: Callable[[str], list[str]] = str.split,
+    split: Splitter = word_splitter("spaces"),
 ) -> list[WordPieces]:
     """Encodes sentences for an ``Aligner``, whose links number words or subwords.
 

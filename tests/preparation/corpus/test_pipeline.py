@@ -10,10 +10,11 @@ import pytest
 from corpus_preparation import contents, run_small
 from fairseq_amber.data.kept_words import KeptWordFile
 from fairseq_amber.data.token_file import TokenFile
-from fairseq_amber.data.words import KeptWords, link_word_finder
+from fairseq_amber.data.words import KeptWords, TokenWords
 from fairseq_amber.errors import UserError
 from fairseq_amber.preparation.corpus.settings import FilterSettings, VocabularySettings
 from fairseq_amber.tokenizers.dictionary import load_dictionary
+from fairseq_amber.tokenizers.word_boundaries import word_boundaries
 
 
 def test_workers_and_line_blocks_change_nothing(raw: Path, tmp_path: Path, monkeypatch):
@@ -161,7 +162,8 @@ def test_words_are_kept_beside_every_file_whatever_the_workers(raw: Path, tmp_pa
     for prefix in kept:  # as the pieces of SentencePiece show them
         file = TokenFile(tmp_path / "one" / prefix)
         symbols = load_dictionary(tmp_path / "one").symbols
-        shown = link_word_finder(symbols, (0, 1, 2), "").words(file)
+        boundaries = word_boundaries(symbols, (0, 1, 2), "spaces", split_unspaced=False)
+        shown = TokenWords(file, boundaries)
         assert KeptWords(file, KeptWordFile(file.prefix), None).counts().tolist() == (
             shown.counts().tolist()
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any, Iterable, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,19 +12,18 @@ from fairseq_amber.errors import UserError, warn
 from fairseq_amber.files.digest import digest_of
 from fairseq_amber.files.results import Result
 from fairseq_amber.files.tables import plain_table
+from fairseq_amber.inference.word_alignment.link_checks import (
+    CountsFromOne,
+    warn_of_links_outside,
+    warn_of_misfit,
+)
 from fairseq_amber.inference.word_alignment.link_files import (
     AlignmentFile,
     format_pharaoh,
     read_alignments,
 )
 from fairseq_amber.inference.word_alignment.provenance import merged, read_settings, settings_path
-from fairseq_amber.metrics.word_alignment import (
-    Link,
-    Links,
-    alignment_score,
-    link_counts,
-    score_of,
-)
+from fairseq_amber.metrics.word_alignment import Links, link_counts, score_of
 from fairseq_amber.progress import heartbeat
 
 SUMMARY = "precision, recall and alignment error rate (AER) of word alignments against gold"
@@ -68,6 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "of NAACL's format always start at 1",
     )
     parser.add_argument(
+        "--one-based-predicted",
+        action="store_true",
+        help="those in PREDICTED start at 1",
+    )
+    parser.add_argument(
         "--name", default="", metavar="SYSTEM", help="name of the system in reports"
     )
     parser.add_argument("--json", metavar="OUT", help="also write the result to this file")
@@ -76,7 +80,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Prints one row per pair of files, in percent, and writes the JSON."""
     files = _files(args.predicted, args.gold)
-    scored = {name: _score(predicted, gold, args.one_based) for name, predicted, gold in files}
+    from_one = CountsFromOne(args.one_based_predicted, args.one_based)
+    scored = {name: _score(predicted, gold, from_one) for name, predicted, gold in files}
     settings = merged({name: _settings(predicted) for name, predicted, _ in files})
     scores = {name: score_of(pair.counts) for name, pair in scored.items()}
     result = Result.from_languages(
@@ -155,9 +160,15 @@ def _settings(predicted: Path) -> dict[str, Any]:
     return settings or {}
 
 
-def _score(predicted: Path, gold: Path, one_based: bool) -> _Scored:
-    """Scores one pair of files, and warns if swapped indices would fit better."""
-    found, reference = read_alignments(predicted), read_alignments(gold, one_based=one_based)
+def _score(predicted: Path, gold: Path, from_one: CountsFromOne) -> _Scored:
+    """Scores one pair of files, and warns of alignments that do not fit their gold."""
+    files = predicted, gold
+    found, reference = (
+        read_alignments(path, one_based=flag) for path, flag in zip(files, from_one)
+    )
+    read_so = CountsFromOne(
+        *(flag or not f.complete for flag, f in zip(from_one, (found, reference)))
+    )
     found, reference = _filled(found, len(reference.pairs)), _filled(reference, len(found.pairs))
     if len(found.pairs) != len(reference.pairs):
         raise UserError(
@@ -168,22 +179,12 @@ def _score(predicted: Path, gold: Path, one_based: bool) -> _Scored:
     try:
         with heartbeat(f"scoring {predicted}"):
             counts = link_counts(links, reference.pairs)
-            aer = score_of(counts).aer
-            swapped = alignment_score(_swapped(links), reference.pairs).aer
+            warn_of_misfit(files, links, reference.pairs, score_of(counts).aer, read_so)
     except ValueError as error:
         raise UserError(f"{gold}: {error}") from None
-    if swapped < aer:
-        warn(
-            f"{predicted} fits {gold} better with its indices swapped (AER {swapped:.2f}); the "
-            "source index comes first in both"
-        )
+    warn_of_links_outside(files, found.pairs, reference.pairs)
     texts = ((format_pharaoh(pair.sure), format_pharaoh(pair.possible)) for pair in reference.pairs)
     return _Scored(counts, digest_of(*texts))
-
-
-def _swapped(links: Iterable[Iterable[Link]]) -> list[set[Link]]:
-    """Returns the links with source and target exchanged."""
-    return [{(j, i) for i, j in line} for line in links]
 
 
 def _filled(file: AlignmentFile, pairs: int) -> AlignmentFile:

@@ -192,9 +192,9 @@ def _warn_of_other_spaces(path: Path, lines: Sequence[str]) -> None:
     found = [n for n, line in enumerate(lines, 1) if len(line.split()) > 1 == len(split(line))]
     if found:
         warn(
-            f"{path}: {len(found)} lines, the first {found[0]}, have no spaces of ASCII but others, "
-            "such as U+3000, and are one word each; if these separate words, give --word-boundaries "
-            "white-space"
+            f"{path}: {len(found)} lines, the first {found[0]}, have only spaces outside ASCII, "
+            "such as U+3000, and are one word each; if these separate words, give "
+            "--word-boundaries white-space"
         )
 
 

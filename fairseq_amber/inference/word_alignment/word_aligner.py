@@ -36,7 +36,7 @@ def encode_units(
     tokenizer: Tokenizer,
     lines: Sequence[str],
     units: str,
-    split: Splitter = word_splitter("spaces"),
+    split: Splitter | None = None,
 ) -> list[WordPieces]:
     """Encodes sentences for an ``Aligner``, whose links number words or subwords.
 
@@ -45,9 +45,10 @@ def encode_units(
         lines: the sentences.
         units: ``words`` numbers the words that ``split`` makes of a line; ``subwords`` numbers its
             subwords, as in binarised text without special tokens.
-        split: splits a line into words.
+        split: splits a line into words; by default at the spaces and tabs of ASCII.
     """
     if units == "words":
+        split = split or word_splitter("spaces")
         words = [split(line) for line in Progress(lines, unit="lines", what="finding words")]
         return tokenizer.encode_words(words)
     return [WordPieces(ids, np.arange(len(ids))) for ids in tokenizer.encode(lines)]

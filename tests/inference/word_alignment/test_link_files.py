@@ -23,6 +23,51 @@ def test_parses_what_talp_and_others_write():
     assert links.possible == {(0, 0), (1, 2), (2, 0), (3, 1)}  # and none to no word
 
 
+@pytest.mark.parametrize(
+    "entry, sure",
+    [
+        *(("3-4:P", False), ("3-4:p", False), ("3-4P", False), ("3-4?", False), ("3P4", False)),
+        *(("3-4:S", True), ("3S4", True), ("3-4:0.5:P", False), ("3-4:-1.5e-3", True)),
+        *(("3p4:0.5", False), ("3-4-.812-.9", True), ("3-4 ||| -12.5", True)),
+    ],
+)
+def test_a_mark_or_a_score_may_stand_behind_a_link(entry, sure):
+    links = parse_pharaoh(entry)
+    assert links.possible == {(3, 4)} and bool(links.sure) == sure
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_lines_may_begin_with_their_numbers(first, tmp_path):
+    path = tmp_path / "simalign.inter"
+    path.write_text(f"{first}\t0-0 1p1\n{first + 1}\t\n{first + 2}\t2-2\n")
+    found = read_alignments(path)
+    assert found.complete and [pair.possible for pair in found.pairs] == [
+        {(0, 0), (1, 1)},
+        set(),
+        {(2, 2)},
+    ]
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("1\t0-0\n3\t0-0\n", "x.gold:2: the line begins with 3, but numbers of sentence pairs"),
+        ("1\t0-0\n0-0\n", "x.gold:2: the line has no number, but"),
+        ("7\t0-0\n", "x.gold:1: the line begins with 7, but"),
+        ("# Sentence pair (1) source length 1 target length 1 alignment score : 1\n", "Giza's"),
+        ("1 1 1\n99999999 1 1\n", "x.gold:2: .* 99999999 cannot be the number of a sentence"),
+        ("0-0:X\n", "x.gold:1: '0-0:X' is not a link"),
+        ("9999999999-1\n", "x.gold:1: '9999999999-1' is not a link"),
+        ("0-0 ||| a b\n", r"x.gold:1: '\|\|\|' is not a link"),
+    ],
+)
+def test_what_other_aligners_write_is_read_or_refused(text, message, tmp_path):
+    path = tmp_path / "x.gold"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_alignments(path)
+
+
 def test_formats_what_it_parses():
     assert format_pharaoh({(10, 0), (2, 1), (2, 0)}) == "2-0 2-1 10-0"
     assert parse_pharaoh(format_pharaoh([(3, 4)])).sure == {(3, 4)}

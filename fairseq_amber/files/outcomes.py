@@ -7,13 +7,22 @@ its score, under the name ``<language>/<part>``, such as ``de-en/forward`` or ``
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.npy_file import check_npy
 from fairseq_amber.files.writing import atomic_writer
 from fairseq_amber.metrics.outcomes import Outcomes
+
+_MOST_INFLATED = 1100  # Deflate makes no data smaller than a 1032th
+# What a damaged archive raises; zipfile does not know some methods and encryption.
+_DAMAGE = (
+    *(ValueError, KeyError, EOFError, IndexError, TypeError),
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
+)
 
 
 def outcomes_path(result: str | Path) -> Path:
@@ -45,11 +54,13 @@ def read_outcomes(path: str | Path) -> Outcomes:
     """
     outcomes: Outcomes = {}
     try:
-        with np.load(path) as arrays:
-            for name in arrays.files:
-                language, _, part = name.rpartition("/")
-                values = arrays[name].astype(np.float64)
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                language, _, part = entry.filename.removesuffix(".npy").rpartition("/")
+                values = _read_array(archive, entry)
                 if values.ndim != 2 or values.shape[1] != 2 or not len(values):
+                    raise ValueError
+                if not np.isfinite(values).all():
                     raise ValueError
                 outcomes.setdefault(language, {})[part] = values
     except FileNotFoundError:
@@ -59,6 +70,21 @@ def read_outcomes(path: str | Path) -> Outcomes:
         ) from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, KeyError, zipfile.BadZipFile):
+    except _DAMAGE:
         raise UserError(f"{path} is not a file of outcomes; measure again") from None
     return outcomes
+
+
+def _read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
+    """Reads an array of numbers, as float64, for which there is no more room than it needs.
+
+    Raises:
+        ValueError: the entry is not such an array, or states a size that it cannot have.
+    """
+    if entry.file_size > _MOST_INFLATED * (entry.compress_size + 1):
+        raise ValueError("the entry cannot hold as much as it states")
+    with archive.open(entry) as stream:
+        check_npy(stream, entry.file_size)  # type: ignore[arg-type]
+    with archive.open(entry) as stream:
+        values = np.lib.format.read_array(stream, allow_pickle=False)
+    return values.astype(np.float64)

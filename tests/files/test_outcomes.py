@@ -33,6 +33,9 @@ def test_what_holds_no_outcomes_is_refused(tmp_path):
     path.write_text("text")
     with pytest.raises(UserError, match="is not a file of outcomes"):
         read_outcomes(path)
+    np.savez(path, **{"de/score": np.full((3, 2), np.nan)})
+    with pytest.raises(UserError, match="is not a file of outcomes"):
+        read_outcomes(path)
     np.savez(path, **{"de/score": np.zeros(3)})
     with pytest.raises(UserError, match="is not a file of outcomes"):
         read_outcomes(path)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.npy_file import check_npy
 
 PIECE = 16384  # number of rows that are read at once
 
@@ -21,10 +22,12 @@ def open_vectors(path: Path) -> np.ndarray:
         UserError: the file cannot be read, or holds something else.
     """
     try:
+        with open(path, "rb") as stream:
+            check_npy(stream, path.stat().st_size)
         array = np.load(path, mmap_mode="r")
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, EOFError):
+    except ValueError:
         array = None
     if array is None or array.ndim != 2 or array.dtype.kind != "f" or array.size == 0:
         raise UserError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 import sys
 from typing import Any, Callable, TypeVar
 
@@ -11,6 +12,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 PROGRAM = "fairseq-amber"  # begins every line on stderr
 LOGGER = logging.getLogger("fairseq_amber")
+
+# What a terminal obeys in place of showing it: control characters, line ends of Unicode, marks that
+# reverse the text, and halves of characters, which no encoding has.
+_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class UserError(Exception):
@@ -21,6 +26,12 @@ class UserError(Exception):
     """
 
 
+def one_line(text: str) -> str:
+    """Returns a text that a terminal shows in one line, as it is: a character that the terminal
+    would obey becomes an escape, such as ``\\n`` or ``\\x1b``."""
+    return _OBEYED.sub(lambda match: repr(match[0])[1:-1], text)
+
+
 def warn(message: str) -> None:
     """Warns the user of something that affects the result, in one line.
 
@@ -29,19 +40,19 @@ def warn(message: str) -> None:
     configured no logging.
     """
     if LOGGER.hasHandlers():
-        LOGGER.warning(message)
+        LOGGER.warning(one_line(message))
     else:
         print(warning_line(message), file=sys.stderr)
 
 
 def warning_line(message: str) -> str:
     """Returns a warning as stderr shows it."""
-    return f"{PROGRAM}: warning: {message}"
+    return f"{PROGRAM}: warning: {one_line(message)}"
 
 
 def error_line(error: UserError) -> str:
     """Returns an error as stderr shows it."""
-    return f"{PROGRAM}: error: {error}"
+    return f"{PROGRAM}: error: {one_line(str(error))}"
 
 
 def exit_clearly(function: Function) -> Function:

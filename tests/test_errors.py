@@ -7,7 +7,14 @@ import sys
 import pytest
 
 from fairseq_amber import cli
-from fairseq_amber.errors import UserError, exit_clearly, warn
+from fairseq_amber.errors import (
+    UserError,
+    error_line,
+    exit_clearly,
+    one_line,
+    warn,
+    warning_line,
+)
 
 
 def test_a_user_error_ends_a_hook_of_fairseq_with_one_line():
@@ -27,9 +34,19 @@ def test_other_errors_and_results_of_a_hook_pass_through():
         exit_clearly(lambda: 1 / 0)()
 
 
+def test_what_a_terminal_would_obey_is_shown(capsys):
+    shown = [error_line(UserError("x\x1b[2J\ny\u2028é\u202e\ud800\x9b")), warning_line("a\rb\x00")]
+    assert shown == [
+        r"fairseq-amber: error: x\x1b[2J\ny\u2028é\u202e\ud800\x9b",
+        r"fairseq-amber: warning: a\rb\x00",
+    ]
+    text = "Größe 红 \u0646\u200c\u0627 e\u0301 \u00a0 'x' \\n"  # joiners, accents and quotes stay
+    assert one_line(text) == text
+
+
 def test_a_log_that_is_configured_has_the_warning(caplog):
-    warn("100 % of x")
-    assert caplog.record_tuples == [("fairseq_amber", logging.WARNING, "100 % of x")]
+    warn("100 % of x\x07")
+    assert caplog.record_tuples == [("fairseq_amber", logging.WARNING, r"100 % of x\x07")]
 
 
 def test_without_a_log_the_warning_is_one_line_on_stderr():

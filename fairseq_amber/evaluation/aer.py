@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fairseq_amber.errors import UserError, warn
+from fairseq_amber.errors import UserError, one_line, warn
 from fairseq_amber.files.digest import digest_of
 from fairseq_amber.files.results import Result
 from fairseq_amber.files.tables import plain_table
@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> None:
         rows.append(["mean", str(result.n), "", "", f"{result.score:.2f}"])
     print(plain_table(["pair", "n", "precision %", "recall %", "AER %"], rows))
     if settings:
-        print("; ".join(f"{key}: {value}" for key, value in settings.items()))
+        print(one_line("; ".join(f"{key}: {value}" for key, value in settings.items())))
     if args.json:
         outcomes = {name: {"score": _outcomes(pair.counts)} for name, pair in scored.items()}
         result.write(args.json, outcomes)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairseq_amber.data.finetuning.task_folder import SPLITS, TaskFolder
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, one_line
 from fairseq_amber.files.results import Result
 from fairseq_amber.files.tables import plain_table
 from fairseq_amber.inference.checkpoint import import_fairseq
@@ -232,7 +232,7 @@ def _legend(gold_class: type[Gold], task: str, config: dict[str, Any]) -> str:
     """Returns the names of the scores, and the settings they were measured with."""
     names = " and ".join(gold_class.headings.values())
     settings = "; ".join(f"{key.replace('_', ' ')}: {value}" for key, value in config.items())
-    lines = [f"{names} in %; baseline: {gold_class.baseline_name}; {settings}"]
+    lines = [one_line(f"{names} in %; baseline: {gold_class.baseline_name}; {settings}")]
     return "\n".join([*lines, *gold_class.remarks(task)])
 
 

@@ -8,14 +8,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.json_file import parse_json, read_bytes, write_json
+from fairseq_amber.files.names import check_name
 from fairseq_amber.files.outcomes import outcomes_path, write_outcomes
 from fairseq_amber.metrics.outcomes import Outcomes
+
+_PARTS = ("forward", "backward", "accuracy", "em")  # the parts of a score that tables show
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,27 @@ def read_result(path: str | Path) -> Result:
     content = parse_json(read_bytes(Path(path)), error_message)
     try:
         result = Result(**content)
-        for parts in result.per_language.values():
-            float(parts["score"])
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise UserError(error_message) from None
+        whole = _is_result(result)
+        if whole:
+            check_name(result.task, "task", path)  # a report names pictures after it
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        whole = False
+    if not whole:
+        raise UserError(error_message)
     return result
+
+
+def _is_result(result: Result) -> bool:
+    """Tells whether a result has the values that its docstring names."""
+    names = (result.task, result.metric, result.system, *result.per_language)
+    numbers = [result.score, result.n]
+    for parts in result.per_language.values():
+        numbers += [parts["score"], parts["n"]]
+        numbers += [x for key, x in parts.items() if key in _PARTS or key.startswith("baseline_")]
+        names += (parts.get("test_digest", ""),)
+    return (
+        all(isinstance(name, str) for name in names)
+        and bool(result.per_language)
+        and isinstance(result.config, dict)
+        and all(isinstance(x, (int, float)) and math.isfinite(x) for x in numbers)
+    )

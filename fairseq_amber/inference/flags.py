@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, one_line
 from fairseq_amber.files.parallel_text import (
     ParallelFiles,
     choose_pairs,
@@ -133,7 +133,7 @@ def load_encoder(args: argparse.Namespace) -> Encoder:
 
 def checkpoint_note(args: argparse.Namespace) -> str:
     """Names the model in the line under a table."""
-    note = str(args.checkpoint)
+    note = one_line(str(args.checkpoint))
     if args.reinitialize is not None:
         note += " with weights drawn anew"
     return note if args.dtype == "float32" else f"{note}, in {args.dtype}"

@@ -17,6 +17,38 @@ def test_the_score_is_the_plain_mean_over_languages(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        *({"task": 3}, {"system": None}, {"per_language": {}}, {"score": "high"}, {"n": None}),
+        *({"config": []}, {"score": float("nan")}, {"per_language": {"de": {"score": 1}}}),
+        {"per_language": {"de": {"score": 1, "n": 2, "baseline_f1": "x"}}},
+        {"per_language": {"de": {"score": 1, "n": 2, "test_digest": []}}},
+        {"per_language": {"de": {"score": 1e400, "n": 2}}},
+    ],
+)
+def test_a_result_with_other_values_is_refused(change, tmp_path):
+    path = tmp_path / "x.json"
+    content = {
+        **{"task": "t", "metric": "m", "system": "s", "score": 1, "n": 2, "config": {}},
+        "per_language": {"de": {"score": 1, "n": 2}},
+    }
+    path.write_text(json.dumps(content))
+    assert read_result(path).n == 2
+    path.write_text(json.dumps({**content, **change}))
+    with pytest.raises(UserError, match=r"x\.json is not a result"):
+        read_result(path)
+
+
+def test_a_task_that_leads_out_of_the_report_is_refused(tmp_path):
+    path = tmp_path / "x.json"
+    Result("../../x", "m", "s", 1.0, {"de": {"score": 1.0, "n": 1}}, 1).write(path)
+    with pytest.raises(
+        UserError, match=r"x\.json: the task '\.\./\.\./x' cannot be part of a file"
+    ):
+        read_result(path)
+
+
+@pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"task": "x"}', '{"score": 1, "per_language": []}', "\xff"]
 )
 def test_another_json_is_refused(content, tmp_path):

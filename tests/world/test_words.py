@@ -1,5 +1,7 @@
 """Word alignments as others tokenise, number and mark them."""
 
+# ruff: noqa: F811 (fixtures are imported)
+
 import pytest
 
 from checkpoint_fixtures import (  # noqa: F401
@@ -29,7 +31,7 @@ def text(tmp_path):
     return folder
 
 
-def test_a_token_may_hold_other_spaces(fairseq_amber_command, checkpoint, text, tmp_path):  # noqa: F811
+def test_a_token_may_hold_other_spaces(fairseq_amber_command, checkpoint, text, tmp_path):
     """lilt/alignment-scripts#7, neulab/compare-mt#106: aligners in Python split tokens at U+00A0,
     so that their links number other words than gold does."""
     gold = tmp_path / "test.de-en.gold"
@@ -43,7 +45,7 @@ def test_a_token_may_hold_other_spaces(fairseq_amber_command, checkpoint, text, 
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_training_counts_the_tokens_that_prepare_has_kept(kept, text, data_folder, tmp_path):  # noqa: F811
+def test_training_counts_the_tokens_that_prepare_has_kept(kept, text, data_folder, tmp_path):
     """Links of other aligners number tokens; SentencePiece turns U+00A0 in a token into a space."""
     data = tmp_path / "data"
     prepare(
@@ -58,7 +60,7 @@ def test_training_counts_the_tokens_that_prepare_has_kept(kept, text, data_folde
 def test_lines_that_only_other_spaces_separate_are_named(
     fairseq_amber_command,
     checkpoint,
-    tmp_path,  # noqa: F811
+    tmp_path,
 ):
     """Japanese whose words U+3000 separates can still be aligned by these words."""
     side = tmp_path / "x.ja"
@@ -90,7 +92,7 @@ def test_words_that_count_from_one_are_noticed(
     gold,
     flags,
     fairseq_amber_command,
-    tmp_path,  # noqa: F811
+    tmp_path,
 ):
     """neulab/awesome-align#20: gold or predictions that count from 1 give a bad score, silently.
     awesome-align's evaluator has --oneRef and --oneHyp for them."""
@@ -113,7 +115,7 @@ def test_words_that_count_from_one_are_noticed(
 
 
 @pytest.mark.parametrize("form", ["{}-{}:P", "{}-{}P", "{}p{}", "{}?{}", "{}-{}:0.5:P"])
-def test_possible_links_are_not_sure(form, fairseq_amber_command, tmp_path):  # noqa: F811
+def test_possible_links_are_not_sure(form, fairseq_amber_command, tmp_path):
     """A P behind a colon looked like a confidence, so that the link counted as sure."""
     predicted, gold = tmp_path / "x.align", tmp_path / "x.gold"
     predicted.write_text("0-0\n")
@@ -122,7 +124,7 @@ def test_possible_links_are_not_sure(form, fairseq_amber_command, tmp_path):  # 
     assert table.split()[-3:] == ["100.00", "100.00", "0.00"]
 
 
-def test_simaligns_files_have_its_own_score(fairseq_amber_command, tmp_path):  # noqa: F811
+def test_simaligns_files_have_its_own_score(fairseq_amber_command, tmp_path):
     """SimAlign's gold and output begin with the number of the sentence and a tab; the score is that
     of its calc_align_score.py: 4 of 5 predicted links are possible, 2 of 3 sure ones are found."""
     predicted, gold = tmp_path / "x.inter", tmp_path / "x.gold"

@@ -14,6 +14,7 @@ from fairseq_amber.evaluation.report.space_flags import add_space_arguments, sen
 from fairseq_amber.files.json_file import read_bytes, write_json
 from fairseq_amber.files.pictures import both_formats
 from fairseq_amber.files.results import Result, read_result
+from fairseq_amber.files.tables import markdown_text
 from fairseq_amber.files.writing import atomic_writer
 from fairseq_amber.progress import heartbeat
 
@@ -247,7 +248,9 @@ def _content(sections: list[Section], results: list[Result]) -> dict[str, Any]:
 def _document(tables: Sequence[str], results: Sequence[Result], pictures: Sequence[Picture]) -> str:
     """Returns the text of report.md."""
     parts = ["# Report", *tables]
-    parts += [f"![{caption}]({name})\n\n{caption}." for caption, name in pictures]
+    for caption, name in pictures:
+        shown = markdown_text(caption)
+        parts.append(f"![{shown}]({name})\n\n{shown}.")
     if results:
         parts += ["## How it was measured", "\n".join(_settings(result) for result in results)]
     return "\n\n".join(parts) + "\n"
@@ -257,4 +260,5 @@ def _settings(result: Result) -> str:
     """Returns one line that says how a result was measured."""
     config = "; ".join(f"{key}: {value}" for key, value in result.config.items())
     task = result.task.replace("_", " ")
-    return f"- **{result.system}**, {task} ({result.metric}, n = {result.n}): {config}"
+    measured = markdown_text(f", {task} ({result.metric}, n = {result.n}): {config}")
+    return f"- **{markdown_text(result.system)}**{measured}"

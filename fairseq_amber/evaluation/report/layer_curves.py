@@ -10,7 +10,7 @@ import statistics
 from pathlib import Path
 from typing import Any, Dict, Sequence
 
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, one_line
 from fairseq_amber.evaluation.report.panels import colour, legend, line, panels
 from fairseq_amber.files.pictures import save_picture
 from fairseq_amber.files.results import Result
@@ -99,7 +99,7 @@ def plot_layers(curves: Curves, metric: str, paths: Sequence[str | Path]) -> Non
                     markersize=3.5,
                     linewidth=1.5,
                 )
-            panel.set_title(label, fontsize=10, loc="left")
+            panel.set_title(one_line(label), fontsize=10, loc="left")
             panel.set_ylim(min(0, *scores), 1.05 * max(1, *scores))
             panel.grid(axis="y", color="#e6e6e6", linewidth=0.8)
             panel.xaxis.set_major_locator(MaxNLocator(7, integer=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Mapping, NamedTuple, Sequence
 
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, one_line
 from fairseq_amber.evaluation.report.panels import colour, legend, line, panels
 from fairseq_amber.files.pictures import save_picture
 
@@ -107,7 +107,7 @@ def plot_curves(runs: Mapping[str, RunCurves], paths: Sequence[str | Path]) -> N
         for term, panel in zip(terms, axes):
             for number, run in enumerate(runs.values()):
                 _draw(panel, run, term, colour(number))
-            panel.set_title(_TITLES.get(term, term), fontsize=10, loc="left")
+            panel.set_title(_TITLES.get(term, one_line(term)), fontsize=10, loc="left")
             panel.grid(axis="y", color="#e6e6e6", linewidth=0.8)
             panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], integer=True))
             panel.set_xlim(left=0)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import Any, Iterator, Sequence
 
+from fairseq_amber.errors import one_line
 from fairseq_amber.files.pictures import COLOURS, import_matplotlib
+
+# Names are shown as they are, also with the signs of a formula.
+_STYLE = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.parse_math": False,
+}
 
 
 @contextmanager
@@ -26,7 +35,7 @@ def panels(count: int, *, columns: int = 3, size: tuple[float, float]) -> Iterat
     rc_context, Figure = import_matplotlib()
     columns = min(columns, count)
     rows = -(-count // columns)
-    with rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+    with rc_context(_STYLE):
         width, height = size
         figure = Figure(figsize=(width * columns, height * rows + 0.4), layout="constrained")
         axes = list(figure.subplots(rows, columns, squeeze=False).flat)
@@ -44,7 +53,7 @@ def line(number: int, label: str) -> Any:
     """Returns the entry of a curve in a legend, by the number of the curve."""
     from matplotlib.lines import Line2D
 
-    return Line2D([], [], color=colour(number), linewidth=2, label=label)
+    return Line2D([], [], color=colour(number), linewidth=2, label=one_line(label))
 
 
 def legend(figure: Any, handles: Sequence[Any]) -> None:

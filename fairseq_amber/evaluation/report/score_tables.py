@@ -12,7 +12,7 @@ from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.report.same_test_data import check_same_test_data
 from fairseq_amber.files.pair_names import languages_of
 from fairseq_amber.files.results import Result
-from fairseq_amber.files.tables import markdown_table
+from fairseq_amber.files.tables import csv_cell, markdown_table, markdown_text
 from fairseq_amber.metrics.outcomes import LOWER_IS_BETTER
 
 # Settings that may differ between the runs of one system: seeds, and the paths of files. Digests,
@@ -118,23 +118,24 @@ def markdown(sections: Sequence[Section], systems: Sequence[str]) -> str:
     rows = []
     for section in sections:
         better = "lower" if section.lower_is_better else "higher"
-        title = f"*{section.task.replace('_', ' ')}: {section.metric} %, {better} is better*"
-        rows.append([title] + [""] * len(systems))
+        title = markdown_text(f"{section.task.replace('_', ' ')}: {section.metric}")
+        rows.append([f"*{title} %, {better} is better*"] + [""] * len(systems))
         for row in section.rows:
             cells = {name: str(cell) for name, cell in row.cells.items()}
             best = _best(row, section.lower_is_better) if len(cells) > 1 else set()
             rows.append(
-                [row.label]
+                [markdown_text(row.label)]
                 + [f"**{cells[s]}**" if s in best else cells.get(s, "") for s in systems]
             )
-    return markdown_table(["", *systems], rows)
+    return markdown_table(["", *map(markdown_text, systems)], rows)
 
 
 def as_csv(sections: Sequence[Section]) -> str:
     """Formats the sections as CSV: one line for each row and system.
 
     The columns are ``task,metric,row,system,mean,std,runs,best``. Scores are in percent and not
-    rounded; ``std`` is empty for a single run; ``best`` is 1 where the Markdown table is bold.
+    rounded; ``std`` is empty for a single run; ``best`` is 1 where the Markdown table is bold. A
+    name that a spreadsheet would take for a formula begins with an apostrophe.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -145,7 +146,8 @@ def as_csv(sections: Sequence[Section]) -> str:
             for name, cell in row.cells.items():
                 std = "" if cell.std is None else cell.std
                 numbers = [cell.mean, std, len(cell.values), int(name in best)]
-                writer.writerow([section.task, section.metric, row.label, name, *numbers])
+                names = [section.task, section.metric, row.label, name]
+                writer.writerow(map(csv_cell, [*names, *numbers]))
     return out.getvalue()
 
 

@@ -10,7 +10,7 @@ from typing import Any, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, one_line
 from fairseq_amber.evaluation.report.panels import colour, legend, panels
 from fairseq_amber.files.pictures import COLOURS, save_picture
 from fairseq_amber.progress import heartbeat
@@ -113,7 +113,7 @@ def plot_space(spaces: Mapping[str, Plane], paths: Sequence[str | Path]) -> None
     with panels(len(spaces), size=(3.9, 3.7)) as (figure, axes):
         for (name, plane), panel in zip(spaces.items(), axes):
             _draw(panel, plane, languages)
-            panel.set_title(name, fontsize=10, loc="left")
+            panel.set_title(one_line(name), fontsize=10, loc="left")
             panel.set(xticks=[], yticks=[], xlabel=plane.method)
             panel.set_aspect("equal", adjustable="datalim")
             panel.spines[:].set_visible(True)

@@ -9,7 +9,7 @@ from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.report.same_test_data import check_same_test_data
 from fairseq_amber.files.outcomes import outcomes_path, read_outcomes
 from fairseq_amber.files.results import Result
-from fairseq_amber.files.tables import markdown_table
+from fairseq_amber.files.tables import markdown_table, markdown_text
 from fairseq_amber.metrics.outcomes import LOWER_IS_BETTER, Outcomes
 from fairseq_amber.metrics.significance import Difference, compare_outcomes, scores_of
 
@@ -109,12 +109,16 @@ def markdown(comparison: Comparison) -> str:
     rows = []
     for (task, metric), differences in comparison.tasks.items():
         better = "lower" if metric in LOWER_IS_BETTER else "higher"
-        rows.append([f"*{task.replace('_', ' ')}: {metric} %, {better} is better*", *[""] * 6])
+        title = markdown_text(f"{task.replace('_', ' ')}: {metric}")
+        rows.append([f"*{title} %, {better} is better*", *[""] * 6])
         rows += [_row(difference) for difference in differences]
-    header = ["", "items", comparison.first, comparison.second, "difference", "95 %", "p"]
+    systems = map(markdown_text, (comparison.first, comparison.second))
+    header = ["", "items", *systems, "difference", "95 %", "p"]
     notes = [
-        f"note: {task.replace('_', ' ')} ({metric}) is left out of {comparison.first} against "
-        f"{comparison.second}: {reason}"
+        markdown_text(
+            f"note: {task.replace('_', ' ')} ({metric}) is left out of {comparison.first} against "
+            f"{comparison.second}: {reason}"
+        )
         for (task, metric), reason in comparison.left_out.items()
     ]
     return "\n\n".join([markdown_table(header, rows), *notes])
@@ -124,7 +128,7 @@ def _row(found: Difference) -> list[str]:
     """Returns the cells of one difference."""
     difference = f"{found.difference:+.1f}"
     return [
-        found.label,
+        markdown_text(found.label),
         str(found.n),
         f"{found.first:.1f}",
         f"{found.second:.1f}",

@@ -8,7 +8,7 @@ from typing import Any, Collection, Sequence
 
 import numpy as np
 
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, one_line
 from fairseq_amber.files.fonts import font_families
 from fairseq_amber.files.pictures import import_matplotlib, save_picture
 from fairseq_amber.metrics.word_alignment import Link
@@ -46,7 +46,12 @@ def plot_alignment(
     rc_context, Figure = import_matplotlib()
 
     width, height = _INCHES_PER_WORD * len(target), _INCHES_PER_WORD * len(source)
-    fonts: Any = {"font.family": font_families([*source, *target]), "font.size": 10}
+    source, target = ([one_line(word) for word in side] for side in (source, target))
+    fonts: Any = {
+        "font.family": font_families([*source, *target]),
+        "font.size": 10,
+        "text.parse_math": False,  # words such as $x$ are no formulas
+    }
     with rc_context(fonts), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         # The cells fill the figure; labels and color bar lie outside it, and saving adds room.

@@ -10,7 +10,7 @@ import numpy as np
 
 from fairseq_amber.errors import UserError, one_line, warn
 from fairseq_amber.files.digest import digest_of
-from fairseq_amber.files.results import Result
+from fairseq_amber.files.results import Result, check_place
 from fairseq_amber.files.tables import plain_table
 from fairseq_amber.inference.word_alignment.link_checks import (
     CountsFromOne,
@@ -79,6 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prints one row per pair of files, in percent, and writes the JSON."""
+    if args.json:
+        check_place(args.json)
     files = _files(args.predicted, args.gold)
     from_one = CountsFromOne(args.one_based_predicted, args.one_based)
     scored = {name: _score(predicted, gold, from_one) for name, predicted, gold in files}

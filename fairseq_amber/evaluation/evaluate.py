@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairseq_amber.data.finetuning.task_folder import SPLITS, TaskFolder
 from fairseq_amber.errors import UserError, one_line
-from fairseq_amber.files.results import Result
+from fairseq_amber.files.results import Result, check_place
 from fairseq_amber.files.tables import plain_table
 from fairseq_amber.inference.checkpoint import import_fairseq
 from fairseq_amber.inference.flags import add_device_arguments
@@ -108,6 +108,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prints the scores of each language in percent, and writes what the flags ask for."""
+    if args.json:
+        check_place(args.json)
     folder = TaskFolder.open(args.folder)
     languages = _languages(args, folder)
     import_fairseq()

@@ -8,9 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Sequence
 
 from fairseq_amber.errors import UserError, warn
+from fairseq_amber.evaluation.tatoeba import (
+    check_output,
+    read_aligned,
+    retrieval_files,
+    write_found,
+)
 from fairseq_amber.files.digest import digest_of
-from fairseq_amber.files.parallel_text import ParallelFiles, read_order, read_parallel
-from fairseq_amber.files.results import Result
+from fairseq_amber.files.parallel_text import ParallelFiles
+from fairseq_amber.files.results import Result, check_place
 from fairseq_amber.files.tables import plain_table
 from fairseq_amber.inference.flags import (
     add_encoder_arguments,
@@ -18,7 +24,6 @@ from fairseq_amber.inference.flags import (
     add_vector_arguments,
     checkpoint_note,
     load_encoder,
-    parallel_files,
     tested_on,
 )
 from fairseq_amber.metrics.outcomes import accuracy_outcomes
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "accuracy of finding translations as nearest neighbours, in both directions"
 EXAMPLE = "fairseq-amber retrieve checkpoint_best.pt --folder corpus --split test --json out.json"
-WRITES = ("json",)
+WRITES = ("output", "json")
 
 _RANGE = re.compile(r"(-?\d+)(?:-(\d+))?")
 
@@ -44,8 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--gold",
         metavar="FILE",
         type=Path,
-        help="for a --source and --target that are not aligned, such as XTREME's Tatoeba: line i "
-        "of FILE is the number (from 0) of the source line that line i of the target translates",
+        help="for lines that are not aligned, such as XTREME's Tatoeba: line i of FILE is the "
+        "number (from 0) of the source line that line i of the target translates; with --folder, "
+        "the folder of the files test-<src>.tsv",
     )
     add_vector_arguments(parser)
     parser.add_argument(
@@ -63,18 +69,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="cosine, as XTREME scores Tatoeba; csls with 10 neighbours; or margin, the ratio "
         "margin of LASER with 4 neighbours",
     )
+    parser.add_argument(
+        "--output",
+        metavar="DIR",
+        type=Path,
+        help="also write the lines that were found: DIR/tatoeba/test-<src>.tsv, as XTREME takes "
+        "them, and DIR/<pair>.forward.tsv and backward.tsv, with the similarity of each",
+    )
     parser.add_argument("--name", metavar="SYSTEM", help="name of the system in reports")
     parser.add_argument("--json", metavar="OUT", help="also write the result to this file")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Prints the accuracy of each language pair in percent with the settings; writes the JSON."""
-    files = parallel_files(args)
-    if args.gold is not None and args.folder is not None:
-        raise UserError("--gold goes with --source and --target; the files of --folder are aligned")
-    texts = {pair.name: _read(pair, args.gold) for pair in files}
-    for name, sides in texts.items():
-        _warn_of_duplicates(name, sides)
+    """Prints the accuracy of each language pair in percent with the settings; writes what the flags
+    ask for."""
+    files = retrieval_files(args)
+    if args.json:
+        check_place(args.json)
+    if args.output is not None:
+        check_output(args.output, [pair.name for pair in files])
+    texts = {pair.name: read_aligned(pair, args.gold) for pair in files}
+    for name, text in texts.items():
+        _warn_of_duplicates(name, (text.source, text.target))
     encoder = load_encoder(args)
     from fairseq_amber.metrics.retrieval import NEIGHBOURS
 
@@ -90,10 +106,10 @@ def run(args: argparse.Namespace) -> None:
         **tested_on(args),
     }
     by_layer = {
-        pair.name: _measure(encoder, pair, texts[pair.name], layers, args) for pair in files
+        pair.name: _measure(encoder, pair, texts[pair.name][:2], layers, args) for pair in files
     }
     per_language = {
-        name: {**_parts(found, layer, args), "test_digest": digest_of(*texts[name])}
+        name: {**_parts(found, layer, args), "test_digest": digest_of(*texts[name][:2])}
         for name, found in by_layer.items()
     }
     result = Result.from_languages(
@@ -115,16 +131,17 @@ def run(args: argparse.Namespace) -> None:
             "chosen from this table is chosen on the test data: before you compare its score, "
             "choose it on other data"
         )
-    if args.json:
-        result.write(args.json, {name: _outcomes(found[layer]) for name, found in by_layer.items()})
 
+    def write_json() -> None:
+        if args.json:
+            outcomes = {name: _outcomes(found[layer]) for name, found in by_layer.items()}
+            result.write(args.json, outcomes)
 
-def _read(pair: ParallelFiles, gold: Path | None) -> tuple[list[str], list[str]]:
-    """Returns the lines of both sides, with the source in the order of the target."""
-    source, target = read_parallel(pair.source, pair.target)
-    if gold is not None:
-        source = [source[number] for number in read_order(gold, len(target))]
-    return source, target
+    if args.output is None:
+        write_json()
+    else:
+        found = {name: layers[layer].neighbours for name, layers in by_layer.items()}
+        write_found(args.output, texts, found, write_json)
 
 
 def parse_layers(text: str, num_layers: int) -> list[int]:

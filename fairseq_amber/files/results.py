@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.json_file import parse_json, read_bytes, write_json
+from fairseq_amber.files.json_file import encode_json, parse_json, read_bytes
 from fairseq_amber.files.names import check_name
 from fairseq_amber.files.outcomes import outcomes_path, write_outcomes
+from fairseq_amber.files.writing import atomic_writer
 from fairseq_amber.metrics.outcomes import Outcomes
 
 _PARTS = ("forward", "backward", "accuracy", "em")  # the parts of a score that tables show
@@ -63,14 +64,37 @@ class Result:
     def write(self, path: str | Path, outcomes: Outcomes | None = None) -> None:
         """Writes the JSON, and the outcomes of its test items into a file beside it.
 
-        Each file appears whole or not at all.
+        Each file appears whole or not at all, and the outcomes not without the result.
 
         Raises:
             UserError: a file cannot be written.
         """
-        if outcomes is not None:
-            write_outcomes(outcomes, outcomes_path(path))
-        write_json(path, asdict(self))
+        check_place(path)
+        with atomic_writer(path, binary=True) as file:
+            file.write(encode_json(asdict(self)))
+            file.flush()  # the disk has room for the result before there are outcomes
+            if outcomes is not None:
+                write_outcomes(outcomes, outcomes_path(path))
+
+
+def check_place(path: str | Path) -> None:
+    """Checks, before the long work, that no folder has the name of a result or of its outcomes.
+
+    Raises:
+        UserError: a folder has this name.
+    """
+    check_no_folder(path)
+    check_no_folder(outcomes_path(path))
+
+
+def check_no_folder(path: str | Path) -> None:
+    """Checks that a file to write does not have the name of a folder.
+
+    Raises:
+        UserError: it has.
+    """
+    if Path(path).is_dir():
+        raise UserError(f"cannot write {path}: it is a folder; name a file")
 
 
 def read_result(path: str | Path) -> Result:

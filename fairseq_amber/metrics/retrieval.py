@@ -9,7 +9,7 @@ of XTREME (Hu et al., 2020).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Iterator
+from typing import Callable, Iterator, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,6 +22,22 @@ NEIGHBOURS = {"csls": 10, "margin": 4}  # k in the paper of each
 PASSES = {"cosine": 1, "csls": 2, "margin": 2}  # how often all cosines are computed
 
 
+class Neighbours(NamedTuple):
+    """What N sources and M targets retrieve.
+
+    Attributes:
+        forward: (N,) int64, the most similar target of each source.
+        backward: (M,) int64, the most similar source of each target.
+        forward_scores: (N,) float32, the similarities of the targets found.
+        backward_scores: (M,) float32, the similarities of the sources found.
+    """
+
+    forward: Tensor
+    backward: Tensor
+    forward_scores: Tensor
+    backward_scores: Tensor
+
+
 @dataclass(frozen=True)
 class RetrievalAccuracy:
     """Which of N aligned sentences retrieve their translation.
@@ -29,10 +45,12 @@ class RetrievalAccuracy:
     Attributes:
         forward_found: (N,) bool on the CPU, whether source i retrieves target i.
         backward_found: (N,) bool on the CPU, whether target i retrieves source i.
+        neighbours: what was retrieved, on the CPU.
     """
 
     forward_found: Tensor
     backward_found: Tensor
+    neighbours: Neighbours
 
     @property
     def forward(self) -> float:
@@ -68,9 +86,9 @@ def retrieval_accuracy(
     Args:
         source: (N, D) vectors of N sentences, N >= 1.
         target: (N, D) vectors of their translations.
-        similarity: see ``most_similar``.
-        neighbours: see ``most_similar``.
-        progress: see ``most_similar``.
+        similarity: see ``retrieve``.
+        neighbours: see ``retrieve``.
+        progress: see ``retrieve``.
 
     Raises:
         ValueError: the shapes differ, ``similarity`` is unknown, or a vector is NaN or infinite.
@@ -80,11 +98,12 @@ def retrieval_accuracy(
             f"aligned vectors have one shape (N, D), N >= 1; got {tuple(source.shape)} and "
             f"{tuple(target.shape)}"
         )
-    gold = torch.arange(len(source), device=source.device)
-    forward, backward = most_similar(
+    gold = torch.arange(len(source))
+    found = retrieve(
         source, target, similarity=similarity, neighbours=neighbours, progress=progress
     )
-    return RetrievalAccuracy((forward == gold).cpu(), (backward == gold).cpu())
+    found = Neighbours(*(values.cpu() for values in found))
+    return RetrievalAccuracy(found.forward == gold, found.backward == gold, found)
 
 
 def most_similar(
@@ -96,6 +115,22 @@ def most_similar(
     tile: int = 4096,
     progress: Callable[[int], object] | None = None,
 ) -> tuple[Tensor, Tensor]:
+    """Returns the first two fields of what ``retrieve`` returns: indices into the other side."""
+    found = retrieve(
+        source, target, similarity=similarity, neighbours=neighbours, tile=tile, progress=progress
+    )
+    return found.forward, found.backward
+
+
+def retrieve(
+    source: Tensor,
+    target: Tensor,
+    *,
+    similarity: str = "cosine",
+    neighbours: int | None = None,
+    tile: int = 4096,
+    progress: Callable[[int], object] | None = None,
+) -> Neighbours:
     """Finds, for every row of one side, the most similar row of the other side.
 
     With r(x) the mean cosine of x with its k nearest neighbours on the other side:
@@ -118,9 +153,6 @@ def most_similar(
         tile: rows and columns of a tile of the cosine matrix.
         progress: called after each tile with the number of its cosines, ``PASSES`` x N x M in all.
 
-    Returns:
-        (N,) indices into ``target`` and (M,) indices into ``source``, int64.
-
     Raises:
         ValueError: ``similarity`` is unknown, or a vector is NaN or infinite.
     """
@@ -140,7 +172,10 @@ def most_similar(
         means = mean_x[rows, None], mean_y[columns]
         return margin_scores(cosines, *means, margin, smallest=smallest)
 
-    return _best_of_both_sides(x, y, tile, progress, score)
+    found = _best_of_both_sides(x, y, tile, progress, score)
+    if similarity == "margin":
+        return found
+    return Neighbours(*found[:2], *(2 * scores for scores in found[2:]))
 
 
 class _UnitTensor:
@@ -168,9 +203,9 @@ def _best_of_both_sides(
     tile: int,
     progress: Callable[[int], object] | None,
     score: Callable[[Tensor, slice, slice], Tensor],
-) -> tuple[Tensor, Tensor]:
-    """Computes the (N,) row-wise and the (M,) column-wise argmax of score(x @ y.T). Of equal scores
-    the lowest index wins."""
+) -> Neighbours:
+    """Computes the (N,) row-wise and the (M,) column-wise argmax of score(x @ y.T), with the
+    scores. Of equal scores the lowest index wins."""
     best = [x.rows.new_full((len(side),), float("-inf")) for side in (x, y)]
     index = [torch.zeros(len(side), dtype=torch.long, device=x.device) for side in (x, y)]
     for top, left, cosines in cosine_tiles(x, y, tile, progress):
@@ -181,4 +216,4 @@ def _best_of_both_sides(
             better = value > best[side][here]
             best[side][here] = torch.where(better, value, best[side][here])
             index[side][here] = torch.where(better, position + start, index[side][here])
-    return index[0], index[1]
+    return Neighbours(*index, *best)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ContextManager, Iterator, TextIO
 
 from fairseq_amber.errors import UserError, warn
-from fairseq_amber.files.results import Result
+from fairseq_amber.files.results import Result, check_place
 from fairseq_amber.files.tables import plain_table
 from fairseq_amber.files.writing import atomic_writer
 from fairseq_amber.inference.flags import checkpoint_note, load_encoder, tested_on
@@ -43,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Mines pairs; writes them, and scores them where there are gold pairs."""
     check_flags(args)
+    if args.json:
+        check_place(args.json)
     if args.folder is not None:
         _mine_folder(args)
     else:

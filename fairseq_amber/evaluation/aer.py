@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Mapping, NamedTuple
 
 import numpy as np
 
@@ -83,8 +83,11 @@ def run(args: argparse.Namespace) -> None:
         check_place(args.json)
     files = _files(args.predicted, args.gold)
     from_one = CountsFromOne(args.one_based_predicted, args.one_based)
-    scored = {name: _score(predicted, gold, from_one) for name, predicted, gold in files}
-    settings = merged({name: _settings(predicted) for name, predicted, _ in files})
+    made_with = {name: _settings(predicted) for name, predicted, _ in files}
+    scored = {
+        name: _score(predicted, gold, made_with[name], from_one) for name, predicted, gold in files
+    }
+    settings = merged(made_with)
     scores = {name: score_of(pair.counts) for name, pair in scored.items()}
     result = Result.from_languages(
         task="word_alignment",
@@ -162,7 +165,9 @@ def _settings(predicted: Path) -> dict[str, Any]:
     return settings or {}
 
 
-def _score(predicted: Path, gold: Path, from_one: CountsFromOne) -> _Scored:
+def _score(
+    predicted: Path, gold: Path, settings: Mapping[str, Any], from_one: CountsFromOne
+) -> _Scored:
     """Scores one pair of files, and warns of alignments that do not fit their gold."""
     files = predicted, gold
     found, reference = (
@@ -184,7 +189,9 @@ def _score(predicted: Path, gold: Path, from_one: CountsFromOne) -> _Scored:
             warn_of_misfit(files, links, reference.pairs, score_of(counts).aer, read_so)
     except ValueError as error:
         raise UserError(f"{gold}: {error}") from None
-    warn_of_links_outside(files, found.pairs, reference.pairs)
+    made_with = {"units": "words", "word_boundaries": "spaces", **settings}
+    if made_with["units"] == "words" and made_with["word_boundaries"] == "spaces":
+        warn_of_links_outside(files, found.pairs, reference.pairs)
     texts = ((format_pharaoh(pair.sure), format_pharaoh(pair.possible)) for pair in reference.pairs)
     return _Scored(counts, digest_of(*texts))
 

@@ -3,6 +3,8 @@ import json
 import numpy as np
 import pytest
 
+from fairseq_amber.inference.word_alignment.provenance import write_settings
+
 
 def test_says_how_far_it_is(fairseq_amber_command, tmp_path, progress_of):
     pharaoh, naacl = tmp_path / "found.align", tmp_path / "gold.naacl"
@@ -77,6 +79,18 @@ def test_folders_are_scored_file_by_file(fairseq_amber_command, tmp_path):
     text = fairseq_amber_command("aer", *arguments)[1]
     names = [line.split()[0] for line in text.splitlines()[1:]]
     assert names == ["dev.de-en", "test.de-en", "test.fr-en", "mean"]
+
+
+def test_the_text_beside_the_gold_counts_where_it_has_the_words(fairseq_amber_command, tmp_path):
+    predicted, gold = tmp_path / "test.de-en.align", tmp_path / "test.de-en.gold"
+    predicted.write_text("0-0 2-0\n")
+    gold.write_text("0-0\n")
+    for language in ("de", "en"):
+        (tmp_path / f"test.de-en.{language}").write_text("a b\n")
+    status, _, err = fairseq_amber_command("aer", predicted, gold)
+    assert status == 0 and f"{predicted}: 1 links lie outside their sentences" in err
+    write_settings(predicted, {"units": "words", "word_boundaries": "moses"})
+    assert fairseq_amber_command("aer", predicted, gold)[2] == ""
 
 
 @pytest.mark.parametrize(

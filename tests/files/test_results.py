@@ -16,6 +16,19 @@ def test_the_score_is_the_plain_mean_over_languages(tmp_path):
     assert set(content) == {"task", "metric", "system", "score", "per_language", "n", "config"}
 
 
+@pytest.mark.parametrize("name", ["r.json", "r.items.npz"])
+def test_a_result_and_its_outcomes_appear_together_or_not(name, tmp_path):
+    (tmp_path / name).mkdir()
+    result = Result("t", "m", "s", 1.0, {"de": {"score": 1.0, "n": 1}}, 1)
+    with pytest.raises(UserError, match=f"cannot write .*{name}: it is a folder"):
+        result.write(tmp_path / "r.json", {"de": {"score": [[1, 1]]}})
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    (tmp_path / name).rmdir()
+    with pytest.raises(ValueError):  # while the outcomes are written
+        result.write(tmp_path / "r.json", {"de": {"score": "none"}})
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -11,6 +11,8 @@ import weakref
 from contextlib import contextmanager, suppress
 from typing import Any, Callable, Iterable, Iterator, Sized, TextIO
 
+from fairseq_amber.errors import one_line
+
 INTERVAL = 30.0  # seconds between two lines
 _LONG = 1_000_000  # a bar shortens numbers from this one on
 
@@ -100,7 +102,7 @@ class Progress:
         self._items: Iterable[Any] = () if items is None else items
         self._total = len(items) if total is None and isinstance(items, Sized) else total
         self._unit = unit
-        self._what = what
+        self._what = one_line(what)
         self._done = self._start = done
         self._work, self._all_work = 0.0, work
         self._pace = pace or _command_pace or Pace()
@@ -150,9 +152,9 @@ class Progress:
 
     def describe(self, what: str) -> None:
         """Gives the stage a new name, such as that of the part that comes now."""
-        self._what = what
+        self._what = one_line(what)
         if self._bar is not None:
-            self._bar.set_description(what, refresh=False)
+            self._bar.set_description(self._what, refresh=False)
 
     def line(self) -> str:
         """Returns the text of a line at this moment."""

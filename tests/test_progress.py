@@ -58,6 +58,16 @@ def test_without_a_terminal_lines_have_count_total_rate_and_time_left(clock):
     ]
 
 
+def test_the_name_of_a_stage_does_not_command_the_terminal(clock):
+    stream = io.StringIO()
+    stage = Progress(total=2, what="x\x1b[2J", pace=Pace(0, clock), stream=stream)
+    stage.update()
+    stage.describe("y\nz")
+    stage.update()
+    first, second = lines_of(stream)
+    assert r"x\x1b[2J" in first and r"y\nz" in second and "\x1b" not in first
+
+
 def test_a_slow_update_brings_one_line_and_not_those_that_were_missed(clock):
     stream = io.StringIO()
     stage = Progress(total=4, unit="files", pace=Pace(30, clock), stream=stream)

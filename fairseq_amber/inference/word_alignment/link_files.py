@@ -73,8 +73,8 @@ def parse_pharaoh(line: str, *, one_based: bool = False) -> Links:
         match = _LINK.fullmatch(entry)
         if match is None:
             raise UserError(
-                f"'{entry}' is not a link; expected i-j (sure) or ipj (possible), perhaps with :S, "
-                ":P or a confidence such as :0.5"
+                f"'{entry}' is not a link; expected i-j, i-j:S or i-j:0.5 (sure), ipj or i-j:P "
+                "(possible)"
             )
         link = _link(match[1], match[3], one_based, entry)
         if link is not None:

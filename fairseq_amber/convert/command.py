@@ -114,7 +114,7 @@ def read_model(source: Path, data: Path | None) -> tuple[Pretrained, bool, list[
         if data is not None:
             raise UserError("--data is for checkpoints; a Hugging Face folder has its vocabulary")
         imported = read_hugging_face(source)
-        notes = []
+        notes = list(imported.notes)
         if imported.left_out:
             notes.append(f"left out: {', '.join(sorted(imported.left_out))}")
         if imported.new_head:

@@ -9,6 +9,7 @@ from typing import Any, Sequence
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.tokenizers import protobuf
+from fairseq_amber.tokenizers.added_token_files import parse_added_tokens
 from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS
 from fairseq_amber.tokenizers.subwords import import_sentencepiece
 
@@ -169,35 +170,70 @@ def from_tokenizer_json(content: dict[str, Any], name: str) -> bytes:
         UserError: tokenizer.json was not made from a SentencePiece model, or its normalisation
             has other steps than XLM-R's.
     """
-    model = content.get("model") or {}
-    steps = _steps(content.get("normalizer"))
+    model = content.get("model")
+    model = model if isinstance(model, dict) else {}
+    steps = _steps(content.get("normalizer"), name)
     others = [step for step in steps if step["type"] not in ("Precompiled", "Replace", "Strip")]
     if model.get("type") != "Unigram" or model.get("byte_fallback") or others:
         raise UserError(
             f"{name} is not a tokenizer of XLM-R's kind; put the sentencepiece.bpe.model beside it"
         )
+    # a token that was added is found before the text is cut: it is no piece, even if it is listed
+    added = {token.content for token in parse_added_tokens((), name, content, {}, {})}
     parts = [
         _encoded_piece("<unk>", 0.0, _UNKNOWN),
         _encoded_piece("<s>", 0.0, _CONTROL),
         _encoded_piece("</s>", 0.0, _CONTROL),
     ]
-    for piece, score in model["vocab"]:
-        if piece not in SPECIALS and piece != MASK:
+    for piece, score in scored_pieces(model.get("vocab"), name):
+        if piece not in SPECIALS and piece != MASK and piece not in added:
             parts.append(_encoded_piece(piece, score))
     training = protobuf.field(_MODEL_TYPE, _UNIGRAM) + protobuf.field(_VOCAB_SIZE, len(parts))
     normalizer = protobuf.field(_NAME, "nmt_nfkc")
     for step in steps:
         if step["type"] == "Precompiled":
-            charsmap = base64.b64decode(step["precompiled_charsmap"])
-            normalizer += protobuf.field(_CHARSMAP, charsmap)
+            normalizer += protobuf.field(_CHARSMAP, _charsmap(step, name))
     parts += [protobuf.field(_TRAINING, training), protobuf.field(_NORMALIZER, normalizer)]
     return b"".join(parts)
 
 
-def _steps(normalizer: dict[str, Any] | None) -> list[dict[str, Any]]:
+def scored_pieces(vocabulary: Any, name: str) -> list[tuple[str, float]]:
+    """Checks the ``vocab`` of a tokenizer.json of the kind Unigram.
+
+    Args:
+        vocabulary: the pieces with their scores.
+        name: the name of the file, for error messages.
+
+    Raises:
+        UserError: it is something else.
+    """
+    if not isinstance(vocabulary, list) or not all(
+        isinstance(pair, list)
+        and len(pair) == 2
+        and isinstance(pair[0], str)
+        and type(pair[1]) in (int, float)
+        for pair in vocabulary
+    ):
+        raise UserError(f"{name} is damaged: its vocab does not score pieces; fetch it again")
+    return [(piece, float(score)) for piece, score in vocabulary]
+
+
+def _steps(normalizer: Any, name: str) -> list[dict[str, Any]]:
     if normalizer is None:
         return []
-    return normalizer["normalizers"] if normalizer["type"] == "Sequence" else [normalizer]
+    steps: Any = [normalizer]
+    if isinstance(normalizer, dict) and normalizer.get("type") == "Sequence":
+        steps = normalizer.get("normalizers")
+    if not isinstance(steps, list) or not all(isinstance(s, dict) and "type" in s for s in steps):
+        raise UserError(f"{name} is damaged: its normalizer has no type; fetch it again")
+    return steps
+
+
+def _charsmap(step: dict[str, Any], name: str) -> bytes:
+    try:
+        return base64.b64decode(step["precompiled_charsmap"], validate=True)
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{name} is damaged: its precompiled_charsmap is none") from None
 
 
 def _piece(message: dict[int, Any]) -> tuple[str, float, int]:

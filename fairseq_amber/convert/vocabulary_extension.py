@@ -16,7 +16,7 @@ from fairseq_amber.errors import UserError
 from fairseq_amber.files.json_file import read_bytes
 from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS, UNKNOWN
 from fairseq_amber.tokenizers.subwords import MODEL_NAME, SPACE
-from fairseq_amber.tokenizers.wordpiece_files import VOCAB_NAME
+from fairseq_amber.tokenizers.wordpiece_files import CONFIG_NAME, VOCAB_NAME, parse_wordpiece
 
 _INSIDE = "##"  # begins a piece that does not begin a word
 
@@ -109,8 +109,20 @@ def _wordpiece(
     data = vocabulary.files[VOCAB_NAME]
     if data and not data.endswith(b"\n"):
         data += b"\n"
+    lines = data.count(b"\n")
     data += "".join(f"{piece}\n" for piece in new).encode("utf-8")
-    return [_greedy(piece, known) for piece in new], {VOCAB_NAME: data}
+    files = {VOCAB_NAME: data}
+    if CONFIG_NAME in vocabulary.files:
+        # added tokens are numbered after the lines of vocab.txt, of which there are more now
+        settings = parse_wordpiece(
+            vocabulary.files[VOCAB_NAME], vocabulary.files[CONFIG_NAME], vocabulary.source
+        ).settings
+        moved = (
+            token._replace(number=token.number + len(new)) if token.number >= lines else token
+            for token in settings.added
+        )
+        files[CONFIG_NAME] = settings._replace(added=tuple(moved)).encode()
+    return [_greedy(piece, known) for piece in new], files
 
 
 def _greedy(word: str, known: set[str]) -> list[str | None]:

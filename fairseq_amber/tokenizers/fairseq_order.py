@@ -40,14 +40,15 @@ def fairseq_order(
     """Brings the tokens of another vocabulary into fairseq's order.
 
     Args:
-        tokens: the row of each token in its embedding. A row without a token gets a name as
-            fairseq's ``madeupword0000``.
+        tokens: the row of each token in its embedding. A row without a token, or with one that
+            dict.txt cannot hold, gets a name as fairseq's ``madeupword0000``.
         specials: the other vocabulary's names for ``<s> <pad> </s> <unk> <mask>``.
         rows: number of rows of its embedding.
         source: the name of the vocabulary in error messages.
 
     Raises:
-        UserError: a special token is missing, or another token has its name in fairseq.
+        UserError: a special token is missing, another token has its name in fairseq, or two tokens
+            have the same row.
     """
     missing = [token for token in specials if token not in tokens]
     if missing:
@@ -61,12 +62,23 @@ def fairseq_order(
             raise UserError(
                 f"{source} lists {name!r}, which fairseq has another use for; rename it"
             )
-    by_row = {row: token for token, row in tokens.items()}
+    by_row: dict[int, str] = {}
+    for token, row in tokens.items():
+        if by_row.setdefault(row, token) != token:
+            raise UserError(
+                f"{source} gives the number {row} both to {by_row[row]!r} and to {token!r}; fetch "
+                "it again"
+            )
     spare = (name for name in (f"madeupword{i:04d}" for i in count()) if name not in tokens)
     *first, mask = (tokens[token] for token in specials)
     rest = sorted({*range(rows)} - {*first, mask})
-    symbols = [by_row[row] if row in by_row else next(spare) for row in rest]
+    symbols = [t if fits_dictionary(t := by_row.get(row, "")) else next(spare) for row in rest]
     return FairseqOrder([*SPECIALS, *symbols, MASK], [*first, *rest, mask])
+
+
+def fits_dictionary(symbol: str) -> bool:
+    """Returns whether dict.txt can list a symbol: it holds neither a line end nor a surrogate."""
+    return bool(symbol) and not re.search("[\n\r\ud800-\udfff]", symbol)
 
 
 def parse_dictionary(data: bytes, name: str) -> tuple[dict[str, int], int]:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple, Protocol, Sequence
+from typing import Any, NamedTuple, Protocol, Sequence
 
 import numpy as np
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.json_file import encode_json, parse_json, read_bytes
 from fairseq_amber.tokenizers import protobuf
-from fairseq_amber.tokenizers.fairseq_order import SPECIALS
+from fairseq_amber.tokenizers.added_token_files import (
+    CONFIG_NAME,
+    JSON_NAME,
+    AddedToken,
+    encode_added_tokens,
+    parse_added_tokens,
+    read_added_tokens,
+)
+from fairseq_amber.tokenizers.added_tokens import AddedTokens, import_tokenizers
+from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS, fits_dictionary
 from fairseq_amber.tokenizers.offsets import PlacedSubwords, from_bytes, join
 from fairseq_amber.tokenizers.wordpiece import WordPiece
 from fairseq_amber.tokenizers.wordpiece_files import (
-    CONFIG_NAME,
-    JSON_NAME,
     VOCAB_NAME,
     parse_wordpiece,
     read_wordpiece,
@@ -27,6 +35,8 @@ SPACE = "\u2581"  # SentencePiece's sign for the space before a word
 
 # Field numbers of sentencepiece.proto: in SentencePieceText, and in its pieces.
 _PIECES, _ID, _BEGIN, _END = 2, 2, 4, 5
+# Field numbers of sentencepiece_model.proto: in ModelProto, and in its NormalizerSpec.
+_NORMALIZER, _CHARSMAP = 3, 2
 
 
 class Subwords(Protocol):
@@ -60,12 +70,13 @@ class SentencePiece:
     Args:
         model: the content of the model file.
         name: the name of the file in error messages.
+        added: tokens that were added after the model had been learnt.
 
     Raises:
-        UserError: ``model`` is not a SentencePiece model, or the package is missing.
+        UserError: ``model`` is not a SentencePiece model, or a package is missing.
     """
 
-    def __init__(self, model: bytes, name: str = MODEL_NAME):
+    def __init__(self, model: bytes, name: str = MODEL_NAME, added: Sequence[AddedToken] = ()):
         processor = import_sentencepiece().SentencePieceProcessor()
         try:
             processor.LoadFromSerializedProto(model)
@@ -76,6 +87,7 @@ class SentencePiece:
             None if processor.IsUnknown(i) or processor.IsControl(i) else processor.IdToPiece(i)
             for i in range(processor.GetPieceSize())
         ]
+        self._added = AddedTokens(added, self.pieces, lambda: _normalizer(model))
         self._bare = np.array(
             [piece is not None and not piece.strip(SPACE) for piece in self.pieces]
         )
@@ -83,10 +95,17 @@ class SentencePiece:
     @property
     def listed(self) -> list[str]:
         """The pieces in the model's order, without the special ones, as for XLM-R."""
-        return [piece for piece in self.pieces if piece is not None and piece not in SPECIALS]
+        return [
+            piece
+            for piece in self.pieces
+            if piece is not None and piece not in SPECIALS and fits_dictionary(piece)
+        ]
 
     def encode(self, lines: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Encodes lines; see ``Subwords.encode``."""
+        return self._added.encode(lines, self._encode)
+
+    def _encode(self, lines: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         encoded = self._processor.Encode(list(lines), out_type=int, num_threads=1)
         lengths = np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded))
         flat = chain.from_iterable(encoded)
@@ -98,6 +117,9 @@ class SentencePiece:
         If one character, such as a ligature, becomes several pieces, each of them stands for the
         whole character. A piece U+2581 alone stands, with width 0, before the next character.
         """
+        return self._added.encode_with_offsets(texts, self._encode_with_offsets)
+
+    def _encode_with_offsets(self, texts: Sequence[str]) -> PlacedSubwords:
         encoded = self._processor.Encode(list(texts), out_type="serialized_proto", num_threads=1)
         return join([self._placed(text, proto) for text, proto in zip(texts, encoded)])
 
@@ -129,9 +151,10 @@ class TokenizerFiles(NamedTuple):
         Raises:
             UserError: a package is missing, or a file is not what its name says.
         """
-        if MODEL_NAME in self.files:
-            return SentencePiece(self.files[MODEL_NAME], self.origin)
         config = self.files.get(CONFIG_NAME, b"{}")
+        if MODEL_NAME in self.files:
+            added = added_to_sentencepiece(config, self.origin)
+            return SentencePiece(self.files[MODEL_NAME], self.origin, added)
         return WordPiece(parse_wordpiece(self.files[VOCAB_NAME], config, self.origin))
 
 
@@ -153,10 +176,11 @@ def find_tokenizer(path: Path) -> TokenizerFiles:
     if path.suffix in (".txt", ".json"):
         wordpiece = read_wordpiece(path)
         return TokenizerFiles(wordpiece.contents, wordpiece.source, dictionary)
-    try:
-        return TokenizerFiles({MODEL_NAME: path.read_bytes()}, str(path), dictionary)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    files = {MODEL_NAME: read_bytes(path)}
+    if path.name == MODEL_NAME:
+        added = read_added_tokens(path.parent, (*SPECIALS, MASK))
+        files.update(added_tokens_file(added))
+    return TokenizerFiles(files, str(path), dictionary)
 
 
 def _tokenizer_of(folder: Path) -> Path:
@@ -171,6 +195,25 @@ def _tokenizer_of(folder: Path) -> Path:
             "name a folder or file with one"
         )
     return folder / found[0]
+
+
+def added_tokens_file(added: Sequence[AddedToken]) -> dict[str, bytes]:
+    """Returns the file that keeps added tokens beside a SentencePiece model, if there are any."""
+    return {CONFIG_NAME: encode_json(encode_added_tokens(added))} if added else {}
+
+
+def added_to_sentencepiece(config: bytes, source: str) -> tuple[AddedToken, ...]:
+    """Reads the content of the file that ``added_tokens_file`` makes."""
+    message = f"{CONFIG_NAME} beside {source} is damaged: it is not a JSON object; fetch it again"
+    return parse_added_tokens((*SPECIALS, MASK), source, {}, parse_json(config, message), {})
+
+
+def _normalizer(model: bytes) -> Any:
+    """Returns the normaliser of a SentencePiece model, of the package tokenizers."""
+    settings = protobuf.parse(b"".join(protobuf.parse(model).get(_NORMALIZER, [])))
+    charsmap = b"".join(settings.get(_CHARSMAP, [])[-1:])
+    tokenizers = import_tokenizers("added tokens need")
+    return tokenizers.normalizers.Precompiled(charsmap) if charsmap else None
 
 
 def import_sentencepiece():

@@ -13,7 +13,7 @@ from typing import Sequence
 
 import numpy as np
 
-from fairseq_amber.errors import UserError
+from fairseq_amber.tokenizers.added_tokens import AddedTokens, import_tokenizers
 from fairseq_amber.tokenizers.fairseq_order import UNKNOWN
 from fairseq_amber.tokenizers.offsets import PlacedSubwords, join, with_marks
 from fairseq_amber.tokenizers.wordpiece_files import WordPieceFiles
@@ -30,19 +30,19 @@ class WordPiece:
     """A tokenizer with a WordPiece vocabulary.
 
     It encodes text as BertTokenizer does with ``split_special_tokens``: a string in a text that
-    looks like a special token, such as ``[SEP]``, is text.
+    looks like a special token, such as ``[SEP]``, is text. Tokens that were added are found.
 
     Attributes:
         pieces: (V,) the token of each line of vocab.txt; None for special tokens and for lines
-            that name no token.
+            that name no token. Added tokens that vocab.txt lacks follow.
         order: the order of the tokens in fairseq.
     """
 
     def __init__(self, files: WordPieceFiles):
-        tokenizers = _tokenizers()
+        tokenizers = import_tokenizers("WordPiece needs")
         settings = files.settings
         self.order = files.order
-        self.pieces: list[str | None] = [None] * files.rows
+        self.pieces: list[str | None] = [None] * (1 + max(files.tokens.values(), default=-1))
         for token, row in files.tokens.items():
             self.pieces[row] = None if token in settings.specials else token
         self._tokenizer = tokenizers.Tokenizer(
@@ -60,6 +60,7 @@ class WordPiece:
         )
         self._tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
         self._decoder = tokenizers.decoders.WordPiece(prefix="##", cleanup=True)
+        self._added = AddedTokens(settings.added, self.pieces, lambda: self._tokenizer.normalizer)
         self._strings = _EncodedStrings(self._tokenizer, settings.tokenize_chinese_chars)
 
     @property
@@ -69,6 +70,9 @@ class WordPiece:
 
     def encode(self, lines: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Encodes lines; see ``Subwords.encode``."""
+        return self._added.encode(lines, self._encode)
+
+    def _encode(self, lines: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         strings = self._strings
         numbers = array("i")
         lengths = np.empty(len(lines), dtype=np.int64)
@@ -85,6 +89,9 @@ class WordPiece:
         If one character becomes several pieces, each of them stands for the whole character.
         Combining marks that the normalisation drops belong to the piece before them.
         """
+        return self._added.encode_with_offsets(texts, self._encode_with_offsets)
+
+    def _encode_with_offsets(self, texts: Sequence[str]) -> PlacedSubwords:
         return join([self._placed(text) for text in texts])
 
     def _placed(self, text: str) -> PlacedSubwords:
@@ -119,15 +126,3 @@ class _EncodedStrings(dict):
                 self.clear()
             self[string] = numbers
         return numbers
-
-
-def _tokenizers():
-    try:
-        import tokenizers
-        import tokenizers.decoders
-        import tokenizers.models
-        import tokenizers.normalizers
-        import tokenizers.pre_tokenizers
-    except ImportError:
-        raise UserError("WordPiece needs the tokenizers package; pip install tokenizers") from None
-    return tokenizers

@@ -7,13 +7,20 @@ from pathlib import Path
 from typing import Any, Iterable, Mapping, NamedTuple
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.json_file import encode_json, parse_json
-from fairseq_amber.tokenizers.fairseq_order import FairseqOrder, fairseq_order
+from fairseq_amber.files.json_file import encode_json, parse_json, read_json
+from fairseq_amber.tokenizers.added_token_files import (
+    CONFIG_NAME,
+    JSON_NAME,
+    OLD_NAME,
+    AddedToken,
+    encode_added_tokens,
+    parse_added_tokens,
+)
+from fairseq_amber.tokenizers.fairseq_order import FairseqOrder, fairseq_order, fits_dictionary
 
 VOCAB_NAME = "vocab.txt"
-CONFIG_NAME = "tokenizer_config.json"
-JSON_NAME = "tokenizer.json"
 
+_MOST_ROWS = 1 << 24  # a number beyond is damage, and a list so long would fill the memory
 _CAPITAL = re.compile("[A-Z]")
 _NAME = re.compile(r"\[.+\]|<.+>")  # a special token such as [UNK], which is not text
 
@@ -28,24 +35,27 @@ _SPECIALS = {
 
 
 class WordPieceSettings(NamedTuple):
-    """The settings that clean text, under their names in tokenizer_config.json.
+    """The settings of the tokenizer, under their names in tokenizer_config.json.
 
     Attributes:
         do_lower_case: whether text becomes lower case.
         strip_accents: whether combining marks are dropped; None means as do_lower_case.
         tokenize_chinese_chars: whether each Chinese character is a word.
         specials: the special tokens, in fairseq's order.
+        added: tokens that were added after the vocabulary had been learnt.
     """
 
     do_lower_case: bool
     strip_accents: bool | None = None
     tokenize_chinese_chars: bool = True
     specials: tuple[str, ...] = tuple(_SPECIALS.values())
+    added: tuple[AddedToken, ...] = ()
 
     def encode(self) -> bytes:
         """Returns the content of a tokenizer_config.json, which transformers can read too."""
         values = {"tokenizer_class": "BertTokenizer", **self._asdict()}
         values.update(zip(_SPECIALS, values.pop("specials")))
+        values.update(encode_added_tokens(values.pop("added")))
         return encode_json(values)
 
 
@@ -54,17 +64,25 @@ class WordPieceFiles(NamedTuple):
 
     Attributes:
         tokens: the line of each token in vocab.txt, from 0.
-        rows: number of lines of vocab.txt.
         vocab: content of vocab.txt.
-        settings: how text is cleaned.
+        settings: how text is cleaned, and the tokens that vocab.txt lacks.
         source: where the vocabulary comes from, for error messages.
     """
 
     tokens: dict[str, int]
-    rows: int
     vocab: bytes
     settings: WordPieceSettings
     source: str
+
+    @property
+    def numbered(self) -> dict[str, int]:
+        """The row of each token in BERT's embedding, with those of added tokens."""
+        return {**{token.content: token.number for token in self.settings.added}, **self.tokens}
+
+    @property
+    def rows(self) -> int:
+        """The number of rows up to the last token."""
+        return 1 + max(self.numbered.values(), default=-1)
 
     @property
     def order(self) -> FairseqOrder:
@@ -73,7 +91,7 @@ class WordPieceFiles(NamedTuple):
         Raises:
             UserError: the tokens have no such order; see ``fairseq_order``.
         """
-        return fairseq_order(self.tokens, self.settings.specials, self.rows, self.source)
+        return fairseq_order(self.numbered, self.settings.specials, self.rows, self.source)
 
     @property
     def contents(self) -> dict[str, bytes]:
@@ -99,23 +117,44 @@ def read_wordpiece(path: Path) -> WordPieceFiles:
         settings = config.read_bytes() if config.is_file() else b"{}"
     except OSError as error:
         raise UserError(f"cannot read {error.filename}: {error.strerror}") from None
-    if not is_json:
-        return parse_wordpiece(vocab, settings, str(path), str(config), listed.get("normalizer"))
-    model = listed.get("model") or {}
-    cleaning = [(listed.get(key) or {}).get("type") for key in ("normalizer", "pre_tokenizer")]
+    if is_json:
+        vocab = _vocabulary_of(listed, path)
+    old = read_json(path.with_name(OLD_NAME)) or {}
+    return parse_wordpiece(vocab, settings, str(path), str(config), listed, old)
+
+
+def _vocabulary_of(listed: Mapping[str, Any], path: Path) -> bytes:
+    """Returns the vocab.txt of a tokenizer.json; its line is empty for a token with a line end."""
+    model, normalizer, splitter = (
+        part if isinstance(part := listed.get(key), dict) else {}
+        for key in ("model", "normalizer", "pre_tokenizer")
+    )
     if (
         model.get("type") != "WordPiece"
         or model.get("continuing_subword_prefix") != "##"
-        or cleaning != ["BertNormalizer", "BertPreTokenizer"]
+        or (normalizer.get("type"), splitter.get("type")) != ("BertNormalizer", "BertPreTokenizer")
     ):
         raise UserError(
             f"{path} is not a WordPiece tokenizer like BERT's; give a {VOCAB_NAME} of BERT"
         )
-    lines = [""] * (max(model["vocab"].values(), default=-1) + 1)
-    for token, row in model["vocab"].items():
-        lines[row] = token
-    text = "".join(f"{line}\n" for line in lines).encode("utf-8")
-    return parse_wordpiece(text, settings, str(path), str(config), listed["normalizer"])
+    vocabulary = checked_numbers(model.get("vocab"), path)
+    lines = [""] * (max(vocabulary.values(), default=-1) + 1)
+    for token, row in vocabulary.items():
+        lines[row] = token if fits_dictionary(token) else ""
+    return "".join(f"{line}\n" for line in lines).encode("utf-8")
+
+
+def checked_numbers(vocabulary: Any, path: Path | str) -> dict[str, int]:
+    """Returns the ``vocab`` of a tokenizer.json, if it numbers tokens.
+
+    Raises:
+        UserError: it is something else, or a number is far beyond the number of tokens.
+    """
+    if not isinstance(vocabulary, dict) or not all(
+        type(row) is int and 0 <= row < _MOST_ROWS for row in vocabulary.values()
+    ):
+        raise UserError(f"{path} is damaged: its vocab does not number tokens; fetch it again")
+    return vocabulary
 
 
 def parse_wordpiece(
@@ -123,7 +162,8 @@ def parse_wordpiece(
     config: bytes = b"{}",
     source: str = VOCAB_NAME,
     config_source: str = CONFIG_NAME,
-    normalizer: Mapping[str, Any] | None = None,
+    listed: Mapping[str, Any] | None = None,
+    old: Mapping[str, Any] | None = None,
 ) -> WordPieceFiles:
     """Makes a WordPiece vocabulary from the contents of its files.
 
@@ -134,9 +174,10 @@ def parse_wordpiece(
         config: content of tokenizer_config.json.
         source: the name of vocab.txt in error messages.
         config_source: the name of tokenizer_config.json in error messages.
-        normalizer: the ``normalizer`` of tokenizer.json; it decides what tokenizer_config.json
+        listed: content of tokenizer.json; its ``normalizer`` decides what tokenizer_config.json
             leaves open. If both leave it open, text becomes lower case unless the vocabulary has
             capitals, which could not occur then.
+        old: content of added_tokens.json.
 
     Raises:
         UserError: see ``read_wordpiece``.
@@ -149,9 +190,13 @@ def parse_wordpiece(
         lines.pop()
     tokens = {line: row for row, line in enumerate(lines)}
     tokens.pop("", None)
-    settings = _settings(_json_object(config, config_source), normalizer or {}, tokens)
+    values, listed = _json_object(config, config_source), listed or {}
+    normalizer = listed.get("normalizer")
+    settings = _settings(values, normalizer if isinstance(normalizer, dict) else {}, tokens)
     _check(settings, config_source)
-    return WordPieceFiles(tokens, len(lines), vocab, settings, source)
+    folder = str(Path(source).parent)
+    added = parse_added_tokens(settings.specials, folder, listed, values, old or {})
+    return WordPieceFiles(tokens, vocab, settings._replace(added=added), source)
 
 
 def _settings(
@@ -171,8 +216,8 @@ def _settings(
 
 
 def _check(settings: WordPieceSettings, source: str) -> None:
-    flags = list(settings._asdict().items())[:-1]
-    for key, value in flags:
+    for key in ("do_lower_case", "strip_accents", "tokenize_chinese_chars"):
+        value = getattr(settings, key)
         if not isinstance(value, bool) and (key, value) != ("strip_accents", None):
             raise UserError(f"{source}: {key} is {value!r}; it must be true or false")
     if not all(isinstance(special, str) for special in settings.specials):

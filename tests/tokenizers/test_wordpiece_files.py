@@ -41,7 +41,8 @@ def test_case_follows_the_configuration_else_the_vocabulary():
     assert settings == WordPieceSettings(True, False, False)
     assert parse_wordpiece(cased, settings.encode()).settings == settings
     normalizer = {"lowercase": True, "strip_accents": True, "handle_chinese_chars": False}
-    settings = parse_wordpiece(cased, b'{"strip_accents": false}', normalizer=normalizer).settings
+    listed = {"normalizer": normalizer}
+    settings = parse_wordpiece(cased, b'{"strip_accents": false}', listed=listed).settings
     assert settings == WordPieceSettings(True, False, False)
 
 

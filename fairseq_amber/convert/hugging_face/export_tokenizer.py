@@ -9,8 +9,9 @@ from fairseq_amber.convert.sentencepiece_model import SentencePieceModel
 from fairseq_amber.convert.vocabulary import Vocabulary, shorten
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.json_file import encode_json
+from fairseq_amber.tokenizers.added_token_files import AddedToken
 from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS, UNKNOWN, fairseq_order
-from fairseq_amber.tokenizers.subwords import MODEL_NAME, SPACE
+from fairseq_amber.tokenizers.subwords import MODEL_NAME, SPACE, added_to_sentencepiece
 from fairseq_amber.tokenizers.wordpiece_files import (
     CONFIG_NAME,
     JSON_NAME,
@@ -40,7 +41,22 @@ def tokenizer_files(
     if vocabulary.wordpiece:
         return _wordpiece(vocabulary, max_length)
     data = vocabulary.files[MODEL_NAME]
-    tokenizer = sentencepiece_tokenizer(SentencePieceModel(data, MODEL_NAME), vocabulary.symbols)
+    model = SentencePieceModel(data, MODEL_NAME)
+    config = vocabulary.files.get(CONFIG_NAME, b"{}")
+    # Tokens that are no pieces come last, as transformers numbers them: a piece could be found
+    # where the flags of the token say that it is not.
+    places = {symbol: place for place, symbol in enumerate(vocabulary.symbols)}
+    added = [
+        token
+        for token in added_to_sentencepiece(config, vocabulary.source)
+        if token.content in places
+    ]
+    last = {token.content for token in added} - set(model.pieces)
+    first = [symbol for symbol in vocabulary.symbols if symbol not in last]
+    tokenizer = sentencepiece_tokenizer(model, first)
+    tokenizer.add_tokens(list(map(_encoded, added)))
+    order = [places[symbol] for symbol in first]
+    order += [places[token.content] for token in added if token.content in last]
     mask: dict[str, Any] = {"__type": "AddedToken", "content": MASK, "lstrip": True}
     mask.update(normalized=False, rstrip=False, single_word=False, special=True)
     settings = {
@@ -62,7 +78,13 @@ def tokenizer_files(
         CONFIG_NAME: encode_json(settings),
     }
     ids = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2}
-    return files, list(range(len(vocabulary.symbols))), ids
+    return files, order, ids
+
+
+def _encoded(token: AddedToken) -> Any:
+    values = token._asdict()
+    del values["number"]
+    return _import_tokenizers().AddedToken(values.pop("content"), **values)
 
 
 def sentencepiece_tokenizer(model: SentencePieceModel, symbols: Sequence[str]) -> Any:
@@ -133,7 +155,7 @@ def _wordpiece(
     wordpieces = parse_wordpiece(files[VOCAB_NAME], files.get(CONFIG_NAME, b"{}"))
     rows = max(len(vocabulary.symbols), wordpieces.rows)
     symbols, lines = fairseq_order(
-        wordpieces.tokens, wordpieces.settings.specials, rows, VOCAB_NAME
+        wordpieces.numbered, wordpieces.settings.specials, rows, VOCAB_NAME
     )
     places = {symbol: place for place, symbol in enumerate(vocabulary.symbols)}
     absent = [symbol for symbol in symbols if symbol not in places]

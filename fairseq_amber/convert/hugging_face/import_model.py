@@ -46,11 +46,13 @@ class Imported(NamedTuple):
         left_out: names of parameters in the files that the model ``amber`` does not have.
         new_head: whether the files have no language model head, so that the model has a random
             one.
+        notes: what the user should know about the vocabulary.
     """
 
     model: Pretrained
     left_out: list[str]
     new_head: bool
+    notes: list[str]
 
 
 def read_hugging_face(folder: Path) -> Imported:
@@ -81,7 +83,7 @@ def read_hugging_face(folder: Path) -> Imported:
             f"{folder / CONFIG_NAME} says vocab_size {rows} but the embedding of the weights has "
             f"{len(weights[name])} rows; its files do not belong together"
         )
-    vocabulary, order = read_vocabulary(folder, rows)
+    vocabulary, order, notes = read_vocabulary(folder, rows)
     used, parameters = _renamed(weights, empty_parameters(shape, rows), model_type)
     left_out = [name for name in weights if name not in used]
     stray = [n for n in left_out if _is_encoder(n, model_type)]
@@ -104,7 +106,7 @@ def read_hugging_face(folder: Path) -> Imported:
     if is_new:
         parameters.update(new_head(shape.encoder_embed_dim, parameters[EMBEDDING]))
     model = Pretrained(shape, parameters, vocabulary, str(folder)).checked()
-    return Imported(model, left_out, is_new)
+    return Imported(model, left_out, is_new, notes)
 
 
 def _check_kind(config: dict[str, Any], path: Path) -> str:

@@ -3,37 +3,53 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Mapping, NamedTuple
 
-from fairseq_amber.convert.sentencepiece_model import SentencePieceModel, from_tokenizer_json
+from fairseq_amber.convert.sentencepiece_model import (
+    SentencePieceModel,
+    from_tokenizer_json,
+    scored_pieces,
+)
 from fairseq_amber.convert.vocabulary import Vocabulary, shorten
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.json_file import read_bytes, read_json
-from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS, fairseq_order
-from fairseq_amber.tokenizers.subwords import MODEL_NAME
-from fairseq_amber.tokenizers.wordpiece_files import JSON_NAME, VOCAB_NAME, read_wordpiece
+from fairseq_amber.tokenizers.added_token_files import (
+    JSON_NAME,
+    parse_added_tokens,
+    read_added_tokens,
+)
+from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS, fairseq_order, fits_dictionary
+from fairseq_amber.tokenizers.subwords import MODEL_NAME, added_tokens_file
+from fairseq_amber.tokenizers.wordpiece_files import VOCAB_NAME, checked_numbers, read_wordpiece
 
-# Embeddings are padded, for speed, to a multiple of this number at most: a vocabulary that leaves
-# as many rows unused belongs to another model.
-_MAX_UNUSED_ROWS = 128
+
+class ReadVocabulary(NamedTuple):
+    """The vocabulary of a folder.
+
+    Attributes:
+        vocabulary: the vocabulary.
+        order: for each of its symbols, the row of the folder's embedding; see ``fairseq_order``.
+        notes: what the user should know about rows without a token.
+    """
+
+    vocabulary: Vocabulary
+    order: list[int]
+    notes: list[str]
 
 
-def read_vocabulary(folder: Path, rows: int) -> tuple[Vocabulary, list[int]]:
+def read_vocabulary(folder: Path, rows: int) -> ReadVocabulary:
     """Reads the vocabulary of a folder.
 
     Args:
         folder: the folder.
         rows: number of rows of the embedding in the folder's weights.
 
-    Returns:
-        The vocabulary, and for each of its symbols the row of that embedding; see
-        ``fairseq_order``.
-
     Raises:
         UserError: a file is missing or damaged, or the tokens do not fit the embedding.
     """
     listed = read_json(folder / JSON_NAME) or {}
-    kind = (listed.get("model") or {}).get("type")
+    model = listed.get("model")
+    kind = model.get("type") if isinstance(model, dict) else None
     has_wordpieces, has_model = ((folder / n).is_file() for n in (VOCAB_NAME, MODEL_NAME))
     if has_wordpieces and has_model:
         raise UserError(f"{folder} holds both {MODEL_NAME} and {VOCAB_NAME}; remove one")
@@ -42,16 +58,37 @@ def read_vocabulary(folder: Path, rows: int) -> tuple[Vocabulary, list[int]]:
         specials: tuple[str, ...] = (*SPECIALS, MASK)
     elif has_wordpieces or kind == "WordPiece":
         wordpieces = read_wordpiece(folder / (VOCAB_NAME if has_wordpieces else JSON_NAME))
-        tokens, files, source = wordpieces.tokens, wordpieces.contents, wordpieces.source
+        tokens, files, source = wordpieces.numbered, wordpieces.contents, wordpieces.source
         specials = wordpieces.settings.specials
     else:
+        given = f"; the {JSON_NAME} there is of the kind {kind!r}" if listed else ""
         raise UserError(
             f"{folder} has no vocabulary: neither {MODEL_NAME} (XLM-R) nor {VOCAB_NAME} (BERT) nor "
-            f"a {JSON_NAME} of their kinds"
+            f"a {JSON_NAME} of their kinds (Unigram, WordPiece){given}"
         )
     _check_size(tokens, rows, source)
     symbols, order = fairseq_order(tokens, specials, rows, source)
-    return Vocabulary(symbols, files, source), order
+    # a WordPiece vocabulary from tokenizer.json has lost these tokens on the way to vocab.txt
+    named = tokens if has_wordpieces or not listed else {**_numbered(listed, source), **tokens}
+    notes = _notes(named, rows)
+    return ReadVocabulary(Vocabulary(symbols, files, source), order, notes)
+
+
+def _notes(tokens: Mapping[str, int], rows: int) -> list[str]:
+    notes = []
+    spare = rows - len(set(tokens.values()))
+    if spare:
+        notes.append(
+            f"{spare} of the {rows} rows of the embedding have no token: they are kept, as "
+            "madeupword0000 and so on; if they should have one, the tokenizer is another model's"
+        )
+    lost = [token for token in tokens if not fits_dictionary(token)]
+    if lost:
+        notes.append(
+            f"left out: {len(lost)} tokens with a line end, which dict.txt cannot hold: "
+            f"{shorten(lost)}; their rows are kept without a name, and text has <unk> for them"
+        )
+    return notes
 
 
 def _check_size(tokens: Mapping[str, int], rows: int, source: str) -> None:
@@ -60,11 +97,6 @@ def _check_size(tokens: Mapping[str, int], rows: int, source: str) -> None:
         raise UserError(
             f"{source} numbers its tokens up to {largest} but the embedding has {rows} rows: the "
             "vocabulary is larger; give the files this model was trained with"
-        )
-    if rows - len(tokens) >= _MAX_UNUSED_ROWS:
-        raise UserError(
-            f"{source} has {len(tokens)} tokens but the embedding has {rows} rows: the vocabulary "
-            "is smaller; give the files this model was trained with"
         )
 
 
@@ -79,8 +111,9 @@ def _sentencepieces(
         source = str(folder / JSON_NAME)
         data = from_tokenizer_json(listed, source)
     pieces = SentencePieceModel(data, source).pieces
+    specials = (*SPECIALS, MASK)
     if listed:
-        tokens = _numbered(listed)
+        tokens = _numbered(listed, str(folder / JSON_NAME))
         absent = [piece for piece in pieces if piece not in tokens]
         if absent:
             raise UserError(
@@ -90,13 +123,22 @@ def _sentencepieces(
     else:
         # XLM-R numbers fairseq's special tokens, then the pieces in the model's order, then <mask>
         tokens = {piece: row for row, piece in enumerate((*SPECIALS, *pieces, MASK))}
-    return tokens, {MODEL_NAME: data}, source
+    added = read_added_tokens(folder, specials)
+    tokens = {**{token.content: token.number for token in added}, **tokens}
+    return tokens, {MODEL_NAME: data, **added_tokens_file(added)}, source
 
 
-def _numbered(listed: dict[str, Any]) -> dict[str, int]:
-    """Returns the number of each token in a tokenizer.json of the kind Unigram or BPE."""
-    vocabulary = (listed.get("model") or {}).get("vocab") or {}
+def _numbered(listed: dict[str, Any], source: str) -> dict[str, int]:
+    """Returns the number of each token in a tokenizer.json, with those of added tokens.
+
+    Raises:
+        UserError: it does not number tokens.
+    """
+    vocabulary = listed["model"].get("vocab") if isinstance(listed.get("model"), dict) else None
     if isinstance(vocabulary, list):
-        vocabulary = {piece: row for row, (piece, _) in enumerate(vocabulary)}
-    added = listed.get("added_tokens") or []
-    return {**vocabulary, **{token["content"]: token["id"] for token in added}}
+        vocabulary = {
+            piece: row for row, (piece, _) in enumerate(scored_pieces(vocabulary, source))
+        }
+    added = parse_added_tokens((), str(Path(source).parent), listed, {}, {})
+    numbers = checked_numbers(vocabulary, source)
+    return {**numbers, **{token.content: token.number for token in added}}

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Sequence
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.json_file import read_bytes
+from fairseq_amber.tokenizers.fairseq_order import parse_dictionary
 
 if TYPE_CHECKING:
     from fairseq.data import Dictionary
@@ -92,9 +94,9 @@ def check_same_dictionary(first: Path, other: Path) -> None:
     Counts may differ.
 
     Raises:
-        UserError: the symbols differ.
+        UserError: the symbols differ, or a file is not a dictionary.
     """
-    if first.read_bytes() == other.read_bytes():
+    if read_bytes(first) == read_bytes(other):
         return
     if _read_dictionary(first).symbols != _read_dictionary(other).symbols:
         raise UserError(
@@ -106,6 +108,8 @@ def check_same_dictionary(first: Path, other: Path) -> None:
 def _read_dictionary(path: Path) -> Dictionary:
     from fairseq.data import Dictionary  # it is slow to import, and convert works without it
 
+    # fairseq names neither the line nor, for bytes that are not UTF-8, the file
+    parse_dictionary(read_bytes(path), str(path))
     try:
         return Dictionary.load(str(path))
     except Exception as error:  # fairseq raises the bare class here, too

@@ -12,6 +12,7 @@ from fairseq_amber.errors import UserError
 # fairseq.data.Dictionary puts these symbols before those of dict.txt; tasks append <mask>
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
 MASK = "<mask>"
+_REMEDY = "the file is damaged, or another kind of file: prepare or fetch it again"
 EOS = SPECIALS.index("</s>")
 UNKNOWN = SPECIALS.index("<unk>")
 
@@ -98,15 +99,20 @@ def parse_dictionary(data: bytes, name: str) -> tuple[dict[str, int], int]:
     size = len(SPECIALS)
     try:
         text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise UserError(f"{name} is not UTF-8; give a fairseq dictionary") from None
+    except UnicodeDecodeError as error:
+        number = data.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{name}:{number}: not UTF-8; {_REMEDY}") from None
+    if text.startswith("\ufeff"):
+        raise UserError(f"{name}:1: begins with a byte order mark; remove it")
     for number, line in enumerate(io.StringIO(text, newline=None), 1):
         symbol, _, count = line.rstrip().rpartition(" ")
         overwrite = count == "#fairseq:overwrite"
         if overwrite:
             symbol, _, count = symbol.rpartition(" ")
-        if not symbol or not re.fullmatch(r"-?\d+", count):
-            raise UserError(f"{name}:{number}: expected 'symbol count', as in fairseq's dict.txt")
+        if not symbol or not re.fullmatch(r"-?[0-9]{1,18}", count):
+            raise UserError(
+                f"{name}:{number}: expected 'symbol count', as in fairseq's dict.txt; {_REMEDY}"
+            )
         if symbol in indices and not overwrite:
             raise UserError(f"{name}:{number}: {symbol} is listed twice; remove one")
         indices[symbol] = size

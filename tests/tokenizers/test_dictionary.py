@@ -31,9 +31,10 @@ def test_a_folders_dictionary_has_a_mask(folder):
     "text, message",
     [
         (b"", "dict.txt is empty: prepare"),
-        (b"w0 1\nw1\n", "dict.txt is not a fairseq dictionary: "),
-        (b"w0 1\nw0 1\n", "dict.txt is not a fairseq dictionary: .*[Dd]uplicate"),
-        (b"w0 1\n\xff\xfe 1\n", "dict.txt is not a fairseq dictionary: "),
+        (b"w0 1\nw1\n", "dict.txt:2: expected 'symbol count'.*prepare or fetch it again"),
+        (b"w0 1\nw0 1\n", "dict.txt:2: w0 is listed twice"),
+        (b"w0 1\n\xff\xfe 1\n", "dict.txt:2: not UTF-8"),
+        (b"\xef\xbb\xbfw0 1\n", "dict.txt:1: begins with a byte order mark"),
     ],
 )
 def test_a_broken_dictionary(folder, text, message):

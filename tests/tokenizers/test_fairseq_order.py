@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.tokenizers.fairseq_order import fairseq_order, parse_dictionary
+from fairseq_amber.tokenizers.fairseq_order import (
+    MASK,
+    SPECIALS,
+    fairseq_order,
+    fits_dictionary,
+    parse_dictionary,
+)
 from fairseq_amber.tokenizers.wordpiece_files import parse_wordpiece
 from wordpiece_samples import NAMES
 
@@ -58,9 +64,22 @@ def test_a_dictionary_is_read_as_fairseq_reads_it(tmp_path):
     [
         (b"a 1\nb\n", "d.txt:2: expected 'symbol count'"),
         (b"a 1\na 1\n", "d.txt:2: a is listed twice"),
-        (b"\xff 1\n", "d.txt is not UTF-8"),
+        (b"\xff 1\n", "d.txt:1: not UTF-8"),
     ],
 )
 def test_what_is_no_dictionary_is_named_with_its_line(data, message):
     with pytest.raises(UserError, match=message):
         parse_dictionary(data, "d.txt")
+
+
+def test_what_a_dictionary_cannot_hold_gets_another_name():
+    tokens = {token: row for row, token in enumerate([*SPECIALS, "a\nb", "c", MASK])}
+    order = fairseq_order(tokens, (*SPECIALS, MASK), 8, "v")
+    assert order.listed == ["madeupword0000", "c", "madeupword0001"]
+    assert fits_dictionary("c\x85 d") and not fits_dictionary("") and not fits_dictionary("\ud800")
+
+
+def test_two_tokens_of_one_row_are_refused():
+    tokens = {token: row for row, token in enumerate([*SPECIALS, "c", MASK])}
+    with pytest.raises(UserError, match="v gives the number 4 both to 'c' and to 'd'"):
+        fairseq_order({**tokens, "d": 4}, (*SPECIALS, MASK), 6, "v")

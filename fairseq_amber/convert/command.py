@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairseq_amber.errors import UserError
 from fairseq_amber.progress import heartbeat
 
 if TYPE_CHECKING:
@@ -45,9 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pooling",
         choices=("mean", "cls"),
-        default="mean",
         help="how sentence-transformers makes a sentence vector from the last layer: mean, the "
-        "mean of the states of all tokens, or cls, the state of the first token",
+        "mean of the states of all tokens, or cls, the state of the first token (default: as the "
+        "model that was converted had it, else mean)",
     )
     parser.add_argument(
         "--extend-vocab",
@@ -63,71 +62,41 @@ def run(args: argparse.Namespace) -> None:
     """Converts the model and prints how to use the result."""
     from fairseq_amber.convert.fairseq_checkpoint import write_amber
     from fairseq_amber.convert.hugging_face.export_model import write_hugging_face, write_pooling
+    from fairseq_amber.convert.hugging_face.sentence_modules import KEPT_FOLDER
     from fairseq_amber.convert.output_folder import output_folder
+    from fairseq_amber.convert.reading import read_source
 
     with output_folder(args.output) as folder:
         with heartbeat(f"reading {args.source}"):
-            model, is_checkpoint_of_ours, notes = read_model(args.source, args.data)
+            source = read_source(args.source, args.data)
+        model, notes = source.model, source.notes
         if args.extend_vocab is not None:
             from fairseq_amber.convert.vocabulary_extension import extend_vocabulary
 
             with heartbeat(f"adding the subwords of {args.extend_vocab}"):
                 model, added = extend_vocabulary(model, args.extend_vocab)
             notes.append(f"{added} subwords added")
-        target = args.to or ("hugging-face" if is_checkpoint_of_ours else "amber")
+        target = args.to or ("hugging-face" if source.is_checkpoint_of_ours else "amber")
         with heartbeat(f"writing {args.output}"):
             if target == "amber":
                 write_amber(model, folder)
+                for name, data in source.modules.items():
+                    folder.put(f"{KEPT_FOLDER}/{name}", data)
+                if source.head is not None:
+                    notes.append(f"left out: the head for {source.head.kind}")
             else:
-                write_hugging_face(model, folder)
-                write_pooling(folder, model.shape, args.pooling)
+                architecture = write_hugging_face(model, folder, source.head)
+                if args.pooling is None and source.modules:
+                    for name, data in source.modules.items():
+                        folder.put(name, data)
+                else:
+                    write_pooling(folder, model.shape, args.pooling or "mean")
     print("".join(f"{note}\n" for note in notes), end="")
     if target == "amber":
         print(_advice(model, args.output))
     else:
-        print(f"{args.output} loads with AutoModel, AutoTokenizer and SentenceTransformer")
-
-
-def read_model(source: Path, data: Path | None) -> tuple[Pretrained, bool, list[str]]:
-    """Reads a model of any kind.
-
-    Args:
-        source: a folder or a checkpoint.
-        data: the folder of the dictionary and the tokenizer of a checkpoint.
-
-    Returns:
-        The model, whether it is a checkpoint of this package, and notes for the user.
-
-    Raises:
-        UserError: ``source`` is not a model that can be converted.
-    """
-    from fairseq_amber.convert.fairseq_checkpoint import CHECKPOINT_NAME, read_fairseq
-    from fairseq_amber.convert.hugging_face.import_model import (
-        CONFIG_NAME,
-        WEIGHT_NAMES,
-        read_hugging_face,
-    )
-
-    if source.name in (CONFIG_NAME, *WEIGHT_NAMES):
-        source = source.parent
-    if (source / CONFIG_NAME).is_file():
-        if data is not None:
-            raise UserError("--data is for checkpoints; a Hugging Face folder has its vocabulary")
-        imported = read_hugging_face(source)
-        notes = list(imported.notes)
-        if imported.left_out:
-            notes.append(f"left out: {', '.join(sorted(imported.left_out))}")
-        if imported.new_head:
-            notes.append("it has no language model head: a new one has random weights")
-        return imported.model, False, notes
-    if source.is_dir():
-        if not (source / CHECKPOINT_NAME).is_file():
-            raise UserError(
-                f"{source} has neither {CONFIG_NAME} (Hugging Face) nor {CHECKPOINT_NAME} (fairseq)"
-            )
-        source = source / CHECKPOINT_NAME
-    checkpoint = read_fairseq(source, data)
-    return checkpoint.model, checkpoint.is_amber, []
+        head = f"{architecture}, " if source.head is not None else ""
+        print(f"{args.output} loads with {head}AutoModel, AutoTokenizer and SentenceTransformer")
 
 
 def _advice(model: Pretrained, output: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,7 @@ from fairseq_amber.convert.pretrained import (
     PAD,
     POSITIONS,
     TOKEN_TYPES,
+    Head,
     Pretrained,
     Shape,
     new_head,
@@ -24,10 +26,14 @@ from fairseq_amber.convert.vocabulary import load_vocabulary
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.torch_file import read_checkpoint, settings
 from fairseq_amber.models.checkpoint_weights import under_current_names
+from fairseq_amber.models.heads import HEADS
 from fairseq_amber.tokenizers.dictionary import check_trained_with, fingerprint
 from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME
 
 CHECKPOINT_NAME = "model.pt"
+# A parameter of a head: of this package, or of fairseq's task sentence_prediction.
+_HEAD = re.compile(r"(heads\.\w+|classification_heads\.[^.]+)\.(.+)")
+_PARAMETERS = ("weight", "bias")
 _LAYERS = "encoder.sentence_encoder.layers."
 # Settings that the model ``amber`` does not have, with the only value that it supports, which is
 # also the default of fairseq's roberta.
@@ -47,10 +53,14 @@ class FairseqModel(NamedTuple):
     Attributes:
         model: the model.
         is_amber: whether this package wrote the checkpoint.
+        head: the head of the task that it was fine-tuned for; None if there is none.
+        notes: what the user should know: what is left out.
     """
 
     model: Pretrained
     is_amber: bool
+    head: Head | None
+    notes: list[str]
 
 
 def read_fairseq(path: Path, data: Path | None = None) -> FairseqModel:
@@ -68,8 +78,12 @@ def read_fairseq(path: Path, data: Path | None = None) -> FairseqModel:
     state = read_checkpoint(path)
     architecture, task = settings(state)
     weights: dict[str, Tensor] = {}
+    heads: dict[str, dict[str, Tensor]] = {}
     for key, value in state["model"].items():
-        if not key.startswith("heads."):  # the head of a task that it was fine-tuned for
+        part = _HEAD.fullmatch(key)
+        if part:
+            heads.setdefault(part[1], {})[part[2]] = value
+        else:
             weights.update(under_current_names(key, value))
     if EMBEDDING not in weights or POSITIONS not in weights:
         raise UserError(f"{path} holds another model than RoBERTa's or this package's encoder")
@@ -92,7 +106,30 @@ def read_fairseq(path: Path, data: Path | None = None) -> FairseqModel:
         weights.update(new_head(shape.encoder_embed_dim, weights[EMBEDDING].float()))
     name = getattr(architecture, "_name", None) or getattr(architecture, "arch", None) or ""
     model = Pretrained(shape, weights, vocabulary, str(path)).checked()
-    return FairseqModel(model, name.split("_")[0] == "amber")
+    head, notes = _head(heads, state.get("task_state") or {}, shape.encoder_embed_dim)
+    return FairseqModel(model, name.split("_")[0] == "amber", head, notes)
+
+
+def _head(
+    heads: dict[str, dict[str, Tensor]], task_state: dict[str, Any], dim: int
+) -> tuple[Head | None, list[str]]:
+    """Chooses the head of the checkpoint's task, and says which others are left out."""
+    kept: Head | None = None
+    left_out = []
+    for name, weights in heads.items():
+        stock = name.startswith("classification_heads.")
+        kind = "classification" if stock else name.partition(".")[2]
+        layers = ["dense", "out_proj"] if kind == "classification" else ["out_proj"]
+        count = len(weights.get("out_proj.bias", ()))
+        shapes = {"dense.weight": (dim, dim), "dense.bias": (dim,)}
+        shapes.update({"out_proj.weight": (count, dim), "out_proj.bias": (count,)})
+        wanted = {f"{layer}.{p}": shapes[f"{layer}.{p}"] for layer in layers for p in _PARAMETERS}
+        fits = {part: tuple(value.shape) for part, value in weights.items()} == wanted
+        if kept is None and fits and kind in HEADS and task_state.get("kind", kind) == kind:
+            kept = Head(kind, weights, [] if stock else list(task_state.get("labels") or []))
+        else:
+            left_out.append(name)
+    return kept, [f"left out: {', '.join(sorted(left_out))}"] if left_out else []
 
 
 def find_data(checkpoint: Path, trained_on: str) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Iterator
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.torch_file import write_torch_file
+from fairseq_amber.files.torch_file import save
 from fairseq_amber.files.writing import atomic_folder
 
 
@@ -26,12 +26,12 @@ class OutputFolder:
     def put(self, name: str, data: bytes) -> None:
         """Writes a file."""
         place = self.working / name
-        place.parent.mkdir(exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(data)
 
     def put_checkpoint(self, name: str, state: Any) -> None:
         """Writes a file of torch.save."""
-        write_torch_file(state, self.working / name)
+        save(state, self.working / name)
 
 
 @contextmanager

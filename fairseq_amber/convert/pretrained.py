@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +51,20 @@ class Shape:
     activation_dropout: float = 0.0
 
 
+class Head(NamedTuple):
+    """The head of a fine-tuned model.
+
+    Attributes:
+        kind: ``tagging``, ``classification`` or ``qa``.
+        weights: its weights, such as ``out_proj.weight``.
+        labels: what its outputs stand for, in order; empty if that is not known.
+    """
+
+    kind: str
+    weights: dict[str, Tensor]
+    labels: list[str]
+
+
 @dataclass(frozen=True)
 class Pretrained:
     """A model with its vocabulary.
@@ -87,6 +101,13 @@ class Pretrained:
                     else "the dictionary is smaller; give the files this model was trained with, "
                     "or list the unused rows at their places in dict.txt, as 'madeupword0000 0'"
                 )
+            )
+        broken = [n for n, v in self.weights.items() if not torch.isfinite(v).all()]
+        if broken:
+            raise UserError(
+                f"{self.source}: {broken[0]} has values that are no numbers (NaN or infinite; "
+                f"{len(broken)} such parameters); take a checkpoint from before its training "
+                "diverged, or fetch it again"
             )
         given = {name: value.float() for name, value in self.weights.items()}
         output = given.setdefault(OUTPUT_WEIGHT, given[EMBEDDING])

@@ -117,13 +117,52 @@ def write_torch_file(state: Any, path: Path) -> None:
     Raises:
         UserError: the disk is full, or the folder cannot be written to.
     """
+    with atomic_path(path) as temporary:
+        save(state, temporary)
+
+
+def save(state: Any, path: Path) -> None:
+    """Writes an object with ``torch.save``; what is left of the file after an error is not whole.
+
+    Raises:
+        OSError: the disk is full, or the file cannot be written.
+    """
     import torch
 
     try:
-        with atomic_path(path) as temporary:
-            torch.save(state, temporary)
-    except RuntimeError as error:  # torch's own writer raises this error for a full disk
-        raise UserError(f"cannot write {path}: {str(error).splitlines()[0]}") from None
+        torch.save(state, path)
+    except RuntimeError as error:
+        # torch's own writer does not tell what the system said; a file of Python does
+        with open(path, "wb", buffering=0) as file:
+            observed: Any = _ObservedFile(file)
+            try:
+                torch.save(state, observed)
+            except (RuntimeError, OSError):
+                cause = observed.error or OSError(str(error).splitlines()[0])
+                raise cause from None
+
+
+class _ObservedFile:
+    """A file for torch to write to, which keeps the first error."""
+
+    def __init__(self, file: Any):
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Writes all of the data."""
+        view = memoryview(data).cast("B")
+        done = 0
+        try:
+            while done < len(view):
+                done += self._file.write(view[done:])
+        except OSError as error:
+            self.error = self.error or error
+            raise
+        return done
+
+    def flush(self) -> None:
+        """Does nothing: the file has no buffer."""
 
 
 class _RestrictedUnpickler(pickle.Unpickler):

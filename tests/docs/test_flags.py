@@ -21,6 +21,7 @@ OTHERS = {
     "stock tasks of fairseq": "--num-batch-buckets --sample-break-mode",
     "scripts": "--test --loose --toy --only --python",
     "hydra": "--config-dir --config-name",
+    "hf, of the Hugging Face Hub": "--local-dir",
 }
 
 PROGRAM = f"""

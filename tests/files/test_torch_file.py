@@ -118,3 +118,16 @@ def test_a_full_disk_leaves_nothing(state, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"cannot write .*: PytorchStreamWriter failed .* file$"):
         write_torch_file(state, tmp_path / "model.pt")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_disk_that_is_full_is_called_so(state, tmp_path):
+    """torch's own words are "[enforce fail at inline_container.cc:672]"."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(UserError, match="x.pt: File too large$"):
+            write_torch_file({"a": torch.zeros(100_000)}, tmp_path / "x.pt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not [path for path in tmp_path.iterdir() if path.suffix == ".pt"]

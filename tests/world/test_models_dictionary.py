@@ -40,14 +40,14 @@ def test_each_damage_is_named_by_its_line(tmp_path):
 
 
 def test_training_names_it_too(tmp_path):
-    from argparse import Namespace
-
     from fairseq.tasks import TASK_REGISTRY
+
+    from fairseq_amber.tasks.cross_lingual_config import CrossLingualAlignmentConfig
 
     (tmp_path / "dict.txt").write_bytes(CONTENT[: CONTENT.index("▁wort2".encode()) + 5])
     task = TASK_REGISTRY["cross_lingual_alignment"]
     with pytest.raises(SystemExit, match=rf"error: {tmp_path}/dict\.txt:3: expected"):
-        task.setup_task(Namespace(data=str(tmp_path), arch="amber_tiny"))
+        task.setup_task(CrossLingualAlignmentConfig(data=str(tmp_path), update_freq=[1]))
 
 
 def test_convert_names_it(tmp_path, capsys):

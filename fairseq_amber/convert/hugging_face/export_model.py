@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Any, Callable
 
 import torch
 from torch import Tensor
 
+from fairseq_amber.convert.hugging_face.export_head import export_head
 from fairseq_amber.convert.hugging_face.export_tokenizer import tokenizer_files
-from fairseq_amber.convert.hugging_face.import_model import (
-    CONFIG_NAME,
-    SAFETENSORS_NAME,
-    import_safetensors,
-)
 from fairseq_amber.convert.hugging_face.parameter_names import hugging_face_name
+from fairseq_amber.convert.hugging_face.weight_files import SAFETENSORS_NAME, import_safetensors
 from fairseq_amber.convert.output_folder import OutputFolder
 from fairseq_amber.convert.pretrained import (
     EMBEDDING,
@@ -22,9 +19,11 @@ from fairseq_amber.convert.pretrained import (
     PAD,
     POSITIONS,
     TOKEN_TYPES,
+    Head,
     Pretrained,
     Shape,
 )
+from fairseq_amber.convert.source import CONFIG_NAME
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.json_file import encode_json
 
@@ -32,12 +31,19 @@ POOLINGS = ("mean", "cls")
 _ARCHITECTURES = {"bert": "BertForMaskedLM", "xlm-roberta": "XLMRobertaForMaskedLM"}
 
 
-def write_hugging_face(model: Pretrained, folder: OutputFolder) -> str:
+def write_hugging_face(model: Pretrained, folder: OutputFolder, head: Head | None = None) -> str:
     """Writes config.json, model.safetensors and the tokenizer.
 
+    The ``model_type`` is ``xlm-roberta`` with a SentencePiece vocabulary and ``bert`` with a
+    WordPiece vocabulary.
+
+    Args:
+        model: the model.
+        folder: the folder to write to.
+        head: the head of a fine-tuned model.
+
     Returns:
-        The ``model_type``: ``xlm-roberta`` with a SentencePiece vocabulary, ``bert`` with a
-        WordPiece vocabulary.
+        The class of transformers that has all weights.
 
     Raises:
         UserError: the tokenizer cannot be expressed there, a package is missing, or the folder
@@ -65,8 +71,13 @@ def write_hugging_face(model: Pretrained, folder: OutputFolder) -> str:
         types = 2 if model_type == "bert" else 1
         zeros = torch.zeros(types, shape.encoder_embed_dim)
         weights[hugging_face_name(TOKEN_TYPES, model_type)] = zeros
+    architecture = _ARCHITECTURES[model_type]
+    head_config: dict[str, Any] = {}
+    if head is not None:
+        architecture, head_weights, head_config = export_head(head, model_type)
+        weights.update(head_weights)
     config = {
-        "architectures": [_ARCHITECTURES[model_type]],
+        "architectures": [architecture],
         "model_type": model_type,
         "vocab_size": len(order),
         "hidden_size": shape.encoder_embed_dim,
@@ -84,6 +95,7 @@ def write_hugging_face(model: Pretrained, folder: OutputFolder) -> str:
         "tie_word_embeddings": True,
         "torch_dtype": "float32",
         **special,
+        **head_config,
     }
     folder.put(CONFIG_NAME, encode_json(config))
     for name, data in files.items():
@@ -93,7 +105,7 @@ def write_hugging_face(model: Pretrained, folder: OutputFolder) -> str:
         safetensors.save_file(weights, str(path), metadata={"format": "pt"})
     except Exception as error:  # safetensors has an exception of its own, for a full disk too
         raise UserError(f"cannot write {folder.path}: {error}") from None
-    return model_type
+    return architecture
 
 
 def write_pooling(folder: OutputFolder, shape: Shape, pooling: str) -> None:

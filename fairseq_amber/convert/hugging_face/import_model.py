@@ -15,6 +15,7 @@ from fairseq_amber.convert.hugging_face.parameter_names import (
     completed_name,
     hugging_face_name,
 )
+from fairseq_amber.convert.hugging_face.weight_files import read_weights
 from fairseq_amber.convert.pretrained import (
     EMBEDDING,
     HEAD,
@@ -28,14 +29,10 @@ from fairseq_amber.convert.pretrained import (
     empty_parameters,
     new_head,
 )
+from fairseq_amber.convert.source import CONFIG_NAME
 from fairseq_amber.convert.vocabulary import shorten
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.json_file import read_json
-from fairseq_amber.files.torch_file import read_torch_file
-
-CONFIG_NAME = "config.json"
-SAFETENSORS_NAME = "model.safetensors"
-WEIGHT_NAMES = (SAFETENSORS_NAME, "pytorch_model.bin")
 
 
 class Imported(NamedTuple):
@@ -71,7 +68,7 @@ def read_hugging_face(folder: Path) -> Imported:
     if config is None:
         raise UserError(f"{folder / CONFIG_NAME} is missing; fetch the whole folder")
     model_type = _check_kind(config, folder / CONFIG_NAME)
-    weights = {completed_name(n, model_type): v for n, v in _read_weights(folder).items()}
+    weights = {completed_name(n, model_type): v for n, v in read_weights(folder).items()}
     shape, rows = _shape(config, model_type, folder / CONFIG_NAME)
     name = hugging_face_name(EMBEDDING, model_type)
     if name not in weights:
@@ -190,49 +187,3 @@ def _shifted(table: Tensor, row_offset: int) -> Tensor:
     if row_offset < 0:
         return table[-row_offset:]
     return torch.cat([table.new_zeros(row_offset, table.size(1)), table])
-
-
-def _read_weights(folder: Path) -> dict[str, Tensor]:
-    for name in WEIGHT_NAMES:
-        if (folder / name).is_file():
-            return _read_weight_file(folder / name)
-        index = read_json(folder / f"{name}.index.json")
-        if index is not None:
-            weights: dict[str, Tensor] = {}
-            for part in sorted(set(index.get("weight_map", {}).values())):
-                weights.update(_read_weight_file(folder / part))
-            return weights
-    raise UserError(f"{folder} has no weights: neither {' nor '.join(WEIGHT_NAMES)}")
-
-
-def _read_weight_file(path: Path) -> dict[str, Tensor]:
-    if path.suffix != ".safetensors":
-        weights = read_torch_file(path)
-        if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
-            raise UserError(f"{path} is not a dictionary of named tensors")
-        return dict(weights)
-    safetensors = import_safetensors()
-    try:
-        return safetensors.load_file(str(path))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-    except Exception as error:
-        cause = str(error).splitlines()[0]
-        raise UserError(
-            f"{path} is not a complete safetensors file ({cause}); fetch it again"
-        ) from None
-
-
-def import_safetensors() -> Any:
-    """Returns the module ``safetensors.torch``.
-
-    Raises:
-        UserError: the package is missing.
-    """
-    try:
-        import safetensors.torch
-    except ImportError:
-        raise UserError(
-            "the package safetensors is missing; pip install 'fairseq_amber[convert]'"
-        ) from None
-    return safetensors.torch

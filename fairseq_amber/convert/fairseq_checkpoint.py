@@ -161,23 +161,28 @@ def _shape(architecture: Namespace, weights: dict[str, Tensor], path: Path) -> S
     heads = getattr(architecture, "encoder_attention_heads", None)
     if heads is None:
         raise UserError(f"{path} does not say how many attention heads its model has")
-    return Shape(
-        encoder_layers=len(layers),
-        encoder_embed_dim=dim,
-        encoder_ffn_embed_dim=4 * dim if inner is None else len(inner),
-        encoder_attention_heads=int(heads),
-        max_positions=len(weights[POSITIONS]) - PAD - 1,
-        token_types=len(weights[TOKEN_TYPES]) if TOKEN_TYPES in weights else 0,
-        **{
-            name: float(getattr(architecture, name, default))
-            for name, default in (
-                ("layer_norm_eps", 1e-5),
-                ("dropout", 0.1),
-                ("attention_dropout", 0.1),
-                ("activation_dropout", 0.0),
-            )
-        },
-    )
+    try:
+        return Shape(
+            encoder_layers=len(layers),
+            encoder_embed_dim=dim,
+            encoder_ffn_embed_dim=4 * dim if inner is None else len(inner),
+            encoder_attention_heads=int(heads),
+            max_positions=len(weights[POSITIONS]) - PAD - 1,
+            token_types=len(weights[TOKEN_TYPES]) if TOKEN_TYPES in weights else 0,
+            **{
+                name: float(getattr(architecture, name, default))
+                for name, default in (
+                    ("layer_norm_eps", 1e-5),
+                    ("dropout", 0.1),
+                    ("attention_dropout", 0.1),
+                    ("activation_dropout", 0.0),
+                )
+            },
+        ).checked(str(path))
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{path} has a setting of the wrong type ({error}); fetch it again"
+        ) from None
 
 
 def checkpoint_state(model: Pretrained, data: Path) -> dict[str, Any]:

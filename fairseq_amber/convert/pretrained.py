@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -20,6 +20,7 @@ OUTPUT_WEIGHT = "encoder.lm_head.weight"
 OUTPUT_BIAS = "encoder.lm_head.bias"
 HEAD = "encoder.lm_head."
 PAD = 1
+_MOST = 1 << 20  # of a shape; a number beyond is damage
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,27 @@ class Shape:
     dropout: float = 0.1
     attention_dropout: float = 0.1
     activation_dropout: float = 0.0
+
+    def checked(self, source: str) -> Shape:
+        """Returns the shape, if a model of this shape can be built.
+
+        Args:
+            source: the file that describes it, for the error.
+
+        Raises:
+            UserError: a number is negative, 0, far beyond any model or no number.
+        """
+        for name, value in asdict(self).items():
+            if isinstance(value, float):
+                fits = 0 <= value < 1
+            else:
+                fits = name in ("token_types", "encoder_layers") or value >= 1
+                fits = fits and 0 <= value < _MOST
+            if not fits:
+                raise UserError(
+                    f"{source}: {name} would be {value}, which no model has; fetch it again"
+                )
+        return self
 
 
 class Head(NamedTuple):

@@ -212,6 +212,7 @@ def scored_pieces(vocabulary: Any, name: str) -> list[tuple[str, float]]:
         and len(pair) == 2
         and isinstance(pair[0], str)
         and type(pair[1]) in (int, float)
+        and abs(pair[1]) < 1e30  # a float of 32 bits
         for pair in vocabulary
     ):
         raise UserError(f"{name} is damaged: its vocab does not score pieces; fetch it again")

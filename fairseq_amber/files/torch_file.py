@@ -87,11 +87,25 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         UserError: the file cannot be read (see ``read_torch_file``), or has no weights or no
             settings.
     """
+    import torch
+
     state = read_torch_file(path)
     if not isinstance(state, dict) or not isinstance(state.get("model"), dict):
         raise UserError(f"{path} is not a complete checkpoint of fairseq-train (checkpoint_*.pt)")
     if not (state.get("cfg") or state.get("args")):
         raise UserError(f"{path} holds weights but not the settings of their model")
+    try:
+        settings(state)
+    except (AttributeError, KeyError, TypeError):
+        raise UserError(f"{path}: the settings of its model are damaged; fetch it again") from None
+    task_state, history = state.get("task_state") or {}, state.get("optimizer_history") or []
+    if (
+        not all(isinstance(n, str) and torch.is_tensor(v) for n, v in state["model"].items())
+        or not isinstance(task_state, dict)
+        or not isinstance(history, list)
+        or not all(isinstance(entry, dict) for entry in history)
+    ):
+        raise UserError(f"{path} is damaged: it is not as fairseq-train writes it; fetch it again")
     return state
 
 

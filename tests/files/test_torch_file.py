@@ -131,3 +131,21 @@ def test_a_disk_that_is_full_is_called_so(state, tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".pt"]
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"cfg": 5}, "the settings of its model are damaged"),
+        ({"cfg": {"model": 3, "task": {}}}, "the settings of its model are damaged"),
+        ({"cfg": {"model": {}}}, "the settings of its model are damaged"),
+        ({"model": {"a": 3}}, "is damaged: it is not as fairseq-train writes it"),
+        ({"task_state": [1]}, "is damaged: it is not as fairseq-train writes it"),
+        ({"optimizer_history": [3]}, "is damaged: it is not as fairseq-train writes it"),
+    ],
+)
+def test_a_checkpoint_of_other_types_is_damaged(changes, message, tmp_path):
+    whole = {"model": {"a": torch.zeros(1)}, "cfg": {"model": {"_name": "amber"}, "task": {}}}
+    torch.save({**whole, **changes}, tmp_path / "x.pt")
+    with pytest.raises(UserError, match=message):
+        read_checkpoint(tmp_path / "x.pt")

@@ -108,7 +108,7 @@ def read_hugging_face(folder: Path) -> Imported:
 
 def _check_kind(config: dict[str, Any], path: Path) -> str:
     model_type = config.get("model_type")
-    if model_type not in PREFIXES:
+    if not isinstance(model_type, str) or model_type not in PREFIXES:
         raise UserError(
             f"{path} describes a model of the type {model_type}; {' and '.join(PREFIXES)} can be "
             "converted"
@@ -144,10 +144,10 @@ def _shape(config: dict[str, Any], model_type: str, path: Path) -> tuple[Shape, 
             dropout=float(config.get("hidden_dropout_prob", 0.1)),
             attention_dropout=float(config.get("attention_probs_dropout_prob", 0.1)),
         )
-        return shape, int(config["vocab_size"])
+        return shape.checked(str(path)), int(config["vocab_size"])
     except KeyError as error:
         raise UserError(f"{path} has no {error.args[0]}; fetch it again") from None
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} has a setting of the wrong type ({error}); fetch it again"
         ) from None

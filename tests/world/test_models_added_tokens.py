@@ -90,3 +90,19 @@ def test_flags_of_added_tokens_are_followed(tmp_path):
         back = tmp_path / f"{name}-back"
         assert main(["convert", str(tmp_path / f"{name}-ours" / "model.pt"), str(back)]) == 0
         torch.testing.assert_close(means(back, lines), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_larger_vocabulary_keeps_added_tokens(folder, tmp_path):
+    """The rows of added tokens follow the vocabulary, which has more lines now."""
+    ours, larger = tmp_path / "ours", tmp_path / "larger"
+    assert main(["convert", str(folder), str(ours)]) == 0
+    word = "Hun" if (ours / "vocab.txt").exists() else "▁Hu"
+    (tmp_path / "words").write_text(f"{word}\n", encoding="utf-8")
+    extend = ["--to", "amber", "--extend-vocab", str(tmp_path / "words")]
+    assert main(["convert", str(ours / "model.pt"), str(larger), *extend]) == 0
+    assert main(["convert", str(larger / "model.pt"), str(tmp_path / "back")]) == 0
+    lines = ["<e1> Zeppelin </e1> der Quark"]
+    expected = means(folder, lines)
+    vectors = load(larger / "model.pt", device="cpu").embed(lines)
+    torch.testing.assert_close(vectors, expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(means(tmp_path / "back", lines), expected, atol=1e-5, rtol=1e-5)

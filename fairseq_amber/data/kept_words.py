@@ -45,15 +45,15 @@ class KeptWordFile:
             content = np.memmap(path, np.uint8, "r").view(np.ndarray)
         except OSError as error:
             raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-        magic, version, kind, self.tokens = _HEADER.unpack(content[: _HEADER.size].tobytes())
+        magic, version, name, self.tokens = _HEADER.unpack(content[: _HEADER.size].tobytes())
         if magic != _MAGIC or version != _VERSION:
             raise UserError(
                 f"{path} is not a file of word boundaries of fairseq-amber prepare, or of another "
                 "version: prepare the folder again"
             )
-        if size != _HEADER.size + (self.tokens + 7) // 8:
+        self.kind = name.rstrip(b"\0").decode("ascii", "replace")
+        if size != _HEADER.size + (self.tokens + 7) // 8 or not self.kind.isalnum():
             raise UserError(f"{path} is damaged or cut short: prepare the folder again")
-        self.kind = kind.rstrip(b"\0").decode("ascii", "replace")
         self._bits = content[_HEADER.size :]
 
     def read(self, start: int, count: int) -> np.ndarray:

@@ -2,9 +2,10 @@
 
 ``<prefix>.bin`` holds the token ids end to end. ``<prefix>.idx`` holds a header (magic, version,
 code of the token type, number of sentences), the number of ids of each sentence (int32) and the
-byte at which it starts (int64). Opening maps the files and reads the header alone: fairseq's own
-reader reads both files from end to end when it opens them, once in every process. What is written
-equals byte for byte what ``fairseq-preprocess`` writes.
+byte at which it starts (int64). The first process that opens the files maps them and checks the
+``.idx`` against itself and against the size of the ``.bin``; the processes that it sends them to
+read the header alone. (fairseq's own reader reads both files from end to end in every process, and
+checks nothing.) What is written equals byte for byte what ``fairseq-preprocess`` writes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import struct
 from contextlib import suppress
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Iterator
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from fairseq_amber.errors import UserError
 SUFFIXES = (".bin", ".idx")
 _MAGIC = b"MMIDIDX\x00\x00"
 _HEADER = struct.Struct("<QBQ")
-_COUNTED_TOGETHER = 100_000  # sentences
+_READ_TOGETHER = 100_000  # sentences
 _VERSION = 1
 _TYPE_CODES = {np.uint16: 8, np.uint32: 9}  # the types that are written
 _TYPES = {4: np.int32, 5: np.int64, 8: np.uint16, 9: np.uint32}  # the types that may hold token ids
@@ -33,14 +34,18 @@ class TokenFile:
 
     It is pickled as its path, so that each data-loading process opens the files itself.
 
+    Args:
+        prefix: the path of the files, without ``.bin`` and ``.idx``.
+        checked: another process has checked the ``.idx``.
+
     Attributes:
         sizes: (N,) int32 the number of ids of each sentence.
 
     Raises:
-        UserError: a file is missing, cut short, or of another format.
+        UserError: a file is missing, damaged, cut short, or of another format.
     """
 
-    def __init__(self, prefix: Path):
+    def __init__(self, prefix: Path, *, checked: bool = False):
         self.prefix = prefix
         index, data = Path(f"{prefix}.idx"), Path(f"{prefix}.bin")
         try:
@@ -51,12 +56,14 @@ class TokenFile:
                     f"{index} is not the index of a binarised corpus: binarise with fairseq-amber "
                     "prepare, or with fairseq-preprocess --dataset-impl mmap"
                 )
-            _, code, count = _HEADER.unpack(header[len(_MAGIC) : start].tobytes())
-            if code not in _TYPES or len(header) != start + 12 * count:
+            version, code, count = _HEADER.unpack(header[len(_MAGIC) : start].tobytes())
+            if version != _VERSION or code not in _TYPES or len(header) != start + 12 * count:
                 raise UserError(f"{index} is damaged or cut short: prepare the folder again")
             self.sizes = np.frombuffer(header, np.int32, count, start)
             self._starts = np.frombuffer(header, np.int64, count, start + 4 * count)
             width = np.dtype(_TYPES[code]).itemsize
+            if not checked:
+                self._check_places(index, width)
             wanted = int(self._starts[-1]) + width * int(self.sizes[-1]) if count else 0
             if data_bytes != wanted:
                 raise UserError(
@@ -68,6 +75,25 @@ class TokenFile:
             raise UserError(
                 f"cannot read {error.filename or prefix}: {error.strerror or error}"
             ) from None
+
+    def _check_places(self, index: Path, width: int) -> None:
+        """Checks that every sentence starts where the one before it ends.
+
+        Raises:
+            UserError: one does not, or has a negative number of ids.
+        """
+        end = 0
+        for first in range(0, len(self), _READ_TOGETHER):
+            sizes = self.sizes[first : first + _READ_TOGETHER]
+            ends = end + width * np.cumsum(sizes, dtype=np.int64)
+            starts = np.concatenate([[end], ends[:-1]])
+            wrong = (self._starts[first : first + len(sizes)] != starts) | (sizes < 0)
+            if wrong.any():
+                raise UserError(
+                    f"{index} is damaged: the sizes and places of its sentences disagree from "
+                    f"number {first + int(np.argmax(wrong)) + 1:,} on; prepare the folder again"
+                )
+            end = int(ends[-1])
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -92,6 +118,15 @@ class TokenFile:
         """Returns the number of ids before a sentence."""
         return int(self._starts[index]) // self._tokens.itemsize
 
+    def blocks(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Yields all sentences in blocks of n: the number of ids before them, their ids end to end,
+        and the (n,) int64 starts of the sentences among these."""
+        for first in range(0, len(self), _READ_TOGETHER):
+            starts = self._starts[first : first + _READ_TOGETHER] // self._tokens.itemsize
+            begin = int(starts[0])
+            end = int(starts[-1]) + int(self.sizes[first + len(starts) - 1])
+            yield begin, self._tokens[begin:end], starts - begin
+
     def count(self, flags: Callable[[np.ndarray, int], np.ndarray]) -> np.ndarray:
         """Counts the flagged ids of each sentence: (N,) int32.
 
@@ -100,20 +135,18 @@ class TokenFile:
                 flags, (n,) bool.
         """
         counts = np.empty(len(self), dtype=np.int32)
-        for first in range(0, len(self), _COUNTED_TOGETHER):
-            starts = self._starts[first : first + _COUNTED_TOGETHER] // self._tokens.itemsize
-            end = int(starts[-1]) + int(self.sizes[first + len(starts) - 1])
-            flagged = flags(self._tokens[starts[0] : end], int(starts[0]))
-            counts[first : first + len(starts)] = np.add.reduceat(
-                flagged, starts - starts[0], dtype=np.int32
-            )
+        done = 0
+        for begin, tokens, starts in self.blocks():
+            flagged = flags(tokens, begin)
+            counts[done : done + len(starts)] = np.add.reduceat(flagged, starts, dtype=np.int32)
+            done += len(starts)
         return counts
 
     def __getstate__(self) -> Path:
         return self.prefix
 
     def __setstate__(self, prefix: Path) -> None:
-        self.__init__(prefix)  # type: ignore[misc]
+        self.__init__(prefix, checked=True)  # type: ignore[misc]
 
 
 def _map(path: Path) -> np.ndarray:

@@ -1,4 +1,5 @@
 import pickle
+import struct
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def test_it_reads_what_fairseq_reads(tmp_path, dtype):
 @pytest.mark.parametrize("at_once", [1, 3, 4, 100_000])
 @pytest.mark.parametrize("dtype", [np.uint16, np.int64])
 def test_ids_are_counted_by_sentence(tmp_path, monkeypatch, dtype, at_once):
-    monkeypatch.setattr(token_file, "_COUNTED_TOGETHER", at_once)
+    monkeypatch.setattr(token_file, "_READ_TOGETHER", at_once)
     sentences = TokenFile(write(tmp_path / "train", dtype, SENTENCES * 3))
     counts = sentences.count(lambda ids, _: ids > 6)
     assert counts.dtype == np.int32
@@ -90,3 +91,47 @@ def test_a_missing_file_is_named(tmp_path):
     (tmp_path / "train.bin").unlink()
     with pytest.raises(UserError, match=r"cannot read .*train.bin: No such file"):
         TokenFile(prefix)
+
+
+def index_of(sizes, starts):
+    """The bytes of an .idx of uint16 whose sizes and starts need not agree."""
+    header = b"MMIDIDX\x00\x00" + struct.pack("<QBQ", 1, 8, len(sizes))
+    return header + np.array(sizes, np.int32).tobytes() + np.array(starts, np.int64).tobytes()
+
+
+@pytest.mark.parametrize(
+    "sizes, starts, number",
+    [
+        ([4, 1, 2, 5], [2, 8, 10, 14], 1),  # the first does not start at 0
+        ([4, 65537, 2, 5], [0, 8, 10, 14], 3),
+        ([4, 1, 2, 5], [0, 8, 12, 14], 3),
+        ([4, 1, -2, 9], [0, 8, 10, 6], 3),
+        ([4, 1, 2, 5], [0, 8, 10, -14], 4),
+        ([4, 1, 2, 6], [0, 8, 10, 12], 4),
+    ],
+)
+@pytest.mark.parametrize("at_once", [1, 3, 100_000])
+def test_sizes_and_places_must_agree(tmp_path, monkeypatch, sizes, starts, number, at_once):
+    monkeypatch.setattr(token_file, "_READ_TOGETHER", at_once)
+    prefix = write(tmp_path / "train")
+    right = index_of([4, 1, 2, 5], [0, 8, 10, 14])
+    assert (tmp_path / "train.idx").read_bytes() == right
+    TokenFile(prefix)
+    (tmp_path / "train.idx").write_bytes(index_of(sizes, starts))
+    message = rf"train.idx is damaged: the sizes .* from number {number} on; prepare"
+    with pytest.raises(UserError, match=message):
+        TokenFile(prefix)
+
+
+def test_a_version_that_is_not_known(tmp_path):
+    prefix = write(tmp_path / "train")
+    damage(tmp_path / "train.idx", lambda b: b[:9] + b"\x02" + b[10:])
+    with pytest.raises(UserError, match="train.idx is damaged"):
+        TokenFile(prefix)
+
+
+def test_sentences_come_in_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(token_file, "_READ_TOGETHER", 3)
+    file = TokenFile(write(tmp_path / "train"))
+    blocks = [(begin, ids.tolist(), starts.tolist()) for begin, ids, starts in file.blocks()]
+    assert blocks == [(0, sum(SENTENCES[:3], []), [0, 4, 5]), (7, SENTENCES[3], [0])]

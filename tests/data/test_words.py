@@ -73,7 +73,7 @@ def slow_starts(sentence, symbols, kind):
     [("spaces", SENTENCEPIECE), ("punctuation", SENTENCEPIECE), ("punctuation", WORDPIECE)],
 )
 def test_words_that_the_tokens_show(file, sentences, monkeypatch, kind, symbols, at_once):
-    monkeypatch.setattr(token_file, "_COUNTED_TOGETHER", at_once)
+    monkeypatch.setattr(token_file, "_READ_TOGETHER", at_once)
     words = finder(kind, symbols).words(file)
     for index, sentence in enumerate(sentences):
         expected = slow_starts(sentence, symbols, kind)
@@ -86,7 +86,7 @@ def test_words_that_the_tokens_show(file, sentences, monkeypatch, kind, symbols,
 @pytest.mark.parametrize("kind, symbols", [("moses", SENTENCEPIECE), ("spaces", WORDPIECE)])
 def test_words_that_are_kept(file, sentences, keep, monkeypatch, kind, symbols, at_once):
     """Pieces in scripts without spaces are words beside them."""
-    monkeypatch.setattr(token_file, "_COUNTED_TOGETHER", at_once)
+    monkeypatch.setattr(token_file, "_READ_TOGETHER", at_once)
     kept = keep(kind)
     words = pickle.loads(pickle.dumps(finder(kind, symbols).words(file)))
     for index, (sentence, own) in enumerate(zip(sentences, kept)):

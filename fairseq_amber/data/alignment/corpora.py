@@ -21,13 +21,12 @@ from fairseq.data import Dictionary
 from fairseq_amber.data.alignment.block_rows import BlockCorpus
 from fairseq_amber.data.alignment.linked_words import CorpusLinks
 from fairseq_amber.data.joined_token_file import JoinedTokenFile
+from fairseq_amber.data.token_check import AT_OPENING, check_tokens
 from fairseq_amber.data.token_file import TokenFile
 from fairseq_amber.data.words import Words
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.pair_names import PairName, find_languages
 from fairseq_amber.tokenizers.dictionary import check_same_dictionary
-
-_CHECKED = 10_000  # number of sentences to check; it is enough to notice another dictionary
 
 
 class MonolingualCorpus:
@@ -276,18 +275,7 @@ def _open(path: Path, dictionary: Dictionary) -> TokenFile | None:
     sentences = TokenFile(path)
     if len(sentences) == 0:
         return None
-    tokens, ends = sentences.head(_CHECKED)
-    largest = int(tokens.max(initial=0))
-    if largest >= len(dictionary):
-        raise UserError(
-            f"{path}.bin holds token {largest} but the dictionary has {len(dictionary)} symbols: "
-            "it was binarised with another dictionary; prepare the folder again"
-        )
-    if np.min(sentences.sizes[:_CHECKED]) < 1 or (tokens[ends - 1] != dictionary.eos()).any():
-        raise UserError(
-            f"{path}.bin holds a sentence that does not end in </s>: binarise with fairseq-amber "
-            "prepare or stock fairseq-preprocess"
-        )
+    check_tokens(sentences, len(dictionary), dictionary.eos(), AT_OPENING)
     return sentences
 
 

@@ -252,7 +252,7 @@ def write(path, sentences):
 def test_a_file_is_counted_as_its_sentences_are_found(
     sentences, tmp_path, monkeypatch, pieces, at_once
 ):
-    monkeypatch.setattr(token_file, "_COUNTED_TOGETHER", at_once)
+    monkeypatch.setattr(token_file, "_READ_TOGETHER", at_once)
     drawn = sentences(50, 3)
     file = write(tmp_path / "train", drawn)
     for words in (True, False):

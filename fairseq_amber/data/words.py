@@ -18,7 +18,7 @@ from fairseq_amber.tokenizers.word_boundaries import (
     word_boundaries,
 )
 
-_CHECKED = 10_000  # number of sentences; it is enough to notice another text
+_AT_OPENING = 1 << 20  # ids; it is enough to notice another text
 
 
 class Words(Protocol):
@@ -176,10 +176,7 @@ class WordFinder:
             raise UserError(
                 f"{self.flag}: {path} has the words of {kept.kind}, not of {self.kind}: {remedy}"
             )
-        if kept.tokens != file.tokens or not _is_of(file, kept):
-            raise UserError(
-                f"{path} is of another text than {file.prefix}.bin: prepare the folder again"
-            )
+        check_kept(file, kept, _AT_OPENING)
         return KeptWords(file, kept, self._unspaced)
 
     def _has_kept(self, path: Path, file: TokenFile) -> bool:
@@ -187,13 +184,29 @@ class WordFinder:
         return path.exists() and KeptWordFile(file.prefix).kind == self.kind
 
 
-def _is_of(file: TokenFile, kept: KeptWordFile) -> bool:
-    """Tells whether words begin where sentences do, and at each ``</s>``."""
-    _, ends = file.head(_CHECKED)
-    if not len(ends):
-        return True
-    starts = kept.read(0, int(ends[-1]))
-    return bool(starts[ends - 1].all() and starts[np.append(0, ends[:-1])].all())
+def check_kept(file: TokenFile, kept: KeptWordFile, most: int | None = None) -> None:
+    """Checks that words begin where sentences do, and at each ``</s>``.
+
+    Args:
+        file: the sentences.
+        kept: where their words begin.
+        most: the check ends after about so many ids; None for all.
+
+    Raises:
+        UserError: the words are of another text.
+    """
+    error = UserError(
+        f"{file.prefix}{SUFFIX} is of another text than {file.prefix}.bin: prepare the folder again"
+    )
+    if kept.tokens != file.tokens:
+        raise error
+    for begin, tokens, starts in file.blocks():
+        words = kept.read(begin, len(tokens))
+        ends = np.append(starts[1:], len(tokens)) - 1
+        if not (words[starts].all() and words[ends].all()):
+            raise error
+        if most is not None and begin + len(tokens) >= most:
+            break
 
 
 def link_word_finder(symbols: Sequence[str], specials: Sequence[int], flag: str) -> WordFinder:

@@ -1,15 +1,16 @@
 """The words of token files, from tokens and from kept boundaries, against joined strings."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fairseq_amber.data import token_file
 from fairseq_amber.data.alignment.block_rows import BlockCorpus
-from fairseq_amber.data.kept_words import KeptWordWriter
+from fairseq_amber.data.kept_words import KeptWordFile, KeptWordWriter
 from fairseq_amber.data.token_file import TokenFile
-from fairseq_amber.data.words import WordFinder, link_word_finder
+from fairseq_amber.data.words import WordFinder, check_kept, link_word_finder
 from fairseq_amber.errors import UserError
 from toy_corpora import write_binarised
 
@@ -157,3 +158,17 @@ def test_words_of_the_same_lines_in_another_order_are_refused(file, sentences, k
 def test_a_vocabulary_that_marks_no_words_is_refused():
     with pytest.raises(UserError, match="--flag: dict.txt has neither"):
         finder("punctuation", [*SENTENCEPIECE[:4], "a", "b", "<mask>"])
+
+
+def test_words_are_checked_to_the_end_or_so_far_as_asked(file, keep, monkeypatch):
+    monkeypatch.setattr(token_file, "_READ_TOGETHER", 2)
+    keep("moses")
+    check_kept(file, KeptWordFile(file.prefix))
+    path = Path(f"{file.prefix}.words")
+    content = bytearray(path.read_bytes())
+    last = KeptWordFile(file.prefix).tokens - 1  # the last </s>
+    content[40 + last // 8] ^= 128 >> last % 8
+    path.write_bytes(content)
+    check_kept(file, KeptWordFile(file.prefix), most=1)
+    with pytest.raises(UserError, match="train.words is of another text than .*train.bin"):
+        check_kept(file, KeptWordFile(file.prefix))

@@ -36,7 +36,10 @@ MAY_IMPORT = {
     "inference": ("objectives", "metrics", "models", "data", "tokenizers", "files", *GROUND),
     "evaluation": ("inference", "objectives", "metrics", "models", "data", "files", *GROUND),
     # These start the rooms above: fairseq's registration, the diagnosis and the command line.
-    "doctor": ("criterions", "models", "tasks", "files", "", *GROUND),
+    "doctor": (
+        *("criterions", "models", "tasks", "preparation", "data", "tokenizers", "files", ""),
+        *GROUND,
+    ),
     "cli": ("files", "", *GROUND),
     "": ("criterions", "models", "tasks", "inference", *GROUND),
 }

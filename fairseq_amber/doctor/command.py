@@ -1,7 +1,8 @@
-"""``fairseq-amber doctor``: tells what is installed, what is missing, and what a bug report needs.
+"""``fairseq-amber doctor``: tells what is installed, what is missing, and what a bug report needs;
+and whether folders and checkpoints are damaged.
 
-It needs neither torch nor fairseq: ``doctor.probe`` imports packages in another process, since the
-import may fail.
+The first needs neither torch nor fairseq: ``doctor.probe`` imports packages in another process,
+since the import may fail.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from fairseq_amber.files.json_file import write_json
 
 SUMMARY = "tell what is installed, what is missing and what limits training; also for bug reports"
-EXAMPLE = "fairseq-amber doctor"
+EXAMPLE = "fairseq-amber doctor\n  fairseq-amber doctor data-bin/de-en checkpoints/amber"
 WRITES = ("json",)
 
 _BUG_REPORT = """\
@@ -27,7 +28,16 @@ a bug report should hold
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of the command."""
     parser.description = (
-        f"{SUMMARY}. The exit status is 0 where training can run, and 1 where it cannot."
+        f"{SUMMARY}. The exit status is 0 where training can run, and 1 where it cannot. With a "
+        "PATH, tell what is damaged in it; the exit status is 0 if nothing is, and 2 otherwise."
+    )
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        type=Path,
+        help="a folder of fairseq-amber prepare or prepare-task, a checkpoint, or a folder of "
+        "checkpoints, to check every byte of",
     )
     parser.add_argument(
         "--json", metavar="OUT", type=Path, help="write the findings to this file too"
@@ -35,7 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the findings; returns 0 if training can run, else 1."""
+    """Prints the findings.
+
+    Returns:
+        0 if training can run, else 1; with paths, 0 if nothing in them is damaged, else 2.
+    """
+    if args.paths:
+        return _inspect(args)
     from fairseq_amber.doctor.findings import examine
 
     found = examine()
@@ -43,6 +59,17 @@ def run(args: argparse.Namespace) -> int:
     if args.json is not None:
         write_json(args.json, found)
     return 0 if found["training"] is None else 1
+
+
+def _inspect(args: argparse.Namespace) -> int:
+    from fairseq_amber.doctor.paths import inspect
+
+    inspections = [inspect(path) for path in args.paths]
+    for inspection in inspections:
+        print(inspection.as_text())
+    if args.json is not None:
+        write_json(args.json, {"inspected": [one.as_json() for one in inspections]})
+    return 2 if any(inspection.damages for inspection in inspections) else 0
 
 
 def _text(found: dict[str, Any]) -> str:

@@ -56,7 +56,7 @@ class SentencePieceModel:
             self._training, self._normalizer = (
                 protobuf.parse(b"".join(message.get(part, []))) for part in (_TRAINING, _NORMALIZER)
             )
-        except (ValueError, TypeError, AttributeError, struct.error):
+        except (ValueError, LookupError, TypeError, AttributeError, struct.error):
             raise UserError(f"{name} is not a SentencePiece model") from None
         self._kinds = {kind for _, _, kind in pieces}
         self.scores = {p: score for p, score, kind in pieces if kind not in (_UNKNOWN, _CONTROL)}

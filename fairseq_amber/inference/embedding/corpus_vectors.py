@@ -104,6 +104,8 @@ def embed_text(
     with closing(VectorFile(output, encoder.dim, dtype, made_with)) as file:
         start = file.rows
         notes = file.notes or {"bytes": 0, "digest": "", "cut": 0}
+        if [type(notes.get(key)) for key in ("bytes", "digest", "cut")] != [int, str, int]:
+            raise UserError(f"what an interrupted run left is damaged: delete {file.folder}")
         digest = _read_again(text, name, file, notes)
         with Progress(
             total=total, done=start, unit="sentences", what=f"encoding {name}", leave=True

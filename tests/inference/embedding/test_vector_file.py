@@ -79,6 +79,8 @@ def test_a_flipped_bit_in_the_rows_is_found(embed, interrupted, place):
         {"rows": True},
         {"rows": 10**15},
         {"notes": []},
+        {"notes": {"bytes": 9, "cut": 0}},
+        {"notes": {"bytes": 9, "digest": "", "cut": "0"}},
         {"settings": 3},
         {"digest": 7},
     ],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fairseq_amber.doctor.inspection import Inspection
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.checkpoint_folder import checkpoints_of
 
 
 def inspect(path: Path) -> Inspection:
@@ -15,7 +16,7 @@ def inspect(path: Path) -> Inspection:
         UserError: the path is none of these, or a package is missing that the check needs.
     """
     try:
-        if path.is_file() or (path.is_dir() and any(path.glob("checkpoint*.pt"))):
+        if path.is_file() or checkpoints_of(path):
             from fairseq_amber.doctor.checkpoints import inspect_checkpoints
 
             return inspect_checkpoints(path)

@@ -32,4 +32,4 @@ def test_a_checkpoint_that_was_cut_short(saved):
     path = saved / "checkpoint_last.pt"
     path.write_bytes(path.read_bytes()[:-40])
     (damage,) = inspect_checkpoints(saved).damages
-    assert damage.startswith(f"{path} is not a complete checkpoint")
+    assert damage.startswith(f"{path} is damaged: ") and "take another checkpoint" in damage

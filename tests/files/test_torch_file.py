@@ -149,3 +149,15 @@ def test_a_checkpoint_of_other_types_is_damaged(changes, message, tmp_path):
     torch.save({**whole, **changes}, tmp_path / "x.pt")
     with pytest.raises(UserError, match=message):
         read_checkpoint(tmp_path / "x.pt")
+
+
+def test_a_flipped_bit_in_a_weight_is_found(tmp_path):
+    path, weight = tmp_path / "model.pt", torch.arange(3000.0)
+    torch.save({"weight": weight}, path)
+    assert torch.equal(read_torch_file(path)["weight"], weight)
+    content = bytearray(path.read_bytes())
+    content[content.index(weight.numpy().tobytes()) + 5000] ^= 1
+    path.write_bytes(content)
+    assert not torch.equal(torch.load(path)["weight"], weight)  # torch itself takes it as it is
+    with pytest.raises(UserError, match="model.pt is not a complete checkpoint: .*, damaged, or"):
+        read_torch_file(path)

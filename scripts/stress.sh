@@ -6,6 +6,7 @@
 #   bash scripts/stress.sh disk              # trainings on a full disk, then with space
 #   bash scripts/stress.sh interrupts        # commands that Ctrl-C or another signal ends, then again
 #   bash scripts/stress.sh two-at-once       # two commands, or two trainings, with one output
+#   bash scripts/stress.sh damage            # commands on damaged files of every kind
 #
 # Each part ends with a line of its counts, and the whole with status 1 if anything was lost. Several
 # parts may be named. It needs an environment with fairseq_amber (scripts/setup.sh) and no data.
@@ -17,10 +18,11 @@ KILLS=${KILLS:-100}                      # of kills: how many
 FILLS=${FILLS:-10}                       # of disk: how many full disks
 INTERRUPTS=${INTERRUPTS:-60}             # of interrupts: how many commands
 PAIRS=${PAIRS:-28}                       # of two-at-once: how many pairs
+DAMAGES=${DAMAGES:-2000}                 # of damage: how many damaged files
 SEED=${SEED:-1}                          # of the moments
 WORK=${WORK:-}                           # an empty folder for the runs, which stay; default: a temporary one
 PYTHON=${PYTHON:-python}
 
 export OMP_NUM_THREADS=1
 exec "$PYTHON" "$HERE/stress" --kills "$KILLS" --fills "$FILLS" \
-  --interrupts "$INTERRUPTS" --pairs "$PAIRS" --seed "$SEED" ${WORK:+--work "$WORK"} "$@"
+  --interrupts "$INTERRUPTS" --pairs "$PAIRS" --damages "$DAMAGES" --seed "$SEED" ${WORK:+--work "$WORK"} "$@"

@@ -20,6 +20,7 @@ PARTS = {
     "disk": "disk",
     "interrupts": "interrupts",
     "two-at-once": "two_at_once",
+    "damage": "damage",
 }
 
 
@@ -32,6 +33,7 @@ def main() -> int:
     parser.add_argument("--fills", type=int, default=10, help="number of full disks")
     parser.add_argument("--interrupts", type=int, default=60, help="number of ended commands")
     parser.add_argument("--pairs", type=int, default=28, help="number of pairs at once")
+    parser.add_argument("--damages", type=int, default=2000, help="number of damaged files")
     parser.add_argument("--seed", type=int, default=1, help="seed of the moments")
     parser.add_argument("--work", type=Path, help="folder of the runs; default: a temporary one")
     parser.add_argument(

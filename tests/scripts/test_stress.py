@@ -59,6 +59,17 @@ def test_commands_that_are_ended_or_meet_lose_nothing():
     )
 
 
+@pytest.mark.slow
+def test_damaged_files_are_named_or_do_no_harm():
+    done = stress("damage", DAMAGES="80")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(
+        r"^damage: 80 damaged files, \d+ commands: \d+ unharmed, \d+ other, \d+ named, 0 wrong$",
+        done.stdout,
+        re.MULTILINE,
+    )
+
+
 @pytest.mark.parametrize("arguments", [["kill"], ["kills", "--kills", "many"]])
 def test_a_part_that_is_not_there_is_named(arguments):
     done = stress(*arguments)

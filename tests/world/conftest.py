@@ -8,4 +8,5 @@ from checkpoint_fixtures import (  # noqa: F401
     encoder,
     fairseq_amber_command,
 )
+from damage_scenes import damage_scenes  # noqa: F401
 from toy_corpora import data_folder as toy_data  # noqa: F401

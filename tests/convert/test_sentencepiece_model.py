@@ -16,7 +16,9 @@ def test_pieces_and_scores_are_sentencepieces(any_sentencepiece):
     assert SentencePieceModel(data, "m").scores == expected
 
 
-@pytest.mark.parametrize("data", [b"", b"<html>", b"\x08\x01", b"\x0a\x02\x08\x01", b"\x0a\x02\x18\x01", bytes(50)])
+@pytest.mark.parametrize(
+    "data", [b"", b"<html>", b"\x08\x01", b"\x0a\x02\x08\x01", b"\x0a\x02\x18\x01", bytes(50)]
+)
 def test_other_files(data):
     with pytest.raises(UserError, match="m is not a SentencePiece model"):
         SentencePieceModel(data, "m")

@@ -58,7 +58,7 @@ def _recorded_files(inspection: Inspection) -> dict[str, int | str]:
         return {}
     recorded = dict(manifest.digests)
     for corpus in manifest.corpora.values():
-        recorded.update(corpus["outputs"])
+        recorded.update({**corpus["outputs"], **corpus.get("output_digests", {})})
     return recorded
 
 
@@ -85,10 +85,10 @@ def _check_words(file: TokenFile) -> None:
 def _sides(prefixes: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
     """Yields the two sides of each pair, named <split>.<src>-<tgt>.<language>."""
     for prefix in prefixes:
-        pair, _, language = prefix.name.rpartition(".")
-        source, _, target = pair.rpartition(".")[2].partition("-")
-        if target and language == source:
-            yield prefix, prefix.with_name(f"{pair}.{target}")
+        stem, _, source = prefix.name.rpartition(".")
+        pair = stem.rpartition(".")[2]
+        if pair.startswith(f"{source}-"):
+            yield prefix, prefix.with_name(f"{stem}.{pair[len(source) + 1 :]}")
 
 
 def _check_sides(first: Path, second: Path, sentences: dict[Path, int]) -> None:
@@ -101,11 +101,10 @@ def _check_sides(first: Path, second: Path, sentences: dict[Path, int]) -> None:
 
 def _check_recorded(path: Path, recorded: int | str) -> None:
     """Checks a file against its size in bytes, or against its digest."""
-    if isinstance(recorded, str):
-        same = file_digest(path) == recorded
-    else:
-        same = path.is_file() and path.stat().st_size == recorded
-    if not same:
+    found: int | str | None = None
+    if path.is_file():
+        found = file_digest(path) if isinstance(recorded, str) else path.stat().st_size
+    if found != recorded:
         raise UserError(
             f"{path} is not what {MANIFEST_NAME} records: remove it and run the same fairseq-amber "
             "prepare again"

@@ -104,8 +104,9 @@ def _acquire(lock: Path, path: str | Path) -> int:
                 raise UserError(f"cannot write {path}: {lock} is no lock file; remove it")
             _lock(descriptor, path)
             if _is_still(lock, descriptor):
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, f"{os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+                with suppress(OSError):  # a full disk: the lock holds without the name
+                    os.ftruncate(descriptor, 0)
+                    os.pwrite(descriptor, f"{os.getpid()} on {socket.gethostname()}\n".encode(), 0)
                 return descriptor
         except OSError as error:
             os.close(descriptor)

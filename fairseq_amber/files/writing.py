@@ -29,10 +29,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         The path of the temporary file.
 
     Raises:
-        UserError: the folder cannot be written to, the disk is full, or another process is writing
-            this file.
+        UserError: the path is a folder, its folder cannot be written to, the disk is full, or
+            another process is writing this file.
     """
     place = real_path(path)
+    if place.is_dir():
+        raise UserError(f"{path} is a folder; name a file to write to")
     with _clear_errors(path):
         if is_stream(place):
             with tempfile.TemporaryDirectory() as folder:

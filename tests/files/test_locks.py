@@ -129,6 +129,17 @@ def test_a_file_system_without_locks_is_used_as_it_is(tmp_path, monkeypatch):
         pass
 
 
+def test_a_full_disk_holds_no_lock_up(tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(locks.os, "pwrite", full)
+        with locked(tmp_path / "out"):
+            pass
+    assert os.listdir(tmp_path) == []
+
+
 def test_what_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(UserError, match="cannot write .*file/out"), locked(tmp_path / "file/out"):

@@ -230,3 +230,9 @@ def test_a_pipe_and_a_device_get_the_content(tmp_path):
     assert read == ["text"]
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+@pytest.mark.parametrize("writer", [atomic_writer, atomic_path])
+def test_a_folder_in_the_place_of_a_file_is_named_before_the_work(tmp_path, writer):
+    with pytest.raises(UserError, match=f"{tmp_path} is a folder; name a file"), writer(tmp_path):
+        pytest.fail("the work began")

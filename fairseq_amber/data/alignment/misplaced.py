@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Iterator
 
+from fairseq_amber.files.pair_names import languages_of
+
 _SUFFIX = ".idx"
 
 
@@ -42,7 +44,7 @@ def _inside(data: Path, split: str) -> Iterator[str]:
         name, mono = folder.name, folder.parent.name == "mono"
         if not folder.is_dir() or name.startswith("."):
             continue
-        wanted = [split] if mono else [f"{split}.{name}.{side}" for side in name.split("-")]
+        wanted = [split] if mono else [f"{split}.{name}.{side}" for side in languages_of(name)]
         found = _names(folder, split)
         if not any(one in found for one in wanted):
             for one in sorted(set(found)):

@@ -47,6 +47,7 @@ def test_a_gap(tmp_path):
 def test_what_is_in_its_place(tmp_path):
     pair = [f"train{n}.de-en.{side}.idx" for n in ("", "1") for side in ("de", "en")]
     write(tmp_path, *(f"parallel/de-en/{name}" for name in pair))
+    write(tmp_path, *(f"parallel/pt-BR-en/train.pt-BR-en.{side}.idx" for side in ("pt-BR", "en")))
     write(tmp_path, "mono/de/train.idx", "mono/de/train1.idx", "mono/de/dict.txt", "dict.txt")
     write(tmp_path, "mono/de/training.idx", "mono/.hidden/train.de-None.de.idx")
     assert not misplaced(tmp_path, "train")

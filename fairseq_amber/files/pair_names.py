@@ -22,18 +22,19 @@ def is_language_code(name: str) -> bool:
 class PairName(str):
     """The name ``<src>-<tgt>`` of a pair, which knows its two languages.
 
-    Args:
-        source: the first language.
-        target: the second language.
-
     Attributes:
-        languages: both.
+        languages: the first and the second language.
     """
 
     languages: tuple[str, str]
 
     def __new__(cls, source: str, target: str) -> PairName:
-        """Makes the name of two languages."""
+        """Makes the name of two languages.
+
+        Args:
+            source: the first language.
+            target: the second language.
+        """
         name = super().__new__(cls, f"{source}-{target}")
         name.languages = source, target
         return name

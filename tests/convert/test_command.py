@@ -136,8 +136,9 @@ def test_fairseq_xlmr_to_ours_and_to_hugging_face(fairseq_xlmr, tmp_path, conver
     with torch.no_grad():
         _, extra = stock(rows, return_all_hiddens=True)
         scores, mine = model(rows, return_all_hiddens=True)
-    for state, other in zip(mine["layers"], extra["layers"]):
-        torch.testing.assert_close(state[real], other.transpose(0, 1)[real], **CLOSE)
+    assert len(mine["inner_states"]) == len(extra["inner_states"])
+    for state, other in zip(mine["inner_states"], extra["inner_states"]):
+        torch.testing.assert_close(state[real.T], other[real.T], **CLOSE)
     reference = theirs(tmp_path / "hf")
     scores, logits = assert_same(model, reference, rows, rows, real)
     torch.testing.assert_close(scores[real], logits[real], **CLOSE)

@@ -46,7 +46,7 @@ def flip(place: int, bits: int):
             lambda content: content[:-2] + b"\7\0",
             "a sentence that does not end",
         ),
-        ("dict.txt", lambda content: content[:-2], "dict.txt is not a fairseq dictionary"),
+        ("dict.txt", lambda content: content[:-2], "dict.txt:40: expected 'symbol count'"),
         ("train.de-en.align", lambda content: b"7" + content, "train.de-en.align:"),
         ("train.de-en.align", lambda content: content[:90], "train.de-en.align"),
     ],

@@ -37,7 +37,9 @@ def run(settings: argparse.Namespace, folder: Path) -> int:
         time.sleep(rng.uniform(0, 1.1 * seconds[command.name]))
         status = _end(process, way, rng)
         counts["ended"] += status != 0
-        counts["unclear"] += not _is_clear(way, status, command.said())
+        if not _is_clear(way, status, command.said()):
+            counts["unclear"] += 1
+            print(f"interrupts: {command.name}, {way}, {status}: {command.said().strip()[-300:]}")
         counts["alive"] += _is_alive(process)
         if command.output() != whole[command.name]:
             again = command.finish()

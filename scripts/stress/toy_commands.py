@@ -76,11 +76,16 @@ class Command:
         self._arguments = [name, *COMMANDS[name].format(**places).split()]
 
     def start(self) -> int:
-        """Starts the command; returns the process, which leads a group of its own."""
+        """Starts the command; returns the process, which leads a group of its own, once the
+        command has begun."""
         self.folder.mkdir(parents=True, exist_ok=True)
         sys.stdout.flush()
+        begun, begin = os.pipe()
         process = os.fork()
         if process:
+            os.close(begin)
+            os.read(begun, 1)
+            os.close(begun)
             return process
         status = 1
         try:
@@ -89,6 +94,7 @@ class Command:
             os.dup2(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             sys.argv = ["fairseq-amber", *self._arguments]
+            os.close(begin)  # before, Ctrl-C would meet this program and not the command
             status = cli.main()
         except BaseException:
             traceback.print_exc()

@@ -12,6 +12,22 @@ def whole_number(text: str) -> int:
     return _number(int, text, lambda x: True, "a whole number")
 
 
+def seed(text: str) -> int:
+    """Reads a seed: a whole number that fits into 64 bits, as torch's do."""
+    wanted = "a whole number of at most 64 bits"
+    return _number(int, text, lambda x: -(2**63) <= x < 2**64, wanted)
+
+
+def positive_int32(text: str) -> int:
+    """Reads a whole number from 1 up that C++ keeps in 32 bits, such as a size of SentencePiece."""
+    return _number(int, text, lambda x: 1 <= x < 2**31, f"a whole number from 1 to {2**31 - 1}")
+
+
+def process_count(text: str) -> int:
+    """Reads a number of processes, which all start at once: more would take the machine down."""
+    return _number(int, text, lambda x: 1 <= x <= 1024, "a whole number from 1 to 1024")
+
+
 def positive_whole_number(text: str) -> int:
     """Reads a whole number from 1 up."""
     return _number(int, text, lambda x: x >= 1, "a whole number from 1 up")

@@ -50,6 +50,9 @@ def cosine_similarity(source: Tensor, target: Tensor) -> Tensor:
     return x @ y.transpose(1, 2)
 
 
+LARGEST_COST = 2.0  # of moving mass by ``transport_plan``: 1 - cosine
+
+
 def transport_plan(
     source: Tensor,
     target: Tensor,
@@ -87,7 +90,7 @@ def transport_plan(
         epsilon=epsilon,
         iterations=iterations,
         reach=reach,
-        max_cost=2.0,
+        max_cost=LARGEST_COST,
     ).plan
 
 
@@ -143,7 +146,10 @@ def iterated_argmax(
         linked = aligned.any(2, keepdim=True), aligned.any(1, keepdim=True)
         scores = similarity.masked_fill(linked[0] & linked[1], 0)
         scores = torch.where(linked[0] ^ linked[1], alpha * scores, scores)
-        aligned = aligned | (mutual_argmax(scores, source_mask, target_mask) & (scores > 0))
+        before = aligned
+        aligned = before | (mutual_argmax(scores, source_mask, target_mask) & (scores > 0))
+        if bool((aligned == before).all()):
+            break  # the next rounds would find the same
     return aligned
 
 

@@ -17,6 +17,7 @@ from fairseq_amber.errors import UserError
 from fairseq_amber.inference.encoder import Encoder
 from fairseq_amber.inference.tokenizer import Tokenizer, WordPieces
 from fairseq_amber.inference.word_alignment.link_extraction import (
+    LARGEST_COST,
     NO_WORD,
     cosine_similarity,
     iterated_argmax,
@@ -26,6 +27,7 @@ from fairseq_amber.inference.word_alignment.link_extraction import (
     word_links,
 )
 from fairseq_amber.metrics.word_alignment import Link
+from fairseq_amber.objectives.optimal_transport.sinkhorn import LARGEST_EXPONENT
 from fairseq_amber.progress import Progress
 from fairseq_amber.tokenizers.word_splitters import Splitter, word_splitter
 
@@ -112,7 +114,7 @@ class Aligner:
             reach: setting of ``transport``; see ``transport_plan``.
 
         Raises:
-            UserError: there is no such method or layer.
+            UserError: there is no such method or layer, or ``epsilon`` is too low.
         """
         if method not in METHODS:
             raise UserError(f"--method {method} is not one of {', '.join(METHODS)}")
@@ -124,6 +126,12 @@ class Aligner:
             raise UserError(
                 f"--layer {layer}: --method attention reads the last layer, whose attention is "
                 "trained; for other layers use --method similarity, itermax or transport"
+            )
+        lowest = LARGEST_COST / LARGEST_EXPONENT["torch"]
+        if method == "transport" and epsilon < lowest:
+            raise UserError(
+                f"--epsilon {epsilon} is too low for costs up to {LARGEST_COST:g}: the arithmetic "
+                f"allows {lowest:.1e} or more"
             )
         self._transport = partial(
             transport_plan, epsilon=epsilon, iterations=iterations or 50, reach=reach

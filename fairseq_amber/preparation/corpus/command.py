@@ -12,8 +12,10 @@ from typing import Any
 
 from fairseq_amber.errors import warn
 from fairseq_amber.number_flags import (
+    positive_int32,
     positive_share,
     positive_whole_number,
+    process_count,
     ratio_limit,
     whole_number,
 )
@@ -62,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--workers",
-        type=positive_whole_number,
+        type=process_count,
         help="number of processes (default: one for each core)",
     )
     parser.add_argument(
@@ -83,7 +85,7 @@ def _add_vocabulary_arguments(group) -> None:
     size_or_path = group.add_mutually_exclusive_group()
     size_or_path.add_argument(
         "--vocab-size",
-        type=positive_whole_number,
+        type=positive_int32,
         default=defaults.vocab_size,
         help="largest number of SentencePiece pieces to learn; 32000 is usual for a few languages, "
         "and XLM-R has 250000 for a hundred",
@@ -127,7 +129,7 @@ def _add_vocabulary_arguments(group) -> None:
     )
     group.add_argument(
         "--vocab-sentences",
-        type=positive_whole_number,
+        type=positive_int32,
         default=defaults.vocab_sentences,
         help="largest number of lines to learn from; memory grows with them",
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from fairseq_amber.data.finetuning.kinds import KINDS, task_names
 from fairseq_amber.data.finetuning.task_folder import SPLITS
 from fairseq_amber.errors import warn
-from fairseq_amber.number_flags import positive_whole_number
+from fairseq_amber.number_flags import process_count
 
 SUMMARY = "check and encode the files of a task: tagging, sentence pairs, question answering"
 EXAMPLE = (
@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--workers",
-        type=positive_whole_number,
+        type=process_count,
         help="number of processes; by default one for each core",
     )
 

@@ -13,10 +13,12 @@ from fairseq_amber.files.parallel_text import (
     find_parallel,
     language_pair,
 )
-from fairseq_amber.number_flags import positive_whole_number, whole_number
+from fairseq_amber.number_flags import positive_whole_number, seed, whole_number
 
 if TYPE_CHECKING:
     from fairseq_amber.inference.encoder import Encoder
+
+DEFAULT_SPLIT = "test"
 
 
 def add_encoder_arguments(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
@@ -49,7 +51,7 @@ def add_encoder_arguments(parser: argparse.ArgumentParser, *, optional: bool = F
     )
     parser.add_argument(
         "--reinitialize",
-        type=whole_number,
+        type=seed,
         metavar="SEED",
         help="replace the trained weights by random ones drawn with this seed: the untrained "
         "baseline of the same architecture",
@@ -108,7 +110,7 @@ def add_text_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--split",
-        default="test",
+        default=DEFAULT_SPLIT,
         help="first part of the file names in --folder; tatoeba for tatoeba.deu-eng.deu",
     )
     parser.add_argument(
@@ -144,12 +146,15 @@ def parallel_files(args: argparse.Namespace) -> list[ParallelFiles]:
 
     Raises:
         UserError: not exactly one of --folder and --source with --target is given, or --folder
-            lacks one of --pairs.
+            lacks one of --pairs, or a flag of --folder is given with --source.
     """
     if args.folder is not None and args.source is None and args.target is None:
         found = {pair.name: pair for pair in find_parallel(args.folder, args.split)}
         return [found[name] for name in choose_pairs(args.pairs, found, args.folder)]
     if args.folder is None and args.source is not None and args.target is not None:
+        for flag, value in (("--split", args.split), ("--pairs", args.pairs)):
+            if value not in (None, DEFAULT_SPLIT):
+                raise UserError(f"{flag} is for --folder, but --source is given; leave it out")
         name = language_pair(args.source, args.target)
         return [ParallelFiles(name, args.source, args.target)]
     raise UserError("give either --source FILE and --target FILE, or --folder DIR")

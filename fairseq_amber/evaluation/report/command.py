@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, Sequence
@@ -10,7 +11,11 @@ from typing import Any, Callable, NamedTuple, Sequence
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.report import score_tables
 from fairseq_amber.evaluation.report.score_tables import Section
-from fairseq_amber.evaluation.report.space_flags import add_space_arguments, sentence_planes
+from fairseq_amber.evaluation.report.space_flags import (
+    add_space_arguments,
+    check_used,
+    sentence_planes,
+)
 from fairseq_amber.files.json_file import read_bytes, write_json
 from fairseq_amber.files.pictures import both_formats
 from fairseq_amber.files.results import Result, read_result
@@ -113,11 +118,13 @@ def run(args: argparse.Namespace) -> None:
     """Prints the tables, and writes the report and its pictures into the folder."""
     if not (args.results or args.curves or args.heatmap or args.space):
         raise UserError("nothing to report: give RESULT.json, --curves, --heatmap or --space")
+    check_used(args)
+    _check_once(args.results)
     results = [read_result(path) for path in args.results]
     shown = score_tables.with_baselines(results)
     sections = score_tables.build_sections(shown)
-    runs = dict(_named(text, "--curves NAME=DIR") for text in args.curves)
-    checkpoints = dict(_named(text, "--space NAME=CHECKPOINT") for text in args.space)
+    runs = _by_name(args.curves, "--curves NAME=DIR")
+    checkpoints = _by_name(args.space, "--space NAME=CHECKPOINT")
     heatmaps = [_heatmap(text) for text in args.heatmap]
 
     tables = []
@@ -140,6 +147,26 @@ def run(args: argparse.Namespace) -> None:
         file.write(_document(tables, results, pictures))
     names = ["report.csv", "report.json", *(picture.name for picture in pictures)]
     print("\n\n".join([*tables, f"wrote {args.output / 'report.md'}, {', '.join(names)}"]))
+
+
+def _check_once(results: Sequence[Path]) -> None:
+    """Raises UserError if a file is given twice: its result would count as that of two seeds."""
+    seen: dict[str, Path] = {}
+    for path in results:
+        before = seen.setdefault(os.path.realpath(path), path)
+        if before is not path:
+            raise UserError(f"{path} is given twice; give each result once")
+
+
+def _by_name(texts: Sequence[str], form: str) -> dict[str, Path]:
+    """Returns the paths of NAME=PATH by their names, each of which stands for one path."""
+    named: dict[str, Path] = {}
+    for text in texts:
+        name, path = _named(text, form)
+        if name in named:
+            raise UserError(f"{form.split()[0]}: the name {name} is given twice; choose another")
+        named[name] = path
+    return named
 
 
 def _named(text: str, form: str) -> tuple[str, Path]:

@@ -26,6 +26,16 @@ from fairseq_amber.files.parallel_text import (
 from fairseq_amber.files.pictures import import_matplotlib
 from fairseq_amber.number_flags import positive_whole_number, whole_number
 
+_DEFAULTS = {
+    "folder": None,
+    "split": "test",
+    "pairs": None,
+    "sentences": 50,
+    "method": "pca",
+    "layer": -1,
+    "data": None,
+}
+
 
 def add_space_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the flags."""
@@ -44,7 +54,9 @@ def add_space_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder with the sentences, in files <split>.<src>-<tgt>.<lang>",
     )
-    group.add_argument("--space-split", default="test", help="<split> in the names of the files")
+    group.add_argument(
+        "--space-split", default=_DEFAULTS["split"], help="<split> in the names of the files"
+    )
     group.add_argument(
         "--space-pairs",
         metavar="PAIR,PAIR",
@@ -53,7 +65,7 @@ def add_space_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--space-sentences",
         type=positive_whole_number,
-        default=50,
+        default=_DEFAULTS["sentences"],
         metavar="N",
         help="draw N sentences of each language pair, taken at even distances from the files; "
         "lines join translations if there are at most 200 of them",
@@ -61,14 +73,14 @@ def add_space_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--space-method",
         choices=METHODS,
-        default="pca",
+        default=_DEFAULTS["method"],
         help="pca keeps the two directions of largest variance; tsne keeps neighbours together, "
         "but not distances",
     )
     group.add_argument(
         "--space-layer",
         type=whole_number,
-        default=-1,
+        default=_DEFAULTS["layer"],
         help="layer whose states are averaged to a sentence vector; -1 is the last",
     )
     group.add_argument(
@@ -78,6 +90,20 @@ def add_space_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder with dict.txt and the tokenizer; without it, the folder that each checkpoint "
         "names",
     )
+
+
+def check_used(args: argparse.Namespace) -> None:
+    """Checks that no setting of the picture is given without a checkpoint to draw.
+
+    Raises:
+        UserError: one is.
+    """
+    for name, default in _DEFAULTS.items():
+        if not args.space and getattr(args, f"space_{name}") != default:
+            raise UserError(
+                f"--space-{name} has no effect without --space NAME=CHECKPOINT; add one, or leave "
+                "it out"
+            )
 
 
 def sentence_planes(args: argparse.Namespace, checkpoints: Mapping[str, Path]) -> dict[str, Plane]:

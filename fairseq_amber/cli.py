@@ -232,6 +232,8 @@ def _discard_output() -> None:
 
 
 def _run(argv: list[str], interrupts: _Interrupts) -> int:
+    from fairseq_amber.files.arguments import check_apart, check_nothing_empty
+
     if argv[:1] == ["--version"]:
         print(versions())
         return 0
@@ -239,9 +241,11 @@ def _run(argv: list[str], interrupts: _Interrupts) -> int:
     if not argv:
         parser.print_help(sys.stderr)
         return 2
+    check_nothing_empty(argv)
     args = parser.parse_args(argv)
     if args.resumes:
         interrupts.again = "continues"
+    check_apart(args)
     with command_progress(), _warnings_on_stderr(), _outputs_locked(args):
         status = args.run(args)
     sys.stdout.flush()

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from fairseq_amber.files.json_file import write_json
+from fairseq_amber.files.json_file import check_replaceable, write_json
 
 SUMMARY = "tell what is installed, what is missing and what limits training; also for bug reports"
 EXAMPLE = "fairseq-amber doctor\n  fairseq-amber doctor data-bin/de-en checkpoints/amber"
@@ -50,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0 if training can run, else 1; with paths, 0 if nothing in them is damaged, else 2.
     """
+    if args.json is not None:
+        check_replaceable(args.json, "inspected", "training")
     if args.paths:
         return _inspect(args)
     from fairseq_amber.doctor.findings import examine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,25 @@ def parse_json(data: bytes, error_message: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(error_message)
     return content
+
+
+def check_replaceable(path: str | Path, *keys: str) -> None:
+    """Checks that a file to write is new, empty, or a JSON object like the one to write.
+
+    A name given by mistake, such as that of a corpus or a dictionary, is so not lost.
+
+    Args:
+        path: the file to write.
+        keys: keys of which every such object has one.
+
+    Raises:
+        UserError: the file is another one.
+    """
+    if not os.path.isfile(path) or not os.path.getsize(path):
+        return
+    fault = f"cannot write {path}: it exists and holds something else; name another file"
+    if not parse_json(read_bytes(Path(path)), fault).keys() & set(keys):
+        raise UserError(fault)
 
 
 def encode_json(content: Any) -> bytes:

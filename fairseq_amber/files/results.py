@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.json_file import encode_json, parse_json, read_bytes
+from fairseq_amber.files.json_file import check_replaceable, encode_json, parse_json, read_bytes
 from fairseq_amber.files.names import check_name
 from fairseq_amber.files.outcomes import outcomes_path, write_outcomes
 from fairseq_amber.files.writing import atomic_writer
@@ -78,13 +78,14 @@ class Result:
 
 
 def check_place(path: str | Path) -> None:
-    """Checks, before the long work, that no folder has the name of a result or of its outcomes.
+    """Checks, before the long work, that nothing has the name of a result but an earlier result.
 
     Raises:
-        UserError: a folder has this name.
+        UserError: a folder has this name or that of its outcomes, or another file has it.
     """
     check_no_folder(path)
     check_no_folder(outcomes_path(path))
+    check_replaceable(path, "metric")
 
 
 def check_no_folder(path: str | Path) -> None:

@@ -3,7 +3,14 @@ import json
 import pytest
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.json_file import encode_json, parse_json, read_bytes, read_json, write_json
+from fairseq_amber.files.json_file import (
+    check_replaceable,
+    encode_json,
+    parse_json,
+    read_bytes,
+    read_json,
+    write_json,
+)
 
 
 def test_content_comes_back_and_people_can_read_it(tmp_path):
@@ -36,3 +43,17 @@ def test_a_missing_file_is_none_and_another_kind_is_refused(tmp_path):
             parse_json(content, "what to do")
     with pytest.raises(UserError, match="cannot read .*missing: No such file"):
         read_bytes(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("content", ["", '{"metric": "AER", "n": 1}'])
+def test_an_earlier_or_an_empty_file_may_be_replaced(content, tmp_path):
+    (tmp_path / "a.json").write_text(content)
+    check_replaceable(tmp_path / "a.json", "metric")
+    check_replaceable(tmp_path / "new.json", "metric")
+
+
+@pytest.mark.parametrize("content", ["0-0 1-1\n", '{"labels": []}', "[1]"])
+def test_another_file_is_not_replaced(content, tmp_path):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(UserError, match="it exists and holds something else; name another file"):
+        check_replaceable(tmp_path / "a.json", "metric")

@@ -50,7 +50,7 @@ def check_replaceable(path: str | Path, *keys: str) -> None:
 
     Args:
         path: the file to write.
-        keys: keys of which every such object has one.
+        *keys: keys of which every such object has one.
 
     Raises:
         UserError: the file is another one.

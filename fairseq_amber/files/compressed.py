@@ -22,7 +22,7 @@ from fairseq_amber.errors import UserError
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 
 _CHUNK = 1 << 18  # bytes that are read, and at most decompressed, at a time
-_HEAD = 10  # bytes that tell what a file is
+_HEAD = 24  # bytes that tell what a file is
 _BZIP2_BLOCKS = (b"1AY&SY", b"\x17rE8P\x90")  # what follows BZh1 to BZh9: a block, or the end
 _ARCHIVES = {
     b"PK\x03\x04": "a zip archive",
@@ -31,6 +31,7 @@ _ARCHIVES = {
     b"\x04\x22\x4d\x18": "compressed by lz4",
     b"\x1f\x9d": "compressed by compress",
 }
+_POINTER = b"version https://git-lfs"
 
 
 def plain_name(name: str) -> str:
@@ -54,7 +55,8 @@ class PlainReader(io.BufferedReader):
         compressed: whether the stream is compressed.
 
     Raises:
-        UserError: the stream cannot be read, or is an archive of a kind that is not read.
+        UserError: the stream cannot be read, or is an archive of a kind that is not read, or
+            what Git leaves in the place of a large file.
     """
 
     def __init__(self, stream: BinaryIO, name: str):
@@ -65,6 +67,11 @@ class PlainReader(io.BufferedReader):
         for start, what in _ARCHIVES.items():
             if head.startswith(start):
                 raise UserError(f"{name} is {what}, not text; unpack it, or compress it by gzip")
+        if head.startswith(_POINTER):
+            raise UserError(
+                f"{name} is a pointer of Git LFS, not the file that it stands for; fetch that with "
+                "git lfs pull"
+            )
         kind = _kind(head)
         self.compressed = kind is not None
         super().__init__(_Chunks(_plain_chunks(stream, head, kind, name), stream), _CHUNK)
@@ -123,7 +130,7 @@ def _kind(head: bytes) -> str | None:
         return "gzip"
     if head.startswith(b"\xfd7zXZ\0"):
         return "xz"
-    if head[:3] == b"BZh" and head[3:4] in b"123456789" and head[4:] in _BZIP2_BLOCKS:
+    if head[:3] == b"BZh" and head[3:4] in b"123456789" and head[4:10] in _BZIP2_BLOCKS:
         return "bzip2"
     # The second form is a frame without text, with which parallel compressors begin.
     if head.startswith(b"\x28\xb5\x2f\xfd") or (head[1:4] == b"*M\x18" and head[0] >> 4 == 5):

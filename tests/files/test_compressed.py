@@ -80,6 +80,15 @@ def test_other_archives_are_named(tmp_path):
         open_plain(tmp_path / "none")
 
 
+def test_a_pointer_of_git_lfs_is_named(tmp_path):
+    path = tmp_path / "x.de"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n")
+    with pytest.raises(UserError, match="x.de is a pointer of Git LFS.*; fetch that with git lfs"):
+        open_plain(path)
+    path.write_text("version https://git\n")
+    assert open_plain(path).read() == b"version https://git\n"
+
+
 def test_what_is_packed_comes_in_small_pieces(tmp_path):
     path = tmp_path / "x.gz"
     path.write_bytes(gzip.compress(b"a" * (1 << 24)))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.compressed import PlainReader, open_plain
+from fairseq_amber.files.locks import is_stream, real_path
 from fairseq_amber.inference.flags import add_encoder_arguments, add_vector_arguments, load_encoder
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     if args.output.suffix != ".npy":
         raise UserError(f"{args.output}: the output is a NumPy file; name it {args.output}.npy")
     total = None
-    if args.input != "-":
+    if args.input != "-" and not is_stream(real_path(args.input)):
         from fairseq_amber.files.text import check_file, warn_of_text
 
         checked = check_file(Path(args.input))
@@ -70,9 +71,11 @@ def run(args: argparse.Namespace) -> None:
         normalize=args.normalize,
         output_dtype=args.output_dtype,
     )
-    name = "standard input" if total is None else args.input
+    name = "standard input" if args.input == "-" else args.input
     start = time.perf_counter()
-    with PlainReader(sys.stdin.buffer, name) if total is None else open_plain(args.input) as text:
+    with (
+        PlainReader(sys.stdin.buffer, name) if args.input == "-" else open_plain(args.input)
+    ) as text:
         done = embed_text(
             encoder,
             text,

@@ -16,7 +16,7 @@ from typing import Any, Iterator, Sequence
 
 from fairseq_amber import __version__
 from fairseq_amber.environment import package_version
-from fairseq_amber.errors import LOGGER, PROGRAM, UserError, error_line, warning_line
+from fairseq_amber.errors import LOGGER, PROGRAM, UserError, error_line, file_error, warning_line
 from fairseq_amber.progress import command_progress, print_status
 
 COMMANDS = {
@@ -218,11 +218,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             _discard_output()
             return 141
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            clear = file_error(error)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+                _discard_output()
+                where = error.filename or "the standard output"
+                clear = UserError(f"cannot write {where}: {error.strerror}")
+            if clear is None:
                 raise
-            _discard_output()
-            where = error.filename or "the standard output"
-            print(error_line(UserError(f"cannot write {where}: {error.strerror}")), file=sys.stderr)
+            print(error_line(clear), file=sys.stderr)
             return 2
 
 
@@ -246,6 +249,8 @@ def _run(argv: list[str], interrupts: _Interrupts) -> int:
     if args.resumes:
         interrupts.again = "continues"
     check_apart(args)
+    # Names of files are bytes, which the encoding of the output may not have.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     with command_progress(), _warnings_on_stderr(), _outputs_locked(args):
         status = args.run(args)
     sys.stdout.flush()

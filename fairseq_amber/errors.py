@@ -55,8 +55,25 @@ def error_line(error: UserError) -> str:
     return f"{PROGRAM}: error: {one_line(str(error))}"
 
 
+def file_error(error: OSError) -> UserError | None:
+    """Returns the error for a file or folder that the system refuses, wherever it was asked for.
+
+    Where a module knows what a file is for, it says so itself. This is for the rest: a folder of
+    somebody else, a path that is too long, a disk that is gone.
+
+    Returns:
+        The error; None if the system's own names no file.
+    """
+    if error.filename is None or error.strerror is None:
+        return None
+    return UserError(
+        f"cannot use {error.filename}: {error.strerror}; give a path that this user can reach"
+    )
+
+
 def exit_clearly(function: Function) -> Function:
-    """Makes a function that ``fairseq-train`` calls end with one line on ``UserError``.
+    """Makes a function that ``fairseq-train`` calls end with one line on ``UserError``, and
+    on a file that the system refuses.
 
     fairseq wraps ordinary exceptions of a hook in its own and prints every traceback, but
     ``SystemExit`` passes through.
@@ -68,5 +85,10 @@ def exit_clearly(function: Function) -> Function:
             return function(*args, **kwargs)
         except UserError as error:
             raise SystemExit(error_line(error)) from None
+        except OSError as error:
+            clear = file_error(error)
+            if clear is None:
+                raise
+            raise SystemExit(error_line(clear)) from None
 
     return wrapper  # type: ignore[return-value]

@@ -1,6 +1,7 @@
 """One form of errors and of warnings, wherever they are shown."""
 
 import logging
+import os
 import subprocess
 import sys
 
@@ -32,6 +33,17 @@ def test_other_errors_and_results_of_a_hook_pass_through():
     assert exit_clearly(lambda x: x + 1)(1) == 2
     with pytest.raises(ZeroDivisionError):
         exit_clearly(lambda: 1 / 0)()
+
+
+def test_a_file_that_the_system_refuses_ends_a_hook_with_one_line(tmp_path):
+    with pytest.raises(SystemExit) as ending:
+        exit_clearly(open)(tmp_path)
+    assert ending.value.code == (
+        f"fairseq-amber: error: cannot use {tmp_path}: Is a directory; give a path that this user "
+        "can reach"
+    )
+    with pytest.raises(OSError):
+        exit_clearly(os.read)(-1, 1)  # names no file
 
 
 def test_what_a_terminal_would_obey_is_shown(capsys):

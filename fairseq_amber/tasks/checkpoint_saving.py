@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import tempfile
 from typing import Any, Callable
 
 import torch
@@ -31,6 +32,24 @@ def guard_saving() -> None:
     stock = checkpoint_utils.torch_persistent_save
     checkpoint_utils.torch_persistent_save = _saving_whole(stock)
     checkpoint_utils.save_checkpoint = _saving(checkpoint_utils.save_checkpoint)
+    checkpoint_utils.verify_checkpoint_directory = check_save_dir
+
+
+@exit_clearly
+def check_save_dir(save_dir: str) -> None:
+    """Makes the folder of a run and checks that it can be written to, before anything is read.
+
+    fairseq's own check ends in a traceback, and replaces and removes a file named ``dummy``.
+    """
+    try:
+        os.makedirs(save_dir, exist_ok=True)
+        with tempfile.TemporaryFile(dir=save_dir):
+            pass
+    except OSError as error:
+        fault = "it is a file" if isinstance(error, FileExistsError) else error.strerror
+        raise UserError(
+            f"cannot write to --save-dir {save_dir}: {fault}; name a folder that you can write to"
+        ) from None
 
 
 class WholeFiles(PathManager):

@@ -48,9 +48,6 @@ def guard_start() -> None:
     if getattr(checkpoint_utils.load_checkpoint, "guarded", False):
         return
     checkpoint_utils.load_checkpoint = _starting(checkpoint_utils.load_checkpoint)
-    checkpoint_utils.verify_checkpoint_directory = _verifying(
-        checkpoint_utils.verify_checkpoint_directory
-    )
     Trainer.load_checkpoint = _loading(Trainer.load_checkpoint)
 
 
@@ -143,23 +140,6 @@ def _starting(stock: Callable[..., Any]) -> Callable[..., Any]:
 
     load_checkpoint.guarded = True  # type: ignore[attr-defined]
     return load_checkpoint
-
-
-def _verifying(stock: Callable[[str], None]) -> Callable[[str], None]:
-    """Returns fairseq's ``verify_checkpoint_directory`` with one clear line if it fails."""
-
-    @functools.wraps(stock)
-    @exit_clearly
-    def verify_checkpoint_directory(save_dir: str) -> None:
-        try:
-            stock(save_dir)
-        except OSError as error:
-            raise UserError(
-                f"--save-dir {save_dir or repr(save_dir)} cannot be written to "
-                f"({error.strerror}): name a folder for the checkpoints"
-            ) from None
-
-    return verify_checkpoint_directory
 
 
 def _check_flags(cfg: Any) -> None:

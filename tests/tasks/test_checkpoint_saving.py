@@ -150,3 +150,22 @@ def test_an_error_of_the_system_is_one_line_too(save, tmp_path, monkeypatch):
     with pytest.raises(SystemExit, match="cannot write a checkpoint to .*: .*No space left"):
         save("loss")
     shutil.rmtree(tmp_path / "run")
+
+
+def test_a_save_dir_is_made_and_left_as_it_was(tmp_path):
+    (tmp_path / "dummy").write_text("mine")  # which stock fairseq would remove
+    checkpoint_utils.verify_checkpoint_directory(str(tmp_path))
+    assert (tmp_path / "dummy").read_text() == "mine" and os.listdir(tmp_path) == ["dummy"]
+    checkpoint_utils.verify_checkpoint_directory(str(tmp_path / "a/b"))
+    assert os.listdir(tmp_path / "a/b") == []
+
+
+@pytest.mark.parametrize("name, fault", [("file", "it is a file"), ("file/x", "Not a directory")])
+def test_a_save_dir_that_cannot_be_written_to_is_one_line(tmp_path, name, fault):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit) as ending:
+        checkpoint_utils.verify_checkpoint_directory(f"{tmp_path}/{name}")
+    assert ending.value.code == (
+        f"fairseq-amber: error: cannot write to --save-dir {tmp_path}/{name}: {fault}; name a "
+        "folder that you can write to"
+    )

@@ -151,7 +151,8 @@ def _pair_name(path: Path) -> str:
 
     The name test.de-en.align holds the pair ``de-en``.
     """
-    return next((part for part in path.name.split(".")[1:-1] if "-" in part), path.name)
+    name = one_line(path.name)
+    return next((part for part in name.split(".")[1:-1] if "-" in part), name)
 
 
 def _settings(predicted: Path) -> dict[str, Any]:

@@ -63,8 +63,13 @@ def check_replaceable(path: str | Path, *keys: str) -> None:
 
 
 def encode_json(content: Any) -> bytes:
-    """Returns the content of a JSON file, indented and with non-ASCII characters as they are."""
-    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+    """Returns the content of a JSON file, indented and with non-ASCII characters as they are.
+
+    A byte of a file's name that is no UTF-8 becomes JSON's escape of half a surrogate pair, which
+    Python reads back as that byte.
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    return f"{text}\n".encode("utf-8", "backslashreplace")
 
 
 def write_json(path: str | Path, content: Any) -> None:

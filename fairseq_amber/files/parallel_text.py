@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Collection, NamedTuple
 
-from fairseq_amber.errors import UserError, warn
+from fairseq_amber.errors import UserError, one_line, warn
 from fairseq_amber.files.compressed import plain_name
 from fairseq_amber.files.pair_names import find_languages, is_language_code
 from fairseq_amber.files.text import LINES_PER_BLOCK, read_lines
@@ -86,7 +86,7 @@ def language_pair(source: str | Path, target: str | Path) -> str:
     languages = language_of(source), language_of(target)
     if all(languages) and languages[0] != languages[1]:
         return f"{languages[0]}-{languages[1]}"
-    return f"{Path(source).name}-{Path(target).name}"
+    return one_line(f"{Path(source).name}-{Path(target).name}")
 
 
 def find_parallel(folder: str | Path, split: str) -> list[ParallelFiles]:

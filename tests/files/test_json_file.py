@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -57,3 +58,10 @@ def test_another_file_is_not_replaced(content, tmp_path):
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(UserError, match="it exists and holds something else; name another file"):
         check_replaceable(tmp_path / "a.json", "metric")
+
+
+def test_a_byte_of_a_file_name_comes_back(tmp_path):
+    name = os.fsdecode(b"\xfcber")
+    write_json(tmp_path / "x.json", {"ü": name})
+    assert (tmp_path / "x.json").read_bytes() == b'{\n  "\xc3\xbc": "\\udcfcber"\n}\n'
+    assert read_json(tmp_path / "x.json") == {"ü": name}

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ContextManager, Iterator, TextIO
 
-from fairseq_amber.errors import UserError, warn
+from fairseq_amber.errors import UserError, one_line, warn
 from fairseq_amber.files.results import Result, check_place
 from fairseq_amber.files.tables import plain_table
 from fairseq_amber.files.writing import atomic_writer
@@ -129,7 +129,7 @@ def _mine_files(args: argparse.Namespace) -> None:
             file.writelines(_lines(mined, threshold, args.ids))
     if args.gold is not None:
         parts = {**mined.scores(threshold), "threshold": threshold}
-        name = f"{source.path.name}-{target.path.name}"
+        name = one_line(f"{source.path.name}-{target.path.name}")
         _report("F1", {name: parts}, {name: {"score": mined.outcomes(threshold)}}, config, args)
 
 

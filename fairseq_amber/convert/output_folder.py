@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Iterator
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.locks import is_empty
 from fairseq_amber.files.torch_file import save
 from fairseq_amber.files.writing import atomic_folder
 
@@ -44,7 +45,7 @@ def output_folder(path: Path) -> Iterator[OutputFolder]:
     Raises:
         UserError: a folder of this name holds something, or the folder cannot be written to.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and not (path.is_dir() and is_empty(path)):
         raise UserError(f"{path} exists and is not empty; name another folder, or remove it")
     with atomic_folder(path) as working:
         yield OutputFolder(path, working)

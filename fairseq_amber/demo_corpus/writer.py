@@ -14,6 +14,7 @@ from fairseq_amber.demo_corpus.corpus import GRAMMAR, DemoCorpus, Settings, draw
 from fairseq_amber.demo_corpus.tokens import pharaoh, text
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.json_file import parse_json, read_bytes
+from fairseq_amber.files.locks import is_empty
 from fairseq_amber.files.writing import atomic_folder
 
 MANIFEST = "demo-corpus.json"
@@ -59,7 +60,7 @@ def _is_there(directory: Path, identity: dict[str, Any]) -> bool:
         UserError: the folder holds anything else.
     """
     try:
-        entries = sorted(os.listdir(directory))
+        entries = [] if is_empty(directory) else sorted(os.listdir(directory))
     except FileNotFoundError:
         return False
     except OSError as error:

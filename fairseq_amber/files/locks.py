@@ -13,6 +13,9 @@ from typing import Iterator
 
 from fairseq_amber.errors import UserError
 
+# The endings of ``hidden_name``.
+HIDDEN = ("amber-lock", "amber-partial", "amber-complete")
+
 _held: dict[Path, int] = {}  # how many blocks of this process hold each lock
 
 
@@ -79,15 +82,33 @@ def is_stream(place: Path) -> bool:
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
-def _lock_of(place: Path) -> Path:
-    """Returns the lock file of a path: beside it, so that it can be locked before it is there.
+def hidden_name(place: Path, ending: str) -> Path:
+    """Returns a hidden name that belongs to a path: beside it, so that it can be there first.
 
     It is inside of a folder whose parent this user cannot write to, or is on another disk, which
-    others may see at another place.
+    others may see at another place, such as a volume of a container.
+
+    Args:
+        place: the real path.
+        ending: what the name ends in: ``amber-lock``.
     """
     if place.is_dir() and (os.path.ismount(place) or not os.access(place.parent, os.W_OK)):
-        return place / ".amber-lock"
-    return place.with_name(f".{place.name}.amber-lock")
+        return place / f".{ending}"
+    return place.with_name(f".{place.name}.{ending}")
+
+
+def is_empty(folder: str | Path) -> bool:
+    """Tells whether a folder holds nothing but what this package hides there meanwhile.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    return set(os.listdir(folder)) <= {f".{ending}" for ending in HIDDEN}
+
+
+def _lock_of(place: Path) -> Path:
+    """Returns the lock file of a path."""
+    return hidden_name(place, "amber-lock")
 
 
 def _acquire(lock: Path, path: str | Path) -> int:

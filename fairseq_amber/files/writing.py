@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Iterator
 
-from fairseq_amber.errors import UserError
-from fairseq_amber.files.locks import is_stream, locked, real_path
+from fairseq_amber.errors import UserError, file_error
+from fairseq_amber.files.locks import hidden_name, is_empty, is_stream, locked, real_path
 
 
 @contextmanager
@@ -90,7 +90,8 @@ def atomic_folder(path: str | Path, *, last: str | None = None) -> Iterator[Path
             ``finish_moving``.
 
     Yields:
-        The path of the temporary folder, which lies beside ``path``.
+        The path of the temporary folder, which lies beside ``path``, or inside of it where
+        this user can write to nothing beside it.
 
     Raises:
         UserError: the parent folder cannot be written to, ``path`` holds files and ``last`` is not
@@ -98,7 +99,14 @@ def atomic_folder(path: str | Path, *, last: str | None = None) -> Iterator[Path
     """
     place = real_path(path)
     with _clear_errors(path), locked(path):
-        working = place.with_name(f".{place.name}.amber-partial")
+        working = hidden_name(place, "amber-partial")
+        inside = working.parent == place
+        if inside and last is None:
+            if not is_empty(place):
+                raise UserError(
+                    f"{path} is not empty; name another folder, or remove what it holds"
+                )
+            _remove(_complete_folder(place))  # of a program that was killed
         _remove(working)
         os.mkdir(working)
         permissions = stat.S_IMODE(working.stat().st_mode) & 0o666
@@ -107,7 +115,7 @@ def atomic_folder(path: str | Path, *, last: str | None = None) -> Iterator[Path
             for file in working.rglob("*"):
                 if file.is_file():
                     _complete_file(file, permissions)
-            if last is not None and place.is_dir() and any(place.iterdir()):
+            if inside or (last is not None and place.is_dir() and not is_empty(place)):
                 os.rename(working, _complete_folder(place))
                 finish_moving(path, last)
             else:
@@ -117,7 +125,7 @@ def atomic_folder(path: str | Path, *, last: str | None = None) -> Iterator[Path
             raise
 
 
-def finish_moving(path: str | Path, last: str) -> None:
+def finish_moving(path: str | Path, last: str | None) -> None:
     """Moves files into a folder, which were complete when the program that wrote them was killed.
 
     ``atomic_folder`` puts new files into an existing folder one by one. Whoever is going to read
@@ -125,7 +133,7 @@ def finish_moving(path: str | Path, last: str) -> None:
 
     Args:
         path: the folder.
-        last: the name of the file that is moved last.
+        last: the name of the file that is moved last; None if it does not matter.
 
     Raises:
         UserError: the folder cannot be written to, or another process is writing it.
@@ -141,7 +149,7 @@ def finish_moving(path: str | Path, last: str) -> None:
 
 def _complete_folder(place: Path) -> Path:
     """Returns the name of the folder whose files are complete and are to be moved."""
-    return place.with_name(f".{place.name}.amber-complete")
+    return hidden_name(place, "amber-complete")
 
 
 def _remove(path: Path) -> None:
@@ -173,4 +181,13 @@ def _clear_errors(path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+        elsewhere = None if _concerns(error.filename, real_path(path)) else file_error(error)
+        raise elsewhere or UserError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _concerns(name: Any, place: Path) -> bool:
+    """Tells whether an error that names a file is of writing a path, not of reading another."""
+    if not isinstance(name, str):
+        return True
+    found = Path(os.path.abspath(name))
+    return ".amber-" in name or found in (place, *place.parents) or place in found.parents

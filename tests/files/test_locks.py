@@ -144,3 +144,14 @@ def test_what_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(UserError, match="cannot write .*file/out"), locked(tmp_path / "file/out"):
         pass
+
+
+def test_a_hidden_name_does_not_make_a_folder_full(tmp_path, monkeypatch):
+    assert locks.hidden_name(tmp_path / "out", "x") == tmp_path / ".out.x"
+    (tmp_path / "mount").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    assert locks.hidden_name(tmp_path / "mount", "x") == tmp_path / "mount/.x"
+    with locked(tmp_path / "mount"):
+        assert locks.is_empty(tmp_path / "mount")
+        (tmp_path / "mount" / ".file").touch()
+        assert not locks.is_empty(tmp_path / "mount")

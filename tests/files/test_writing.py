@@ -236,3 +236,43 @@ def test_a_pipe_and_a_device_get_the_content(tmp_path):
 def test_a_folder_in_the_place_of_a_file_is_named_before_the_work(tmp_path, writer):
     with pytest.raises(UserError, match=f"{tmp_path} is a folder; name a file"), writer(tmp_path):
         pytest.fail("the work began")
+
+
+@pytest.fixture
+def mount(tmp_path, monkeypatch):
+    """A folder beside which nothing can be written."""
+    (tmp_path / "mount").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    return tmp_path / "mount"
+
+
+def test_a_folder_beside_which_nothing_can_be_written_is_filled_inside(mount, tmp_path):
+    for leftover in (".amber-partial", ".amber-complete"):  # of a program that was killed
+        (mount / leftover).mkdir()
+        (mount / leftover / "old").touch()
+    with atomic_folder(mount) as working:
+        (working / "sub").mkdir()
+        (working / "sub" / "file").write_text("new")
+        assert os.listdir(tmp_path) == ["mount"] and not (mount / "sub").exists()
+    assert (mount / "sub" / "file").read_text() == "new" and os.listdir(mount) == ["sub"]
+    with pytest.raises(UserError, match="mount is not empty"), atomic_folder(mount):
+        pass
+    with atomic_folder(mount, last="list") as working:
+        (working / "list").touch()
+    assert sorted(os.listdir(mount)) == ["list", "sub"]
+
+
+def test_an_error_leaves_such_a_folder_empty(mount):
+    with pytest.raises(RuntimeError), atomic_folder(mount) as working:
+        (working / "file").touch()
+        raise RuntimeError
+    assert os.listdir(mount) == []
+
+
+def test_an_input_that_cannot_be_read_is_not_called_an_output(tmp_path):
+    with pytest.raises(UserError, match="cannot use .*/missing/input: No such file"):
+        with atomic_folder(tmp_path / "out"):
+            open(tmp_path / "missing/input")
+    with pytest.raises(UserError, match="cannot write .*/out: No such file"):
+        with atomic_folder(tmp_path / "out") as working:
+            open(working / "missing/output", "w")

@@ -12,6 +12,7 @@ import numpy as np
 from fairseq_amber.data.finetuning.kinds import kind_of
 from fairseq_amber.data.finetuning.task_folder import LABELS_NAME, TASK_NAME, TaskFolder
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.locks import is_empty
 from fairseq_amber.files.writing import atomic_folder, finish_moving
 
 
@@ -22,7 +23,7 @@ def existing_folder(path: Path, task: str) -> TaskFolder | None:
         UserError: the path is something else, or another task.
     """
     finish_moving(path, TASK_NAME)
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    if not path.exists() or (path.is_dir() and is_empty(path)):
         return None
     if not (path / TASK_NAME).is_file():
         raise UserError(
@@ -129,7 +130,8 @@ class TaskWriter:
         kind = kind_of(task).name
         content = {"task": task, "kind": kind, "labels": list(labels), "splits": splits}
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-        (self._working / TASK_NAME).write_bytes(text.encode("utf-8"))
+        # A byte of a source's name that is no UTF-8 becomes an escape of JSON.
+        (self._working / TASK_NAME).write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Iterable
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.progress import Progress, heartbeat, ticking
@@ -56,7 +56,8 @@ def average(checkpoints: list[Path]) -> dict[str, Any]:
 
     Raises:
         UserError: there are fewer than two checkpoints, one cannot be read, or they differ in the
-            names or shapes of their parameters, in the model's settings or in the dictionary.
+            names or shapes of their parameters, in the model's settings or in the dictionary, or a
+            weight is NaN or infinite.
     """
     from fairseq_amber.files.torch_file import read_checkpoint
 
@@ -67,11 +68,13 @@ def average(checkpoints: list[Path]) -> dict[str, Any]:
         first = read_checkpoint(checkpoints[0])
         common = _common_properties(first)
         names = _names_of_tensors(first["model"])
+        _check_finite(first, names, checkpoints[0])
         sums = {name: first["model"][name].double() for name in names}
         progress.update()
         for path in checkpoints[1:]:
             state = read_checkpoint(path)
             _check_same_model(common, _common_properties(state), checkpoints[0], path)
+            _check_finite(state, names, path)
             for name in sums:
                 sums[name] += state["model"][name]
             del state
@@ -104,6 +107,15 @@ def _names_of_tensors(weights: dict[str, Tensor]) -> dict[str, list[str]]:
             memory = value.data_ptr(), value.shape, value.stride()
             names.setdefault(memory if value.numel() else name, []).append(name)
     return {group[0]: group for group in names.values()}
+
+
+def _check_finite(state: dict[str, Any], names: Iterable[str], path: Path) -> None:
+    for name in names:
+        if not state["model"][name].isfinite().all():
+            raise UserError(
+                f"{path}: {name} has values that are no numbers (NaN or infinite); take a "
+                "checkpoint from before its training diverged"
+            )
 
 
 def _common_properties(state: dict[str, Any]) -> dict[str, Any]:

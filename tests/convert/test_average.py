@@ -99,5 +99,19 @@ def test_one_checkpoint_or_an_output_that_exists(checkpoints, tmp_path, complain
         "average", checkpoints[0], "--output", tmp_path / "out.pt"
     )
     assert "exists; name another file" in complaint(
-        "average", *checkpoints, "--output", checkpoints[0]
+        "average", *checkpoints[:2], "--output", checkpoints[2]
     )
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_weights_that_are_no_numbers(place, checkpoints, changed, tmp_path, complaint):
+    def diverge(state):
+        next(iter(state["model"].values())).view(-1)[0] = float("nan")
+
+    given = [checkpoints[0], changed(diverge)]
+    if place == 0:
+        given.reverse()
+    assert "has values that are no numbers" in complaint(
+        "average", *given, "--output", tmp_path / "mean.pt"
+    )
+    assert not (tmp_path / "mean.pt").exists()

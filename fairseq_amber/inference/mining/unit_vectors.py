@@ -90,10 +90,15 @@ class UnitVectors:
         """Returns rows of length one: (n, D) float32 on the device."""
         piece = self._vectors[rows if self._rows is None else self._rows[rows]]
         if not isinstance(piece, Tensor):
-            piece = torch.from_numpy(np.array(piece))
+            piece = torch.from_numpy(_native(piece))
         return piece.to(self.device).float() * self._scale[rows]
 
     def pieces(self, size: int) -> Iterator[tuple[int, Tensor]]:
         """Yields pieces (n, D) of up to ``size`` rows, each after the index of its first row."""
         for start in range(0, len(self), size):
             yield start, self[start : start + size]
+
+
+def _native(array: np.ndarray) -> np.ndarray:
+    """Returns a copy in the byte order of this machine, of a precision that torch has."""
+    return np.array(array, dtype=f"=f{min(array.dtype.itemsize, 8)}")

@@ -54,3 +54,12 @@ def test_a_file_that_was_cut_off_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(UserError, match="not a complete .npy"):
         open_vectors(path)
+
+
+@pytest.mark.parametrize("dtype", [">f4", "<f4", ">f2", ">f8", np.longdouble])
+def test_floats_of_every_machine_are_read(dtype, tmp_path):
+    values = np.arange(1, 7).reshape(3, 2)
+    np.save(tmp_path / "x.npy", values.astype(dtype))
+    ((_, piece),) = UnitVectors(open_vectors(tmp_path / "x.npy")).pieces(10)
+    expected = values / np.linalg.norm(values, axis=1, keepdims=True)
+    np.testing.assert_allclose(piece, expected, rtol=1e-3)

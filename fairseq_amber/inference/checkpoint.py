@@ -97,7 +97,14 @@ def load_model(
         model.add_head(head, outputs)
     config = {"checkpoint": str(checkpoint), "architecture": name, "updates": _updates(state)}
     if reinitialize is None:
-        model.load_state_dict(state["model"], strict=True)
+        try:
+            model.load_state_dict(state["model"], strict=True)
+        except SystemExit as ending:  # with which the model's hook ends fairseq-train
+            fault = str(ending.code).partition(": error: ")[2].rpartition("; ")[0]
+            fault = fault.replace("the checkpoint", str(checkpoint), 1)
+            raise UserError(
+                f"{fault}; it is damaged, or not as it was saved: fetch it again"
+            ) from None
     else:
         config.update(updates=0, reinitialized_with_seed=reinitialize)
     return LoadedModel(model.eval(), dictionary, folder, config, task, task_state)

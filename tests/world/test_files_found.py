@@ -133,3 +133,24 @@ def test_what_git_lfs_left_is_not_taken_for_text(data_folder, tmp_path, capsys):
     assert cli.main(command.split()) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and ".de is a pointer of Git LFS" in error and "lfs pull" in error
+
+
+@pytest.mark.parametrize("edit", ["missing", "shape"])
+def test_weights_that_are_not_those_of_the_settings_are_an_error(
+    edit, edited_checkpoint, data_folder, tmp_path, capsys
+):
+    """A checkpoint with a weight too few ended a program with the advice for fairseq-train."""
+
+    def change(state):
+        name = next(name for name in state["model"] if name.endswith("layers.0.fc1.weight"))
+        weight = state["model"].pop(name)
+        if edit == "shape":
+            state["model"][name] = weight[:5].clone()
+
+    path = edited_checkpoint(change)
+    (tmp_path / "text").write_text("ja\n")
+    command = f"embed {path} {tmp_path}/text {tmp_path}/out.npy --data {data_folder}"
+    assert cli.main(command.split()) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and f"{path} is of another architecture" in error
+    assert "layers.0.fc1.weight" in error and "fetch it again" in error

@@ -114,13 +114,20 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise UserError(f"{path}: the settings of its model are damaged; fetch it again") from None
     task_state, history = state.get("task_state") or {}, state.get("optimizer_history") or []
     if (
-        not all(isinstance(n, str) and torch.is_tensor(v) for n, v in state["model"].items())
+        not all(isinstance(n, str) and _has_values(v) for n, v in state["model"].items())
         or not isinstance(task_state, dict)
         or not isinstance(history, list)
         or not all(isinstance(entry, dict) for entry in history)
     ):
         raise UserError(f"{path} is damaged: it is not as fairseq-train writes it; fetch it again")
     return state
+
+
+def _has_values(weight: Any) -> bool:
+    """Tells whether a weight is an ordinary tensor: not sparse, and not the mere shape of one."""
+    import torch
+
+    return torch.is_tensor(weight) and weight.layout == torch.strided and not weight.is_meta
 
 
 def settings(state: dict[str, Any]) -> tuple[Any, Any]:

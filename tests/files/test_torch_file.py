@@ -140,6 +140,8 @@ def test_a_disk_that_is_full_is_called_so(state, tmp_path):
         ({"cfg": {"model": 3, "task": {}}}, "the settings of its model are damaged"),
         ({"cfg": {"model": {}}}, "the settings of its model are damaged"),
         ({"model": {"a": 3}}, "is damaged: it is not as fairseq-train writes it"),
+        ({"model": {"a": torch.eye(2).to_sparse()}}, "it is not as fairseq-train writes it"),
+        ({"model": {"a": torch.empty(2, device="meta")}}, "it is not as fairseq-train writes it"),
         ({"task_state": [1]}, "is damaged: it is not as fairseq-train writes it"),
         ({"optimizer_history": [3]}, "is damaged: it is not as fairseq-train writes it"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
+import io
 import logging
 import os
 import platform
@@ -250,7 +251,8 @@ def _run(argv: list[str], interrupts: _Interrupts) -> int:
         interrupts.again = "continues"
     check_apart(args)
     # Names of files are bytes, which the encoding of the output may not have.
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     with command_progress(), _warnings_on_stderr(), _outputs_locked(args):
         status = args.run(args)
     sys.stdout.flush()

@@ -101,7 +101,6 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         UserError: the file cannot be read (see ``read_torch_file``), or has no weights or no
             settings.
     """
-    import torch
 
     state = read_torch_file(path)
     if not isinstance(state, dict) or not isinstance(state.get("model"), dict):

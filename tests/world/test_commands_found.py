@@ -121,6 +121,6 @@ def test_a_folder_for_checkpoints_that_cannot_be_one_is_one_line(name, tmp_path,
     (tmp_path / "file").write_text("x")
     os.symlink("nowhere", "dangling")
     verify = checkpoint_start.checkpoint_utils.verify_checkpoint_directory
-    with pytest.raises(SystemExit, match="fairseq-amber: error: --save-dir .* cannot be written"):
+    with pytest.raises(SystemExit, match="error: cannot write to --save-dir .*; name a folder"):
         verify(name)
     assert (tmp_path / "file").read_text() == "x"

@@ -36,7 +36,7 @@ def test_an_input_is_not_written_over(output, gold, capsys):
     os.symlink(gold, "link")
     assert cli.main(["aer", gold, gold, "--json", output]) == 2
     error = capsys.readouterr().err
-    assert error.count("\n") == 1 and "is read by this command; name another file" in error
+    assert error.count("\n") == 1 and "which is the same file; name another output" in error
     assert open(gold).read() == "0-0 1-1\n"
 
 

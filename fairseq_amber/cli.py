@@ -252,7 +252,8 @@ def _run(argv: list[str], interrupts: _Interrupts) -> int:
     check_apart(args)
     # Names of files are bytes, which the encoding of the output may not have.
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+        with suppress(OSError):  # of a pipe that stood for a file when Python opened it
+            sys.stdout.reconfigure(errors="backslashreplace")
     with command_progress(), _warnings_on_stderr(), _outputs_locked(args):
         status = args.run(args)
     sys.stdout.flush()

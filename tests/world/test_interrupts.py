@@ -93,7 +93,7 @@ def test_with_workers_nothing_is_left(interrupted):
     with WorkerPool(2) as pool:
         for word in pool.map(work, [(i,) for i in range(2)]):
             print(word)"""
-    work = "def work(i):\n    print(f'ready', flush=True)\n    time.sleep(30)\n\ndef run"
+    work = "def work(i):\n    import os; os.write(1, b'ready\\n')\n    time.sleep(30)\n\ndef run"
     code = PROGRAM.format(body=body, after="").replace("def run", work)
     status, _, error = interrupted(code, "ready", "ready")
     assert (status, error) == (130, LINE)

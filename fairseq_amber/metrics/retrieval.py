@@ -106,22 +106,6 @@ def retrieval_accuracy(
     return RetrievalAccuracy(found.forward == gold, found.backward == gold, found)
 
 
-def most_similar(
-    source: Tensor,
-    target: Tensor,
-    *,
-    similarity: str = "cosine",
-    neighbours: int | None = None,
-    tile: int = 4096,
-    progress: Callable[[int], object] | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Returns the first two fields of what ``retrieve`` returns: indices into the other side."""
-    found = retrieve(
-        source, target, similarity=similarity, neighbours=neighbours, tile=tile, progress=progress
-    )
-    return found.forward, found.backward
-
-
 def retrieve(
     source: Tensor,
     target: Tensor,

@@ -139,9 +139,15 @@ def call_in_process(
             waiting()
         result = receiver.recv()
     except EOFError:
+        process.join()
+        if process.exitcode == -signal.SIGKILL:
+            raise UserError(
+                "the process that learns the vocabulary was killed, probably for want of memory; "
+                "lower --vocab-sentences"
+            ) from None
         raise UserError(
-            "the process that learns the vocabulary was killed, probably for want of memory; "
-            "lower --vocab-sentences"
+            f"the process that learns the vocabulary ended by itself (status {process.exitcode}), "
+            "which is a fault; run again, and report it with the text if it comes again"
         ) from None
     finally:
         process.kill()

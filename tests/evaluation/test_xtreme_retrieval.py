@@ -63,11 +63,11 @@ def test_layer_8_backward_is_xtremes_tatoeba(deep_encoder):
     accuracy = retrieval_accuracy(x, y)
     assert accuracy.backward == pytest.approx(expected)
     assert 0 < expected < 100
-    from fairseq_amber.metrics.retrieval import most_similar
+    from fairseq_amber.metrics.retrieval import retrieve
 
-    assert most_similar(x, y)[1].tolist() == predictions.tolist()
+    assert retrieve(x, y).backward.tolist() == predictions.tolist()
     others = [
         deep_encoder.embed_layers(side, [7, 9, 12], pooling="mean") for side in (FOREIGN, ENGLISH)
     ]
-    found = [most_similar(a, b)[1].tolist() for a, b in zip(*others)]
+    found = [retrieve(a, b).backward.tolist() for a, b in zip(*others)]
     assert any(other != predictions.tolist() for other in found)  # the layer matters here

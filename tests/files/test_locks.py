@@ -2,22 +2,13 @@
 
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.files import locks
 from fairseq_amber.files.locks import locked
-
-HOLDER = """
-import sys
-from fairseq_amber.files.locks import locked
-with locked(sys.argv[1]):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
+from lock_holder import hold_lock
 
 
 @pytest.fixture
@@ -26,14 +17,8 @@ def hold():
     processes = []
 
     def start(path):
-        process = subprocess.Popen(
-            [sys.executable, "-c", HOLDER, str(path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        process = hold_lock(path)
         processes.append(process)
-        assert process.stdout.readline() == "held\n"
         return process
 
     yield start

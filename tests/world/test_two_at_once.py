@@ -1,36 +1,19 @@
 """Two programs on one output: the second ends with one line, and nothing is mixed."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
 from fairseq_amber import cli
 from fairseq_amber.errors import UserError
 from fairseq_amber.inference.embedding.vector_file import VectorFile
+from lock_holder import hold_lock
 from writing_commands import WRITERS
-
-HOLDER = """
-import sys
-import fairseq_amber.user_dir
-from fairseq_amber.files.locks import locked
-with locked(sys.argv[1]):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
 
 
 @pytest.fixture(scope="module")
 def held(tmp_path_factory):
     path = tmp_path_factory.mktemp("held") / "out.npy"
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout.readline() == "held\n"
+    process = hold_lock(path)
     yield path
     process.communicate()
 

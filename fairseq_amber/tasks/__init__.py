@@ -6,6 +6,8 @@ if "fairseq" in sys.modules:
     from fairseq_amber.tasks import cross_lingual_alignment, wordpiece_bpe, xtreme  # noqa: F401
     from fairseq_amber.tasks.checkpoint_saving import guard_saving
     from fairseq_amber.tasks.checkpoint_start import guard_start
+    from fairseq_amber.tasks.divergence import guard_divergence
 
     guard_saving()
     guard_start()
+    guard_divergence()

@@ -3,7 +3,6 @@ the start of the run."""
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any
 
 from fairseq.criterions import CRITERION_REGISTRY
@@ -12,16 +11,7 @@ from fairseq.tasks import FairseqTask
 
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.models.amber import AmberModel
-
-# What fairseq-train imports for a setting, and, where the package is missing, leaves out with a
-# warning: (section, setting), the flag, the modules of which one is enough, and what pip installs.
-_EXTRAS = (
-    (("common", "tensorboard_logdir"), ("tensorboard", "tensorboardX"), "tensorboard"),
-    (("common", "wandb_project"), ("wandb",), "wandb"),
-    (("common", "aim_repo"), ("aim",), "aim"),
-    (("common", "azureml_logging"), ("azureml",), "azureml-core"),
-    (("checkpoint", "write_checkpoints_asynchronously"), ("iopath",), "iopath"),
-)
+from fairseq_amber.tasks.run_settings import check_run, check_shards
 
 
 class EncoderTask(FairseqTask):
@@ -34,8 +24,7 @@ class EncoderTask(FairseqTask):
     def __init__(self, cfg: Any):
         super().__init__(cfg)
         # fairseq asks for the packages of shards before it asks the task for a model.
-        if _setting(cfg, "distributed_training", "ddp_backend") == "fully_sharded":
-            raise _unsupported("fully_sharded")
+        check_shards(cfg)
 
     @classmethod
     def takes(cls, criterion: type) -> bool:
@@ -54,12 +43,12 @@ class EncoderTask(FairseqTask):
         """Builds the model, at the start of a run after a look at the settings of the run.
 
         Raises:
-            UserError: the architecture is none of this package, or a setting needs a package that
-                is not installed, or is not supported.
+            UserError: the architecture is none of this package, or a setting is out of its range,
+                needs a package that is not installed, or is not supported.
         """
         _check_architecture(cfg)
         if not from_checkpoint:
-            _check_run(self.cfg)
+            check_run(self.cfg)
         return super().build_model(cfg, from_checkpoint)
 
     @exit_clearly
@@ -125,36 +114,3 @@ def _check_architecture(cfg: Any) -> None:
             f"{wrong}: give one of this package's, {', '.join(known)}; roberta's weights of the "
             "same shape load into it as they are"
         )
-
-
-def _check_run(cfg: Any) -> None:
-    """Checks the settings of a run that are not the task's, if the config of the task knows them.
-
-    Raises:
-        UserError: a setting needs a package that is not installed, or is not supported.
-    """
-    for (section, setting), modules, package in _EXTRAS:
-        given = _setting(cfg, section, setting)
-        if given and not any(map(importlib.util.find_spec, modules)):
-            flag = "--" + setting.replace("_", "-")
-            raise UserError(f"{flag} needs {package}: pip install {package}, or drop the flag")
-    # A single process ignores the backend.
-    if (
-        _setting(cfg, "distributed_training", "ddp_backend") == "slowmo"
-        and _setting(cfg, "distributed_training", "distributed_world_size") != 1
-    ):
-        raise _unsupported("slowmo")
-
-
-def _unsupported(backend: str) -> UserError:
-    return UserError(
-        f"--ddp-backend {backend} is not supported: after each update every rank has to hold the "
-        "same whole model; give pytorch_ddp or legacy_ddp"
-    )
-
-
-def _setting(cfg: Any, section: str, name: str) -> Any:
-    """Returns a setting of a run from the whole config, which is the parent of the task's; None if
-    the task's config stands alone."""
-    whole = cfg._get_parent() if hasattr(cfg, "_get_parent") else None
-    return getattr(getattr(whole, section, None), name, None)

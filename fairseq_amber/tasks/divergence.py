@@ -1,0 +1,44 @@
+"""How ``fairseq-train`` ends when training diverges: with one line that says what to change."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any, Callable
+
+from fairseq.trainer import Trainer
+
+from fairseq_amber.errors import UserError, exit_clearly
+
+_NOT_FINITE = "gradients are Nan/Inf"  # fairseq's words, of training without fp16
+
+
+def guard_divergence() -> None:
+    """Makes the fairseq of this process end a training that diverges with one line.
+
+    fairseq raises ``FloatingPointError`` after it has saved ``crash.pt``, has run the update again
+    and has named the modules with a NaN in its log.
+    """
+    if not getattr(Trainer.train_step, "guarded", False):
+        Trainer.train_step = _training(Trainer.train_step)
+
+
+def _training(stock: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns fairseq's ``Trainer.train_step`` with an error for users."""
+
+    @functools.wraps(stock)
+    @exit_clearly
+    def train_step(trainer: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return stock(trainer, *args, **kwargs)
+        except FloatingPointError as error:
+            cause, update = str(error).strip(), trainer.get_num_updates() + 1
+            remedy = "; lower --lr, raise --warmup-updates or give --clip-norm 1"
+            crash = os.path.join(trainer.cfg.checkpoint.save_dir, "crash.pt")
+            raise UserError(
+                f"training ended in update {update}: {cause}"
+                f"{remedy if cause == _NOT_FINITE else ''} ({crash} has the model of then)"
+            ) from None
+
+    train_step.guarded = True  # type: ignore[attr-defined]
+    return train_step

@@ -1,0 +1,59 @@
+"""A training that diverges ends with one line, after fairseq has looked for the NaN."""
+
+import pytest
+from fairseq.trainer import Trainer
+
+from fairseq_amber.tasks.divergence import _training, guard_divergence
+from fairseq_programs import USER_DIR, run_fairseq
+
+
+def test_a_learning_rate_that_is_too_high(data_folder, tmp_path):
+    """The search for the NaN ended in a TypeError, which hid what had happened."""
+    result = run_fairseq(
+        "train",
+        data_folder,
+        *f"--user-dir {USER_DIR} --task cross_lingual_alignment --tokens-per-sample 64".split(),
+        *"--arch amber_tiny --criterion amber --max-tokens 600 --optimizer adam --cpu".split(),
+        *f"--lr 1e12 --max-update 9 --save-dir {tmp_path}".split(),
+    )
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert result.stderr.splitlines()[-1] == (
+        "fairseq-amber: error: training ended in update 2: gradients are Nan/Inf; lower --lr, "
+        f"raise --warmup-updates or give --clip-norm 1 ({tmp_path}/crash.pt has the model of then)"
+    )
+    assert "NaN detected in output of encoder.sentence_encoder" in result.stdout
+    assert [path.name for path in tmp_path.glob("*.pt")] == ["crash.pt"]
+
+
+class Stopped:
+    """A trainer that fairseq has stopped in its eighth update."""
+
+    class cfg:  # noqa: N801  (fairseq's name)
+        class checkpoint:  # noqa: N801
+            save_dir = "runs/x"
+
+    def get_num_updates(self):
+        return 7
+
+
+def test_what_fairseq_says_itself_is_kept():
+    def train_step(trainer):
+        raise FloatingPointError("Minimum loss scale reached.\nTry lowering the rate. ")
+
+    wanted = r"in update 8: Minimum loss scale reached.\\nTry lowering the rate. \(runs/x"
+    with pytest.raises(SystemExit, match=wanted):
+        _training(train_step)(Stopped())
+
+
+def test_other_steps_pass():
+    assert _training(lambda trainer, samples, raise_oom=False: (samples, raise_oom))(
+        Stopped(), [1], raise_oom=True
+    ) == ([1], True)
+
+
+def test_the_guard_is_laid_once():
+    guarded = Trainer.train_step
+    assert guarded.guarded
+    guard_divergence()
+    assert Trainer.train_step is guarded

@@ -22,6 +22,8 @@ if "+amber" not in fairseq.__version__:
 
 from fairseq import options  # noqa: E402
 from fairseq.data import iterators  # noqa: E402
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf  # noqa: E402
+from fairseq.distributed import utils  # noqa: E402
 
 
 def parse(*arguments):
@@ -62,6 +64,46 @@ def test_worker_folder_call(left_by_workers):
 
 def test_worker_folder_imports():
     assert callable(iterators.share_worker_folder)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_seed_range(data_folder, seed):
+    flags = f"--task masked_lm --criterion masked_lm --arch roberta --batch-size 4 --seed {seed}"
+    run = run_fairseq("train", data_folder, *flags.split())
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1] == f"--seed {seed}: give a number from 0 to 4294967295"
+
+
+def test_interrupt(capsys):
+    def pressed(cfg):
+        raise KeyboardInterrupt
+
+    cfg = convert_namespace_to_omegaconf(parse("--cpu", "--distributed-world-size", "1"))
+    for rank, line in ((0, "interrupted\n"), (1, "")):
+        cfg.distributed_training.distributed_rank = rank
+        with pytest.raises(SystemExit) as ended:
+            utils.call_main(cfg, pressed)
+        assert ended.value.code == 130
+        assert capsys.readouterr().err == line
+
+
+def test_interrupt_import():
+    assert utils.sys is sys
+
+
+@pytest.mark.parametrize("device, backend", [(["--cpu"], "gloo"), ([], "nccl")])
+def test_gloo_on_cpu(monkeypatch, device, backend):
+    asked = {}
+
+    def init_process_group(**settings):
+        asked.update(settings)
+        raise InterruptedError
+
+    monkeypatch.setattr(utils.dist, "init_process_group", init_process_group)
+    cfg = convert_namespace_to_omegaconf(parse(*device))
+    with pytest.raises(InterruptedError):
+        utils.distributed_init(cfg)
+    assert asked["backend"] == backend
 
 
 def test_bf16_is_not_tpu():

@@ -1,4 +1,4 @@
-"""Edits of training: data-loading workers, finished runs, CPUs and bfloat16."""
+"""Edits of training: data-loading workers, how runs begin and end, CPUs and bfloat16."""
 
 from __future__ import annotations
 
@@ -64,6 +64,50 @@ EDITS = (
         "        # train for one epoch\n",
         reason="a finished run that is started again trains one update more",
         issue="",
+    ),
+    Edit(
+        name="seed-range",
+        file="fairseq_cli/train.py",
+        anchor="    np.random.seed(cfg.common.seed)\n",
+        replacement="    if not 0 <= cfg.common.seed < 2**32:\n"
+        '        sys.exit(f"--seed {cfg.common.seed}: give a number from 0 to {2**32 - 1}")\n'
+        "    np.random.seed(cfg.common.seed)\n",
+        reason="numpy answers a seed such as -1 with a traceback",
+        issue="",
+    ),
+    Edit(
+        name="interrupt",
+        file="fairseq/distributed/utils.py",
+        anchor="def call_main(cfg: FairseqConfig, main, **kwargs):\n",
+        replacement="def call_main(cfg: FairseqConfig, main, **kwargs):\n"
+        "    try:\n"
+        "        _call_main(cfg, main, **kwargs)\n"
+        "    except KeyboardInterrupt:\n"
+        "        if not cfg.distributed_training.distributed_rank:\n"
+        '            print("interrupted", file=sys.stderr)\n'
+        "        sys.exit(130)\n\n\n"
+        "def _call_main(cfg: FairseqConfig, main, **kwargs):\n",
+        reason="Ctrl-C ends in a traceback of wherever training was",
+        issue="",
+    ),
+    Edit(
+        name="interrupt-import",
+        file="fairseq/distributed/utils.py",
+        anchor="import subprocess\n",
+        replacement="import subprocess\nimport sys\n",
+        reason="for interrupt",
+        issue="",
+    ),
+    Edit(
+        name="gloo-on-cpu",
+        file="fairseq/distributed/utils.py",
+        anchor="                backend=cfg.distributed_training.distributed_backend,\n",
+        replacement='                backend="gloo"\n'
+        "                if cfg.common.cpu\n"
+        "                else cfg.distributed_training.distributed_backend,\n",
+        reason="`--cpu` on several processes asks for NCCL, which needs GPUs, unless "
+        "`--distributed-backend gloo` is given",
+        issue="facebookresearch/fairseq#2879",
     ),
     Edit(
         name="ddp-on-cpu",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fairseq_amber.inference.encoder import Encoder
 
 DEFAULT_SPLIT = "test"
+BATCH_TOKENS = 8192
 
 
 def add_encoder_arguments(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
@@ -64,7 +65,7 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-tokens",
         type=positive_whole_number,
-        default=8192,
+        default=BATCH_TOKENS,
         metavar="N",
         help="subwords in a batch, padding included; fewer need less memory, and results are the "
         "same",

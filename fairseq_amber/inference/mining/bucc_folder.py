@@ -87,7 +87,7 @@ def choose_files(
     Raises:
         UserError: a file is missing, or only some of the pairs have texts or gold of ``split``.
     """
-    if split == dev_split:
+    if tune and split == dev_split:
         raise UserError(
             f"--split {split} is also --dev-split, which tunes the threshold; name another split"
         )

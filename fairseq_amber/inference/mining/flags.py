@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.inference.flags import add_encoder_arguments, add_vector_arguments
+from fairseq_amber.inference.flags import (
+    BATCH_TOKENS,
+    add_encoder_arguments,
+    add_vector_arguments,
+)
 from fairseq_amber.number_flags import number, positive_whole_number
 
 if TYPE_CHECKING:
@@ -133,37 +137,67 @@ def _add_search_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+# What has no effect with the other kind of input, and its default.
+_OF_FOLDERS = {"pairs": None, "dev_split": "dev", "split": "test"}
+_OF_FILES = {"source": None, "target": None, "vectors": None, "gold": None, "format": "plain"}
+_OF_CHECKPOINTS = {
+    "data": None,
+    "dtype": "float32",
+    "reinitialize": None,
+    "batch_tokens": BATCH_TOKENS,
+    "layer": -1,
+    "pooling": "mean",
+}
+
+
 def check_flags(args: argparse.Namespace) -> None:
     """Checks that the flags fit each other.
 
     Raises:
-        UserError: two flags exclude each other, a flag lacks another one, or faiss is missing.
+        UserError: two flags exclude each other, a flag lacks another one, a flag that is not at its
+            default has no effect, or faiss is missing.
     """
     if (args.checkpoint is None) == (args.vectors is None):
         raise UserError(
             "give either a CHECKPOINT to embed the text with, or --vectors SOURCE.npy TARGET.npy"
         )
+    if args.vectors is not None:
+        _refuse(args, _OF_CHECKPOINTS, "goes with a CHECKPOINT, and --vectors are made already")
     if args.folder is not None:
-        for flag in ("source", "target", "vectors", "gold"):
-            if getattr(args, flag) is not None:
-                raise UserError(f"--{flag} goes with two files; --folder has its own")
-    elif (args.source is None) != (args.target is None) or (
-        args.source is None and args.vectors is None
-    ):
-        raise UserError("give either --source FILE and --target FILE, or --folder DIR")
-    elif args.gold is not None and args.threshold is None:
-        raise UserError(
-            "--gold scores at one threshold, tuned on other data: give --threshold, or use "
-            "--folder, which tunes on its dev files"
-        )
-    elif args.json is not None and args.gold is None:
-        raise UserError("--json holds scores: give --gold and --threshold, or use --folder")
+        _refuse(args, _OF_FILES, "goes with two files, and --folder has its own")
+        if args.threshold is not None:
+            _refuse(args, {"dev_split": "dev"}, "tunes the threshold, and --threshold is given")
+    else:
+        _refuse(args, _OF_FOLDERS, "goes with --folder, and two files are given")
+        _check_files(args)
     if args.search == "approximate":
         from fairseq_amber.inference.mining.neighbour_search import import_faiss
 
         import_faiss()
     elif args.nlist is not None or args.nprobe is not None:
         raise UserError("--nlist and --nprobe are only for --search approximate")
+
+
+def _check_files(args: argparse.Namespace) -> None:
+    """Raises UserError if the flags of two files do not fit each other."""
+    if (args.source is None) != (args.target is None) or (
+        args.source is None and args.vectors is None
+    ):
+        raise UserError("give either --source FILE and --target FILE, or --folder DIR")
+    if args.gold is not None and args.threshold is None:
+        raise UserError(
+            "--gold scores at one threshold, tuned on other data: give --threshold, or use "
+            "--folder, which tunes on its dev files"
+        )
+    if args.json is not None and args.gold is None:
+        raise UserError("--json holds scores: give --gold and --threshold, or use --folder")
+
+
+def _refuse(args: argparse.Namespace, defaults: dict[str, Any], why: str) -> None:
+    """Raises UserError if one of some flags is not at its default."""
+    for name, default in defaults.items():
+        if getattr(args, name) != default:
+            raise UserError(f"--{name.replace('_', '-')} {why}; leave it out")
 
 
 def miner_of(args: argparse.Namespace) -> Miner:

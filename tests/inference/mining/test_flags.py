@@ -14,6 +14,18 @@ import pytest
         ("--vectors {x}.npy {x}.npy --target {x}", "give either --source"),
         ("{ck} --folder {bucc} --gold {x}", "--gold goes with two files"),
         ("--folder {bucc} --vectors {x}.npy {x}.npy", "--vectors goes with two files"),
+        ("{ck} --folder {bucc} --format bucc", "--format goes with two files"),
+        ("{ck} --folder {bucc} --threshold 1 --dev-split x", "--dev-split tunes the threshold"),
+        ("{ck} --folder {bucc} --threshold 1 --split x", "lacks de-en.x.de, which --threshold"),
+        ("{ck} --source {x} --target {x} --pairs de-en", "--pairs goes with --folder"),
+        ("{ck} --source {x} --target {x} --split dev", "--split goes with --folder"),
+        ("{ck} --source {x} --target {x} --dev-split x", "--dev-split goes with --folder"),
+        ("--vectors {x}.npy {x}.npy --layer 2", "--layer goes with a CHECKPOINT"),
+        ("--vectors {x}.npy {x}.npy --pooling cls", "--pooling goes with a CHECKPOINT"),
+        ("--vectors {x}.npy {x}.npy --reinitialize 0", "--reinitialize goes with a CHECKPOINT"),
+        ("--vectors {x}.npy {x}.npy --dtype float16", "--dtype goes with a CHECKPOINT"),
+        ("--vectors {x}.npy {x}.npy --data d", "--data goes with a CHECKPOINT"),
+        ("--vectors {x}.npy {x}.npy --batch-tokens 9", "--batch-tokens goes with a CHECKPOINT"),
         ("{ck} --source {x} --target {x} --gold {x}", "--gold scores at one threshold"),
         ("{ck} --source {x} --target {x} --json r.json", "--json holds scores"),
         ("{ck} --folder {bucc} --nprobe 3", "only for --search approximate"),
@@ -46,3 +58,12 @@ def test_a_mistake_is_one_clear_line_and_writes_nothing(
     assert err.startswith("fairseq-amber: error: ") and err.count("\n") == 1
     assert message.format(**places) in err
     assert list(work.iterdir()) == []
+
+
+def test_dev_is_mined_at_a_threshold_that_is_given(fairseq_amber_command, checkpoint, bucc):
+    """It was refused as the split that tunes the threshold, which nothing tunes here."""
+    status, out, err = fairseq_amber_command(
+        "mine", checkpoint, "--folder", bucc, "--split", "dev", "--threshold", "0.9"
+    )
+    assert status == 0, err
+    assert "F1" in out

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Callable, Iterator
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.git_lfs import check_no_pointer
 
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 
@@ -31,7 +32,6 @@ _ARCHIVES = {
     b"\x04\x22\x4d\x18": "compressed by lz4",
     b"\x1f\x9d": "compressed by compress",
 }
-_POINTER = b"version https://git-lfs"
 
 
 def plain_name(name: str) -> str:
@@ -67,11 +67,7 @@ class PlainReader(io.BufferedReader):
         for start, what in _ARCHIVES.items():
             if head.startswith(start):
                 raise UserError(f"{name} is {what}, not text; unpack it, or compress it by gzip")
-        if head.startswith(_POINTER):
-            raise UserError(
-                f"{name} is a pointer of Git LFS, not the file that it stands for; fetch that with "
-                "git lfs pull"
-            )
+        check_no_pointer(head, name)
         kind = _kind(head)
         self.compressed = kind is not None
         super().__init__(_Chunks(_plain_chunks(stream, head, kind, name), stream), _CHUNK)

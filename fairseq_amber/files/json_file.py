@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.git_lfs import check_no_pointer
 from fairseq_amber.files.writing import atomic_writer
 
 
@@ -87,9 +88,11 @@ def read_bytes(path: Path) -> bytes:
     """Returns the content of a file.
 
     Raises:
-        UserError: the file cannot be read.
+        UserError: the file cannot be read, or is a pointer of Git LFS.
     """
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
+    check_no_pointer(data, path)
+    return data

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from fairseq_amber.environment import version_tuple
 from fairseq_amber.errors import UserError
+from fairseq_amber.files import git_lfs
 from fairseq_amber.files.writing import atomic_path
 
 # The names that a pickle may hold: those that older versions of torch need to rebuild tensors and
@@ -37,6 +38,7 @@ def read_torch_file(path: str | Path) -> Any:
     """
     import torch
 
+    git_lfs.check_file(path)
     try:
         file = open(path, "rb")
     except OSError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Iterable, Mapping, NamedTuple
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.json_file import encode_json, parse_json, read_json
+from fairseq_amber.files.json_file import encode_json, parse_json, read_bytes, read_json
 from fairseq_amber.tokenizers.added_token_files import (
     CONFIG_NAME,
     JSON_NAME,
@@ -111,12 +111,9 @@ def read_wordpiece(path: Path) -> WordPieceFiles:
     is_json = path.suffix == ".json"
     beside = path if is_json else path.with_name(JSON_NAME)
     config = path.with_name(CONFIG_NAME)
-    try:
-        vocab = path.read_bytes()
-        listed = _json_object(beside.read_bytes(), str(beside)) if beside.is_file() else {}
-        settings = config.read_bytes() if config.is_file() else b"{}"
-    except OSError as error:
-        raise UserError(f"cannot read {error.filename}: {error.strerror}") from None
+    vocab = read_bytes(path)
+    listed = _json_object(read_bytes(beside), str(beside)) if beside.is_file() else {}
+    settings = read_bytes(config) if config.is_file() else b"{}"
     if is_json:
         vocab = _vocabulary_of(listed, path)
     old = read_json(path.with_name(OLD_NAME)) or {}

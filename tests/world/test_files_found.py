@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fairseq_amber import cli
+from hugging_face_folders import save_bert, save_xlmr
 
 
 @pytest.fixture
@@ -133,6 +134,20 @@ def test_what_git_lfs_left_is_not_taken_for_text(data_folder, tmp_path, capsys):
     assert cli.main(command.split()) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and ".de is a pointer of Git LFS" in error and "lfs pull" in error
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "sentencepiece.bpe.model", "tokenizer.json", "vocab.txt"]
+)
+def test_what_git_lfs_left_in_a_folder_of_hugging_face(name, tmp_path, capsys):
+    """Such files were called damaged, and to be fetched again, which gives the same pointers."""
+    pytest.importorskip("transformers")
+    save = save_bert if name == "vocab.txt" else save_xlmr
+    folder = save(tmp_path / "model")
+    (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n")
+    assert cli.main(["convert", str(folder), str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert f"{folder / name} is a pointer of Git LFS" in error and "git lfs pull" in error
 
 
 @pytest.mark.parametrize("edit", ["missing", "shape"])

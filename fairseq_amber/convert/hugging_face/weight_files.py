@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.files import git_lfs
 from fairseq_amber.files.json_file import read_json
 from fairseq_amber.files.names import check_relative
 from fairseq_amber.files.torch_file import read_torch_file
@@ -57,6 +58,7 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         ):
             raise UserError(f"{path} is not a dictionary of named tensors")
     else:
+        git_lfs.check_file(path)
         safetensors = import_safetensors()
         try:
             weights = safetensors.load_file(str(path))

@@ -23,6 +23,7 @@ from fairseq_amber.files.git_lfs import check_no_pointer
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 
 _CHUNK = 1 << 18  # bytes that are read, and at most decompressed, at a time
+_LONGEST_LINE = 1 << 26  # bytes; a longer one is no line, and would fill the memory
 _HEAD = 24  # bytes that tell what a file is
 _BZIP2_BLOCKS = (b"1AY&SY", b"\x17rE8P\x90")  # what follows BZh1 to BZh9: a block, or the end
 _ARCHIVES = {
@@ -45,7 +46,8 @@ def plain_name(name: str) -> str:
 class PlainReader(io.BufferedReader):
     """A stream of the plain bytes of a stream that may be compressed.
 
-    Reading raises UserError if the stream is damaged or cut short.
+    Reading raises UserError if the stream is damaged or cut short, or has a line that would fill
+    the memory.
 
     Args:
         stream: the stream, which may be a pipe; it is closed with this one.
@@ -70,7 +72,7 @@ class PlainReader(io.BufferedReader):
         check_no_pointer(head, name)
         kind = _kind(head)
         self.compressed = kind is not None
-        super().__init__(_Chunks(_plain_chunks(stream, head, kind, name), stream), _CHUNK)
+        super().__init__(_Chunks(_plain_chunks(stream, head, kind, name), stream, name), _CHUNK)
 
 
 def open_plain(path: str | Path) -> PlainReader:
@@ -92,12 +94,15 @@ class _Chunks(io.RawIOBase):
     Args:
         chunks: the bytes.
         source: the stream behind the iterator, which is closed with this one.
+        name: the name of the stream in errors.
     """
 
-    def __init__(self, chunks: Iterator[bytes], source: BinaryIO):
+    def __init__(self, chunks: Iterator[bytes], source: BinaryIO, name: str):
         self._chunks = chunks
         self._source = source
+        self._name = name
         self._left = memoryview(b"")
+        self._since_newline = 0
 
     def readable(self) -> bool:
         return True
@@ -107,6 +112,12 @@ class _Chunks(io.RawIOBase):
             chunk = next(self._chunks, None)
             if chunk is None:
                 return 0
+            self._since_newline = 0 if b"\n" in chunk else self._since_newline + len(chunk)
+            if self._since_newline > _LONGEST_LINE:
+                raise UserError(
+                    f"{self._name} has a line of more than {_LONGEST_LINE >> 20} MB; give text "
+                    "with one sentence per line"
+                )
             self._left = memoryview(chunk)
         size = min(len(buffer), len(self._left))
         buffer[:size] = self._left[:size]

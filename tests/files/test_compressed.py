@@ -80,6 +80,12 @@ def test_other_archives_are_named(tmp_path):
         open_plain(tmp_path / "none")
 
 
+def test_a_line_without_an_end_is_named():
+    """/dev/zero, or one long line, filled the memory."""
+    with pytest.raises(UserError, match="^/dev/zero has a line of more than 64 MB; give text"):
+        list(open_plain("/dev/zero"))
+
+
 def test_a_pointer_of_git_lfs_is_named(tmp_path):
     path = tmp_path / "x.de"
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n")

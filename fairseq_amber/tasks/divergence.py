@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from typing import Any, Callable
 
 from fairseq.trainer import Trainer
 
 from fairseq_amber.errors import UserError, exit_clearly
 
-_NOT_FINITE = "gradients are Nan/Inf"  # fairseq's words, of training without fp16
+# fairseq's words for one rank, and for several: NaN is never consistent.
+_NOT_FINITE = re.compile(
+    r"gradients are Nan/Inf|grad_norm across the workers.* = -?(nan|inf)\b", re.S
+)
+_DIVERGED = (
+    "gradients are NaN or infinite; lower --lr or the weight of a term, raise --warmup-updates or "
+    "a temperature near 0, or give --clip-norm 1"
+)
 
 
 def guard_divergence() -> None:
@@ -32,12 +40,11 @@ def _training(stock: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return stock(trainer, *args, **kwargs)
         except FloatingPointError as error:
-            cause, update = str(error).strip(), trainer.get_num_updates() + 1
-            remedy = "; lower --lr, raise --warmup-updates or give --clip-norm 1"
+            cause = _DIVERGED if _NOT_FINITE.search(str(error)) else str(error).strip()
             crash = os.path.join(trainer.cfg.checkpoint.save_dir, "crash.pt")
             raise UserError(
-                f"training ended in update {update}: {cause}"
-                f"{remedy if cause == _NOT_FINITE else ''} ({crash} has the model of then)"
+                f"training ended in update {trainer.get_num_updates() + 1}: {cause} ({crash} has "
+                "the model of then)"
             ) from None
 
     train_step.guarded = True  # type: ignore[attr-defined]

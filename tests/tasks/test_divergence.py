@@ -19,8 +19,9 @@ def test_a_learning_rate_that_is_too_high(data_folder, tmp_path):
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     assert result.stderr.splitlines()[-1] == (
-        "fairseq-amber: error: training ended in update 2: gradients are Nan/Inf; lower --lr, "
-        f"raise --warmup-updates or give --clip-norm 1 ({tmp_path}/crash.pt has the model of then)"
+        "fairseq-amber: error: training ended in update 2: gradients are NaN or infinite; lower "
+        "--lr or the weight of a term, raise --warmup-updates or a temperature near 0, or give "
+        f"--clip-norm 1 ({tmp_path}/crash.pt has the model of then)"
     )
     assert "NaN detected in output of encoder.sentence_encoder" in result.stdout
     assert [path.name for path in tmp_path.glob("*.pt")] == ["crash.pt"]
@@ -37,12 +38,26 @@ class Stopped:
         return 7
 
 
-def test_what_fairseq_says_itself_is_kept():
-    def train_step(trainer):
-        raise FloatingPointError("Minimum loss scale reached.\nTry lowering the rate. ")
+OF_RANKS = (
+    "Fatal error: inconsistent\ngrad_norm across the workers:\nrank   0 = {}\nrank   1 = 2.5\n"
+)
 
-    wanted = r"in update 8: Minimum loss scale reached.\\nTry lowering the rate. \(runs/x"
-    with pytest.raises(SystemExit, match=wanted):
+
+@pytest.mark.parametrize(
+    "words, line",
+    [
+        ("gradients are Nan/Inf", r"gradients are NaN or infinite; lower --lr .* \(runs/x"),
+        (OF_RANKS.format("nan"), r"gradients are NaN or infinite; lower --lr .* \(runs/x"),
+        (OF_RANKS.format("-inf"), r"gradients are NaN or infinite; lower --lr .* \(runs/x"),
+        (OF_RANKS.format("2.4"), r"Fatal error: inconsistent\\ngrad_norm .* = 2.5 \(runs/x"),
+        ("Minimum loss scale.\nTry a lower rate. ", r"Minimum loss .*a lower rate. \(runs/x"),
+    ],
+)
+def test_what_fairseq_means(words, line):
+    def train_step(trainer):
+        raise FloatingPointError(words)
+
+    with pytest.raises(SystemExit, match=f"in update 8: {line}/crash.pt has the model of then"):
         _training(train_step)(Stopped())
 
 

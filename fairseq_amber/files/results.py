@@ -21,6 +21,7 @@ from fairseq_amber.files.writing import atomic_writer
 from fairseq_amber.metrics.outcomes import Outcomes
 
 _PARTS = ("forward", "backward", "accuracy", "em")  # the parts of a score that tables show
+_ROUNDED = 0.05  # what writing by hand, with one digit behind the point, changes
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,8 @@ class Result:
         config: dict[str, Any],
     ) -> Result:
         """Makes a result: its score is the mean over the languages, its ``n`` is their sum."""
-        scores = [parts["score"] for parts in per_language.values()]
         n = sum(int(parts["n"]) for parts in per_language.values())
-        return cls(task, metric, system, sum(scores) / len(scores), per_language, n, config)
+        return cls(task, metric, system, _mean_score(per_language), per_language, n, config)
 
     def write(self, path: str | Path, outcomes: Outcomes | None = None) -> None:
         """Writes the JSON, and the outcomes of its test items into a file beside it.
@@ -120,15 +120,31 @@ def read_result(path: str | Path) -> Result:
 
 def _is_result(result: Result) -> bool:
     """Tells whether a result has the values that its docstring names."""
-    names = (result.task, result.metric, result.system, *result.per_language)
-    numbers = [result.score, result.n]
-    for parts in result.per_language.values():
-        numbers += [parts["score"], parts["n"]]
-        numbers += [x for key, x in parts.items() if key in _PARTS or key.startswith("baseline_")]
-        names += (parts.get("test_digest", ""),)
+    languages = result.per_language
+    scores = [result.score]
+    for parts in languages.values():
+        scores += [parts["score"], *parts.get("layers", {}).values()]
+        scores += [x for key, x in parts.items() if key in _PARTS or key.startswith("baseline_")]
+    counts = [result.n, *(parts["n"] for parts in languages.values())]
+    names = (result.task, result.metric, result.system, *languages)
+    digests = (parts.get("test_digest", "") for parts in languages.values())
     return (
-        all(isinstance(name, str) for name in names)
-        and bool(result.per_language)
+        all(isinstance(name, str) and name for name in names)
+        and all(isinstance(digest, str) for digest in digests)
+        and bool(languages)
         and isinstance(result.config, dict)
-        and all(isinstance(x, (int, float)) and math.isfinite(x) for x in numbers)
+        and all(_is_percentage(score) for score in scores)
+        and all(type(count) is int and count >= 0 for count in counts)
+        and result.n == sum(counts[1:])
+        and math.isclose(result.score, _mean_score(languages), abs_tol=_ROUNDED)
+        and all(key.isdecimal() for parts in languages.values() for key in parts.get("layers", ()))
     )
+
+
+def _is_percentage(value: object) -> bool:
+    # true is a number to Python, too
+    return type(value) in (int, float) and -_ROUNDED <= value <= 100 + _ROUNDED  # type: ignore
+
+
+def _mean_score(per_language: dict[str, dict[str, Any]]) -> float:
+    return sum(parts["score"] for parts in per_language.values()) / len(per_language)

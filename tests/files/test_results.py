@@ -37,6 +37,16 @@ def test_a_result_and_its_outcomes_appear_together_or_not(name, tmp_path):
         {"per_language": {"de": {"score": 1, "n": 2, "baseline_f1": "x"}}},
         {"per_language": {"de": {"score": 1, "n": 2, "test_digest": []}}},
         {"per_language": {"de": {"score": 1e400, "n": 2}}},
+        *({"score": True}, {"n": -1}, {"n": 2.0}, {"n": True}, {"n": 3}, {"score": 50}),
+        *({"score": 1e9}, {"score": -5}, {"system": ""}, {"metric": ""}),
+        {"per_language": {"de": {"score": True, "n": 2}}},
+        {"per_language": {"de": {"score": 1, "n": 4}, "fr": {"score": 1, "n": -2}}},
+        {"per_language": {"": {"score": 1, "n": 2}}},
+        {"per_language": {"de": {"score": 1, "n": 2, "accuracy": True}}},
+        *(
+            {"per_language": {"de": {"score": 1, "n": 2, "layers": layers}}}
+            for layers in ({"1": float("nan")}, {"1": "4"}, {"1": True}, {"-7": 4}, {"x": 4}, [1])
+        ),
     ],
 )
 def test_a_result_with_other_values_is_refused(change, tmp_path):

@@ -32,7 +32,7 @@ def test_names_are_shown_as_text_everywhere(fairseq_amber_command, result, tmp_p
     """A result JSON of somebody else wrote HTML into report.md and commands to the terminal."""
     paths = [
         result("x", system=HOSTILE, config={"note": "<img src=x onerror=alert(1)>"}),
-        result("y", metric="<b>", per_language={"=1+1": {"score": -2.5, "n": 1}}),
+        result("y", metric="<b>", score=2.5, n=1, per_language={"=1+1": {"score": 2.5, "n": 1}}),
     ]
     report = tmp_path / "report"
     heatmap = tmp_path / "p.png"
@@ -52,8 +52,29 @@ def test_names_are_shown_as_text_everywhere(fairseq_amber_command, result, tmp_p
     with open(report / "report.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["row"] for row in rows] == ["de-en", "'=1+1"]
-    assert float(rows[1]["mean"]) == -2.5
+    assert float(rows[1]["mean"]) == 2.5
     assert (report / "retrieval_by_layer.svg").exists()
+
+
+def test_a_copy_is_no_second_seed(fairseq_amber_command, result, tmp_path):
+    """A copy of a result gave a mean with the deviation 0."""
+    config = {"checkpoint": "a.pt"}
+    one, two = (result(name, system="A", config=config) for name in ("x", "y"))
+    status, _, err = fairseq_amber_command("report", one, two, "--output", tmp_path / "report")
+    assert status == 2 and "y.json holds the same result as" in err
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_system_with_the_name_of_the_baseline(fairseq_amber_command, result, tmp_path):
+    """The error blamed the settings of the two, though there was one result."""
+    parts = {"de": {"score": 80.0, "n": 3, "baseline_f1": 1.0}}
+    path = result("x", system="baseline", per_language=parts)
+    status, _, err = fairseq_amber_command("report", path, "--output", tmp_path / "report")
+    assert status == 2 and "has the name baseline" in err and "another --name" in err
+    assert (
+        fairseq_amber_command("report", result("y", system="baseline"), "--output", tmp_path)[0]
+        == 0
+    )
 
 
 @pytest.mark.parametrize("name", ["bad", "gold"])

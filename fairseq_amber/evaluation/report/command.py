@@ -10,6 +10,7 @@ from typing import Any, Callable, NamedTuple, Sequence
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.evaluation.report import score_tables
+from fairseq_amber.evaluation.report.same_test_data import check_different
 from fairseq_amber.evaluation.report.score_tables import Section
 from fairseq_amber.evaluation.report.space_flags import (
     add_space_arguments,
@@ -121,6 +122,7 @@ def run(args: argparse.Namespace) -> None:
     check_used(args)
     _check_once(args.results)
     results = [read_result(path) for path in args.results]
+    check_different(args.results, results)
     shown = score_tables.with_baselines(results)
     sections = score_tables.build_sections(shown)
     runs = _by_name(args.curves, "--curves NAME=DIR")

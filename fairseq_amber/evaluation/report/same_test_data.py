@@ -1,11 +1,29 @@
-"""Checks that results were measured on the same test data."""
+"""Checks that results can be compared: each is another one, and their test data is the same."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Sequence
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.results import Result
+
+
+def check_different(paths: Sequence[Path], results: Sequence[Result]) -> None:
+    """Refuses two files that hold one result, such as a copy, which is no second seed.
+
+    Args:
+        paths: the files.
+        results: the result in each. Those without a checkpoint are accepted: two seeds may score
+            alike.
+
+    Raises:
+        UserError: two results are equal.
+    """
+    for number, (path, result) in enumerate(zip(paths, results)):
+        if "checkpoint" in result.config and result in results[:number]:
+            other = paths[results.index(result)]
+            raise UserError(f"{path} holds the same result as {other}; give each result once")
 
 
 def check_same_test_data(results: Sequence[Result], remedy: str) -> None:

@@ -178,6 +178,9 @@ def with_baselines(results: Sequence[Result]) -> list[Result]:
 
     A task has a baseline if its evaluator stored one beside each part of the score, under the name
     ``baseline_<part>``. Each task gets one result.
+
+    Raises:
+        UserError: a system has the name ``BASELINE``, too.
     """
     tasks: dict[tuple[str, str], Result] = {}
     for result in results:
@@ -192,6 +195,11 @@ def with_baselines(results: Sequence[Result]) -> list[Result]:
                 score = next(iter(found.values()))
                 per_language[language] = {"score": score, **found, "n": parts["n"]}
         if len(per_language) == len(result.per_language):
+            if any(r.system == BASELINE and r.task == result.task for r in results):
+                raise UserError(
+                    f"a system on {result.task} has the name {BASELINE}, which is that of guessing "
+                    "in this table; measure it again with another --name"
+                )
             baselines.append(
                 Result.from_languages(result.task, result.metric, BASELINE, per_language, {})
             )

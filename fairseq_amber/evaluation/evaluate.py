@@ -13,6 +13,7 @@ from fairseq_amber.files.tables import plain_table
 from fairseq_amber.inference.checkpoint import import_fairseq
 from fairseq_amber.inference.flags import add_device_arguments
 from fairseq_amber.inference.prediction.submission import (
+    check_places,
     n_best_path,
     submission_path,
     write_predictions,
@@ -139,18 +140,24 @@ def run(args: argparse.Namespace) -> None:
         pair_positions=args.pair_positions,
         pair_segments=args.pair_segments,
     )
+    paths = {}
+    if args.predictions:
+        paths = {name: _predictions_path(args, folder, gold_class, name) for name in languages}
+        _check_places(args, list(paths.values()), predictor.labels)
     per_language: dict[str, dict[str, Any]] = {}
     outcomes = {}
+    submission: dict[Path, Any] = {}  # written together, when every language has its predictions
     for language, test in tests.items():
         predicted = predictor.predict(args.split, language, batch_tokens=args.batch_tokens)
         if test.scored:
             per_language[language] = _parts(test, predicted)
             outcomes[language] = {"score": test.outcomes(predicted)}
         if args.predictions:
-            path = _predictions_path(args, folder, gold_class, language)
-            write_predictions(path, test.for_submission(predicted))
+            submission[paths[language]] = test.for_submission(predicted)
             if args.n_best:
-                write_predictions(n_best_path(path), test.n_best(predicted))
+                submission[n_best_path(paths[language])] = test.n_best(predicted)
+    for path, content in submission.items():
+        write_predictions(path, content)
 
     config = {**predictor.config, "split": args.split, "test": str(args.folder)}
     if per_language:
@@ -178,6 +185,15 @@ def _predictions_path(
     return submission_path(
         args.predictions, folder.task, args.split, language, by_id=gold_class.by_id
     )
+
+
+def _check_places(args: argparse.Namespace, paths: list[Path], labels: list[str]) -> None:
+    """Checks the files of predictions before the long work."""
+    if args.n_best:
+        paths = [*paths, *map(n_best_path, paths)]
+    if args.json and any(Path(args.json).absolute() == path.absolute() for path in paths):
+        raise UserError(f"--json: {args.json} is a file of the predictions; name another file")
+    check_places(paths, labels)
 
 
 def _languages(args: argparse.Namespace, folder: TaskFolder) -> list[str]:

@@ -34,6 +34,7 @@ class Predictor:
 
     Attributes:
         config: what identifies the model and decides on its rows, for the JSON of a result.
+        labels: the labels in the order of the head's scores; [] for answers.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Predictor:
         self._folder = folder
         self._learning = learning_of(folder.kind)
         self._settings = settings
-        self._labels = list(labels)
+        self.labels = list(labels)
         self._decoding = decoding
         self._device = next(model.parameters()).device
         self.config = config
@@ -140,7 +141,7 @@ class Predictor:
         ]
         found: dict[int, Any] = {}
         for best, batch in chosen:
-            predictions = learning.predictions(best, batch, self._labels)
+            predictions = learning.predictions(best, batch, self.labels)
             found.update(zip(batch["id"].tolist(), predictions))
         return [found[index] for index in range(len(dataset))]
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Collection
 
+from fairseq_amber.errors import UserError
+from fairseq_amber.files.json_file import parse_json, read_bytes
 from fairseq_amber.files.writing import atomic_writer
 
 _FOLDERS = {"pos": "udpos", "ner": "panx", "squad": "xquad"}
@@ -31,6 +34,47 @@ def submission_path(
 def n_best_path(path: Path) -> Path:
     """Returns the file of the n best answers beside that of the best: xquad/nbest-test-de.json."""
     return path.with_name(f"nbest-{path.name}")
+
+
+def check_places(paths: Collection[Path], labels: Collection[str]) -> None:
+    """Checks, before the long work, that predictions can take the place of what is there.
+
+    XTREME's folder of raw files has the names of a submission: ``--predictions download`` would
+    replace the test files.
+
+    Args:
+        paths: the files to write.
+        labels: the labels that predictions consist of; none if they are answers.
+
+    Raises:
+        UserError: a file has the name of a folder to write to, or the reverse; or a file to write
+            exists and holds something else than predictions.
+    """
+    for path in paths:
+        if path.is_dir():
+            raise UserError(f"cannot write {path}: it is a folder; name another --predictions")
+        above = next((folder for folder in path.parents if os.path.lexists(folder)), path)
+        if not above.is_dir():
+            raise UserError(
+                f"cannot write {path}: {above} is no folder; name another --predictions"
+            )
+        if path.is_file() and not _are_predictions(path, labels):
+            raise UserError(
+                f"cannot write {path}: it exists and holds something else than predictions; name "
+                "another folder by --predictions"
+            )
+
+
+def _are_predictions(path: Path, labels: Collection[str]) -> bool:
+    data = read_bytes(path)
+    if not labels:
+        try:
+            answers = parse_json(data, "")
+        except UserError:
+            return not data
+        # SQuAD's own files have a list named data, and those of the n best answers have lists, too
+        return "data" not in answers and all(isinstance(x, (str, list)) for x in answers.values())
+    return set(data.decode("utf-8", "replace").split("\n")) <= {"", *labels}
 
 
 def write_predictions(path: Path, predicted: Any) -> None:

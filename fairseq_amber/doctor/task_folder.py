@@ -8,7 +8,6 @@ from fairseq_amber.data.finetuning.squad_file import read_squad
 from fairseq_amber.data.finetuning.task_folder import LABELS_NAME, TaskFolder
 from fairseq_amber.doctor.inspection import Inspection
 from fairseq_amber.doctor.vocabulary_files import inspect_vocabulary
-from fairseq_amber.errors import UserError
 from fairseq_amber.files.json_file import read_bytes
 
 
@@ -31,12 +30,8 @@ def inspect_task(path: Path) -> Inspection:
 
 
 def _check_labels(folder: TaskFolder) -> None:
-    path = folder.path / LABELS_NAME
-    if read_bytes(path) != "".join(f"{label}\n" for label in folder.labels).encode():
-        raise UserError(
-            f"{path} does not list the labels of task.json: run fairseq-amber prepare-task "
-            f"{folder.task} {folder.path} again"
-        )
+    read_bytes(folder.path / LABELS_NAME)
+    folder.check_labels()
 
 
 def _read_questions(folder: TaskFolder, split: str, language: str) -> None:

@@ -112,6 +112,7 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         check_place(args.json)
     folder = TaskFolder.open(args.folder)
+    folder.check_labels()
     languages = _languages(args, folder)
     import_fairseq()
     from fairseq_amber.data.finetuning.learning import Decoding, learning_of

@@ -60,7 +60,8 @@ class XtremeTask(PlannedTask):
         """Opens the folder of the prepared task.
 
         Raises:
-            UserError: the folder is not a prepared task, or its task is of another kind.
+            UserError: the folder is not a prepared task, its task is of another kind, or its
+                labels.txt was changed.
         """
         folder = TaskFolder.open(cfg.data)
         if folder.kind != cls.kind:
@@ -68,6 +69,7 @@ class XtremeTask(PlannedTask):
                 f"{cfg.data} holds {folder.task}: give --task xtreme_{folder.kind.name} and "
                 f"--criterion xtreme_{folder.kind.name}"
             )
+        folder.check_labels()
         dictionary = load_dictionary(Path(cfg.data))
         labels = f", {len(folder.labels)} labels" if folder.labels else ""
         logger.info("%s (%s%s)", folder.task, folder.kind.name, labels)

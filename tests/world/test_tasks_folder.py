@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fairseq_amber import cli
+from fairseq_amber.data.finetuning.question_answering import AnswerGold
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.errors import UserError
 from fairseq_amber.preparation.task.sources import collect_sources
@@ -107,3 +108,64 @@ def test_any_value_anywhere(tmp_path):
     for text in ("", "[" * 100_000, "1" * 5000, '"\\ud800"', "NaN", "{}", "\0"):
         with pytest.raises(UserError, match="task.json is damaged"):
             TaskFolder.open(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("command", ["evaluate", "prepare-task"])
+def test_labels_that_were_edited(command, tmp_path, capsys):
+    """An edited labels.txt was left out in silence: the labels are those of task.json."""
+    folder = write(tmp_path / "task", json.dumps(CONTENT))
+    (folder / "labels.txt").write_text("NOUN\nVERBS\n")
+    (tmp_path / "train.tsv").write_text("a\tNOUN\nb\tVERB\n")
+    arguments = {
+        "evaluate": ["none.pt", str(folder)],
+        "prepare-task": ["pos", str(folder), "--tokenizer", str(folder)]
+        + ["--train", f"en={tmp_path / 'train.tsv'}"],
+    }
+    assert cli.main([command, *arguments[command]]) == 2
+    assert "labels.txt does not list the labels of task.json" in capsys.readouterr().err
+
+
+TAGS = {("test", "de"): [[([4], 0, 0), ([5], 1, 0)], [([6], 2, 0)]]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": ["NOUN", "VERB"]},  # a number without a label
+        {"splits": {"test": {"de": {"examples": 3, "sources": []}}}},
+    ],
+)
+def test_examples_of_another_folder(change, tmp_path, write_task):
+    """Files of two folders together gave scores of other labels, or a traceback."""
+    folder = write_task(tmp_path, "pos", TAGS, ["NOUN", "VERB", "X"])
+    assert len(TaskFolder.open(folder).arrays("test", "de")["labels"]) == 3
+    content = json.loads((folder / "task.json").read_text())
+    (folder / "task.json").write_text(json.dumps({**content, **change}))
+    with pytest.raises(UserError, match=r"test\.de\.npz is not the file that task\.json describes"):
+        TaskFolder.open(folder).arrays("test", "de")
+
+
+ASKED = {
+    ("test", "de"): ([[4, 5, 6], [7, 8]], [(0, [9], (0, 1)), (1, [9], (0, 0)), (1, [9], (1, 1))])
+}
+
+
+@pytest.mark.parametrize("change", ["one less", "one more", "other order", "other context"])
+def test_questions_that_were_edited(change, tmp_path, write_task):
+    """A question taken out of the JSON alone shifted the predictions of all that follow."""
+    folder = write_task(tmp_path, "squad", ASKED)
+    path = folder / "test.de.json"
+    content = json.loads(path.read_text())
+    assert AnswerGold(TaskFolder.open(folder), "test", "de").total == 3
+    paragraphs = content["data"][0]["paragraphs"]
+    if change == "one less":
+        del paragraphs[-1]["qas"][-1]
+    elif change == "one more":
+        paragraphs[0]["qas"].append({**paragraphs[0]["qas"][0], "id": "new"})
+    elif change == "other order":
+        paragraphs.reverse()
+    else:
+        paragraphs[0] = {"context": "w1", "qas": [{"id": "0", "question": "w9", "answers": []}]}
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"test\.de\.json is missing, cut short or of another"):
+        AnswerGold(TaskFolder.open(folder), "test", "de")

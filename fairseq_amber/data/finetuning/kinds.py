@@ -29,6 +29,7 @@ class Kind(NamedTuple):
         learning: ``module:class`` of its ``Learning``.
         examples: ``module:class`` of its ``Examples``.
         optional_arrays: the names of further arrays, which folders of older versions lack.
+        counted: the name of an array with one entry for each example; "" to leave it unchecked.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Kind(NamedTuple):
     learning: str
     examples: str
     optional_arrays: tuple[str, ...] = ()
+    counted: str = ""
 
 
 KINDS: dict[str, Kind] = {}  # by name
@@ -86,6 +88,7 @@ register_kind(
         learning="fairseq_amber.data.finetuning.tagging:Tagging",
         examples="fairseq_amber.preparation.task.tagging:TaggedSentences",
         optional_arrays=("gaps",),
+        counted="sentence_lengths",
     )
 )
 register_kind(
@@ -98,6 +101,7 @@ register_kind(
         arrays=("first_tokens", "first_lengths", "second_tokens", "second_lengths", "labels"),
         learning="fairseq_amber.data.finetuning.classification:Classification",
         examples="fairseq_amber.preparation.task.classification:SentencePairs",
+        counted="labels",
     )
 )
 register_kind(
@@ -116,5 +120,6 @@ register_kind(
         ),
         learning="fairseq_amber.data.finetuning.question_answering:QuestionAnswering",
         examples="fairseq_amber.preparation.task.question_answering:Questions",
+        counted="paragraph",
     )
 )

@@ -82,9 +82,20 @@ class AnswerGold(Gold):
         path = folder.examples_path(split, language)
         file = read_squad(path, unique_ids=False)
         self._contexts, self._questions = file.contexts, file.questions
+        if not self._fits(arrays):
+            raise folder.damaged(path)
         self.repeated = len(self._questions) - len({question.id for question in self._questions})
         rules = language if folder.task == "mlqa" else None
         return [self._asked(question, rules) for question in self._questions]
+
+    def _fits(self, arrays: dict[str, np.ndarray]) -> bool:
+        """Returns whether the text is the one that was encoded, as far as the arrays tell."""
+        if len(self._contexts) != len(self._offsets):
+            return False
+        pairs = zip(self._contexts, self._offsets)
+        within = all(offsets.max(initial=0) <= len(context) for context, offsets in pairs)
+        asked = [question.context for question in self._questions]
+        return within and asked == arrays["paragraph"].tolist()
 
     def _asked(self, question: Question, rules: str | None) -> AskedQuestion | None:
         if not question.answers:

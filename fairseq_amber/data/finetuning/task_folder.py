@@ -25,6 +25,7 @@ import numpy as np
 
 from fairseq_amber.data.finetuning.kinds import Kind, kind_of
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.json_file import read_bytes
 from fairseq_amber.files.names import check_name
 
 TASK_NAME = "task.json"
@@ -122,6 +123,22 @@ class TaskFolder:
                 f"{file} is damaged or of another version; run fairseq-amber prepare-task again"
             ) from None
 
+    def check_labels(self) -> None:
+        """Checks that labels.txt, which a person may have edited, has the labels of task.json. A
+        folder without it is accepted.
+
+        Raises:
+            UserError: it has others.
+        """
+        path = self.path / LABELS_NAME
+        wanted = "".join(f"{label}\n" for label in self.labels).encode("utf-8")
+        if path.is_file() and self.labels and read_bytes(path) != wanted:
+            raise UserError(
+                f"{path} does not list the labels of {TASK_NAME}, whose numbers the examples have: "
+                f"run fairseq-amber prepare-task {self.task} {self.path} again, with --labels for "
+                "another order"
+            )
+
     def languages(self, split: str) -> list[str]:
         """Returns the languages of a split, sorted; [] if there is no such split."""
         return sorted(self.splits.get(split, {}))
@@ -130,9 +147,23 @@ class TaskFolder:
         """Reads the examples of a split in a language: the arrays of the task's kind, by name.
 
         Raises:
-            UserError: the task has no such examples, or their file is damaged.
+            UserError: the task has no such examples, or their file is damaged or of another task.
         """
-        return self._read(split, language, self.kind.arrays, ())
+        arrays = self._read(split, language, self.kind.arrays, ())
+        if not self._fit(arrays, self.splits[split][language]["examples"]):
+            path = self._file(split, language, "npz")
+            raise UserError(
+                f"{path} is not the file that {TASK_NAME} describes: it has other examples or "
+                f"labels; run fairseq-amber prepare-task {self.task} {self.path} again"
+            )
+        return arrays
+
+    def _fit(self, arrays: dict[str, np.ndarray], examples: int) -> bool:
+        """Returns whether the arrays hold this number of examples, and labels that there are."""
+        numbers = arrays.get("labels", np.zeros(0, np.int16))
+        if len(numbers) and not -1 <= numbers.min() <= numbers.max() < len(self.labels):
+            return False
+        return not self.kind.counted or len(arrays[self.kind.counted]) == examples
 
     def optional_arrays(self, split: str, language: str) -> dict[str, np.ndarray]:
         """Reads those of the kind's optional arrays that the folder has.
@@ -151,7 +182,7 @@ class TaskFolder:
                 names = [*needed, *(name for name in optional if name in file.files)]
                 return {name: file[name] for name in names}
         except _DAMAGES:
-            raise self._damaged(path) from None
+            raise self.damaged(path) from None
 
     def examples_path(self, split: str, language: str) -> Path:
         """Returns the path of the text of question answering, for ``read_squad``.
@@ -161,7 +192,7 @@ class TaskFolder:
         """
         path = self._file(split, language, "json")
         if not path.is_file():
-            raise self._damaged(path)
+            raise self.damaged(path)
         return path
 
     def _file(self, split: str, language: str, suffix: str) -> Path:
@@ -176,7 +207,8 @@ class TaskFolder:
             )
         return path
 
-    def _damaged(self, path: Path) -> UserError:
+    def damaged(self, path: Path) -> UserError:
+        """Returns the error of a file that does not hold what prepare-task has written."""
         return UserError(
             f"{path} is missing, cut short or of another version; run fairseq-amber prepare-task "
             f"{self.task} {self.path} again"

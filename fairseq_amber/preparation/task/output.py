@@ -20,7 +20,7 @@ def existing_folder(path: Path, task: str) -> TaskFolder | None:
     """Returns the task folder to add to; None if the path does not exist or is an empty folder.
 
     Raises:
-        UserError: the path is something else, or another task.
+        UserError: the path is something else, or another task, or its labels.txt was changed.
     """
     finish_moving(path, TASK_NAME)
     if not path.exists() or (path.is_dir() and is_empty(path)):
@@ -30,6 +30,7 @@ def existing_folder(path: Path, task: str) -> TaskFolder | None:
             f"{path} exists and is not a prepared task; name another folder, or remove it"
         )
     folder = TaskFolder.open(path)
+    folder.check_labels()
     if folder.task != task:
         raise UserError(
             f"{path} holds the task {folder.task}, not {task}; name another folder, or remove it"

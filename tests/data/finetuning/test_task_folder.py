@@ -16,7 +16,7 @@ CONTENT = {
     "kind": "tagging",
     "labels": ["NOUN", "VERB"],
     "splits": {
-        "train": {"en": {"examples": 1, "sources": ["train.tsv"]}},
+        "train": {"en": {"examples": 2, "sources": ["train.tsv"]}},
         "test": {
             "fr": {"examples": 1, "sources": ["a.tsv", "b.tsv"]},
             "de": {"examples": 2, "sources": ["c.tsv"]},
@@ -27,7 +27,7 @@ CONTENT = {
 
 def write(folder: Path, **changes) -> Path:
     (folder / "task.json").write_text(json.dumps({**CONTENT, **changes}))
-    np.savez(folder / "train.en.npz", **{name: np.arange(3) for name in KINDS["tagging"].arrays})
+    np.savez(folder / "train.en.npz", **{name: np.arange(2) for name in KINDS["tagging"].arrays})
     return folder
 
 
@@ -36,7 +36,7 @@ def test_what_a_folder_says(tmp_path: Path):
     assert (folder.task, folder.kind.name, folder.labels) == ("pos", "tagging", ["NOUN", "VERB"])
     assert folder.languages("test") == ["de", "fr"] and folder.languages("valid") == []
     arrays = folder.arrays("train", "en")
-    assert set(arrays) == set(KINDS["tagging"].arrays) and arrays["labels"].tolist() == [0, 1, 2]
+    assert set(arrays) == set(KINDS["tagging"].arrays) and arrays["labels"].tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_the_text_of_a_task_that_has_none(tmp_path: Path):
         {"splits": {"train": {"en": 1}}},
         {"splits": {"train": {"en": {"examples": True, "sources": []}}}},
         {"splits": {"train": {"en": {"examples": -1, "sources": []}}}},
-        {"splits": {"train": {"en": {"examples": 1, "sources": [1]}}}},
+        {"splits": {"train": {"en": {"examples": 2, "sources": [1]}}}},
     ],
     ids=str,
 )

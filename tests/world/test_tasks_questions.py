@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import unicodedata
 from pathlib import Path
@@ -13,6 +14,7 @@ from fairseq_amber.errors import UserError
 from fairseq_amber.metrics.question_answering import squad_scores
 from fairseq_amber.preparation.task.examples import ReadingOptions
 from fairseq_amber.preparation.task.question_answering import Questions
+from raw_task_files import squad
 
 CONTEXT = "Der Junge war mutig . Das Telefon klingelt ."
 
@@ -100,3 +102,10 @@ def test_questions_without_an_answer(tmp_path, caplog):
     caplog.clear()
     Questions([write(tmp_path, question("a", ("", 0)), question("b"))], "test")  # as in XTREME
     assert not caplog.text
+
+
+def test_compressed_questions(tmp_path):
+    text = squad("1", "Bello").encode()
+    path = tmp_path / "one.json.gz"
+    path.write_bytes(gzip.compress(text))
+    assert Questions([path], "test").text == text

@@ -128,3 +128,15 @@ def test_columns_that_spaces_separate(tmp_path, caplog):
     assert not log
     file, _ = read(tmp_path, caplog, "1 000\nkm\nweit\n", labelled=False)
     assert file.words == ["1 000", "km", "weit"]
+
+
+def test_labels_in_the_column_of_the_words(tmp_path, caplog):
+    """A file whose columns are swapped trained a tagger of thousands of words."""
+    rows = [f"{label}\tword{number}" for number, label in enumerate("XYZ" * 10)]
+    path = write(tmp_path, "\n".join(rows) + "\n")
+    read_tagged(path, labelled=True)
+    assert "it has 30 different labels, more than words" in caplog.text
+    assert "give --columns 2,1" in caplog.text
+    caplog.clear()
+    read_tagged(path, labelled=True, columns=(2, 1))
+    assert not caplog.records

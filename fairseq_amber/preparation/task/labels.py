@@ -11,6 +11,8 @@ from fairseq_amber.data.finetuning.task_folder import LABELS_NAME, check_label
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.text import read_lines
 
+_MOST_LABELS = np.iinfo(np.int16).max + 1  # the arrays of examples hold their numbers
+
 
 class LabelledFile(Protocol):
     """A file of words or sentence pairs that may have labels."""
@@ -32,12 +34,17 @@ def ordered(labels: Iterable[str]) -> list[str]:
     return sorted(set(labels), key=lambda label: (label != "O", label))
 
 
-def check_labels(labels: Iterable[str], origin: str) -> None:
-    """Checks that each label can be a line of its own.
+def check_labels(labels: Sequence[str], origin: str) -> None:
+    """Checks that each label can be a line of its own, and that all can be numbered.
 
     Raises:
-        UserError: a label holds a control character.
+        UserError: a label holds a control character, or there are too many.
     """
+    if len(labels) > _MOST_LABELS:
+        raise UserError(
+            f"{origin} has {len(labels):,} labels, and {_MOST_LABELS:,} at most can be learned; if "
+            "the words are in the column of the labels, name both columns by --columns 2,1"
+        )
     for label in labels:
         try:
             check_label(label)

@@ -11,7 +11,7 @@ import numpy as np
 
 from fairseq_amber.data.finetuning.squad_file import SquadFile, parse_squad
 from fairseq_amber.errors import warn
-from fairseq_amber.files.json_file import read_bytes
+from fairseq_amber.files.compressed import open_plain
 from fairseq_amber.preparation.task.encoder import Encoded, TextEncoder
 from fairseq_amber.preparation.task.examples import Arrays, Examples, ReadingOptions
 
@@ -37,7 +37,7 @@ class Questions(Examples):
         self.paths = paths
         unique = split == "test"  # a submission tells the answers apart by these ids
         parts = [
-            parse_squad(read_bytes(path), str(path), unique_ids=unique, skip_misfits=skip_misfits)
+            parse_squad(_read_plain(path), str(path), unique_ids=unique, skip_misfits=skip_misfits)
             for path in paths
         ]
         for path, part in zip(paths, parts):
@@ -154,6 +154,11 @@ def _warn_of_oddities(path: Path, file: SquadFile, split: str) -> None:
         )
     if notes:
         warn(f"{path}: {'; '.join(notes)}")
+
+
+def _read_plain(path: Path) -> bytes:
+    with open_plain(path) as file:
+        return file.read()
 
 
 def _joined(contents: Sequence[bytes]) -> bytes:

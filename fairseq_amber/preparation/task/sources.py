@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Dict, List, Sequence
 
 from fairseq_amber.data.finetuning.task_folder import SPLITS
 from fairseq_amber.errors import UserError, warn
+from fairseq_amber.files.compressed import plain_name
 from fairseq_amber.preparation.task.examples import examples_class
 
 Sources = Dict[str, Dict[str, List[Path]]]  # by split and language
@@ -54,7 +56,7 @@ def _check(split: str, language: str, path: Path, others: Sequence[Path]) -> Non
         raise UserError(f"--{split} {language}={path}: {language!r} is not a language such as en")
     if not path.is_file():
         raise UserError(f"--{split} {language}={path}: there is no such file")
-    if path in others:
+    if any(os.path.samefile(path, other) for other in others):
         raise UserError(f"--{split} {language}={path}: given twice")
 
 
@@ -69,10 +71,13 @@ def _xtreme_files(task: str, folder: Path) -> Sources:
         if name is not None:
             pattern = re.escape(name).replace("LANG", f"(?P<language>{_LANGUAGE.pattern})", 1)
             pattern = pattern.replace("LANG", "(?P=language)")
-            for path in sorted(folder.glob(name.replace("LANG", "*"))):
-                match = re.fullmatch(pattern, path.relative_to(folder).as_posix())
-                if match:
-                    languages[match.groupdict().get("language", "en")] = [path]
+            for path in sorted(folder.glob(name.replace("LANG", "*") + "*")):
+                match = re.fullmatch(pattern, plain_name(path.relative_to(folder).as_posix()))
+                language = match and match.groupdict().get("language", "en")
+                if language in languages:
+                    warn(f"{path} is not read: {languages[language][0]} is")
+                elif language:
+                    languages[language] = [path]
                 elif name.count("LANG") == 1:  # else context and question differ in language
                     warn(f"{path} is not read: its name is not {name} for a language LANG")
         found[split] = languages

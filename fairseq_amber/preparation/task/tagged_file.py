@@ -22,6 +22,7 @@ _COLUMNS = "say which columns hold word and label by --columns, such as --column
 _CONLLU_ID = re.compile(r"\d+([-.]\d+)?")
 _CONLLU_COLUMNS, _CONLLU_WORD, _CONLLU_TAG = 10, 1, 3
 _NER_LABEL = re.compile(r"O|[BIESLUM]-.+")
+_FEW_LABELS = 20  # more than one label for each word of a short text mean nothing
 _PANX_PREFIX = re.compile(r"[a-z][a-z-]*:")
 
 
@@ -124,6 +125,12 @@ def read_tagged(
     file = TaggedFile(path, words, labels, numbers, lengths, gaps)
     check_blanks(file, required=labelled)
     notes = _oddities(file, read, spare)
+    kinds = len(set(labels))
+    if kinds > max(len(set(words)), _FEW_LABELS):
+        notes.append(
+            f"it has {kinds:,} different labels, more than words: if words and labels are in each "
+            f"other's column, give --columns {label + 1},{word + 1}"
+        )
     if prefix:
         notes.append(f"{prefix} is taken off every word")
     if left_out:

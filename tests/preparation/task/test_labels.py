@@ -34,3 +34,9 @@ def test_labels_that_are_no_line():
     check_labels(["O", "B-X y", "\u00a7"], "here")
     with pytest.raises(UserError, match=r"here has the label 'B\\x1b\[2J', which holds a control"):
         check_labels(["O", "B\x1b[2J"], "here")
+
+
+def test_more_labels_than_numbers():
+    check_labels([str(number) for number in range(2**15)], "x")
+    with pytest.raises(UserError, match=r"x has 32,769 labels.* --columns 2,1"):
+        check_labels([str(number) for number in range(2**15 + 1)], "x")

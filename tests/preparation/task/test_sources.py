@@ -74,3 +74,23 @@ def test_files_that_are_not_there(tmp_path: Path):
     for name in ("../de", "de.x", "", "d e"):
         with pytest.raises(UserError, match="is not a language such as en"):
             collect_sources("pos", None, {"test": [(name, path)]})
+
+
+def test_a_file_given_twice_by_two_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "a.tsv").write_text("a\tX\n")
+    (tmp_path / "b.tsv").symlink_to("a.tsv")
+    monkeypatch.chdir(tmp_path)
+    for other in (tmp_path / "a.tsv", Path("b.tsv")):
+        with pytest.raises(UserError, match="given twice"):
+            collect_sources("pos", None, {"train": [("en", Path("a.tsv")), ("en", other)]})
+
+
+def test_compressed_files_of_xtreme(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    (tmp_path / "panx").mkdir()
+    for name in ("test-de.tsv.gz", "test-fr.tsv", "test-fr.tsv.gz", "test-es.tsv.old"):
+        (tmp_path / "panx" / name).write_text("a\tO\n")
+    found = collect_sources("ner", tmp_path, {})["test"]
+    paths = {language: path.name for language, [path] in found.items()}
+    assert paths == {"de": "test-de.tsv.gz", "fr": "test-fr.tsv"}
+    assert "test-es.tsv.old is not read: its name is not panx/test-LANG.tsv" in caplog.text
+    assert f"test-fr.tsv.gz is not read: {tmp_path / 'panx' / 'test-fr.tsv'} is" in caplog.text

@@ -189,8 +189,8 @@ def test_precision_and_memory(toy_tasks, tmp_path):
 def test_a_mistake_ends_in_one_clear_line(toy_tasks, runs, tmp_path):
     _, folder, _ = runs("tagging")
     other = shutil.copytree(toy_tasks["tagging"], tmp_path / "task")
-    text = (other / "task.json").read_text().replace('"I-A"', '"I-B"')
-    (other / "task.json").write_text(text)
+    for name in ("task.json", "labels.txt"):
+        (other / name).write_text((other / name).read_text().replace("I-A", "I-B"))
     result = fine_tune(
         "tagging", other, tmp_path / "run", "--finetune-from-model", folder / "checkpoint_last.pt"
     )

@@ -86,8 +86,11 @@ class XtremeTask(PlannedTask):
 
         Raises:
             UserError: the architecture is not one of this package, or the checkpoint that the run
-                begins from is missing, or has another dictionary or other labels.
+                begins from is missing, or has another dictionary or other labels; or the worst
+                checkpoint would be kept as the best.
         """
+        if not (from_checkpoint or self.cfg.disable_validation):
+            self._check_best_metric()
         self.model = super().build_model(cfg, from_checkpoint)
         self.model.add_head(self.learning.dataset.head, self.learning.outputs(self.folder.labels))
         positions = self.model.max_positions()
@@ -101,6 +104,19 @@ class XtremeTask(PlannedTask):
             head = self.learning.dataset.head
             check_start(self.cfg, self.dictionary, self.state_dict(), head, self.max_length)
         return self.model
+
+    def _check_best_metric(self) -> None:
+        """Raises UserError if ``--best-checkpoint-metric`` is sought in the wrong direction."""
+        metric, maximize = self.cfg.best_checkpoint_metric, self.cfg.maximize_best_checkpoint_metric
+        if metric in self.learning.gold.logged and not maximize:
+            remedy = "is higher where it is better: add --maximize-best-checkpoint-metric"
+        elif metric == "loss" and maximize:
+            remedy = "is lower where it is better: leave --maximize-best-checkpoint-metric out"
+        else:
+            return
+        raise UserError(
+            f"--best-checkpoint-metric {metric} {remedy}, or the worst is kept as the best"
+        )
 
     @exit_clearly
     def build_criterion(self, cfg):
@@ -143,6 +159,9 @@ class XtremeTask(PlannedTask):
         names = [name for name in map(str.strip, wanted.split(",")) if name]
         if not names:
             raise UserError(f"{flag} {wanted!r} names no language")
+        twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        if twice:
+            raise UserError(f"{flag} {wanted}: {', '.join(twice)} twice; name each language once")
         available_languages = self.folder.languages(split)
         missing = [name for name in names if name not in available_languages]
         if missing:

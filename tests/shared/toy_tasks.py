@@ -154,6 +154,7 @@ def make_fine_tuning(toy_tasks, make_model):
         values = dict(data=str(toy_tasks[kind]), seed=1, update_freq=[1], train_subset="train")
         values.update(disable_validation=False, finetune_from_model=None, save_dir="nowhere")
         values.update(restore_file="checkpoint_last.pt", **of_kind[kind])
+        values.update(best_checkpoint_metric="loss", maximize_best_checkpoint_metric=False)
         cfg = OmegaConf.structured(cls.__dataclass(**{**values, **settings}))
         task = cls.setup_task(cfg)
         made = make_model(seed, **(model or {}))

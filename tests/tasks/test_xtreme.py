@@ -219,6 +219,7 @@ def test_validation_that_is_not_wanted_needs_no_data(make_fine_tuning):
         (dict(train_languages="en,fr"), "train", "--train-languages en,fr: .* in fr .it has en"),
         (dict(valid_languages="fr"), "valid", "--valid-languages fr: .*it has de, en.*--disable"),
         (dict(valid_languages=" , "), "valid", "--valid-languages .* names no language"),
+        (dict(train_languages="en, en"), "train", "--train-languages en, en: en twice"),
         (dict(train_languages="de"), "train", "no train examples in de .*prepare-task"),
         (dict(max_length=7), "train", "rows of 7 tokens .*4 subwords .--max-query-length"),
         (dict(doc_stride=0), "train", "--doc-stride 0 is not 1 or more"),
@@ -228,6 +229,17 @@ def test_settings_that_leave_no_examples(make_fine_tuning, settings, split, mess
     task, *_ = make_fine_tuning("qa", **settings)
     with ends_with(message):
         task.load_dataset(split)
+
+
+@pytest.mark.parametrize("kind, metric", [("tagging", "f1"), ("qa", "em"), ("qa", "loss")])
+def test_the_worst_checkpoint_is_not_the_best(make_fine_tuning, kind, metric):
+    """f1 without --maximize-best-checkpoint-metric kept the worst checkpoint as the best."""
+    right = {"best_checkpoint_metric": metric, "maximize_best_checkpoint_metric": metric != "loss"}
+    wrong = {**right, "maximize_best_checkpoint_metric": metric == "loss"}
+    make_fine_tuning(kind, **right)
+    with ends_with(f"--best-checkpoint-metric {metric} is .* the worst is kept as the best"):
+        make_fine_tuning(kind, **wrong)
+    make_fine_tuning(kind, **wrong, disable_validation=True)
 
 
 def test_a_folder_of_another_kind_or_none(make_fine_tuning, toy_tasks, tmp_path):

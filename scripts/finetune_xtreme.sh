@@ -19,6 +19,8 @@ NAME=$3
 # shellcheck source=scripts/recipe_functions.sh
 . "$(dirname "${BASH_SOURCE[0]}")/recipe_functions.sh"
 paths CHECKPOINT FOLDER
+run_names NAME
+[ -f "$CHECKPOINT" ] || refuse "CHECKPOINT='$CHECKPOINT' is not a file"
 one_of SCHEDULE polynomial_decay constant
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -59,6 +61,12 @@ PRECISION=${PRECISION:-}                 # --fp16 or --bf16 on GPUs
 WORKERS=${WORKERS:-0}                    # processes that make batches
 SYSTEM=${SYSTEM:-$NAME}                  # what the tables call this model
 FLAGS=${FLAGS:-}                         # further flags of fairseq-train
+whole_words SEEDS
+whole_numbers 1 EPOCHS BATCH
+whole_numbers 0 WARMUP WORKERS EVERY
+for name in LENGTH STRIDE UPDATE_FREQ; do
+  [ -z "${!name}" ] || whole_numbers 1 "$name"
+done
 # said by fairseq about its own code
 export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
 
@@ -79,9 +87,10 @@ GPUS=$((GPUS > 0 ? GPUS : 1))
 UPDATE_FREQ=${UPDATE_FREQ:-$((32 > BATCH * GPUS ? 32 / (BATCH * GPUS) : 1))}
 SIZE=$((BATCH * UPDATE_FREQ * GPUS))
 # An example is a sentence, a pair, or a window over a context; the model's positions limit a row.
-EXAMPLES=$(python - "$FOLDER" "$LENGTH" "$STRIDE" "$TRAIN_LANGUAGES" "$CHECKPOINT" <<'PY'
+EXAMPLES=$(python - "$FOLDER" "$LENGTH" "$STRIDE" "$TRAIN_LANGUAGES" "$TEST_LANGUAGES" "$CHECKPOINT" <<'PY'
 import sys
 from fairseq.data import Dictionary
+from fairseq_amber.errors import UserError, one_line
 from fairseq_amber.files.torch_file import read_checkpoint
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.finetuning.learning import learning_of
@@ -89,27 +98,51 @@ from fairseq_amber.data.finetuning.settings import DOC_STRIDE, RowSettings
 from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.tasks.xtreme_checkpoints import warn_of_untrained_positions
 
-folder, length, stride, languages, checkpoint = sys.argv[1:]
-dictionary = Dictionary.load(folder + "/dict.txt")
-dictionary.add_symbol("<mask>")
-loaded = read_checkpoint(checkpoint)
-rows = next(len(v) for k, v in loaded["model"].items() if k.endswith("embed_positions.weight"))
-task = TaskFolder.open(folder)
-learning = learning_of(task.kind)
-length = min(int(length or learning.config().max_length), rows - dictionary.pad() - 1)
-warn_of_untrained_positions(loaded, checkpoint, length)
-settings = RowSettings(Specials.of(dictionary), length, doc_stride=int(stride or DOC_STRIDE))
-print(len(learning.dataset(task, "train", languages.split(","), settings, training=True)))
+folder, length, stride, languages, tested, checkpoint = sys.argv[1:]
+
+
+def examples():
+    dictionary = Dictionary.load(folder + "/dict.txt")
+    dictionary.add_symbol("<mask>")
+    loaded = read_checkpoint(checkpoint)
+    rows = next(len(v) for k, v in loaded["model"].items() if k.endswith("embed_positions.weight"))
+    task = TaskFolder.open(folder)
+    there = task.languages("test")
+    missing = [name for name in tested.split(",") if tested and name not in there]
+    if missing or not there:
+        names = f" in {', '.join(missing)} (TEST_LANGUAGES)" if missing else ""
+        raise UserError(f"{folder} has no test{names}; it has {', '.join(there) or 'none'}")
+    learning = learning_of(task.kind)
+    row = min(int(length or learning.config().max_length), rows - dictionary.pad() - 1)
+    warn_of_untrained_positions(loaded, checkpoint, row)
+    settings = RowSettings(Specials.of(dictionary), row, doc_stride=int(stride or DOC_STRIDE))
+    return len(learning.dataset(task, "train", languages.split(","), settings, training=True))
+
+
+try:
+    print(examples())
+except UserError as error:
+    print(f"finetune_xtreme: {one_line(str(error))}", file=sys.stderr)
+    sys.exit(2)
 PY
 )
 # shellcheck disable=SC2017  # whole updates an epoch
 UPDATES=$(((EXAMPLES + SIZE - 1) / SIZE * EPOCHS))
 optimizer_flags "$SCHEDULE" "$WARMUP" "$UPDATES"
 
+# The machine's own, such as PRECISION and the share of GPUs in an update, may change in between.
+settings="$(cksum <"$CHECKPOINT") $CHECKPOINT $FOLDER $EXAMPLES $TRAIN_LANGUAGES $LENGTH $STRIDE \
+$EPOCHS $SIZE $EVERY $ARCH $MODEL_FLAGS ${optimizer[*]} $OPTIMIZER_FLAGS $FLAGS"
+for seed in $SEEDS; do
+  mkdir -p "runs/$NAME/$seed"
+  same_settings "runs/$NAME/$seed/settings" "$settings"
+done
+# Further test files are tested, too, without another training.
+tested="$SYSTEM: ${TEST_LANGUAGES:-all languages} of $(cksum <"$FOLDER/task.json")"
+
 finetune() { # seed
   local out=runs/$NAME/$1
-  mkdir -p "$out"
-  [ ! -e "$out/complete" ] || return 0
+  [ "$(cat "$out/complete" 2>/dev/null)" != "$tested" ] || return 0
   # fairseq-train takes the last of two equal flags: the *FLAGS, of several words, win.
   # shellcheck disable=SC2086
   fairseq-train "${flags[@]}" --finetune-from-model "$CHECKPOINT" \
@@ -121,9 +154,10 @@ finetune() { # seed
     $PRECISION $MODEL_FLAGS $OPTIMIZER_FLAGS $FLAGS \
     >>"$out/train.log" 2>&1 || fail "$out/train.log"
   fairseq-amber evaluate "$out/checkpoint_best.pt" "$FOLDER" --name "$SYSTEM" \
-    ${TEST_LANGUAGES:+--languages "$TEST_LANGUAGES"} --predictions "$out/predictions" --json "$out/test.json" >"$out/test.txt" 2>&1 ||
+    ${TEST_LANGUAGES:+--languages "$TEST_LANGUAGES"} --predictions "$out/predictions" \
+    --json "$out/test.json" >"$out/test.txt" 2>&1 ||
     fail "$out/test.txt"
-  touch "$out/complete"
+  echo "$tested" >"$out/complete"
 }
 fail() { # log
   echo "finetune_xtreme: failed: $1 ends:" >&2

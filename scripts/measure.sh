@@ -19,11 +19,15 @@ paths DATA TATOEBA BUCC GOLD AMBER_DATA
 new_paths OUT
 systems=()
 for system in "$@"; do
+  case $system in ?*=?*) ;; *) refuse "$system is not NAME=CHECKPOINT" ;; esac
   checkpoint=${system#*=}
   paths checkpoint
+  [ -f "$checkpoint" ] || refuse "$checkpoint is not a file"
   systems+=("${system%%=*}=$checkpoint")
 done
 set -- "${systems[@]}"
+plain_names NAME "${@%%=*}"
+[ ! -e "$OUT" ] || [ -d "$OUT" ] || refuse "OUT=$OUT is not a folder"
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 DATA=${DATA:-}                           # default: what the checkpoints were trained on
@@ -37,25 +41,24 @@ METHODS=${METHODS:-"similarity itermax attention transport unbalanced"}
 PLOT=${PLOT:-9}                          # the pair of the first gold file that is drawn
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 
+each_once METHODS
+each_of METHODS similarity itermax attention transport unbalanced
+whole_numbers 1 PLOT
+[ -n "$TATOEBA$BUCC$GOLD${AMBER_DATA:-}" ] ||
+  refuse "give AMBER_DATA, or at least one of TATOEBA, BUCC and GOLD"
 bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 mkdir -p "$OUT"
 trap 'echo "measure: interrupted; the same command continues" >&2; exit 130' INT TERM
+stamp= # of the checkpoint that is measured: another one may have its name by now
 step() { # what to make, command: unless that very command has made it to its end
   local made=$1
   shift
-  [ ! -e "$made.made-by" ] || [ "$(cat "$made.made-by")" != "$*" ] || return 0
+  [ ! -e "$made.made-by" ] || [ "$(cat "$made.made-by")" != "$stamp $*" ] || return 0
   mkdir -p "$(dirname "$made")"
   rm -rf "$made" "$made.made-by"
   "$@"
-  echo "$*" >"$made.made-by"
-}
-first_of() { # pairs, folder, prefix and suffix of its files -> the first pair
-  [ -n "$1" ] && echo "${1%%,*}" && return
-  local files=("$2/$3"*"$4") file
-  [ -e "${files[0]}" ] || return 0
-  file=${files[0]#"$2/$3"}
-  echo "${file%%.*}"
+  echo "$stamp $*" >"$made.made-by"
 }
 
 if [ -z "$BUCC" ] && [ -n "${AMBER_DATA:-}" ]; then
@@ -87,9 +90,6 @@ for gold in sorted([*source.glob("bucc2018/*.dev.gold"), *source.glob("bucc_styl
 PY
 fi
 
-[ -n "$TATOEBA$BUCC$GOLD" ] ||
-  { echo "measure: give AMBER_DATA, or at least one of TATOEBA, BUCC and GOLD" >&2; exit 2; }
-
 names=()
 results=()
 similarities=()
@@ -101,6 +101,7 @@ for system in "$@"; do
   name=${system%%=*} checkpoint=${system#*=}
   names+=("$name")
   here=$OUT/$name
+  stamp=$(cksum <"$checkpoint")
   echo "== $name"
   if [ -n "$TATOEBA" ]; then
     pairs=(${TATOEBA_PAIRS:+--pairs "$TATOEBA_PAIRS"})
@@ -119,7 +120,7 @@ for system in "$@"; do
     space+=(--space "$name=$checkpoint")
     first=$(first_of "$TATOEBA_PAIRS" "$TATOEBA" tatoeba. "")
     step "$here/$first.npy" fairseq-amber embed "$checkpoint" \
-      "$TATOEBA/tatoeba.$first.${first%-*}" "$here/$first.npy" ${data[@]+"${data[@]}"}
+      "$(text_file "$TATOEBA/tatoeba.$first.${first%-*}")" "$here/$first.npy" ${data[@]+"${data[@]}"}
   fi
   if [ -n "$BUCC" ]; then
     step "$here/bucc.json" fairseq-amber mine "$checkpoint" ${data[@]+"${data[@]}"} --folder "$BUCC" \
@@ -143,7 +144,8 @@ for system in "$@"; do
       --json "$here/aer.json"
     results+=("$here/aer.json")
     step "$here/heatmap.png" fairseq-amber align "$checkpoint" ${data[@]+"${data[@]}"} \
-      --source "$GOLD/test.$pair.${pair%-*}" --target "$GOLD/test.$pair.${pair#*-}" \
+      --source "$(text_file "$GOLD/test.$pair.${pair%-*}")" \
+      --target "$(text_file "$GOLD/test.$pair.${pair#*-}")" \
       --output "$here/heatmap.align" --plot "$PLOT" "$here/heatmap.png"
     pictures+=(--heatmap "Similarity of the word states of $name=$here/heatmap.png")
   fi

@@ -46,6 +46,7 @@ JOBS=${JOBS:-}                           # runs at once; default: one for each c
 UPDATES=${UPDATES:-150}                  # arXiv 2110.02887: one epoch of 250,000 pairs a language
 LR=${LR:-2e-4}                           # arXiv 2110.02887: 5e-5, for some 5,000 updates
 SCHEDULE=${SCHEDULE:-polynomial_decay}   # after the warm-up: down to 0, or constant (Cao et al. 2020)
+whole_numbers 1 UPDATES
 WARMUP=${WARMUP:-$((UPDATES / 8))}       # Cao et al. 2020: a tenth
 ADAM_BETAS=${ADAM_BETAS:-"(0.9, 0.999)"} # Cao et al. 2020: (0.9, 0.98)
 ADAM_EPS=${ADAM_EPS:-1e-8}               # Cao et al. 2020: 1e-9
@@ -59,6 +60,13 @@ export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 # said by fairseq about its own code
 export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
 
+each_once SYSTEMS
+whole_words SEEDS
+whole_numbers 1 TUNE_PAIRS VOCAB_SIZE BASE_UPDATES BATCH LENGTH PLOT
+whole_numbers 0 WARMUP
+[ -z "$JOBS" ] || whole_numbers 1 JOBS
+[ -z "$TUNE" ] || [ -d "$TUNE/parallel" ] ||
+  refuse "TUNE=$TUNE has no folder parallel: give what fairseq-amber prepare has written"
 each_of SYSTEMS word-batch word-sentence subword-batch subword-sentence practical l2 \
   l2-frozen contrast-weak contrast-strong wa-attention wa-states wa-states-joint wa-self wa-self-joint
 one_of WORD_BOUNDARIES punctuation spaces moses
@@ -223,12 +231,13 @@ done
 fairseq-amber report "${results[@]}" --output "$OUT/report"
 
 # one pair's transport plan, by the encoder before and after
-drawn=${GOLD_PAIRS%%,*}
+drawn=$(first_of "$GOLD_PAIRS" "$GOLD" test. .gold)
 for state in before $(for system in $SYSTEMS; do echo "$system-${SEEDS%% *}"; done); do
   checkpoint=$CHECKPOINT
   [ "$state" = before ] || checkpoint=$OUT/$state/checkpoint_last.pt
   fairseq-amber align "$checkpoint" --data "$DATA" --method transport --epsilon 0.05 \
-    --source "$GOLD/test.$drawn.${drawn%-*}" --target "$GOLD/test.$drawn.${drawn#*-}" \
+    --source "$(text_file "$GOLD/test.$drawn.${drawn%-*}")" \
+    --target "$(text_file "$GOLD/test.$drawn.${drawn#*-}")" \
     --output "$OUT/$state/plan.align" --plot "$PLOT" "$OUT/report/plan-$state.png"
 done
 echo "$OUT/report"

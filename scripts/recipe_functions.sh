@@ -76,6 +76,67 @@ whole_numbers() { # the least, names of variables: each is a whole number, and n
   done
 }
 
+each_once() { # names of variables: each has a word, and none twice
+  local name word seen
+  for name in "$@"; do
+    seen=' '
+    for word in ${!name}; do
+      case $seen in *" $word "*) refuse "$name has $word twice" ;; esac
+      seen+="$word "
+    done
+    [ "$seen" != ' ' ] || refuse "$name has nothing but blanks"
+  done
+}
+whole_words() { # names of variables: likewise, and each word is a whole number
+  local name word
+  each_once "$@"
+  for name in "$@"; do
+    for word in ${!name}; do
+      case $word in *[!0-9]* | 0?*) refuse "$name has $word, which is not a whole number" ;; esac
+    done
+  done
+}
+run_names() { # names of variables: each is that of a folder within another
+  local name
+  for name in "$@"; do
+    case /${!name}/ in
+      // | */../* | */./* | //* | *$'\n'*) refuse "$name='${!name}' does not name a folder within runs" ;;
+    esac
+  done
+}
+plain_names() { # variable, names: each can be a folder's, and none is there twice
+  local name=$1 word seen=$'\n'
+  shift
+  for word in "$@"; do
+    case $word in '' | . | .. | */* | *$'\n'*) refuse "$name: '$word' is no name: use letters and digits" ;; esac
+    case $seen in *$'\n'"$word"$'\n'*) refuse "$name: $word is there twice" ;; esac
+    seen+=$word$'\n'
+  done
+}
+
+same_settings() { # file, settings: they are written there, unless it holds others of what has begun
+  # What has begun has a checkpoint or a mark beside it. Before, as after a wrong value, all is new.
+  [ ! -e "$1" ] || [ "$2" = "$(cat "$1")" ] ||
+    [ -z "$(find "$(dirname "$1")" -maxdepth 1 \( -name 'checkpoint*.pt' -o -name complete \))" ] ||
+    refuse "$(dirname "$1") holds a run of other settings ($1): give another NAME, or remove it"
+  echo "$2" >"$1"
+}
+
+first_of() { # pairs, folder, prefix and suffix of its files -> the first pair
+  [ -n "$1" ] && echo "${1%%,*}" && return
+  local files=("$2/$3"*"$4") file
+  [ -e "${files[0]}" ] || return 0
+  file=${files[0]#"$2/$3"}
+  echo "${file%%.*}"
+}
+text_file() { # file -> its name, or that of the compressed one which is there in its place
+  local suffix
+  for suffix in '' .gz .bz2 .xz .zst; do
+    [ ! -e "$1$suffix" ] || { echo "$1$suffix"; return; }
+  done
+  echo "$1"
+}
+
 optimizer_flags() { # SCHEDULE, warm-up updates, updates -> the array `optimizer`
   # The learning rate rises linearly in the warm-up. Then it falls linearly to 0 at the last update
   # (polynomial_decay), or stays (constant). fairseq's `fixed` has that warm-up; its `inverse_sqrt`

@@ -44,7 +44,25 @@ export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 # said by fairseq about its own code
 export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
 
+run_names NAME
+each_once TASKS
 each_of TASKS pos ner xnli pawsx squad mlqa tydiqa
+each_of DEAR pos ner xnli pawsx squad mlqa tydiqa
+for entry in $TASK_LANGUAGES; do
+  case $entry in
+    pos=?* | ner=?* | xnli=?* | pawsx=?* | squad=?* | mlqa=?* | tydiqa=?*) ;;
+    *) refuse "TASK_LANGUAGES has $entry, which is not a task and its languages, such as pos=de,fr" ;;
+  esac
+done
+whole_words SEEDS DEAR_SEEDS
+whole_numbers 1 UPDATES
+[ -z "$JOBS" ] || whole_numbers 1 JOBS
+if [ -n "$ENCODERS" ]; then
+  each_once ENCODERS
+  names=()
+  for entry in $ENCODERS; do names+=("${entry%%=*}"); done
+  plain_names ENCODERS "${names[@]}"
+fi
 one_of SETTINGS small xtreme
 bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
@@ -143,12 +161,17 @@ PY
 }
 
 for task in $TASKS; do
-  [ -e "$DATA-$task/task.json" ] || {
-    sources "$task" >"$OUT/sources"
+  sources "$task" >"$OUT/sources"
+  given=$(cat "$OUT/sources")
+  given=${given//"$OUT/"/} # the parts that this recipe makes of a file
+  if [ ! -e "$DATA-$task/task.json" ]; then
     flags=()
     while IFS= read -r word; do flags+=("$word"); done <"$OUT/sources"
     fairseq-amber prepare-task "$task" "$DATA-$task" --tokenizer "$DATA" "${flags[@]}"
-  }
+    echo "$given" >"$DATA-$task.sources"
+  elif [ -e "$DATA-$task.sources" ] && [ "$given" != "$(cat "$DATA-$task.sources")" ]; then
+    refuse "$DATA-$task was prepared from other files ($DATA-$task.sources): give another DATA, or remove both"
+  fi
 done
 
 settings() { # task -> what finetune_xtreme.sh takes in place of its defaults

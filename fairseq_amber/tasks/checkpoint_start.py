@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import functools
 import os
+import traceback
 from typing import Any, Callable, NamedTuple
 
 from fairseq import checkpoint_utils
@@ -216,7 +217,9 @@ def _loading(stock: Callable[..., Any]) -> Callable[..., Any]:
                 line = line.replace("the checkpoint", filename, 1)
             raise SystemExit(line) from None
         except Exception as error:
-            text = str(error).splitlines()[0] if str(error) else ""
+            # an assertion without words says what it asserts
+            text = (str(error) or traceback.extract_tb(error.__traceback__)[-1].line or "").strip()
+            text = text.partition("\n")[0]
             if "Cannot load model parameters" in text:
                 cause = str(error.__context__).splitlines()[0]
                 raise UserError(

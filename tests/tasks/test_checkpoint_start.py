@@ -166,6 +166,7 @@ def test_other_ranks_end_without_a_word(run, load, monkeypatch):
     "raised, message",
     [
         (AssertionError("Optimizer does not match; please reset"), "cannot go on so: Optimizer"),
+        (AssertionError(), "cannot go on so: raise raised"),
         (ValueError("loaded state dict has a different number of"), "cannot go on so: loaded"),
         (KeyError("train_iterator"), "is not as fairseq-train writes .* has no 'train_iterator';"),
         (

@@ -9,6 +9,7 @@ from typing import Any, Mapping, NamedTuple
 import numpy as np
 
 from fairseq_amber.errors import UserError, one_line, warn
+from fairseq_amber.files.compressed import SUFFIXES, plain_name
 from fairseq_amber.files.digest import digest_of
 from fairseq_amber.files.results import Result, check_place
 from fairseq_amber.files.tables import plain_table
@@ -128,22 +129,29 @@ def _files(predicted: Path, gold: Path) -> list[tuple[str, Path, Path]]:
         raise UserError(f"{predicted} and {gold} must be two files or two folders")
     if not gold.is_dir():
         return [(_pair_name(gold), predicted, gold)]
-    predictions = sorted(predicted.glob("*.align"))
+    predictions = sorted(
+        path for path in predicted.iterdir() if plain_name(path.name).endswith(".align")
+    )
     if not predictions:
         raise UserError(f"{predicted} has no files <name>.align (fairseq-amber align --output)")
     names = [_pair_name(path) for path in predictions]
     if len(set(names)) < len(names):  # the folder holds several splits of a language pair
-        names = [path.stem for path in predictions]
+        names = [_stem(path) for path in predictions]
     return [(name, path, _gold_of(path, gold)) for name, path in zip(names, predictions)]
 
 
 def _gold_of(path: Path, folder: Path) -> Path:
     """Returns the gold file in a folder that belongs to a file of predictions."""
-    candidates = [folder / f"{path.stem}{suffix}" for suffix in (".gold", ".talp", ".naacl")]
-    for candidate in candidates:
+    names = [f"{_stem(path)}{suffix}" for suffix in (".gold", ".talp", ".naacl")]
+    for candidate in (folder / f"{name}{ending}" for name in names for ending in ("", *SUFFIXES)):
         if candidate.exists():
             return candidate
-    raise UserError(f"{candidates[0]} is missing: there is no gold for {path}")
+    raise UserError(f"{folder / names[0]} is missing: there is no gold for {path}")
+
+
+def _stem(path: Path) -> str:
+    """Returns a file's name without its ending, and without that of a compressed file."""
+    return Path(plain_name(path.name)).stem
 
 
 def _pair_name(path: Path) -> str:
@@ -151,7 +159,7 @@ def _pair_name(path: Path) -> str:
 
     The name test.de-en.align holds the pair ``de-en``.
     """
-    name = one_line(path.name)
+    name = one_line(plain_name(path.name))
     return next((part for part in name.split(".")[1:-1] if "-" in part), name)
 
 

@@ -1,4 +1,6 @@
+import gzip
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,6 +75,10 @@ def test_folders_are_scored_file_by_file(fairseq_amber_command, tmp_path):
     ]
     content = json.loads(result.read_text())
     assert (content["system"], content["score"], content["n"]) == ("toy", 25, 2)
+    for path in (predicted / "test.de-en.align", gold / "test.fr-en.gold"):
+        Path(f"{path}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    assert fairseq_amber_command("aer", *arguments)[1] == text
     # two splits of one pair keep their whole names
     for folder, suffix in ((predicted, "align"), (gold, "gold")):
         (folder / f"dev.de-en.{suffix}").write_text("0-0\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Sequence
 
 from fairseq_amber.errors import UserError
@@ -179,7 +180,9 @@ def from_tokenizer_json(content: dict[str, Any], name: str) -> bytes:
             f"{name} is not a tokenizer of XLM-R's kind; put the sentencepiece.bpe.model beside it"
         )
     # a token that was added is found before the text is cut: it is no piece, even if it is listed
-    added = {token.content for token in parse_added_tokens((), name, content, {}, {})}
+    added = {
+        token.content for token in parse_added_tokens((), str(Path(name).parent), content, {}, {})
+    }
     parts = [
         _encoded_piece("<unk>", 0.0, _UNKNOWN),
         _encoded_piece("<s>", 0.0, _CONTROL),

@@ -117,7 +117,27 @@ def read_wordpiece(path: Path) -> WordPieceFiles:
     if is_json:
         vocab = _vocabulary_of(listed, path)
     old = read_json(path.with_name(OLD_NAME)) or {}
-    return parse_wordpiece(vocab, settings, str(path), str(config), listed, old)
+    files = parse_wordpiece(vocab, settings, str(path), str(config), listed, old)
+    if not is_json:
+        _check_same_numbers(files.tokens, listed, path, beside)
+    return files
+
+
+def _check_same_numbers(
+    tokens: Mapping[str, int], listed: Mapping[str, Any], path: Path, beside: Path
+) -> None:
+    """Raises UserError where a vocab.txt and the tokenizer.json beside it number a token
+    differently. transformers reads the second, and newer versions write it alone."""
+    model = listed.get("model")
+    if not isinstance(model, dict) or model.get("type") != "WordPiece":
+        return
+    numbers = checked_numbers(model.get("vocab"), beside)
+    for token, row in tokens.items():
+        if numbers.get(token, row) != row:
+            raise UserError(
+                f"{path} gives {token!r} the number {row}, and {beside} {numbers[token]}: they are "
+                "of two models; remove the one that is not this model's"
+            )
 
 
 def _vocabulary_of(listed: Mapping[str, Any], path: Path) -> bytes:
@@ -183,6 +203,8 @@ def parse_wordpiece(
         lines = vocab.decode("utf-8").replace("\r\n", "\n").split("\n")
     except UnicodeDecodeError:
         raise UserError(f"{source} is not UTF-8; give a {VOCAB_NAME} of BERT") from None
+    if lines[0].startswith("\ufeff"):
+        raise UserError(f"{source}:1: begins with a byte order mark; remove it")
     while lines and not lines[-1]:
         lines.pop()
     tokens = {line: row for row, line in enumerate(lines)}

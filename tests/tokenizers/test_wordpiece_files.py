@@ -83,3 +83,23 @@ def test_a_tokenizer_json_of_another_kind(tmp_path: Path):
     path.write_text('{"model": {"type": "Unigram", "vocab": [["a", 0.0]]}, "normalizer": null}')
     with pytest.raises(UserError, match="tokenizer.json is not a WordPiece tokenizer like BERT's"):
         find_tokenizer(tmp_path)
+
+
+def test_a_byte_order_mark_is_named():
+    """It hid the first token, so that [PAD] was said to be missing."""
+    with pytest.raises(UserError, match="v.txt:1: begins with a byte order mark"):
+        parse_wordpiece("\ufeff[PAD]\na\n".encode(), source="v.txt")
+
+
+def test_a_vocabulary_and_a_tokenizer_json_of_two_models(tmp_path: Path):
+    """vocab.txt was read alone, although transformers takes what the other file says."""
+    (tmp_path / "vocab.txt").write_text("\n".join(STORED) + "\n")
+    numbers = {token: row for row, token in enumerate(STORED)}
+    model = {"type": "WordPiece", "vocab": numbers}
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"model": model}))
+    assert find_tokenizer(tmp_path)
+    last, other = STORED[-1], STORED[-2]
+    numbers[last], numbers[other] = numbers[other], numbers[last]
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"model": model}))
+    with pytest.raises(UserError, match=r"vocab.txt gives .*tokenizer.json .* of two models"):
+        find_tokenizer(tmp_path)

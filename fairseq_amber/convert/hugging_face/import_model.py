@@ -130,8 +130,12 @@ def _shape(config: dict[str, Any], model_type: str, path: Path) -> tuple[Shape, 
     try:
         positions = config["max_position_embeddings"]
         if model_type == "xlm-roberta":
-            config.setdefault("pad_token_id", PAD)
-            positions -= config["pad_token_id"] + 1
+            pad = config.setdefault("pad_token_id", PAD)
+            if type(pad) is not int or pad < 0:
+                raise UserError(
+                    f"{path}: pad_token_id is {pad!r}, which no row has; fetch it again"
+                )
+            positions -= pad + 1
         types = config.get("type_vocab_size", 2)
         shape = Shape(
             encoder_layers=int(config["num_hidden_layers"]),

@@ -23,7 +23,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
     Raises:
         UserError: there are none, or a file is missing, damaged or cut short, or lies outside of
-            the folder.
+            the folder, or two files have other values of one weight.
     """
     for name in WEIGHT_NAMES:
         if (folder / name).is_file():
@@ -40,7 +40,19 @@ def _read_shards(folder: Path, index: dict[str, Any], path: Path) -> dict[str, T
         raise UserError(f"{path} is damaged: it has no weight_map; fetch it again")
     weights: dict[str, Tensor] = {}
     for part in sorted({check_relative(part, "weight file", path) for part in shards.values()}):
-        weights.update(_read_file(folder / part))
+        if not (folder / part).is_file():
+            raise UserError(
+                f"{folder / part} is missing, which {path.name} lists; fetch the whole folder again"
+            )
+        found = _read_file(folder / part)
+        other = [n for n in found.keys() & weights.keys() if not _equal(found[n], weights[n])]
+        if other:
+            raise UserError(
+                f"{folder / part} has other values of {min(other)} than another weight file that "
+                f"{path.name} lists ({len(other)} such parameters): they are of two models; fetch "
+                "the whole folder again"
+            )
+        weights.update(found)
     absent = [name for name in shards if name not in weights]
     if absent:
         raise UserError(
@@ -48,6 +60,10 @@ def _read_shards(folder: Path, index: dict[str, Any], path: Path) -> dict[str, T
             f"({len(absent)} such parameters); fetch it again"
         )
     return weights
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return one.dtype == other.dtype and torch.equal(one, other)
 
 
 def _read_file(path: Path) -> dict[str, Tensor]:

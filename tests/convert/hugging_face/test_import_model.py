@@ -205,3 +205,11 @@ def test_weights_that_are_missing_or_broken(hf_mbert, edited, refused):
     assert "is refused: it holds" in refused(folder)
     torch.save(argparse.Namespace(), folder / "pytorch_model.bin")
     assert "is not a dictionary of named tensors" in refused(folder)
+
+
+@pytest.mark.parametrize("row", [-5, None, 1.0, True])
+def test_a_row_of_padding_that_is_none(row, hf_xlmr, edited, refused):
+    """A negative one moved all positions."""
+    folder = edited(hf_xlmr)
+    change_config(folder, pad_token_id=row)
+    assert f"pad_token_id is {row!r}, which no row has" in refused(folder)

@@ -9,10 +9,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import torch
 from fairseq.criterions import register_criterion
 
-from fairseq_amber.criterions.amber_config import (
-    AmberCriterionConfig,
-    warn_of_left_out_terms,
-)
+from fairseq_amber.criterions.amber_config import AmberCriterionConfig, check
 from fairseq_amber.criterions.contrastive_term import contrastive_term
 from fairseq_amber.criterions.encoded_sentences import (
     EncodedSentences,
@@ -47,14 +44,7 @@ class AmberCriterion(TermsCriterion):
     @exit_clearly
     def __init__(self, task, cfg: AmberCriterionConfig):
         super().__init__(task, cfg)
-        warn_of_left_out_terms(cfg)
-        if not 0 < cfg.sa_temperature < float("inf"):
-            raise UserError(f"--sa-temperature {cfg.sa_temperature} is not a finite number above 0")
-        if cfg.sa_weight and cfg.sa_negatives == "all" and not cfg.mlm_weight:
-            raise UserError(
-                "--sa-negatives all takes the monolingual sentences, which --mlm-weight 0 leaves "
-                "out: raise it, or take --sa-negatives update"
-            )
+        check(cfg)
         self.words = WordAlignmentTerm(cfg)
         self.sa_layer = cfg.sa_layer
         self.pool = POOLINGS[cfg.sa_pooling]

@@ -6,8 +6,9 @@ from typing import Optional
 
 from fairseq.dataclass import ChoiceEnum
 
+from fairseq_amber.criterions.terms import warn_of_left_out
 from fairseq_amber.criterions.transport_config import TransportConfig
-from fairseq_amber.errors import warn
+from fairseq_amber.errors import UserError
 
 
 @dataclass
@@ -159,17 +160,29 @@ class AmberCriterionConfig(TransportConfig):
     )
 
 
-def warn_of_left_out_terms(cfg: AmberCriterionConfig) -> None:
-    """Warns of settings of word and sentence alignment whose term has weight 0.
+def check(cfg: AmberCriterionConfig) -> None:
+    """Raises UserError where a setting of sentence alignment is out of its range, or reads what
+    another one leaves out; warns of settings of terms of weight 0."""
+    for term, defaults in _OWN.items():
+        warn_of_left_out(cfg, term, defaults)
+    if not 0 < cfg.sa_temperature < float("inf"):
+        raise UserError(f"--sa-temperature {cfg.sa_temperature} is not a finite number above 0")
+    if cfg.sa_skip_special_tokens and cfg.sa_pooling != "mean":
+        raise UserError(
+            f"--sa-skip-special-tokens has no effect on --sa-pooling {cfg.sa_pooling}: drop either"
+        )
+    if cfg.sa_weight and cfg.sa_negatives == "all" and not cfg.mlm_weight:
+        raise UserError(
+            "--sa-negatives all takes the monolingual sentences, which --mlm-weight 0 leaves "
+            "out: raise it, or take --sa-negatives update"
+        )
 
-    They are no errors, because the runs of an ablation share their settings.
-    """
-    for term, weight in (("wa", cfg.wa_weight), ("sa", cfg.sa_weight)):
-        own = (flag for flag in fields(AmberCriterionConfig) if flag.name.startswith(f"{term}_"))
-        given = [
-            "--" + flag.name.replace("_", "-")
-            for flag in own
-            if flag.name != f"{term}_weight" and getattr(cfg, flag.name) != flag.default
-        ]
-        if given and not weight:
-            warn(f"no effect with --{term}-weight 0: {', '.join(given)}")
+
+_OWN = {
+    term: {
+        flag.name: flag.default
+        for flag in fields(AmberCriterionConfig)
+        if flag.name.startswith(f"{term}_") and flag.name != f"{term}_weight"
+    }
+    for term in ("wa", "sa")
+}

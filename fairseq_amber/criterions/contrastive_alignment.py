@@ -35,7 +35,7 @@ from fairseq_amber.criterions.unread_parameters import empty_vectors, zero_from
 from fairseq_amber.criterions.update_pairs import UpdatePairs, is_contrasted, own_sentences
 from fairseq_amber.criterions.word_contrast import WordContrast
 from fairseq_amber.data.alignment.needs import Needs
-from fairseq_amber.errors import exit_clearly, warn
+from fairseq_amber.errors import UserError, exit_clearly, warn
 from fairseq_amber.models.layer_number import layer_number
 from fairseq_amber.objectives.masked_lm import masked_lm_loss
 from fairseq_amber.objectives.precision import at_least_fp32
@@ -75,7 +75,15 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
         # Checkpoints hold the state of momentum contrast under the keys ``past.*``.
         self.past: MomentumContrast | None = None
         if cfg.contrast_weight:
-            self._build(cfg.contrast_projection, cfg.contrast_queue)
+            try:
+                self._build(cfg.contrast_projection, cfg.contrast_queue)
+            except RuntimeError as error:
+                if "allocate" not in str(error):
+                    raise
+                raise UserError(
+                    f"--contrast-projection {cfg.contrast_projection} and --contrast-queue "
+                    f"{cfg.contrast_queue} do not fit into the memory of this machine: lower them"
+                ) from None
 
     def _build(self, projection: int, queue: int) -> None:
         """Builds the projection to ``projection`` dimensions, and momentum contrast."""

@@ -7,8 +7,11 @@ from typing import Optional
 from fairseq.dataclass import ChoiceEnum
 
 from fairseq_amber.criterions import anchor
+from fairseq_amber.criterions.terms import warn_of_left_out
 from fairseq_amber.data.alignment.needs import LinkSettings, PointSettings
 from fairseq_amber.errors import UserError
+
+MOST = 2**31 - 1  # of dimensions, and of sentences in the queue: no machine holds more
 
 
 @dataclass
@@ -157,13 +160,19 @@ class ContrastiveAlignmentConfig(anchor.AnchorConfig):
 
 
 def check(cfg: ContrastiveAlignmentConfig) -> None:
-    """Raises UserError where a setting is out of its range or cannot go with another."""
+    """Raises UserError where a setting is out of its range or cannot go with another; warns of
+    settings of the contrastive loss if its weight is 0."""
+    warn_of_left_out(cfg, "contrast", _OWN)
     if not 0 < temperature(cfg) < float("inf"):
         raise UserError(
             f"--contrast-temperature {cfg.contrast_temperature} is not a finite number above 0"
         )
-    if cfg.contrast_projection < 0:
-        raise UserError(f"--contrast-projection {cfg.contrast_projection} is less than 0")
+    for name in ("contrast_projection", "contrast_queue"):
+        value, flag = getattr(cfg, name), "--" + name.replace("_", "-")
+        if value < 0:
+            raise UserError(f"{flag} {value} is less than 0")
+        if value > MOST:
+            raise UserError(f"{flag} {value} is more than {MOST}")
     if cfg.contrast_projection_layers not in (1, 2):
         raise UserError(
             f"--contrast-projection-layers {cfg.contrast_projection_layers} is neither 1 nor 2"
@@ -174,13 +183,16 @@ def check(cfg: ContrastiveAlignmentConfig) -> None:
         )
     if not 0 <= cfg.contrast_momentum < 1:
         raise UserError(f"--contrast-momentum {cfg.contrast_momentum} is not in [0, 1)")
-    if cfg.contrast_queue < 0:
-        raise UserError(f"--contrast-queue {cfg.contrast_queue} is less than 0")
     if cfg.contrast_queue and not cfg.contrast_momentum:
         raise UserError(
             f"--contrast-queue {cfg.contrast_queue} without a momentum encoder: only its "
             "encodings stay comparable from update to update; add --contrast-momentum 0.9999, or "
             "drop the queue"
+        )
+    if cfg.contrast_momentum and cfg.contrast_candidates != "update":
+        raise UserError(
+            f"--contrast-candidates {cfg.contrast_candidates} has no effect on --contrast-momentum,"
+            " whose candidates are those of the update: drop either"
         )
     unused = _NOT_OF_WORDS if cfg.contrast_units == "words" else _OF_WORDS
     for name, default in unused.items():
@@ -193,6 +205,11 @@ def check(cfg: ContrastiveAlignmentConfig) -> None:
         _check_words(cfg)
     else:
         anchor.check_unused(cfg)
+        if cfg.contrast_skip_special_tokens and cfg.contrast_pooling != "mean":
+            raise UserError(
+                "--contrast-skip-special-tokens has no effect on --contrast-pooling "
+                f"{cfg.contrast_pooling}: drop either"
+            )
 
 
 def _check_words(cfg: ContrastiveAlignmentConfig) -> None:
@@ -246,6 +263,13 @@ def _defaults(*names: str) -> dict:
     return {name: known[name] for name in names}
 
 
+_OWN = _defaults(
+    *(
+        flag.name
+        for flag in fields(ContrastiveAlignmentConfig)
+        if flag.name.startswith("contrast_") and flag.name != "contrast_weight"
+    )
+)
 _OF_WORDS = _defaults(
     "contrast_links",
     "contrast_link_units",

@@ -14,7 +14,7 @@ from fairseq.dataclass import ChoiceEnum
 
 from fairseq_amber.criterions import anchor
 from fairseq_amber.criterions.encoded_sentences import encode_pairs, flat_states, take_points
-from fairseq_amber.criterions.terms import Terms, TermsCriterion
+from fairseq_amber.criterions.terms import Terms, TermsCriterion, warn_of_left_out
 from fairseq_amber.criterions.unread_parameters import unread_parameters, zero_from
 from fairseq_amber.data.alignment.needs import LinkSettings, Needs, PointSettings
 from fairseq_amber.errors import UserError, exit_clearly
@@ -104,6 +104,7 @@ class L2AlignmentCriterion(TermsCriterion):
             raise UserError(
                 "--l2-target-states frozen has no effect without --l2-weight: drop either"
             )
+        warn_of_left_out(cfg, "l2", {"l2_reduction": "mean"})
         self.layer = layer_number("--l2-layer", cfg.l2_layer, task.model.depth)
         self.to_frozen = cfg.l2_target_states == "frozen"
         self.frozen = anchor.frozen_encoder(cfg, task.model, self.layer, targets=self.to_frozen)

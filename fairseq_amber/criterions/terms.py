@@ -10,7 +10,7 @@ from fairseq.criterions import FairseqCriterion
 from fairseq.tasks import FairseqTask
 
 from fairseq_amber.criterions.contrastive_term import ContrastiveTerm
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, warn
 
 # Which count of data.plan.Normalizers a term is divided by; other terms are means over pairs.
 _NORMALIZED_BY = {"mlm": "mlm_tokens", "tlm": "tlm_tokens", "l2": "links"}
@@ -200,6 +200,23 @@ def check_weights(weights: Mapping[str, float]) -> None:
     if not any(weights.values()):
         flags = ", ".join(f"--{term}-weight" for term in weights)
         raise UserError(f"every term has weight 0: raise one of {flags}")
+
+
+def warn_of_left_out(cfg: Any, term: str, defaults: Mapping[str, Any]) -> None:
+    """Warns of settings of a term that has weight 0. They are no errors, because the runs of an
+    ablation share their settings.
+
+    Args:
+        cfg: the criterion's config.
+        term: the name of the term.
+        defaults: the settings that this term alone reads, with their defaults.
+    """
+    if getattr(cfg, f"{term}_weight"):
+        return
+    given = [name for name, default in defaults.items() if getattr(cfg, name) != default]
+    if given:
+        flags = ", ".join("--" + name.replace("_", "-") for name in given)
+        warn(f"no effect with --{term}-weight 0: {flags}")
 
 
 def reduce_terms(logging_outputs: list[dict[str, Any]]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Optional
 from fairseq.dataclass import ChoiceEnum
 
 from fairseq_amber.criterions import anchor
+from fairseq_amber.criterions.terms import warn_of_left_out
 from fairseq_amber.data.alignment.needs import PointSettings
 from fairseq_amber.errors import UserError
 from fairseq_amber.objectives.optimal_transport.divergence import (
@@ -171,7 +172,9 @@ def point_settings(cfg: TransportConfig) -> PointSettings:
 
 
 def check(cfg: TransportConfig) -> None:
-    """Raises UserError where a setting is out of its range or contradicts another one."""
+    """Raises UserError where a setting is out of its range or contradicts another one; warns of
+    settings of the transport if the anchor alone has a weight."""
+    warn_of_left_out(cfg, "ot", {name: _DEFAULTS[name] for name in _OF_TRANSPORT})
     if cfg.ot_p not in (1, 2):
         raise UserError(f"--ot-p {cfg.ot_p} is neither 1 nor 2")
     if not 0 < cfg.ot_scaling <= LARGEST_SCALING:
@@ -248,6 +251,11 @@ _DEFAULTS = {
     for flag in fields(TransportConfig)
     if flag.name.startswith("ot_") and flag.name != "ot_weight"
 }
+_OF_TRANSPORT = [  # the anchor reads the others
+    *("ot_solver", "ot_target_states", "ot_p", "ot_blur", "ot_scaling", "ot_biased", "ot_cost"),
+    *("ot_position_weight", "ot_epsilon", "ot_iterations", "ot_tolerance", "ot_reach", "ot_mass"),
+    *("ot_marginals", "ot_equal_sentences", "ot_gradient", "ot_kernel"),
+]
 _ANNEALING = ("p", "blur", "scaling", "biased")
 _ITERATIONS = ("epsilon", "iterations", "tolerance", "reach", "mass", "gradient", "kernel")
 _UNUSED = {

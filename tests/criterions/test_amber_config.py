@@ -3,11 +3,9 @@
 import pytest
 from fairseq import options
 
-from fairseq_amber.criterions import amber_config
-from fairseq_amber.criterions.amber_config import (
-    AmberCriterionConfig,
-    warn_of_left_out_terms,
-)
+from fairseq_amber.criterions import terms
+from fairseq_amber.criterions.amber_config import AmberCriterionConfig, check
+from fairseq_amber.errors import UserError
 
 
 def flags(*arguments):
@@ -52,6 +50,13 @@ def test_other_negatives_are_refused(capsys):
 )
 def test_settings_of_a_term_that_is_left_out_are_named(monkeypatch, settings, warnings):
     warned = []
-    monkeypatch.setattr(amber_config, "warn", warned.append)
-    warn_of_left_out_terms(AmberCriterionConfig(**settings))
+    monkeypatch.setattr(terms, "warn", warned.append)
+    check(AmberCriterionConfig(**settings))
     assert warned == warnings
+
+
+def test_special_tokens_of_no_mean():
+    """The flag was left out in silence."""
+    message = "--sa-skip-special-tokens has no effect on --sa-pooling cls: drop either"
+    with pytest.raises(UserError, match=message):
+        check(AmberCriterionConfig(sa_skip_special_tokens=True, sa_pooling="cls"))

@@ -15,6 +15,7 @@ from contrastive_twins import (
     updates_of_pairs,
     vector,
 )
+from fairseq_amber.criterions import contrastive_alignment
 from fairseq_amber.criterions.contrastive_alignment import ContrastiveAlignmentCriterion
 
 
@@ -156,6 +157,15 @@ def test_the_terms_are_logged(make_task, make_model):
 def test_a_mistake_ends_in_one_clear_line(make_task, make_model, settings, message):
     with pytest.raises(SystemExit, match=message):
         build(make_task(), make_model(), **settings)
+
+
+def test_a_queue_that_the_memory_does_not_hold(make_task, make_model, monkeypatch):
+    def full(*_):
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(contrastive_alignment, "PairQueue", full)
+    with pytest.raises(SystemExit, match="--contrast-queue 2000000000 do not fit into the memory"):
+        build(make_task(), make_model(), contrast_momentum=0.9, contrast_queue=2_000_000_000)
 
 
 def test_a_checkpoint_without_parts_of_the_state_starts_them_afresh(make_task, make_model, caplog):

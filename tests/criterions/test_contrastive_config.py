@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from fairseq_amber.criterions import terms
 from fairseq_amber.criterions.contrastive_config import (
     ContrastiveAlignmentConfig,
     check,
@@ -48,6 +49,13 @@ def config(**settings):
         ({"anchor_reduction": "mse"}, "--anchor-reduction has no effect without --anchor-weight"),
         ({"contrast_projection": 4, "contrast_projection_layers": 3}, "3 is neither 1 nor 2"),
         ({"contrast_projection_layers": 2}, "has no effect without --contrast-projection"),
+        ({"contrast_skip_special_tokens": True}, "has no effect on --contrast-pooling cls"),
+        (
+            {"contrast_momentum": 0.9, "contrast_candidates": "step"},
+            "--contrast-candidates step has no effect on --contrast-momentum",
+        ),
+        ({"contrast_momentum": 0.9, "contrast_queue": 10**23}, "is more than 2147483647"),
+        ({"contrast_projection": 10**11}, "--contrast-projection 100000000000 is more than"),
         ({**WORDS, "contrast_temperature": -1.0}, "--contrast-temperature -1.0 is not a finite"),
     ],
 )
@@ -68,6 +76,14 @@ def test_a_flag_that_would_be_ignored_or_is_missing_is_named(settings, message):
 )
 def test_flags_that_go_together_are_taken(settings):
     check(config(**settings))
+
+
+def test_settings_of_a_contrast_that_is_left_out_are_named(monkeypatch):
+    warned = []
+    monkeypatch.setattr(terms, "warn", warned.append)
+    check(config(contrast_weight=0.0, contrast_temperature=0.1, contrast_momentum=0.9))
+    flags = "--contrast-temperature, --contrast-momentum"
+    assert warned == [f"no effect with --contrast-weight 0: {flags}"]
 
 
 def test_the_defaults_of_words_are_those_of_wu_and_dredze():

@@ -6,6 +6,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from fairseq_amber.criterions import terms
 from fairseq_amber.criterions.l2_alignment import L2AlignmentConfig, L2AlignmentCriterion
 
 ALONE = dict(finetune_from_model=None, restore_file="checkpoint_last.pt")
@@ -196,6 +197,13 @@ def test_the_initial_encoder_is_held_only_where_a_term_reads_it(build):
     ):
         _, _, criterion, _ = build(**settings)
         assert (criterion.frozen is not None) is needed
+
+
+def test_a_setting_of_links_beside_which_the_anchor_alone_counts(build, monkeypatch):
+    warned = []
+    monkeypatch.setattr(terms, "warn", warned.append)
+    build(l2_weight=0.0, l2_reduction="mse")
+    assert warned == ["no effect with --l2-weight 0: --l2-reduction"]
 
 
 def test_the_terms_are_logged(build):

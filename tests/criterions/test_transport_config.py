@@ -4,6 +4,7 @@ import importlib.util
 
 import pytest
 
+from fairseq_amber.criterions import terms
 from fairseq_amber.criterions.amber import AmberCriterionConfig
 from fairseq_amber.criterions.transport_config import TransportConfig, point_settings
 
@@ -86,3 +87,10 @@ def test_exact_transport_without_its_package(build_transport, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SystemExit, match="--ot-solver exact needs POT: pip install POT"):
         build_transport(ot_solver="exact")
+
+
+def test_settings_of_a_transport_beside_which_the_anchor_alone_counts(build_transport, monkeypatch):
+    warned = []
+    monkeypatch.setattr(terms, "warn", warned.append)
+    build_transport(ot_weight=0.0, ot_blur=0.1, ot_points="subwords")
+    assert warned == ["no effect with --ot-weight 0: --ot-blur"]

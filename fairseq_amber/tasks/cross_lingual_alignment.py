@@ -23,6 +23,7 @@ from fairseq_amber.tasks.cross_lingual_config import (
     CrossLingualAlignmentConfig,
     check_settings,
     data_folders,
+    warn_of_unread,
 )
 from fairseq_amber.tasks.planned_task import PlannedTask
 from fairseq_amber.tasks.points_and_links import document_frequencies
@@ -116,6 +117,7 @@ class CrossLingualAlignmentTask(PlannedTask):
             )
         if self.cfg.whole_word_masking and not (self.needs.mlm or self.needs.tlm):
             raise UserError("--whole-word-masking has no effect: no term masks tokens; drop it")
+        warn_of_unread(self.cfg, self.needs)
         return self.criterion
 
     def optimizer_step(self, optimizer, model, update_num):

@@ -2,15 +2,16 @@
 
 # No postponed annotations here: fairseq reads the types of a config's fields at run time.
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, List, Optional
 
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from omegaconf import II, MISSING
 
+from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.data.layout import PAIR_POSITIONS, PAIR_SPECIALS
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, warn
 from fairseq_amber.tasks.retrieval_validation import check_best_metric
 
 SHORTEST_ROW = PAIR_SPECIALS + 2
@@ -221,6 +222,30 @@ def _check_update_size(cfg: CrossLingualAlignmentConfig) -> None:
             raise UserError(f"--{name.replace('_', '-')} {value} is not 1 or more")
     if cfg.update_tokens is not None and cfg.update_examples is not None:
         raise UserError("--update-tokens and --update-examples: both state one size; drop either")
+
+
+def warn_of_unread(cfg: CrossLingualAlignmentConfig, needs: Needs) -> None:
+    """Warns of settings that were given for text, rows or masks that no term reads. They are no
+    errors, because runs with other criterions share their settings."""
+    masked = needs.mlm or needs.tlm
+    unread = {
+        "monolingual text": () if needs.mlm else ("languages", "sentence_rows"),
+        "both kinds of text": () if needs.mlm and needs.pairs else ("parallel_share",),
+        "pairs": () if needs.pairs else ("pairs",),
+        "rows of both sentences": () if needs.rows_per_pair else _OF_PAIR_ROWS,
+        "masked pairs": () if needs.tlm or not needs.rows_per_pair else ("pair_order",),
+        "masked tokens": () if masked else _OF_MASKS,
+    }
+    defaults = {flag.name: flag.default for flag in fields(CrossLingualAlignmentConfig)}
+    for what, names in unread.items():
+        given = [name for name in names if getattr(cfg, name) != defaults[name]]
+        if given:
+            flags = ", ".join("--" + name.replace("_", "-") for name in given)
+            warn(f"no effect, because no term of this criterion reads {what}: {flags}")
+
+
+_OF_PAIR_ROWS = ("pair_order", "pair_positions", "pair_segments")
+_OF_MASKS = ("mask_prob", "leave_unmasked_prob", "random_token_prob")
 
 
 def data_folders(cfg: CrossLingualAlignmentConfig) -> List[Path]:

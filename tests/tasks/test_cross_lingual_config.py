@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.errors import UserError
-from fairseq_amber.tasks.cross_lingual_config import data_folders
+from fairseq_amber.tasks import cross_lingual_config
+from fairseq_amber.tasks.cross_lingual_config import CrossLingualAlignmentConfig, data_folders
+
+SENTENCES = Needs(mlm=False, tlm=False, alignment=False, sentences=True)
 
 
 def ends_with(message):
@@ -52,3 +56,36 @@ def test_data_folders_are_separated_as_paths_are():
     for names in ([""], ["a/b", "", "c"], ["a/b", ""]):
         with pytest.raises(UserError, match="have an empty name: separate them by one"):
             data_folders(Namespace(data=os.pathsep.join(names)))
+
+
+@pytest.mark.parametrize(
+    "needs, settings, warned",
+    [
+        (Needs(), {"mask_prob": 0.2, "parallel_share": 0.3, "pair_order": "given"}, []),
+        (SENTENCES, {"tokens_per_sample": 32, "multilang_sampling_alpha": 0.0}, []),
+        (
+            SENTENCES,
+            {"mask_prob": 0.2, "parallel_share": 0.3, "languages": "de", "pair_order": "given"},
+            [
+                "monolingual text: --languages",
+                "both kinds of text: --parallel-share",
+                "rows of both sentences: --pair-order",
+                "masked tokens: --mask-prob",
+            ],
+        ),
+        (
+            Needs(tlm=False),
+            {"pair_order": "given", "pair_positions": "xlm"},
+            ["masked pairs: --pair-order"],
+        ),
+        (Needs(tlm=False, alignment=False), {"pairs": "de-en"}, ["pairs: --pairs"]),
+    ],
+)
+def test_settings_of_what_no_term_reads_are_named(monkeypatch, needs, settings, warned):
+    found = []
+    monkeypatch.setattr(cross_lingual_config, "warn", found.append)
+    cfg = CrossLingualAlignmentConfig(data="x", **settings)
+    cross_lingual_config.warn_of_unread(cfg, needs)
+    assert found == [
+        f"no effect, because no term of this criterion reads {text}" for text in warned
+    ]

@@ -45,6 +45,24 @@ def test_an_architecture_of_stock_fairseq(folder):
 
 
 @pytest.mark.parametrize(
+    "flags",
+    [
+        "--criterion amber --mlm-weight 1e38",
+        "--criterion amber --sa-temperature 1e-40",
+        "--criterion ot_alignment --ot-points subwords --ot-weight 1e38",
+    ],
+)
+def test_a_run_that_diverges(folder, flags, tmp_path):
+    """The repetition of the step ended in 'NoneType' object is not subscriptable, or the run in a
+    FloatingPointError."""
+    flags = f"--arch amber_tiny {flags} --disable-validation"
+    result = train(folder, *flags.split(), "--save-dir", tmp_path)
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    line = "error: training ended in update 1: gradients are NaN or infinite; lower --lr"
+    assert line in result.stderr
+
+
+@pytest.mark.parametrize(
     "criterion", ["amber", "contrastive_alignment", "l2_alignment", "ot_alignment"]
 )
 def test_a_criterion_of_ours_with_a_stock_task(criterion):

@@ -25,6 +25,7 @@ from fairseq_amber.tasks.cross_lingual_config import (
     data_folders,
     warn_of_unread,
 )
+from fairseq_amber.tasks.model_loading import check_model
 from fairseq_amber.tasks.planned_task import PlannedTask
 from fairseq_amber.tasks.points_and_links import document_frequencies
 from fairseq_amber.tasks.read_corpora import names_in, read_corpora
@@ -103,9 +104,12 @@ class CrossLingualAlignmentTask(PlannedTask):
         """Builds the criterion and asks it what its batches must hold.
 
         Raises:
-            UserError: the criterion belongs to another task, every term has weight 0, or the
-                settings of masking fit no term.
+            UserError: the criterion belongs to another task, every term has weight 0, the
+                settings of masking fit no term, or the initial encoder is no whole checkpoint.
         """
+        initial = getattr(cfg, "anchor_checkpoint", None)
+        if initial and Path(initial).exists():  # the criterion knows what a missing one means
+            check_model(initial)
         self.criterion = super().build_criterion(cfg)
         self.needs = self.criterion.needs
         if not (self.needs.mlm or self.needs.pairs):

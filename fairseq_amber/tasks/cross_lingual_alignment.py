@@ -25,6 +25,7 @@ from fairseq_amber.tasks.cross_lingual_config import (
     data_folders,
     warn_of_unread,
 )
+from fairseq_amber.tasks.hydra_settings import check_task_settings
 from fairseq_amber.tasks.model_loading import check_model
 from fairseq_amber.tasks.planned_task import PlannedTask
 from fairseq_amber.tasks.points_and_links import document_frequencies
@@ -72,6 +73,7 @@ class CrossLingualAlignmentTask(PlannedTask):
             UserError: a setting is out of its range, a folder has no dictionary, or the folders
                 have different dictionaries.
         """
+        check_task_settings(cfg)
         check_settings(cfg)
         first, *others = data_folders(cfg)
         dictionary = load_dictionary(first)

@@ -8,6 +8,7 @@ from typing import Any
 from fairseq.criterions import CRITERION_REGISTRY
 from fairseq.models import ARCH_MODEL_REGISTRY, MODEL_REGISTRY
 from fairseq.tasks import FairseqTask
+from omegaconf import DictConfig
 
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.models.amber import AmberModel
@@ -102,7 +103,7 @@ def _name_of(task: FairseqTask) -> str:
 def _check_architecture(cfg: Any) -> None:
     """Raises UserError unless the settings of a model name an architecture of this package."""
     name = getattr(cfg, "_name", None) or getattr(cfg, "arch", None)
-    if cfg is not None and name is None:
+    if cfg is not None and name is None and not isinstance(cfg, DictConfig):
         return  # settings of a model without a name, which fairseq looks at itself
     chosen = ARCH_MODEL_REGISTRY.get(name) or MODEL_REGISTRY.get(name)
     if chosen is None or not issubclass(chosen, AmberModel):

@@ -11,6 +11,7 @@ import torch
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from fairseq_amber.errors import UserError
+from fairseq_amber.tasks.hydra_settings import check_groups
 
 # What fairseq-train imports for a setting, and, where the package is missing, leaves out with a
 # warning: (section, setting), the flag, the modules of which one is enough, and what pip installs.
@@ -47,9 +48,10 @@ def check_run(cfg: Any) -> None:
     """Checks the settings of a run that are not the task's, if the config of the task knows them.
 
     Raises:
-        UserError: a number is out of its range, or a setting needs a package that is not installed,
-            or is not supported.
+        UserError: a number is out of its range, a setting needs a package that is not installed, or
+            is not supported, or is one that ``fairseq-hydra-train`` alone can take.
     """
+    check_groups(_whole(cfg))
     for name, value in _numbers(_whole(cfg)):
         if isnan(value):
             raise UserError(f"{_flag(name)} nan is not a number")

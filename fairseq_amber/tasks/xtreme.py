@@ -26,6 +26,7 @@ from fairseq_amber.data.finetuning.task_folder import TaskFolder
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.plan import by_length_within_updates
 from fairseq_amber.errors import UserError, exit_clearly, warn
+from fairseq_amber.tasks.hydra_settings import check_task_settings
 from fairseq_amber.tasks.planned_task import PlannedTask
 from fairseq_amber.tasks.xtreme_checkpoints import check_origin, check_start
 from fairseq_amber.tokenizers.dictionary import fingerprint, load_dictionary
@@ -63,6 +64,7 @@ class XtremeTask(PlannedTask):
             UserError: the folder is not a prepared task, its task is of another kind, or its
                 labels.txt was changed.
         """
+        check_task_settings(cfg)
         folder = TaskFolder.open(cfg.data)
         if folder.kind != cls.kind:
             raise UserError(

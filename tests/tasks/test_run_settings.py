@@ -68,6 +68,7 @@ def stock(**changed):
     whole.optimizer = OmegaConf.structured(FairseqAdamConfig)
     whole.lr_scheduler = OmegaConf.structured(PolynomialDecayLRScheduleConfig)
     whole.lr_scheduler.total_num_update = 10
+    whole.model = whole.criterion = {}
     whole.task = OmegaConf.create({"data": "data-bin"})
     for name, value in changed.items():
         OmegaConf.update(whole, name.replace("__", "."), value)

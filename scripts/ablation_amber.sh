@@ -42,16 +42,18 @@ export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 # said by fairseq about its own code
 export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
 
+[ -n "$RAW" ] && [ -n "$GOLD" ] ||
+  : "${AMBER_DATA:?names a folder with the sets of docs/results/data.md; or give RAW, TATOEBA and GOLD}"
+[ -e "$TATOEBA" ] || refuse "TATOEBA=$TATOEBA does not exist: name the folder of its test sets"
+whole_numbers 1 JOBS
 bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 mkdir -p "$OUT"
 trap 'echo "ablation_amber: interrupted; the same command continues" >&2; exit 130' INT TERM
 
 if [ -z "$RAW" ]; then
-  : "${AMBER_DATA:?names a folder with the sets of docs/results/data.md; or give RAW, TATOEBA and GOLD}"
   RAW=$OUT/raw
-  # shellcheck disable=SC2086  # several words
-  [ -e "$RAW/complete" ] || { bash scripts/raw_from_amber_data.sh "$RAW" $LANGUAGES; touch "$RAW/complete"; }
+  amber_raw "$RAW"
 fi
 if [ -z "$GOLD" ]; then
   GOLD=$OUT/gold

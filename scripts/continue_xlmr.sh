@@ -6,8 +6,8 @@
 #   PRECISION=--bf16 UPDATES=20000 bash scripts/continue_xlmr.sh xlmr.base RAW NAME
 #
 # PRETRAINED is a folder of fairseq's XLM-R (model.pt, dict.txt, sentencepiece.bpe.model) or one of
-# Hugging Face's XLM-R or BERT; RAW holds text as for pretrain_amber.sh, whose settings all work
-# here. data-bin/NAME gets the text in the model's own subwords, runs/NAME/pretrained the start,
+# Hugging Face's XLM-R or BERT; RAW holds text as for pretrain_amber.sh, whose settings work here,
+# but for the vocabulary and RESTORE. data-bin/NAME gets the text in the model's own subwords, runs/NAME/pretrained the start,
 # runs/NAME/hugging-face the end. Interrupted, the same command continues.
 [ -n "${BASH_VERSION:-}" ] || { echo "continue_xlmr: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
@@ -17,7 +17,11 @@ RAW=$2
 NAME=$3
 # shellcheck source=scripts/recipe_functions.sh
 . "$(dirname "${BASH_SOURCE[0]}")/recipe_functions.sh"
-paths PRETRAINED RAW TATOEBA GOLD
+run_names NAME
+for given in SENTENCEPIECE RESTORE VOCAB_SIZE; do
+  [ -z "${!given:-}" ] || refuse "$given=${!given}: PRETRAINED has its own; leave $given out"
+done
+paths PRETRAINED RAW DATA TATOEBA GOLD
 one_of SCHEDULE polynomial_decay constant
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -36,11 +40,8 @@ trap 'echo "continue_xlmr: interrupted; the same command continues" >&2; exit 13
 convert_pretrained "$PRETRAINED" "$START"
 export ARCH MODEL_FLAGS
 
-DATA=data-bin/$NAME
-fairseq-amber prepare "$RAW" "$DATA" --tokenizer "$START"
-export DATA RESTORE=$START/model.pt
-bash scripts/pretrain_amber.sh "$RAW" "$NAME"
+SENTENCEPIECE=$START RESTORE=$START/model.pt bash scripts/pretrain_amber.sh "$RAW" "$NAME"
 
 rm -rf "$OUT/hugging-face"
-fairseq-amber convert "$OUT/checkpoint_last.pt" "$OUT/hugging-face" --data "$DATA" \
+fairseq-amber convert "$OUT/checkpoint_last.pt" "$OUT/hugging-face" --data "${DATA:-data-bin/$NAME}" \
   --pooling "$POOLING"

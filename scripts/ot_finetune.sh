@@ -85,8 +85,7 @@ trap 'echo "ot_finetune: interrupted; the same command continues" >&2; exit 130'
 if [ -z "$RAW" ] && { [ ! -e "$DATA/dict.txt" ] || [ "$DATA" = data-bin/ot ]; }; then
   : "${AMBER_DATA:?names a folder with the sets of docs/results/data.md; or give RAW, TATOEBA and GOLD}"
   RAW=$OUT/raw
-  # shellcheck disable=SC2086  # several words
-  [ -e "$RAW/complete" ] || { bash scripts/raw_from_amber_data.sh "$RAW" $LANGUAGES; touch "$RAW/complete"; }
+  amber_raw "$RAW"
 fi
 marks=()
 [ "$WORD_BOUNDARIES" != moses ] || marks=(--word-boundaries moses)

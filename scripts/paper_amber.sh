@@ -23,6 +23,7 @@ RAW=$1
 NAME=$2
 # shellcheck source=scripts/recipe_functions.sh
 . "$(dirname "${BASH_SOURCE[0]}")/recipe_functions.sh"
+run_words NAME
 paths RAW MBERT XTREME TATOEBA GOLD RESTORE
 new_paths DATA
 one_of SCALE paper tiny
@@ -108,6 +109,10 @@ one_of SCHEDULE polynomial_decay constant
 whole_numbers 1 STAGE_1_UPDATES STAGE_1_EXAMPLES STAGE_2_UPDATES STAGE_2_EXAMPLES LENGTH VOCAB_SIZE \
   MAX_TOKENS SAVE_EVERY
 whole_numbers 0 WARMUP SEED WORKERS
+numbers ALPHA PARALLEL_SHARE LR ADAM_EPS WEIGHT_DECAY CLIP_NORM
+for layer in $LAYERS; do
+  [[ $layer =~ ^-?[1-9][0-9]*$ ]] || refuse "LAYERS has $layer, which is no number of a layer"
+done
 [ -z "${GPUS:-}" ] || whole_numbers 1 GPUS
 [ -n "$DRY_RUN" ] || bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"

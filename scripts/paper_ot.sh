@@ -23,6 +23,7 @@ NAME=$2
 # shellcheck source=scripts/recipe_functions.sh
 . "$(dirname "${BASH_SOURCE[0]}")/recipe_functions.sh"
 : "${MBERT:?names a folder of bert-base-multilingual-cased}"
+run_words NAME
 paths RAW MBERT XTREME TATOEBA GOLD LINKS L2_DATA
 new_paths DATA
 one_of SCALE paper tiny
@@ -103,6 +104,7 @@ one_of SCHEDULE polynomial_decay constant
 one_of WORD_BOUNDARIES punctuation spaces moses
 whole_numbers 1 PAIRS BATCH_SCALE LENGTH
 whole_numbers 0 WARMUP_SHARE ALIGN_SEED WORKERS
+numbers ANCHOR LR ADAM_EPS WEIGHT_DECAY CLIP_NORM
 [ "$WARMUP_SHARE" -le 100 ] || refuse "WARMUP_SHARE=$WARMUP_SHARE is above 100 percent"
 [ -z "$WARMUP" ] || whole_numbers 0 WARMUP
 [ -z "${GPUS:-}" ] || whole_numbers 1 GPUS
@@ -123,7 +125,7 @@ case " $SYSTEMS " in *" LargeWordOT "*) wanted="$LANGUAGES $LARGE_LANGUAGES" ;; 
 pair_of() { # language -> its pair, as RAW calls it
   local pair
   for pair in "$1-en" "en-$1"; do
-    [ ! -e "$RAW/train.$pair.en" ] || { echo "$pair"; return; }
+    ! text_file "$RAW/train.$pair.en" >/dev/null || { echo "$pair"; return; }
   done
   refuse "$RAW has neither train.$1-en.en nor train.en-$1.en: give other LANGUAGES and LARGE_LANGUAGES"
 }
@@ -155,10 +157,12 @@ ARCH=${ARCH:-amber_mbert}
 for language in $(tr ' ' '\n' <<<"$wanted" | sort -u); do
   pair=$(pair_of "$language")
   for side in "$language" en; do
+    text=$RAW/train.$pair.$side
+    [ -n "$DRY_RUN" ] || text=$(text_file "$text") || refuse "$RAW/train.$pair.$side is missing"
     # shellcheck disable=SC2016  # the inner bash expands it
     step "$STEPS/text-$pair.$side" bash -euc '. scripts/recipe_functions.sh
       mkdir -p "${2%/*}"; spread_lines "$0" "$1" >"$2"' \
-      "$RAW/train.$pair.$side" "$PAIRS" "$OUT/raw/train.$pair.$side"
+      "$text" "$PAIRS" "$OUT/raw/train.$pair.$side"
   done
 done
 marks=()

@@ -16,6 +16,7 @@ RAW=$1
 NAME=$2
 # shellcheck source=scripts/recipe_functions.sh
 . "$(dirname "${BASH_SOURCE[0]}")/recipe_functions.sh"
+run_names NAME
 paths RAW SENTENCEPIECE DATA RESTORE TATOEBA GOLD
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -40,6 +41,7 @@ CRITERION_FLAGS=${CRITERION_FLAGS:-}     # such as "--sa-symmetric"
 
 # optimisation
 UPDATES=${UPDATES:-100000}
+whole_numbers 1 UPDATES
 WARMUP=${WARMUP:-$((UPDATES / 10))}
 LR=${LR:-5e-4}                           # peak; BERT-size models from a checkpoint: 2e-5 to 1e-4
 SCHEDULE=${SCHEDULE:-polynomial_decay}   # after the warm-up: down to 0 at UPDATES, or constant
@@ -75,6 +77,13 @@ if [ -n "${UPDATE_FREQ:-}" ]; then
   echo "pretrain_amber: UPDATE_FREQ follows from UPDATE_TOKENS, MAX_TOKENS and the number of GPUs: leave it out" >&2
   exit 2
 fi
+whole_numbers 1 LENGTH UPDATE_TOKENS MAX_TOKENS SAVE_EVERY NODES PORT
+whole_numbers 0 WARMUP SEED WORKERS NODE_RANK
+[ -n "$DATA$SENTENCEPIECE" ] || whole_numbers 1 VOCAB_SIZE
+for given in UPDATE_EXAMPLES PROCESSES; do
+  [ -z "${!given}" ] || whole_numbers 1 "$given"
+done
+numbers MLM TLM WA SA ALPHA PARALLEL_SHARE LR ADAM_EPS WEIGHT_DECAY CLIP_NORM
 optimizer_flags "$SCHEDULE" "$WARMUP" "$UPDATES"
 update=(--update-tokens "$UPDATE_TOKENS")
 [ -z "$UPDATE_EXAMPLES" ] || update=(--update-examples "$UPDATE_EXAMPLES")

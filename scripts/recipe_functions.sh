@@ -76,6 +76,15 @@ whole_numbers() { # the least, names of variables: each is a whole number, and n
   done
 }
 
+numbers() { # names of variables: each is a number, or several between commas
+  local name part
+  for name in "$@"; do
+    for part in ${!name//,/ }; do
+      [[ $part =~ ^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$ ]] ||
+        refuse "$name=${!name} is not a number"
+    done
+  done
+}
 each_once() { # names of variables: each has a word, and none twice
   local name word seen
   for name in "$@"; do
@@ -96,12 +105,21 @@ whole_words() { # names of variables: likewise, and each word is a whole number
     done
   done
 }
-run_names() { # names of variables: each is that of a folder within another
+run_names() { # names of variables: each is that of a folder in runs and in data-bin
   local name
   for name in "$@"; do
     case /${!name}/ in
-      // | */../* | */./* | //* | *$'\n'*) refuse "$name='${!name}' does not name a folder within runs" ;;
+      *//* | */./* | */../* | */-* | *$'
+'*)
+        refuse "$name='${!name}' does not name a folder within runs: mine and trial/mine do" ;;
     esac
+  done
+}
+run_words() { # names of variables: likewise, and their paths stand in lists
+  local name
+  run_names "$@"
+  for name in "$@"; do
+    case ${!name} in *[[:space:]]*) refuse "$name='${!name}' has a blank: give one without" ;; esac
   done
 }
 plain_names() { # variable, names: each can be a folder's, and none is there twice
@@ -129,13 +147,6 @@ first_of() { # pairs, folder, prefix and suffix of its files -> the first pair
   file=${files[0]#"$2/$3"}
   echo "${file%%.*}"
 }
-text_file() { # file -> its name, or that of the compressed one which is there in its place
-  local suffix
-  for suffix in '' .gz .bz2 .xz .zst; do
-    [ ! -e "$1$suffix" ] || { echo "$1$suffix"; return; }
-  done
-  echo "$1"
-}
 
 optimizer_flags() { # SCHEDULE, warm-up updates, updates -> the array `optimizer`
   # The learning rate rises linearly in the warm-up. Then it falls linearly to 0 at the last update
@@ -158,7 +169,9 @@ plain_text() { # file, which may be compressed -> its text
     *.gz) gzip -dc "$1" ;;
     *.bz2) bzip2 -dc "$1" ;;
     *.xz) xz -dc "$1" ;;
-    *.zst) zstd -dcq "$1" ;;
+    *.zst)
+      command -v zstd >/dev/null || refuse "$1 needs the program zstd: install it, or unpack the file"
+      zstd -dcq "$1" ;;
     *) cat "$1" ;;
   esac
 }
@@ -171,11 +184,36 @@ plain_name() { # file, which may be compressed -> its name without the folder an
   echo "$name"
 }
 
-spread_lines() { # file, number -> that many of its lines, or all, spread evenly and in their order
-  # Both sides of a pair have as many lines, so the same ones are taken of both.
-  plain_text "$1" | awk -v wanted="$2" -v lines="$(plain_text "$1" | awk 'END { print NR }')" '
-    wanted >= lines || int(NR * wanted / lines) > int((NR - 1) * wanted / lines)'
+text_file() { # name of a text -> the file that holds it, which may be compressed
+  # If there is none, it is the name itself, with status 1.
+  local suffix
+  for suffix in '' .gz .bz2 .xz .zst; do
+    [ ! -e "$1$suffix" ] || { echo "$1$suffix"; return 0; }
+  done
+  echo "$1"
+  return 1
 }
+
+amber_raw() { # folder: the text of LANGUAGES and CORPORA in AMBER_DATA, gathered once
+  local settings="$LANGUAGES of $CORPORA"
+  if [ -e "$1/complete" ]; then
+    [ ! -e "$1.settings" ] || [ "$settings" = "$(cat "$1.settings")" ] ||
+      refuse "$1 holds $(cat "$1.settings"), not $settings: remove it and what was made from it"
+    return 0
+  fi
+  # shellcheck disable=SC2086  # several words
+  bash scripts/raw_from_amber_data.sh "$1" $LANGUAGES
+  echo "$settings" >"$1.settings"
+  touch "$1/complete"
+}
+
+spread_lines() ( # file, number -> that many of its lines, or all, spread evenly and in their order
+  # Both sides of a pair have as many lines, so the same ones are taken of both.
+  set -o pipefail
+  lines=$(plain_text "$1" | awk 'END { print NR }') || exit
+  plain_text "$1" | awk -v wanted="$2" -v lines="$lines" '
+    wanted >= lines || int(NR * wanted / lines) > int((NR - 1) * wanted / lines)'
+)
 
 # shellcheck disable=SC2034  # the recipes read ARCH
 convert_pretrained() { # pretrained folder, folder to write -> ARCH, and MODEL_FLAGS with its shape

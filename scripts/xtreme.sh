@@ -73,8 +73,7 @@ JOBS=${JOBS:-$(python -c 'import os, torch; print(1 if torch.cuda.is_available()
 if [ -z "$ENCODERS" ]; then
   : "${AMBER_DATA:?names a folder with the sets of docs/results/data.md; or give ENCODERS and DATA, and XTREME}"
   RAW=$OUT/raw
-  # shellcheck disable=SC2086  # several words
-  [ -e "$RAW/complete" ] || { bash scripts/raw_from_amber_data.sh "$RAW" $LANGUAGES; touch "$RAW/complete"; }
+  amber_raw "$RAW"
   [ -e "$DATA/dict.txt" ] ||
     fairseq-amber prepare "$RAW" "$DATA" --vocab-size 16000 --character-coverage 0.9995
   # Rows of 256 full of text, because question answering has such rows.

@@ -13,6 +13,7 @@ import pytest
 
 from fetch_script import Fetch
 from file_server import file_server
+from recipe_stand_ins import raw, recipe, task  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = Path(__file__).with_name("stand_in.py")

@@ -1,21 +1,11 @@
 """What the recipes give to fairseq-train, seen by stand-ins of the programs that they call."""
 
-# ruff: noqa: F811 (fixtures are imported)
 import shutil
 from pathlib import Path
 
 import pytest
 
-from recipe_stand_ins import arguments, recipe, task, value  # noqa: F401
-
-
-@pytest.fixture
-def raw(tmp_path):
-    folder = tmp_path / "raw text"
-    folder.mkdir()
-    for language in ("de", "en"):
-        (folder / f"train.de-en.{language}").write_text("".join(f"{n}\n" for n in range(50)))
-    return folder
+from recipe_stand_ins import arguments, value
 
 
 def pretrain(recipe, raw, **variables):

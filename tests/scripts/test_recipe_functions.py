@@ -131,3 +131,37 @@ def test_a_step_takes_a_corrected_value_until_there_is_a_checkpoint_or_an_end(tm
     assert bash(f"step {mark} env LR=1 MAX_TOKENS=7 {ended}").returncode == 0  # the machine's
     (run / "checkpoint_last.pt").unlink()
     assert bash(f"step {mark} env LR=2 {ended}").returncode == 2
+
+
+@pytest.mark.parametrize("value", ["1", "-2.5", ".5", "1e-3", "5e-4,1e-4", "3.", "+1E5"])
+def test_numbers_are_taken(value):
+    done = bash(f"A=1 B={value}; numbers A B")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("value", ["abc", "1e", "1,x", "--1", "nan", "0x10", "1;2"])
+def test_what_is_no_number_is_refused(value):
+    done = bash(f"B='{value}'; numbers B")
+    assert done.returncode == 2 and f"B={value} is not a number" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["", "/abs", "..", "a/../b", "a//b", "-x", "a/-x", "."])
+def test_a_name_whose_folder_would_lie_elsewhere_is_refused(name):
+    """NAME=.. wrote beside runs, and an empty one into runs itself."""
+    done = bash(f"NAME='{name}'; run_names NAME")
+    assert done.returncode == 2 and f"NAME='{name}' does not name a folder" in done.stderr
+    assert bash("A='a name' B=trial/mine; run_names A B").returncode == 0
+    assert "A='a name' has a blank" in bash("A='a name'; run_words A").stderr
+
+
+def test_a_text_that_may_be_compressed(tmp_path):
+    (tmp_path / "a b.gz").touch()
+    assert bash(f"text_file '{tmp_path}/a b'").stdout == f"{tmp_path}/a b.gz\n"
+    assert bash(f"text_file '{tmp_path}/b' || echo none").stdout == f"{tmp_path}/b\nnone\n"
+
+
+def test_a_compressed_text_that_is_damaged_is_not_taken_as_short(tmp_path):
+    """awk ended well, whatever went before it."""
+    (tmp_path / "a.gz").write_bytes(b"\x1f\x8bnothing")
+    done = bash(f"spread_lines '{tmp_path}/a.gz' 5")
+    assert done.returncode != 0 and done.stdout == ""

@@ -1,9 +1,8 @@
 """Recipes that measure and fine-tune name a wrong value before they do anything."""
 
-# ruff: noqa: F811 (fixtures are imported)
 import pytest
 
-from recipe_stand_ins import arguments, recipe, task  # noqa: F401
+from recipe_stand_ins import arguments
 
 
 @pytest.mark.parametrize(

@@ -84,3 +84,12 @@ def task(tmp_path):
     )
     (tmp_path / "model.pt").touch()
     return folder
+
+
+@pytest.fixture
+def raw(tmp_path):
+    folder = tmp_path / "raw text"
+    folder.mkdir()
+    for language in ("de", "en"):
+        (folder / f"train.de-en.{language}").write_text("".join(f"{n}\n" for n in range(50)))
+    return folder

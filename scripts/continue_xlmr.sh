@@ -7,11 +7,12 @@
 #
 # PRETRAINED is a folder of fairseq's XLM-R (model.pt, dict.txt, sentencepiece.bpe.model) or one of
 # Hugging Face's XLM-R or BERT; RAW holds text as for pretrain_amber.sh, whose settings work here,
-# but for the vocabulary and RESTORE. data-bin/NAME gets the text in the model's own subwords, runs/NAME/pretrained the start,
-# runs/NAME/hugging-face the end. Interrupted, the same command continues.
+# but for the vocabulary and RESTORE. data-bin/NAME gets the text in the model's own subwords,
+# runs/NAME/pretrained the start, runs/NAME/hugging-face the end. Interrupted, the same command
+# continues.
 [ -n "${BASH_VERSION:-}" ] || { echo "continue_xlmr: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
-[ $# -eq 3 ] || { sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+[ $# -eq 3 ] || { sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 PRETRAINED=$1
 RAW=$2
 NAME=$3

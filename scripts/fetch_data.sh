@@ -54,6 +54,14 @@ case $WHAT in
   opus | wikipedia | tatoeba | gold | xtreme) ;;
   *) fail "there is no $WHAT to fetch; there are opus, wikipedia, tatoeba, gold and xtreme" ;;
 esac
+[ -n "$DIR" ] || fail "DIR is empty: name the folder to fill"
+case $WHAT in
+  opus | gold) unread="LANGUAGES" ;;
+  *) unread="PAIRS CORPORA" ;;
+esac
+for name in $unread; do
+  [ -z "${!name}" ] || say "warning: $WHAT does not read $name=${!name}"
+done
 [[ $VALID =~ ^[0-9]+$ ]] || fail "VALID=$VALID is not a number"
 for tool in curl "$PYTHON"; do
   command -v "$tool" >/dev/null || fail "$tool is not installed: install it, or put it on the PATH"
@@ -172,7 +180,8 @@ task() { # one of XTREME's, and for squad XQuAD
   lay_out "$name" "$settings" --languages "$languages"
 }
 
-[ -n "$SHOW" ] || { mkdir -p "$DIR/downloads" "$DIR/.fetched" && lock; }
+[ -n "$SHOW" ] || { { mkdir -p "$DIR/downloads" "$DIR/.fetched" 2>/dev/null ||
+  fail "cannot make folders in $DIR: name one that you can write to"; } && lock; }
 case $WHAT in
   opus)
     [ "$LIST" = xlm ] || [ "$LIST" = ot ] || fail "LIST=$LIST: there are xlm and ot"

@@ -104,6 +104,13 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             settings.
     """
 
+    if Path(path, "config.json").is_file():
+        raise UserError(
+            f"{path} is a folder of Hugging Face: `fairseq-amber convert {path} OUT` makes the "
+            "checkpoint OUT/model.pt of it"
+        )
+    if Path(path).is_dir():
+        raise UserError(f"{path} is a folder: name a checkpoint in it, such as checkpoint_best.pt")
     state = read_torch_file(path)
     if not isinstance(state, dict) or not isinstance(state.get("model"), dict):
         raise UserError(f"{path} is not a complete checkpoint of fairseq-train (checkpoint_*.pt)")

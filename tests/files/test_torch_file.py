@@ -163,3 +163,11 @@ def test_a_flipped_bit_in_a_weight_is_found(tmp_path):
     assert not torch.equal(torch.load(path)["weight"], weight)  # torch itself takes it as it is
     with pytest.raises(UserError, match="model.pt is not a complete checkpoint: .*, damaged, or"):
         read_torch_file(path)
+
+
+def test_a_folder_in_place_of_a_checkpoint(tmp_path):
+    with pytest.raises(UserError, match="is a folder: name a checkpoint in it, such as"):
+        read_checkpoint(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UserError, match="is a folder of Hugging Face: `fairseq-amber convert"):
+        read_checkpoint(tmp_path)

@@ -81,7 +81,7 @@ def test_weights_alone_or_no_file_at_all_are_refused(tmp_path, checkpoint):
         load_model(path)
     with pytest.raises(UserError, match="cannot read"):
         load_model(tmp_path / "missing.pt")
-    with pytest.raises(UserError, match="cannot read"):
+    with pytest.raises(UserError, match="is a folder: name a checkpoint"):
         load_model(tmp_path)
 
 

@@ -203,3 +203,19 @@ def test_every_line_of_the_table_is_whole():
         assert not path.startswith("/") and ".." not in path
         assert f"{home}=${{{home}:-http" in (ROOT / "scripts/fetch_data.sh").read_text()
     assert len({tuple(row) for row in rows}) == len(rows)
+
+
+def test_a_folder_that_is_none(fetch):
+    """An empty name filled the root of the file system."""
+    fetch.folder = ""
+    assert "DIR is empty: name the folder to fill" in fetch("opus", status=2, PAIRS="de-en")
+    fetch.folder = "/proc/none"
+    assert "cannot make folders in /proc/none" in fetch("opus", status=2, PAIRS="de-en")
+
+
+def test_a_choice_that_is_not_of_the_set_is_named(fetch):
+    assert "opus does not read LANGUAGES=de" in fetch(
+        "opus", SHOW="1", PAIRS="de-en", LANGUAGES="de"
+    )
+    said = fetch("wikipedia", SHOW="1", PAIRS="de-en", LANGUAGES="de")
+    assert "wikipedia does not read PAIRS=de-en" in said and "LANGUAGES" not in said

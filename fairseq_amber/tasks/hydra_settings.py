@@ -80,7 +80,7 @@ def check_groups(whole: Any) -> None:
 
 def _missing(cfg: DictConfig, above: str = "") -> Iterator[str]:
     """Yields the settings that have no value, as ``group.name``."""
-    for name in cfg:
+    for name in map(str, cfg):
         if OmegaConf.is_missing(cfg, name):
             yield f"{above}{name}"
         elif isinstance(cfg[name], DictConfig):

@@ -66,6 +66,15 @@ def test_worker_folder_imports():
     assert callable(iterators.share_worker_folder)
 
 
+def test_no_architecture(data_folder, capsys):
+    with pytest.raises(SystemExit) as ended:
+        options.parse_args_and_arch(
+            options.get_training_parser("masked_lm"), [str(data_folder), "--criterion", "masked_lm"]
+        )
+    assert ended.value.code == 2
+    assert "error: --arch is missing: name an architecture" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_seed_range(data_folder, seed):
     flags = f"--task masked_lm --criterion masked_lm --arch roberta --batch-size 4 --seed {seed}"

@@ -66,6 +66,14 @@ EDITS = (
         issue="",
     ),
     Edit(
+        name="no-architecture",
+        file="fairseq/options.py",
+        anchor="            raise RuntimeError()\n",
+        replacement='            parser.error("--arch is missing: name an architecture")\n',
+        reason="a forgotten `--arch` ends in a traceback without words",
+        issue="",
+    ),
+    Edit(
         name="seed-range",
         file="fairseq_cli/train.py",
         anchor="    np.random.seed(cfg.common.seed)\n",

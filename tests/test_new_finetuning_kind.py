@@ -73,6 +73,7 @@ def parts(folder):
     cls = fairseq_tasks.TASK_REGISTRY["xtreme_grading"]
     values = dict(data=str(folder.path), seed=1, update_freq=[1], train_subset="train")
     values.update(disable_validation=False, finetune_from_model=None, save_dir="nowhere")
+    values.update(best_checkpoint_metric="loss", maximize_best_checkpoint_metric=False)
     config = cls.__dataclass(**values, restore_file="checkpoint_last.pt")
     task = cls.setup_task(OmegaConf.structured(config))
     torch.manual_seed(0)

@@ -109,8 +109,7 @@ run_names() { # names of variables: each is that of a folder in runs and in data
   local name
   for name in "$@"; do
     case /${!name}/ in
-      *//* | */./* | */../* | */-* | *$'
-'*)
+      *//* | */./* | */../* | */-* | *$'\n'*)
         refuse "$name='${!name}' does not name a folder within runs: mine and trial/mine do" ;;
     esac
   done

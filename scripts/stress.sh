@@ -4,6 +4,7 @@
 #   bash scripts/stress.sh                   # every part
 #   KILLS=20 bash scripts/stress.sh kills    # kills trainings, at random moments and while they save
 #   bash scripts/stress.sh disk              # trainings on a full disk, then with space
+#   bash scripts/stress.sh disk-commands     # the other commands on a full disk, then with space
 #   bash scripts/stress.sh interrupts        # commands that Ctrl-C or another signal ends, then again
 #   bash scripts/stress.sh two-at-once       # two commands, or two trainings, with one output
 #   bash scripts/stress.sh damage            # commands on damaged files of every kind
@@ -15,7 +16,7 @@ set -euo pipefail
 CDPATH='' HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 KILLS=${KILLS:-100}                      # of kills: how many
-FILLS=${FILLS:-10}                       # of disk: how many full disks
+FILLS=${FILLS:-10}                       # of disk: how many full disks; of disk-commands: of each
 INTERRUPTS=${INTERRUPTS:-60}             # of interrupts: how many commands
 PAIRS=${PAIRS:-28}                       # of two-at-once: how many pairs
 DAMAGES=${DAMAGES:-2000}                 # of damage: how many damaged files

@@ -18,6 +18,7 @@ sys.path.insert(1, str(Path(__file__).resolve().parents[2]))
 PARTS = {
     "kills": "kills",
     "disk": "disk",
+    "disk-commands": "disk_commands",
     "interrupts": "interrupts",
     "two-at-once": "two_at_once",
     "damage": "damage",

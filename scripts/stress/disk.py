@@ -20,7 +20,7 @@ def run(settings: argparse.Namespace, folder: Path) -> int:
     """
     data = settings.data or noise_data(folder)
     straight = uninterrupted(data, folder)
-    disk = _own_disk(folder)
+    disk = own_disk(folder)
     try:
         counts = _fill(settings, straight, data, disk, folder)
     finally:
@@ -52,7 +52,7 @@ def _fill(
         before, largest = 0, None
         if disk is not None:
             # room for a part of the first save, or for all of it and a part of a later one
-            _resize(disk, int(size * rng.uniform(0.3, 7)))
+            resize(disk, int(size * rng.uniform(0.3, 7)))
         else:
             largest = int(size * rng.uniform(0.01, 0.99))
             if number % 2:  # a run that has checkpoints already
@@ -66,13 +66,13 @@ def _fill(
         counts["torn"] += len(training.torn())
         counts["lost"] += training.updates() < before
         if disk is not None:
-            _resize(disk, 40 * size)
+            resize(disk, 40 * size)
         counts["equal"] += training.finish() == 0 and training.equals(straight)
         shutil.rmtree(training.folder)
     return counts
 
 
-def _own_disk(folder: Path) -> Path | None:
+def own_disk(folder: Path) -> Path | None:
     """Returns a disk whose size can be chosen; None if this user may not mount one."""
     place = folder / "disk"
     place.mkdir()
@@ -83,7 +83,8 @@ def _own_disk(folder: Path) -> Path | None:
     return None
 
 
-def _resize(disk: Path, size: int) -> None:
+def resize(disk: Path, size: int) -> None:
+    """Gives a disk of ``own_disk`` another size, in bytes."""
     subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
 
 

@@ -9,7 +9,7 @@ import signal
 import time
 from pathlib import Path
 
-from toy_commands import COMMANDS, Command, Materials, materials
+from toy_commands import COMMANDS, Command, materials, run_once
 
 _WAY = {
     "Ctrl-C": (signal.SIGINT,),
@@ -28,7 +28,7 @@ def run(settings: argparse.Namespace, folder: Path) -> int:
     """
     rng = random.Random(settings.seed)
     read = materials(folder)
-    whole, seconds = _run_once(read, folder)
+    whole, seconds = run_once(read, folder)
     counts = dict.fromkeys(("ended", "unclear", "alive", "other"), 0)
     for number in range(settings.interrupts):
         command = Command(rng.choice(list(COMMANDS)), read, folder / f"run-{number}")
@@ -53,19 +53,6 @@ def run(settings: argparse.Namespace, folder: Path) -> int:
         "next run".format(interrupts=settings.interrupts, commands=len(COMMANDS), **counts)
     )
     return counts["unclear"] + counts["alive"] + counts["other"]
-
-
-def _run_once(read: Materials, folder: Path) -> tuple[dict[str, dict], dict[str, float]]:
-    """Runs each command without a fault; returns its output, and the seconds that it took."""
-    whole, seconds = {}, {}
-    for name in COMMANDS:
-        command = Command(name, read, folder / f"whole-{name}")
-        began = time.monotonic()
-        if command.finish():
-            raise SystemExit(f"stress: the command itself does not work: {command.said()}")
-        seconds[name] = time.monotonic() - began
-        whole[name] = command.output()
-    return whole, seconds
 
 
 def _end(process: int, way: str, rng: random.Random) -> int | None:

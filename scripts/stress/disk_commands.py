@@ -36,12 +36,14 @@ def run(settings: argparse.Namespace, folder: Path) -> int:
             pages = sum(-(-len(data) // _PAGE) + 1 for data in whole[name].values())
             resize(disk, _PAGE * (1 + rng.randrange(pages)))
             status = command.finish()
-            counts["full"] += status != 0
-            if status != 0 and not _is_clear(status, command.said()):
-                counts["unclear"] += 1
-                print(f"disk-commands: {name}, {status}: {command.said().strip()[-300:]}")
             resize(disk, 10 * _PAGE * pages + (1 << 20))
-            if command.finish() or command.output() != whole[name]:
+            if status != 0:
+                counts["full"] += 1
+                if not _is_clear(status, command.said()):
+                    counts["unclear"] += 1
+                    print(f"disk-commands: {name}, {status}: {command.said().strip()[-300:]}")
+                status = command.finish()
+            if status != 0 or command.output() != whole[name]:
                 counts["other"] += 1
                 print(f"disk-commands: {name}, again: {command.said().strip()[-300:]}")
             shutil.rmtree(command.folder)

@@ -106,7 +106,8 @@ class AddedTokens:
         cut: Sequence[tuple[int, int, int]],
         encode: Callable[[Sequence[str]], PlacedSubwords],
     ) -> PlacedSubwords:
-        numbers, offsets = [np.zeros(0, np.int32)], [np.zeros((0, 2), np.int32)]
+        numbers: list[np.ndarray] = [np.zeros(0, np.int32)]
+        offsets: list[np.ndarray] = [np.zeros((0, 2), np.int32)]
         for begin, end, number in cut:
             if number < 0:
                 part = encode([text[begin:end]])

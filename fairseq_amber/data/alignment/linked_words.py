@@ -85,7 +85,7 @@ class LinkedWords:
             - ``source_place`` and ``target_place``, (M,) int64: the positions in the words' own
               rows.
         """
-        places = [np.zeros((0, 2), dtype=np.int64)]
+        places: list[np.ndarray] = [np.zeros((0, 2), dtype=np.int64)]
         counts = []
         targets = [self.settings.target_side(pair) for pair in pairs]
         for both, own, target in zip(sentences, links, targets):

@@ -66,7 +66,7 @@ class PointFinder:
         """
         sides = np.array([self.settings.target_side(pair) for pair in pairs], dtype=np.int64)
         rows = np.stack([starts.first, starts.second])
-        groups = np.arange(len(pairs))
+        groups: np.ndarray = np.arange(len(pairs))
         if self.settings.pooled:
             number = {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}
             groups = np.array([number[pair] for pair in pairs], dtype=np.int64)

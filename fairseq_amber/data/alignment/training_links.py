@@ -149,7 +149,7 @@ def _parse(block: bytes) -> _Links:
     digits = np.concatenate([marks - begins, ends - marks - 1])
     if digits.min(initial=1) < 1 or digits.max(initial=1) > 6:
         raise _Malformed
-    numbers = np.zeros(0, np.int64)
+    numbers: np.ndarray = np.zeros(0, np.int64)
     if len(marks):
         numbers = np.fromstring(block.translate(_MARKS_TO_SPACES), np.int64, sep=" ")
     newlines = np.flatnonzero(text[1:] == ord("\n")) + 1

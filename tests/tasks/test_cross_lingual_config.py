@@ -5,7 +5,9 @@ from argparse import Namespace
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
+from fairseq_amber.criterions.transport_config import TransportConfig
 from fairseq_amber.data.alignment.needs import Needs
 from fairseq_amber.errors import UserError
 from fairseq_amber.tasks import cross_lingual_config
@@ -89,3 +91,16 @@ def test_settings_of_what_no_term_reads_are_named(monkeypatch, needs, settings, 
     assert found == [
         f"no effect, because no term of this criterion reads {text}" for text in warned
     ]
+
+
+def test_the_task_warns_of_them_when_it_knows_its_criterion(make_task, caplog):
+    task = make_task(mask_prob=0.3)
+    task.build_model(OmegaConf.create({"_name": "amber_tiny"}))
+    cfg = TransportConfig(
+        _name="ot_alignment",
+        ot_points="subwords",
+        finetune_from_model=None,
+        restore_file="checkpoint_last.pt",
+    )
+    task.build_criterion(OmegaConf.structured(cfg))
+    assert "no term of this criterion reads masked tokens: --mask-prob" in caplog.text

@@ -2,6 +2,7 @@
 
 import pytest
 from fairseq.dataclass.configs import FairseqConfig
+from fairseq.tasks import TASK_REGISTRY
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
@@ -64,3 +65,11 @@ def test_a_task_alone():
     check_task_settings(None)
     with pytest.raises(UserError, match="task.data is missing"):
         check_task_settings(OmegaConf.create({"data": "???"}))
+
+
+@pytest.mark.parametrize("name", ["cross_lingual_alignment", "xtreme_tagging"])
+def test_each_task_looks_at_its_paths_first(name):
+    cls = TASK_REGISTRY[name]
+    cfg = OmegaConf.structured(cls.__dataclass)
+    with pytest.raises(SystemExit, match="fairseq-amber: error: task.data is missing: give task"):
+        cls.setup_task(cfg)

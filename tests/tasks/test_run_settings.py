@@ -104,6 +104,14 @@ def test_numbers_that_mean_nothing(setting, value, message):
         check_run(stock(**{setting: value}))
 
 
+def test_a_group_that_nothing_reads():
+    task = stock()
+    OmegaConf.set_struct(task._get_parent(), False)
+    task._get_parent().criterions = {"mlm_weight": 2}
+    with pytest.raises(UserError, match="^criterions is no group of settings"):
+        check_run(task)
+
+
 def test_the_defaults_of_fairseq_mean_something():
     check_run(stock())
     check_run(stock(optimization__lr=[0.0, 1e-3], dataset__max_valid_steps=None))

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from fairseq.tasks import TASK_REGISTRY
+from omegaconf import OmegaConf
 
 from fairseq_amber import cli
 from fairseq_amber.data.finetuning.question_answering import AnswerGold
@@ -123,6 +125,15 @@ def test_labels_that_were_edited(command, tmp_path, capsys):
     }
     assert cli.main([command, *arguments[command]]) == 2
     assert "labels.txt does not list the labels of task.json" in capsys.readouterr().err
+
+
+def test_labels_that_were_edited_before_training(write_task, tmp_path):
+    examples = {("train", "en"): [[([4], 0, 0)]]}
+    folder = write_task(tmp_path / "task", "pos", examples, ["NOUN", "VERB"])
+    (folder / "labels.txt").write_text("VERB\nNOUN\n")
+    cls = TASK_REGISTRY["xtreme_tagging"]
+    with pytest.raises(SystemExit, match="labels.txt does not list the labels of task.json"):
+        cls.setup_task(OmegaConf.structured(cls.__dataclass(data=str(folder))))
 
 
 TAGS = {("test", "de"): [[([4], 0, 0), ([5], 1, 0)], [([6], 2, 0)]]}

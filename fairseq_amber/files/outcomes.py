@@ -56,7 +56,9 @@ def read_outcomes(path: str | Path) -> Outcomes:
     try:
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
-                language, _, part = entry.filename.removesuffix(".npy").rpartition("/")
+                name = entry.filename
+                name = name[: -len(".npy")] if name.endswith(".npy") else name
+                language, _, part = name.rpartition("/")
                 values = _read_array(archive, entry)
                 if values.ndim != 2 or values.shape[1] != 2 or not len(values):
                     raise ValueError

@@ -109,9 +109,7 @@ def read_block(block: Block) -> list[str]:
         text = data.decode("utf-8")
     except (OSError, UnicodeDecodeError):
         raise _changed(block.path) from None
-    if block.start == 0 and text.startswith("\ufeff"):
-        text = text[1:]
-    return _split(text)
+    return _split(text if block.start else _without_mark(text))
 
 
 def blocks(text: TextFile) -> Iterator[Block]:
@@ -151,7 +149,7 @@ def read_lines(source: str | Path) -> list[str]:
         data = stream.read()
     if not data:
         raise _empty(path)
-    return _split(_checked(data, path, 1).removeprefix("\ufeff"))
+    return _split(_without_mark(_checked(data, path, 1)))
 
 
 def decode_line(line: bytes, name: str | Path, number: int) -> str:
@@ -166,7 +164,12 @@ def decode_line(line: bytes, name: str | Path, number: int) -> str:
         UserError: the line is not UTF-8 or holds a NUL byte.
     """
     text = _checked(line, name, number)
-    return (text if number > 1 else text.removeprefix("\ufeff")).rstrip("\r\n")
+    return (text if number > 1 else _without_mark(text)).rstrip("\r\n")
+
+
+def _without_mark(text: str) -> str:
+    """Returns a text without the byte order mark at its start."""
+    return text[1:] if text.startswith("\ufeff") else text
 
 
 def _checked(data: bytes, path: str | Path, first: int) -> str:

@@ -12,13 +12,13 @@ Shapes: n pairs of this rank, A anchors of this rank, N candidates, D dimensions
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, Sequence
+from typing import Any, Callable, Dict, NamedTuple, Sequence
 
 import torch
 
 from fairseq_amber.criterions.pairs import Pairs
 
-Encode = Callable[[dict[str, Any]], Any]
+Encode = Callable[[Dict[str, Any]], Any]
 EncodeStep = Callable[..., "tuple[Pairs, Pairs | None]"]
 
 

@@ -40,7 +40,8 @@ def check_task_settings(cfg: Any) -> None:
     for group, key in _PATHS:
         settings = whole.get(group) if isinstance(whole, DictConfig) else None
         settings = cfg if group == "task" else settings
-        if not isinstance(settings, DictConfig):
+        # omegaconf 2.0 takes it for an error to ask for a setting that a group does not have
+        if not isinstance(settings, DictConfig) or key not in list(settings):
             continue
         if OmegaConf.is_missing(settings, key):
             raise UserError(f"{group}.{key} is missing: give {group}.{key}=PATH")

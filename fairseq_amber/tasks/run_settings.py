@@ -109,8 +109,12 @@ def _whole(cfg: Any) -> Any:
 
 def _setting(cfg: Any, section: str, name: str) -> Any:
     """Returns a setting of a run; None if it has none of that name."""
-    whole = _whole(cfg)
-    return None if whole is None else OmegaConf.select(whole, f"{section}.{name}")
+    found = _whole(cfg)
+    for key in (section, name):  # omegaconf 2.0 takes it for an error to ask for what is not there
+        if not isinstance(found, DictConfig) or key not in list(found):
+            return None
+        found = None if OmegaConf.is_missing(found, key) else found[key]
+    return found
 
 
 def _numbers(cfg: Any) -> Iterator[tuple[str, float]]:

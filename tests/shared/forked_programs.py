@@ -1,6 +1,7 @@
 """Programs of the installed packages for the tests, each in a process of its own, but forked from
 one that has imported torch and fairseq: that takes longer than a toy training."""
 
+import array
 import contextlib
 import functools
 import importlib
@@ -40,7 +41,8 @@ class ForkedProgram:
         self.connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.connection.connect(address)
         message = json.dumps(request).encode() + b"\n"
-        sent = socket.send_fds(self.connection, [message], files)
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))
+        sent = self.connection.sendmsg([message], [rights])  # Python 3.8 has no send_fds
         self.connection.sendall(message[sent:])
         self.answers = self.connection.makefile()
         self.pid = int(self.answers.readline())
@@ -132,7 +134,12 @@ def _received(connection):
     """A request and its files; not all of it where who asked was interrupted."""
     message, files = b"", []
     with contextlib.suppress(ConnectionError):
-        message, files, _, _ = socket.recv_fds(connection, 1 << 16, 3)
+        numbers = array.array("i")
+        room = socket.CMSG_LEN(3 * numbers.itemsize)
+        message, rights, _, _ = connection.recvmsg(1 << 16, room)
+        for _, _, data in rights:
+            numbers.frombytes(data)
+        files = numbers.tolist()
         while not message.endswith(b"\n"):
             rest = connection.recv(1 << 16)
             if not rest:

@@ -38,9 +38,10 @@ def check_task_settings(cfg: Any) -> None:
         return
     whole = cfg._get_parent()
     for group, key in _PATHS:
-        settings = whole.get(group) if isinstance(whole, DictConfig) else None
-        settings = cfg if group == "task" else settings
-        # omegaconf 2.0 takes it for an error to ask for a setting that a group does not have
+        # omegaconf 2.0 takes it for an error to ask for what is not there
+        settings = cfg if group == "task" else None
+        if settings is None and isinstance(whole, DictConfig) and group in list(whole):
+            settings = whole[group]
         if not isinstance(settings, DictConfig) or key not in list(settings):
             continue
         if OmegaConf.is_missing(settings, key):

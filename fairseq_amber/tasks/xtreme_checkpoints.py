@@ -83,8 +83,10 @@ def longest_trained_row(loaded: dict[str, Any]) -> int | None:
 
 def _setting(cfg: Mapping[str, Any], section: str, name: str) -> Any:
     """Returns a setting of a checkpoint's config; None if it has none of this name."""
-    part = cfg.get(section)
-    return part.get(name) if isinstance(part, Mapping) else getattr(part, name, None)
+    found: Any = cfg
+    for key in (section, name):  # omegaconf 2.0 raises where a config is asked by get
+        found = found.get(key) if isinstance(found, dict) else getattr(found, key, None)
+    return found
 
 
 def check_origin(

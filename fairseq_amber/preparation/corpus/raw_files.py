@@ -7,15 +7,8 @@ from pathlib import Path
 from typing import Container, Mapping, Sequence
 
 from fairseq_amber.errors import UserError, warn
+from fairseq_amber.files.raw_names import Key, Languages, Sources, find_texts, other_spellings
 from fairseq_amber.files.text import TextFile
-from fairseq_amber.preparation.corpus.raw_names import (
-    EXPECTED,
-    Key,
-    Languages,
-    Sources,
-    other_spellings,
-    read_names,
-)
 
 
 @dataclass(frozen=True)
@@ -83,17 +76,11 @@ def find_corpora(
         UserError: there are no corpora, a pair has only one side, two files are the same text by
             their names, or the folder lacks a language or pair that was asked for.
     """
-    files = read_names(raw, languages or ())
-    left_out = files.describe_left_out()
-    if not files.texts:
-        hint = f"; not taken: {left_out}" if left_out else ""
-        raise UserError(f"{raw} holds no corpora; files must be named like {EXPECTED}{hint}")
-    if left_out:
-        warn(f"{raw}: not taken: {left_out}")
-    found_languages = {language for key, _ in files.texts for language in key}
+    texts = find_texts(raw, languages or ())
+    found_languages = {language for key, _ in texts for language in key}
     for names in other_spellings(found_languages):
         warn(f"{raw}: {names} are different languages here; if they are one, name its files alike")
-    found_pairs = {"-".join(key): key for key, _ in files.texts if len(key) == 2}
+    found_pairs = {"-".join(key): key for key, _ in texts if len(key) == 2}
     _require(raw, "--languages", languages, found_languages)
     if pairs is not None:
         reversed_pairs = {"-".join(reversed(key)): pair for pair, key in found_pairs.items()}
@@ -102,7 +89,7 @@ def find_corpora(
 
     chosen: dict[Key, Sources] = {
         key: sources
-        for key, sources in files.texts.items()
+        for key, sources in texts.items()
         if (languages is None or set(key[0]) <= set(languages))
         and (pairs is None or len(key[0]) == 1 or "-".join(key[0]) in pairs)
     }

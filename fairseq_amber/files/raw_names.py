@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Collection, Dict, NamedTuple, Tuple
 
-from fairseq_amber.errors import UserError
+from fairseq_amber.errors import UserError, warn
 from fairseq_amber.files.compressed import SUFFIXES, plain_name
 from fairseq_amber.files.pair_names import find_languages, is_language_code
 
@@ -61,6 +61,29 @@ class RawFiles(NamedTuple):
 
 # the file of each ending, by number: train1.de has the number 1
 _Numbered = Dict[int, Dict[str, Path]]
+
+
+def find_texts(raw: Path, wanted: Collection[str] = ()) -> dict[Key, Sources]:
+    """Finds the text in a folder, and warns of files that look like text and are not taken.
+
+    Args:
+        raw: the folder.
+        wanted: names that are languages, whatever they look like.
+
+    Returns:
+        For each corpus groups of files, one file for each language.
+
+    Raises:
+        UserError: there is no text; see also ``read_names``.
+    """
+    files = read_names(raw, wanted)
+    left_out = files.describe_left_out()
+    if not files.texts:
+        hint = f"; not taken: {left_out}" if left_out else ""
+        raise UserError(f"{raw} holds no corpora; files must be named like {EXPECTED}{hint}")
+    if left_out:
+        warn(f"{raw}: not taken: {left_out}")
+    return files.texts
 
 
 def read_names(raw: Path, wanted: Collection[str] = ()) -> RawFiles:

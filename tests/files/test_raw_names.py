@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.preparation.corpus.raw_names import other_spellings, read_names
+from fairseq_amber.files.raw_names import other_spellings, read_names
 
 
 def fill(folder: Path, names: str) -> Path:

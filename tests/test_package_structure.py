@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "criterions": ("objectives", "models", "data", *GROUND),
     "demo_corpus": ("files", *GROUND),
     "preparation": ("data", "tokenizers", "files", *GROUND),
-    "convert": ("models", "tokenizers", "files", *GROUND),
+    "convert": ("models", "data", "tokenizers", "files", *GROUND),
     "tasks": ("objectives", "metrics", "models", "data", "tokenizers", "files", *GROUND),
     "inference": ("objectives", "metrics", "models", "data", "tokenizers", "files", *GROUND),
     "evaluation": ("inference", "objectives", "metrics", "models", "data", "files", *GROUND),

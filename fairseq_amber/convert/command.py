@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fairseq_amber.errors import UserError
+from fairseq_amber.number_flags import positive_whole_number
 from fairseq_amber.progress import heartbeat
 
 if TYPE_CHECKING:
@@ -56,6 +58,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "spells them (XLM-R: \u2581word at the start of a word; BERT: ##word inside a word); each "
         "starts as the mean of the subwords that it was cut into before",
     )
+    parser.add_argument(
+        "--keep-vocab",
+        type=Path,
+        action="append",
+        metavar="PATH",
+        help="leave out the subwords that the text in PATH does not use, and keep special and "
+        "added tokens and single characters; PATH is a text, a folder of raw text as prepare takes "
+        "it, or a folder that prepare or prepare-task made with the vocabulary of SOURCE; several "
+        "are taken together: --keep-vocab PATH --keep-vocab PATH",
+    )
+    parser.add_argument(
+        "--keep-top",
+        type=positive_whole_number,
+        metavar="N",
+        help="of the subwords that the text of --keep-vocab uses, keep only the N most frequent",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -66,6 +84,11 @@ def run(args: argparse.Namespace) -> None:
     from fairseq_amber.convert.output_folder import output_folder
     from fairseq_amber.convert.reading import read_source
 
+    if args.keep_top is not None and args.keep_vocab is None:
+        raise UserError(
+            "--keep-top N has no effect without --keep-vocab PATH, the text whose subwords it "
+            "counts; add it, or leave --keep-top out"
+        )
     with output_folder(args.output) as folder:
         with heartbeat(f"reading {args.source}"):
             source = read_source(args.source, args.data)
@@ -76,6 +99,13 @@ def run(args: argparse.Namespace) -> None:
             with heartbeat(f"adding the subwords of {args.extend_vocab}"):
                 model, added = extend_vocabulary(model, args.extend_vocab)
             notes.append(f"{added} subwords added")
+        if args.keep_vocab is not None:
+            from fairseq_amber.convert.vocabulary_trimming import trim_vocabulary
+
+            original = source.model.vocabulary
+            trimmed = trim_vocabulary(model, args.keep_vocab, args.keep_top, original)
+            model = trimmed.model
+            notes += trimmed.notes
         target = args.to or ("hugging-face" if source.is_checkpoint_of_ours else "amber")
         with heartbeat(f"writing {args.output}"):
             if target == "amber":

@@ -1,4 +1,4 @@
-"""Reads SentencePiece's model files, and adds pieces to them."""
+"""Reads SentencePiece's model files, adds pieces to them, and leaves pieces out."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import base64
 import struct
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Collection, Iterable, Sequence
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.tokenizers import protobuf
 from fairseq_amber.tokenizers.added_token_files import parse_added_tokens
 from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS
-from fairseq_amber.tokenizers.subwords import import_sentencepiece
+from fairseq_amber.tokenizers.subwords import SPACE, import_sentencepiece
 
 # Field numbers of ModelProto in sentencepiece_model.proto.
-_PIECES, _TRAINING, _NORMALIZER = 1, 2, 3
+_PIECES, _TRAINING, _NORMALIZER, _SELF_TEST = 1, 2, 3, 4
 # Field numbers of a piece, and the kinds of pieces.
 _PIECE, _SCORE, _KIND = 1, 2, 3
 _NORMAL, _UNKNOWN, _CONTROL = 1, 2, 3
@@ -53,14 +53,14 @@ class SentencePieceModel:
         """
         try:
             message = protobuf.parse(data)
-            pieces = [_piece(protobuf.parse(piece)) for piece in message.get(_PIECES, [])]
+            listed = [_piece(protobuf.parse(piece)) for piece in message.get(_PIECES, [])]
             self._training, self._normalizer = (
                 protobuf.parse(b"".join(message.get(part, []))) for part in (_TRAINING, _NORMALIZER)
             )
         except (ValueError, LookupError, TypeError, AttributeError, struct.error):
             raise UserError(f"{name} is not a SentencePiece model") from None
-        self._kinds = {kind for _, _, kind in pieces}
-        self.scores = {p: score for p, score, kind in pieces if kind not in (_UNKNOWN, _CONTROL)}
+        self._kinds = {kind for _, _, kind in listed}
+        self.scores = {p: score for p, score, kind in listed if kind not in (_UNKNOWN, _CONTROL)}
         if not self.scores:
             raise UserError(f"{name} is not a SentencePiece model: it has no pieces")
         self.pieces = list(self.scores)
@@ -68,7 +68,8 @@ class SentencePieceModel:
         self.charsmap = b"".join(self._normalizer.get(_CHARSMAP, [])[-1:])
         self.name = name
         self._data = data
-        self._size = len(pieces)
+        self._message = message
+        self._listed = listed
         self._longest = max(map(len, self.pieces))
         self._unknown = min(self.scores.values()) - _UNKNOWN_PENALTY
 
@@ -119,8 +120,50 @@ class SentencePieceModel:
             parts = self.segment(piece)
             score = sum(self._unknown if part is None else self.scores[part] for part in parts)
             added.append(_encoded_piece(piece, score + 1e-3))
-        size = protobuf.field(_VOCAB_SIZE, self._size + len(pieces))
+        size = protobuf.field(_VOCAB_SIZE, len(self._listed) + len(pieces))
         return b"".join([self._data, *added, protobuf.field(_TRAINING, size)])
+
+    def needed(self, used: Iterable[str]) -> set[str]:
+        """Returns the pieces without which text that becomes the pieces ``used`` is cut otherwise.
+
+        In a unigram model, the best of all cuts is the best of those that are left, and the scores
+        are the same. SentencePiece computes them from two more pieces: unknown characters score
+        as the lowest score less 10, user-defined pieces by the highest. A BPE model comes to a
+        piece by merges of others, which are needed, whichever way the merges go. Single
+        characters are always needed, so that none becomes unknown.
+        """
+        scores = {piece: score for piece, score, kind in self._listed if kind == _NORMAL}
+        needed = {*used, *(piece for piece, _, kind in self._listed if kind != _NORMAL)}
+        needed.update(piece for piece in scores if len(piece) - piece.startswith(SPACE) <= 1)
+        needed.update(extreme(scores, key=scores.__getitem__) for extreme in (min, max) if scores)
+        if self._training.get(_MODEL_TYPE, [_UNIGRAM])[-1] == _BPE:
+            left = list(needed)
+            while left:
+                piece = left.pop()
+                cuts = ((piece[:place], piece[place:]) for place in range(1, len(piece)))
+                parts = {part for cut in cuts if self.scores.keys() >= {*cut} for part in cut}
+                left += parts - needed
+                needed |= parts
+        return needed
+
+    def trimmed(self, kept: Collection[str]) -> bytes:
+        """Returns a model file with the pieces ``kept`` alone, in their order, with their scores.
+
+        SentencePiece's self-test of the old vocabulary is left out.
+        """
+        pieces = [
+            protobuf.field(_PIECES, encoded)
+            for encoded, (piece, _, kind) in zip(self._message[_PIECES], self._listed)
+            if piece in kept or kind in (_UNKNOWN, _CONTROL)
+        ]
+        others = [
+            protobuf.field(number, value)
+            for number, values in self._message.items()
+            for value in values
+            if number not in (_PIECES, _SELF_TEST)
+        ]
+        size = protobuf.field(_VOCAB_SIZE, len(pieces))
+        return b"".join([*pieces, *others, protobuf.field(_TRAINING, size)])
 
     def check_plain(self) -> None:
         """Checks that the settings are SentencePiece's defaults, as those of XLM-R are.

@@ -16,9 +16,8 @@ from fairseq_amber.errors import UserError
 from fairseq_amber.files.json_file import read_bytes
 from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS, UNKNOWN
 from fairseq_amber.tokenizers.subwords import MODEL_NAME, SPACE
+from fairseq_amber.tokenizers.wordpiece import longest_matches
 from fairseq_amber.tokenizers.wordpiece_files import CONFIG_NAME, VOCAB_NAME, parse_wordpiece
-
-_INSIDE = "##"  # begins a piece that does not begin a word
 
 
 def extend_vocabulary(model: Pretrained, path: Path) -> tuple[Pretrained, int]:
@@ -122,26 +121,5 @@ def _wordpiece(
             for token in settings.added
         )
         files[CONFIG_NAME] = settings._replace(added=tuple(moved)).encode()
-    return [_greedy(piece, known) for piece in new], files
-
-
-def _greedy(word: str, known: set[str]) -> list[str | None]:
-    """Cuts a word as WordPiece does: the longest known beginning first, then the rest.
-
-    Returns:
-        The pieces, or [None] if the word cannot be cut.
-    """
-    inside = word.startswith(_INSIDE) and len(word) > len(_INSIDE)
-    text = word[len(_INSIDE) :] if inside else word
-    parts: list[str | None] = []
-    start = 0
-    while start < len(text):
-        prefix = _INSIDE if inside or start else ""
-        for end in range(len(text), start, -1):
-            if prefix + text[start:end] in known:
-                parts.append(prefix + text[start:end])
-                start = end
-                break
-        else:
-            return [None]
-    return parts
+    cuts = (longest_matches(piece, known) for piece in new)
+    return [[*pieces] if whole else [None] for pieces, whole in cuts], files

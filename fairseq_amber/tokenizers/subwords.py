@@ -63,6 +63,16 @@ class Subwords(Protocol):
     def encode_with_offsets(self, texts: Sequence[str]) -> PlacedSubwords:
         """Encodes texts, and says where in its text each piece stands."""
 
+    def beginnings_of_unknown(self, lines: Sequence[str]) -> np.ndarray:
+        """Finds the pieces with which words of lines begin that become unknown as a whole.
+
+        WordPiece cuts a word until no piece fits, and then the word is unknown: without the pieces
+        before that place, it might be cut in another way.
+
+        Returns:
+            (n,) int32, the numbers of these pieces.
+        """
+
 
 class SentencePiece:
     """A tokenizer with a SentencePiece model.
@@ -110,6 +120,10 @@ class SentencePiece:
         lengths = np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded))
         flat = chain.from_iterable(encoded)
         return np.fromiter(flat, dtype=np.int32, count=lengths.sum()), lengths
+
+    def beginnings_of_unknown(self, lines: Sequence[str]) -> np.ndarray:
+        """Returns no pieces, because single characters are unknown here; see ``Subwords``."""
+        return np.zeros(0, np.int32)
 
     def encode_with_offsets(self, texts: Sequence[str]) -> PlacedSubwords:
         """Encodes texts, and says where in its text each piece stands.

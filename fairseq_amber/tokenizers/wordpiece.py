@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from typing import Sequence
+from typing import Container, Sequence
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from fairseq_amber.tokenizers.fairseq_order import UNKNOWN
 from fairseq_amber.tokenizers.offsets import PlacedSubwords, join, with_marks
 from fairseq_amber.tokenizers.wordpiece_files import WordPieceFiles
 
+INSIDE = "##"  # begins a piece that does not begin a word
 _MAX_WORD = 100  # characters; longer words are [UNK], as in BERT
 # The most common characters, in text without spaces, each of which is a word for BERT.
 _IDEOGRAPH = "\u3001\u3002\u300c\u300d\u3400-\u4dbf\u4e00-\u9fff"
@@ -42,6 +43,7 @@ class WordPiece:
         tokenizers = import_tokenizers("WordPiece needs")
         settings = files.settings
         self.order = files.order
+        self._tokens = files.tokens
         self.pieces: list[str | None] = [None] * (1 + max(files.tokens.values(), default=-1))
         for token, row in files.tokens.items():
             self.pieces[row] = None if token in settings.specials else token
@@ -59,7 +61,7 @@ class WordPiece:
             lowercase=settings.do_lower_case,
         )
         self._tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
-        self._decoder = tokenizers.decoders.WordPiece(prefix="##", cleanup=True)
+        self._decoder = tokenizers.decoders.WordPiece(prefix=INSIDE, cleanup=True)
         self._added = AddedTokens(settings.added, self.pieces, lambda: self._tokenizer.normalizer)
         self._strings = _EncodedStrings(self._tokenizer, settings.tokenize_chinese_chars)
 
@@ -83,6 +85,23 @@ class WordPiece:
             lengths[i] = len(numbers) - before
         return np.array(numbers, dtype=np.int32), lengths
 
+    def beginnings_of_unknown(self, lines: Sequence[str]) -> np.ndarray:
+        """Finds the pieces with which words begin that become ``[UNK]``; see ``Subwords``."""
+        return self._added.encode(lines, self._begin_unknown)[0]
+
+    def _begin_unknown(self, lines: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        numbers = array("i")
+        lengths = np.empty(len(lines), dtype=np.int64)
+        for i, line in enumerate(lines):
+            before = len(numbers)
+            text = self._tokenizer.normalizer.normalize_str(line)
+            for word, _ in self._tokenizer.pre_tokenizer.pre_tokenize_str(text):
+                pieces, whole = longest_matches(word, self._tokens)
+                if not whole and len(word) <= _MAX_WORD:
+                    numbers.extend(self._tokens[piece] for piece in pieces)
+            lengths[i] = len(numbers) - before
+        return np.array(numbers, dtype=np.int32), lengths
+
     def encode_with_offsets(self, texts: Sequence[str]) -> PlacedSubwords:
         """Encodes texts, and says where in its text each piece stands.
 
@@ -103,6 +122,32 @@ class WordPiece:
     def decode(self, pieces: Sequence[str]) -> str:
         """Joins pieces to text, with the spaces that BertTokenizer puts between them."""
         return self._decoder.decode(list(pieces))
+
+
+def longest_matches(word: str, known: Container[str]) -> tuple[list[str], bool]:
+    """Cuts a word as WordPiece does: the longest known beginning first, then the rest.
+
+    Args:
+        word: the word; ``##`` in front says that it goes on with another.
+        known: the pieces.
+
+    Returns:
+        The pieces up to where none is known, and whether they are the whole word.
+    """
+    inside = word.startswith(INSIDE) and len(word) > len(INSIDE)
+    text = word[len(INSIDE) :] if inside else word
+    pieces: list[str] = []
+    start = 0
+    while start < len(text):
+        prefix = INSIDE if inside or start else ""
+        for end in range(len(text), start, -1):
+            if prefix + text[start:end] in known:
+                pieces.append(prefix + text[start:end])
+                start = end
+                break
+        else:
+            return pieces, False
+    return pieces, True
 
 
 class _EncodedStrings(dict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Iterable, Mapping, NamedTuple
+from typing import Any, Container, Iterable, Mapping, NamedTuple
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.json_file import encode_json, parse_json, read_bytes, read_json
@@ -97,6 +97,23 @@ class WordPieceFiles(NamedTuple):
     def contents(self) -> dict[str, bytes]:
         """The contents of vocab.txt and tokenizer_config.json, by name."""
         return {VOCAB_NAME: self.vocab, CONFIG_NAME: self.settings.encode()}
+
+    def trimmed(self, kept: Container[str]) -> WordPieceFiles:
+        """Returns the vocabulary with the tokens ``kept`` alone, in their order.
+
+        Special and added tokens stay. Lines of vocab.txt that name no token are left out.
+        """
+        added = {token.content for token in self.settings.added}
+        order = sorted(self.numbered, key=self.numbered.__getitem__)
+        stay = [t for t in order if t in kept or t in added or t in self.settings.specials]
+        numbers = {token: number for number, token in enumerate(stay)}
+        tokens = {token: number for token, number in numbers.items() if token in self.tokens}
+        lines = "".join(f"{token if token in tokens else ''}\n" for token in stay)
+        moved = tuple(t._replace(number=numbers[t.content]) for t in self.settings.added)
+        vocab = lines.rstrip("\n") + "\n"
+        return WordPieceFiles(
+            tokens, vocab.encode("utf-8"), self.settings._replace(added=moved), self.source
+        )
 
 
 def read_wordpiece(path: Path) -> WordPieceFiles:

@@ -30,6 +30,7 @@ class Kind(NamedTuple):
         examples: ``module:class`` of its ``Examples``.
         optional_arrays: the names of further arrays, which folders of older versions lack.
         counted: the name of an array with one entry for each example; "" to leave it unchecked.
+        subwords: the names of those of the arrays that hold ids of subwords.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Kind(NamedTuple):
     examples: str
     optional_arrays: tuple[str, ...] = ()
     counted: str = ""
+    subwords: tuple[str, ...] = ()
 
 
 KINDS: dict[str, Kind] = {}  # by name
@@ -89,6 +91,7 @@ register_kind(
         examples="fairseq_amber.preparation.task.tagging:TaggedSentences",
         optional_arrays=("gaps",),
         counted="sentence_lengths",
+        subwords=("tokens",),
     )
 )
 register_kind(
@@ -102,6 +105,7 @@ register_kind(
         learning="fairseq_amber.data.finetuning.classification:Classification",
         examples="fairseq_amber.preparation.task.classification:SentencePairs",
         counted="labels",
+        subwords=("first_tokens", "second_tokens"),
     )
 )
 register_kind(
@@ -121,5 +125,6 @@ register_kind(
         learning="fairseq_amber.data.finetuning.question_answering:QuestionAnswering",
         examples="fairseq_amber.preparation.task.question_answering:Questions",
         counted="paragraph",
+        subwords=("context_tokens", "question_tokens"),
     )
 )

@@ -20,6 +20,7 @@ import fairseq  # noqa: E402, F401  (first, so that the plugin registers itself)
 from fairseq.data import Dictionary  # noqa: E402
 
 import fairseq_amber  # noqa: E402, F401
+from pretrained_folders import pretrained, pretrained_data  # noqa: E402, F401
 from recipe_checkout import recipe_checkout, run_recipe  # noqa: E402, F401
 from toy_corpora import (  # noqa: E402, F401
     WORDS,

@@ -30,10 +30,13 @@ MAY_IMPORT = {
     "models": ("tokenizers", "files", *GROUND),
     "criterions": ("objectives", "models", "data", *GROUND),
     "demo_corpus": ("files", *GROUND),
-    "preparation": ("data", "tokenizers", "files", *GROUND),
     "convert": ("models", "data", "tokenizers", "files", *GROUND),
-    "tasks": ("objectives", "metrics", "models", "data", "tokenizers", "files", *GROUND),
-    "inference": ("objectives", "metrics", "models", "data", "tokenizers", "files", *GROUND),
+    "preparation": ("convert", "data", "tokenizers", "files", *GROUND),
+    "tasks": ("convert", "objectives", "metrics", "models", "data", "tokenizers", "files", *GROUND),
+    "inference": (
+        *("convert", "objectives", "metrics", "models", "data", "tokenizers", "files"),
+        *GROUND,
+    ),
     "evaluation": ("inference", "objectives", "metrics", "models", "data", "files", *GROUND),
     # These start the rooms above: fairseq's registration, the diagnosis and the command line.
     "doctor": (

@@ -6,7 +6,7 @@ import re
 from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Mapping, NamedTuple
 
 from torch import Tensor
 
@@ -22,15 +22,22 @@ from fairseq_amber.convert.pretrained import (
     Shape,
     new_head,
 )
-from fairseq_amber.convert.vocabulary import load_vocabulary
+from fairseq_amber.convert.vocabulary import (
+    Vocabulary,
+    check_expected,
+    load_vocabulary,
+    read_symbols,
+)
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.torch_file import read_checkpoint, settings
+from fairseq_amber.files.json_file import read_bytes
+from fairseq_amber.files.torch_file import map_torch_file, read_checkpoint, settings
 from fairseq_amber.models.checkpoint_weights import under_current_names
 from fairseq_amber.models.heads import HEADS
 from fairseq_amber.tokenizers.dictionary import check_trained_with, fingerprint
 from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME
 
 CHECKPOINT_NAME = "model.pt"
+NEW_HEAD = "it has no language model head: a new one has random weights"
 # A parameter of a head: of this package, or of fairseq's task sentence_prediction.
 _HEAD = re.compile(r"(heads\.\w+|classification_heads\.[^.]+)\.(.+)")
 _PARAMETERS = ("weight", "bias")
@@ -54,22 +61,27 @@ class FairseqModel(NamedTuple):
         model: the model.
         is_amber: whether this package wrote the checkpoint.
         head: the head of the task that it was fine-tuned for; None if there is none.
-        notes: what the user should know: what is left out.
+        notes: what the user should know: what is left out or new.
+        run: the settings of the run that saved it, by fairseq's sections; empty in old checkpoints.
     """
 
     model: Pretrained
     is_amber: bool
     head: Head | None
     notes: list[str]
+    run: Mapping[str, Any]
 
 
-def read_fairseq(path: Path, data: Path | None = None) -> FairseqModel:
+def read_fairseq(
+    path: Path, data: Path | None = None, expected: Vocabulary | None = None
+) -> FairseqModel:
     """Reads a checkpoint of fairseq's roberta or of this package, of any version.
 
     Args:
         path: the checkpoint.
         data: the folder of the checkpoint's dict.txt and tokenizer; by default the folder of the
             checkpoint, or else the folder that it was trained on.
+        expected: the vocabulary that the model has to have. Then the checkpoint needs no folder.
 
     Raises:
         UserError: the checkpoint cannot be read or holds another model, or dict.txt is missing or
@@ -93,7 +105,35 @@ def read_fairseq(path: Path, data: Path | None = None) -> FairseqModel:
                 f"{path} has {name} = {getattr(architecture, name)}, where this model has {wanted}"
             )
     shape = _shape(architecture, weights, path)
-    folder = data or find_data(path, getattr(task, "data", ""))
+    if expected is None:
+        vocabulary = _trained_with(path, state, data or find_data(path, getattr(task, "data", "")))
+    else:
+        vocabulary = expected
+        check_expected(expected, _recorded(path, state), len(weights[EMBEDDING]), path)
+    name = getattr(architecture, "_name", None) or getattr(architecture, "arch", None) or ""
+    head, notes = _head(heads, state.get("task_state") or {}, shape.encoder_embed_dim)
+    if not any(name.startswith(HEAD) for name in weights):
+        weights.update(new_head(shape.encoder_embed_dim, weights[EMBEDDING].float()))
+        notes.append(NEW_HEAD)
+    model = Pretrained(shape, weights, vocabulary, str(path)).checked()
+    return FairseqModel(model, name.split("_")[0] == "amber", head, notes, state.get("cfg") or {})
+
+
+def read_trained_vocabulary(path: Path) -> Vocabulary:
+    """Reads the vocabulary that a checkpoint was trained with, and not its weights.
+
+    Raises:
+        UserError: as ``read_fairseq``.
+    """
+    state = map_torch_file(path)
+    try:
+        trained_on = getattr(settings(state)[1], "data", "")
+    except (AttributeError, KeyError, TypeError):
+        raise UserError(f"{path} is not a checkpoint of fairseq-train") from None
+    return _trained_with(path, state, find_data(path, trained_on))
+
+
+def _trained_with(path: Path, state: dict[str, Any], folder: Path) -> Vocabulary:
     vocabulary = load_vocabulary(folder)
     check_trained_with(
         vocabulary,
@@ -102,12 +142,17 @@ def read_fairseq(path: Path, data: Path | None = None) -> FairseqModel:
         checkpoint=path,
         remedy="give the folder of its own run with --data",
     )
-    if not any(name.startswith(HEAD) for name in weights):
-        weights.update(new_head(shape.encoder_embed_dim, weights[EMBEDDING].float()))
-    name = getattr(architecture, "_name", None) or getattr(architecture, "arch", None) or ""
-    model = Pretrained(shape, weights, vocabulary, str(path)).checked()
-    head, notes = _head(heads, state.get("task_state") or {}, shape.encoder_embed_dim)
-    return FairseqModel(model, name.split("_")[0] == "amber", head, notes)
+    return vocabulary
+
+
+def _recorded(path: Path, state: dict[str, Any]) -> str | None:
+    """Returns the fingerprint of a checkpoint's dictionary, or else of the one beside it."""
+    recorded = (state.get("task_state") or {}).get("dictionary")
+    beside = path.parent / DICTIONARY_NAME
+    if recorded is not None or not beside.is_file():
+        return recorded
+    symbols = read_symbols(read_bytes(beside), str(beside))
+    return fingerprint(Vocabulary(symbols, {}, str(beside)))
 
 
 def _head(

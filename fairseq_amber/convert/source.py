@@ -33,6 +33,14 @@ def find_source(source: Path) -> Path:
     return source
 
 
+def is_model(source: Path) -> bool:
+    """Returns whether a path names a checkpoint or a folder of Hugging Face, which have a
+    vocabulary of their own, and neither a tokenizer alone nor a data folder."""
+    if source.is_file():
+        return source.suffix == ".pt"
+    return source.is_dir() and (encoder_folder(find_source(source)) / CONFIG_NAME).is_file()
+
+
 def encoder_folder(folder: Path) -> Path:
     """Returns the part of a folder of sentence-transformers that holds the encoder."""
     old = folder / _OLD_ENCODER
@@ -44,8 +52,8 @@ def _missing(source: Path) -> str:
     name = str(source)
     if _HUB_NAME.fullmatch(name) and source.suffix not in _FILES:
         return (
-            f"there is no folder {name} here, and convert downloads nothing; if this is a name on "
-            f"the Hugging Face Hub, fetch it first: hf download {name} --local-dir {name}"
+            f"there is no folder {name} here, and nothing is downloaded; if this is a name on the "
+            f"Hugging Face Hub, fetch it first: hf download {name} --local-dir {name}"
         )
     return f"cannot read {name}: No such file or directory"
 

@@ -8,6 +8,7 @@ from typing import Sequence
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.json_file import read_bytes
+from fairseq_amber.tokenizers.dictionary import check_rows, check_trained_with
 from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS, parse_dictionary
 from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME, find_tokenizer
 from fairseq_amber.tokenizers.wordpiece_files import VOCAB_NAME
@@ -70,6 +71,29 @@ def read_symbols(dictionary: bytes, name: str) -> list[str]:
         raise UserError(f"{name} overwrites fairseq's own symbols, which is not supported here")
     symbols = list(indices)
     return symbols if MASK in indices else [*symbols, MASK]
+
+
+def check_expected(
+    expected: Vocabulary, recorded: str | None, rows: int, source: Path | str
+) -> None:
+    """Checks that a model has the vocabulary of the text that it is to read.
+
+    Args:
+        expected: the vocabulary of the text.
+        recorded: the fingerprint of the model's vocabulary; None if it is not known.
+        rows: number of rows of the model's embedding.
+        source: where the model comes from.
+
+    Raises:
+        UserError: the model has another vocabulary.
+    """
+    remedy = (
+        "prepare the text in the vocabulary of that model: fairseq-amber prepare RAW DATA_BIN (or "
+        f"prepare-task) --tokenizer {source}"
+    )
+    path, name = Path(expected.source), str(source)
+    check_trained_with(expected, recorded, path=path, checkpoint=name, remedy=remedy)
+    check_rows(rows, len(expected.symbols), path=path, checkpoint=name, remedy=remedy)
 
 
 def shorten(names: Sequence[str], max_names: int = 3) -> str:

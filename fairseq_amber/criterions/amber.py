@@ -53,7 +53,7 @@ class AmberCriterion(TermsCriterion):
         if getattr(task, "model", None) is not None:
             self._check_model(task.model)
         if cfg.ot_weight or cfg.anchor_weight:
-            self._add_transport(task.model)
+            self._add_transport(task)
         else:
             check_unused(cfg)
 
@@ -62,9 +62,9 @@ class AmberCriterion(TermsCriterion):
         self.sa_layer = layer_number("--sa-layer", self.sa_layer, model.depth)
         self.words.check_model(model)
 
-    def _add_transport(self, model) -> None:
+    def _add_transport(self, task) -> None:
         """Adds optimal transport and its anchor, which read the same states as ``sa``."""
-        self.transport = TransportTerms(self.cfg, model)
+        self.transport = TransportTerms(self.cfg, task)
         if self.weights["sa"] and self.transport.layer != self.sa_layer:
             raise UserError(
                 f"--ot-layer {self.transport.layer} and --sa-layer {self.sa_layer} differ: both "

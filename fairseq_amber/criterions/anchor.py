@@ -44,8 +44,9 @@ class AnchorConfig(FairseqDataclass):
     anchor_checkpoint: Optional[str] = field(
         default=None,
         metadata={
-            "help": "checkpoint of the initial encoder (default: that of --finetune-from-model or "
-            "--restore-file; without one, the random weights that the run begins with)"
+            "help": "checkpoint or pretrained folder of the initial encoder (default: what "
+            "--from-pretrained, --finetune-from-model or --restore-file names; without one, the "
+            "random weights that the run begins with)"
         },
     )
     finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
@@ -60,7 +61,7 @@ class FrozenEncoder:
     the trained model, so that without dropout both are equal to the bit before the first update.
 
     Args:
-        model: the model to train.
+        task: has the model to train, and reads the model of ``--from-pretrained``.
         cfg: names the checkpoint of the initial encoder.
         layer: the number of the layer that is read, from 1.
 
@@ -68,18 +69,23 @@ class FrozenEncoder:
         UserError: the checkpoint cannot be read or is of another architecture.
     """
 
-    def __init__(self, model: Any, cfg: AnchorConfig, layer: int):
+    def __init__(self, task: Any, cfg: AnchorConfig, layer: int):
         self.layer = layer
-        self.model = copy.deepcopy(model)
+        self.model = copy.deepcopy(task.model)
         path = _checkpoint(cfg)
-        if path is None:
+        if path is None or os.path.isdir(path):
+            weights = task.initial_weights(path)
+        else:
+            weights = _weights(path, cfg)
+        if weights is None:
             warn(
-                "no checkpoint is named by --finetune-from-model, --restore-file or "
-                "--anchor-checkpoint: the model is kept near the random weights of its --seed"
+                "no checkpoint is named by --from-pretrained, --finetune-from-model, "
+                "--restore-file or --anchor-checkpoint: the model is kept near the random weights "
+                "of its --seed"
             )
         else:
-            self.model.load_state_dict(_weights(path, cfg), strict=True)
-            logger.info("the frozen initial encoder is %s", path)
+            self.model.load_state_dict(dict(weights), strict=True)
+            logger.info("the frozen initial encoder is %s", path or task.pretrained.path)
         cut_above(self.model, layer)
         self.model.requires_grad_(False).eval()
 
@@ -109,13 +115,13 @@ class FrozenEncoder:
 
 
 def frozen_encoder(
-    cfg: AnchorConfig, model: Any, layer: int, *, targets: bool = False
+    cfg: AnchorConfig, task: Any, layer: int, *, targets: bool = False
 ) -> Optional[FrozenEncoder]:
     """Returns the frozen initial encoder if a term reads it, and None otherwise.
 
     Args:
         cfg: the weight of the anchor, and the checkpoint of the initial encoder.
-        model: the model to train.
+        task: the task, whose model is to be trained.
         layer: the number of the layer that is read, from 1.
         targets: another term takes its target states from the frozen encoder.
 
@@ -127,7 +133,7 @@ def frozen_encoder(
     if not (cfg.anchor_weight or targets):
         return None
     check(cfg)
-    return FrozenEncoder(model, cfg, layer)
+    return FrozenEncoder(task, cfg, layer)
 
 
 def add_anchor(
@@ -189,7 +195,8 @@ def check(cfg: AnchorConfig) -> None:
 
 
 def _checkpoint(cfg: AnchorConfig) -> Optional[str]:
-    """Returns the path of the checkpoint of the initial encoder; None for random weights."""
+    """Returns the path of the checkpoint of the initial encoder; None if it is what the run begins
+    with."""
     if cfg.anchor_checkpoint:
         return str(cfg.anchor_checkpoint)
     if cfg.finetune_from_model and not str(cfg.finetune_from_model).startswith("${"):

@@ -70,7 +70,7 @@ class ContrastiveAlignmentCriterion(TermsCriterion):
         self.update_pairs = UpdatePairs()
         self.words: WordContrast | None = None
         if cfg.contrast_units == "words":
-            self.words = WordContrast(cfg, task.model, self.layer)
+            self.words = WordContrast(cfg, task, self.layer)
         self.projection: nn.Linear | nn.Sequential | None = None
         # Checkpoints hold the state of momentum contrast under the keys ``past.*``.
         self.past: MomentumContrast | None = None

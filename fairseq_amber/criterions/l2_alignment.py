@@ -107,7 +107,7 @@ class L2AlignmentCriterion(TermsCriterion):
         warn_of_left_out(cfg, "l2", {"l2_reduction": "mean"})
         self.layer = layer_number("--l2-layer", cfg.l2_layer, task.model.depth)
         self.to_frozen = cfg.l2_target_states == "frozen"
-        self.frozen = anchor.frozen_encoder(cfg, task.model, self.layer, targets=self.to_frozen)
+        self.frozen = anchor.frozen_encoder(cfg, task, self.layer, targets=self.to_frozen)
 
     @property
     def needs(self) -> Needs:

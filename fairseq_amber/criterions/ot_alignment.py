@@ -35,7 +35,7 @@ class OtAlignmentCriterion(TermsCriterion):
     @exit_clearly
     def __init__(self, task, cfg: TransportConfig):
         super().__init__(task, cfg)
-        self.transport = TransportTerms(cfg, task.model)
+        self.transport = TransportTerms(cfg, task)
 
     @property
     def needs(self) -> Needs:

@@ -39,7 +39,7 @@ class TransportTerms:
 
     Args:
         cfg: the settings of the terms.
-        model: the model to train, before training.
+        task: the task, whose model is to be trained.
 
     Attributes:
         layer: the number of the layer whose states are transported, from 1.
@@ -48,14 +48,14 @@ class TransportTerms:
         frozen: the initial encoder, where a term reads it.
     """
 
-    def __init__(self, cfg: TransportConfig, model: Any):
+    def __init__(self, cfg: TransportConfig, task: Any):
         check(cfg)
         self.cfg = cfg
-        self.layer = layer_number("--ot-layer", cfg.ot_layer, model.depth)
+        self.layer = layer_number("--ot-layer", cfg.ot_layer, task.model.depth)
         self.points = point_settings(cfg)
         self.normalized_by = anchor.normalized_by(cfg)
         frozen = bool(cfg.ot_weight) and cfg.ot_target_states == "frozen"
-        self.frozen = anchor.frozen_encoder(cfg, model, self.layer, targets=frozen)
+        self.frozen = anchor.frozen_encoder(cfg, task, self.layer, targets=frozen)
 
     def add(self, terms: Terms, sentences: Sequence[EncodedSentences], sample: Any) -> None:
         """Adds the terms of a micro-batch whose weight is not 0.

@@ -34,17 +34,17 @@ class WordContrast:
 
     Args:
         cfg: the settings of the terms.
-        model: the model to train, before training.
+        task: the task, whose model is to be trained.
         layer: the number of the layer of the states, from 1.
 
     Attributes:
         frozen: the initial encoder, where the anchor reads it.
     """
 
-    def __init__(self, cfg: ContrastiveAlignmentConfig, model: Any, layer: int):
+    def __init__(self, cfg: ContrastiveAlignmentConfig, task: Any, layer: int):
         self.cfg = cfg
         self.layer = layer
-        self.frozen = anchor.frozen_encoder(cfg, model, layer)
+        self.frozen = anchor.frozen_encoder(cfg, task, layer)
         self.update_pairs = UpdatePairs(encoded_words, _HEIGHTS)
 
     def add(

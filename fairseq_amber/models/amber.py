@@ -55,6 +55,14 @@ class AmberConfig(FairseqDataclass):
         default=1e-5,
         metadata={"help": "epsilon of the layer norms (XLM-R: 1e-5, BERT: 1e-12)"},
     )
+    from_pretrained: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "begin from this model, and take its shape, whatever --arch says: a folder of "
+            "Hugging Face's XLM-R or BERT, of fairseq's XLM-R or of fairseq-amber convert, or a "
+            "checkpoint_*.pt; a run that goes on takes its own checkpoint"
+        },
+    )
     checkpoint_activations: bool = field(
         default=False,
         metadata={

@@ -5,7 +5,7 @@ A flag such as ``--encoder-layers 6`` overrides a setting of the architecture.
 
 from __future__ import annotations
 
-from dataclasses import field, make_dataclass
+from dataclasses import asdict, field, make_dataclass
 from typing import Any
 
 from fairseq.models import (
@@ -36,6 +36,11 @@ def _register(name: str, shape: dict[str, Any]) -> None:
     node = config()
     node._name = name
     ConfigStore.instance().store(name=name, group="model", node=node, provider="fairseq")
+
+
+def preset(name: str) -> dict[str, Any]:
+    """Returns the settings of an architecture, ``amber`` included, where no flag changes them."""
+    return asdict(MODEL_DATACLASS_REGISTRY[name]())
 
 
 def _config(name: str, shape: dict[str, Any]) -> type:

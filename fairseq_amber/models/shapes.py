@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Mapping
 
 from fairseq_amber.errors import UserError
 
@@ -30,6 +30,40 @@ SHAPES = {
     # (arXiv 1810.04805) with its two token types.
     "amber_mbert": _shape(12, 768, 12, max_positions=512, token_types=2, layer_norm_eps=1e-12),
 }
+
+
+# What a model's weights fix. Dropout is not among it.
+SHAPE_SETTINGS = (
+    "encoder_layers",
+    "encoder_embed_dim",
+    "encoder_ffn_embed_dim",
+    "encoder_attention_heads",
+    "max_positions",
+    "token_types",
+    "layer_norm_eps",
+)
+
+
+def take_shape(cfg: Any, shape: Mapping[str, Any], preset: Mapping[str, Any], source: str) -> None:
+    """Gives the settings of an encoder the shape of a pretrained one.
+
+    Args:
+        cfg: the settings, ``AmberConfig``, which are changed.
+        shape: the ``SHAPE_SETTINGS`` of the pretrained encoder.
+        preset: those of the architecture, which stand where the user gave nothing else.
+        source: the name of the pretrained encoder, for the error.
+
+    Raises:
+        UserError: the user gave another value than either has.
+    """
+    given = {name: getattr(cfg, name) for name in SHAPE_SETTINGS}
+    wrong = [name for name, v in given.items() if v not in (shape[name], preset[name])]
+    if wrong:
+        flags = ", ".join(f"{_flag(name)} {given[name]}" for name in wrong)
+        there = ", ".join(str(shape[name]) for name in wrong)
+        raise UserError(f"{flags}: {source} has {there} there; its shape needs no flags, drop them")
+    for name in SHAPE_SETTINGS:
+        setattr(cfg, name, shape[name])
 
 
 def check_shape(cfg: Any) -> None:

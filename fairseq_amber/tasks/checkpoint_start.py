@@ -28,6 +28,7 @@ from fairseq_amber.files.checkpoint_folder import (
 from fairseq_amber.files.locks import locked
 
 LAST = "checkpoint_last.pt"  # fairseq's default: where the run itself stopped
+_STARTS = ("continue_once", "finetune_from_model")  # settings that name another checkpoint
 _held = contextlib.ExitStack()  # the lock of the folder, until this process ends
 atexit.register(_held.close)
 
@@ -75,11 +76,30 @@ def find_start(cfg: Any) -> Start:
             return _stand_in(cfg.save_dir, str(error))
     if checkpoints_of(cfg.save_dir) and not getattr(cfg, "no_last_checkpoints", False):
         return _stand_in(cfg.save_dir, f"{own} is missing")
-    for name in ("continue_once", "finetune_from_model"):
+    for name in _STARTS:
         named = getattr(cfg, name, None)
         if named is not None:
             return Start(_checked(named, "--" + name.replace("_", "-")))
     return Start(None)
+
+
+def check_alone(cfg: Any) -> None:
+    """Checks that no flag beside ``--from-pretrained`` names what a training begins from.
+
+    Args:
+        cfg: fairseq's settings of checkpoints.
+
+    Raises:
+        UserError: another one does.
+    """
+    others = [name for name in _STARTS if getattr(cfg, name, None) is not None]
+    if not _is_last(cfg):
+        others.append("restore_file")
+    if others:
+        flags = ", ".join("--" + name.replace("_", "-") for name in others)
+        raise UserError(
+            f"--from-pretrained and {flags}: each names what the run begins from; drop either"
+        )
 
 
 def _is_last(cfg: Any) -> bool:
@@ -91,6 +111,10 @@ def _is_last(cfg: Any) -> bool:
 
 def _checked(path: str, flag: str) -> str:
     """Returns the path of a checkpoint that a flag names, if it is there and whole."""
+    if os.path.isdir(path):
+        raise UserError(
+            f"{flag} {path} is a folder: name a checkpoint, or give --from-pretrained {path}"
+        )
     if not PathManager.isfile(path):
         raise UserError(f"{flag} {path}: there is no such file; correct the path")
     if not PathManager.path_requires_pathmanager(path):

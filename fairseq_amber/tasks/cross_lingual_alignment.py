@@ -110,7 +110,7 @@ class CrossLingualAlignmentTask(PlannedTask):
                 settings of masking fit no term, or the initial encoder is no whole checkpoint.
         """
         initial = getattr(cfg, "anchor_checkpoint", None)
-        if initial and Path(initial).exists():  # the criterion knows what a missing one means
+        if initial and Path(initial).is_file():  # the criterion knows what a missing one means
             check_model(initial)
         self.criterion = super().build_criterion(cfg)
         self.needs = self.criterion.needs

@@ -3,20 +3,27 @@ the start of the run."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 from fairseq.criterions import CRITERION_REGISTRY
 from fairseq.models import ARCH_MODEL_REGISTRY, MODEL_REGISTRY
 from fairseq.tasks import FairseqTask
 from omegaconf import DictConfig
+from torch import Tensor
 
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.models.amber import AmberModel
-from fairseq_amber.tasks.run_settings import check_run, check_shards
+from fairseq_amber.tasks.pretrained_start import PretrainedStart
+from fairseq_amber.tasks.run_settings import check_run, check_shards, whole_config
 
 
 class EncoderTask(FairseqTask):
     """A task that trains an encoder of this package with a criterion that knows its batches.
+
+    Attributes:
+        pretrained: the model that ``--from-pretrained`` names; None without it.
 
     Raises:
         UserError: the run would cut the model into shards.
@@ -24,6 +31,7 @@ class EncoderTask(FairseqTask):
 
     def __init__(self, cfg: Any):
         super().__init__(cfg)
+        self.pretrained: PretrainedStart | None = None
         # fairseq asks for the packages of shards before it asks the task for a model.
         check_shards(cfg)
 
@@ -41,16 +49,51 @@ class EncoderTask(FairseqTask):
 
     @exit_clearly
     def build_model(self, cfg, from_checkpoint=False):
-        """Builds the model, at the start of a run after a look at the settings of the run.
+        """Builds the model, at the start of a run after a look at the settings of the run, and with
+        ``--from-pretrained`` in the shape and with the weights of that model.
 
         Raises:
             UserError: the architecture is none of this package, or a setting is out of its range,
-                needs a package that is not installed, or is not supported.
+                needs a package that is not installed, or is not supported; or
+                ``PretrainedStart.begin`` raises it.
         """
         _check_architecture(cfg)
+        path = getattr(cfg, "from_pretrained", None)
+        start = self.pretrained = self._pretrained(path) if path else None
+        begins = False
         if not from_checkpoint:
             check_run(self.cfg)
-        return super().build_model(cfg, from_checkpoint)
+            if start is not None:
+                whole = whole_config(self.cfg)
+                begins = start.begin(cfg, None if whole is None else whole.checkpoint)
+        model = self.with_head(super().build_model(cfg, from_checkpoint))
+        if start is not None and begins:
+            start.load(model)
+        return model
+
+    def with_head(self, model: Any) -> Any:
+        """Returns a model with the head that the task trains; by default there is none."""
+        return model
+
+    def initial_weights(self, path: str | None = None) -> dict[str, Tensor] | None:
+        """Reads the weights of a pretrained model, for a criterion that is being built.
+
+        Args:
+            path: a folder that ``--from-pretrained`` could name; by default the one that it names.
+
+        Returns:
+            The weights by the names of the parameters; None if there is no such flag.
+
+        Raises:
+            UserError: the model cannot be read, or has another vocabulary than the task.
+        """
+        if path is not None:
+            return self._pretrained(path).weights()
+        return None if self.pretrained is None else self.pretrained.weights()
+
+    def _pretrained(self, path: str) -> PretrainedStart:
+        data = Path(self.cfg.data.split(os.pathsep)[0])
+        return PretrainedStart(path, self.source_dictionary, data)
 
     @exit_clearly
     def build_criterion(self, cfg):
@@ -69,7 +112,10 @@ class EncoderTask(FairseqTask):
                 f"--criterion {name}{default} does not go with --task {_name_of(self)}: give "
                 f"--criterion {' or '.join(fitting)}"
             )
-        return super().build_criterion(cfg)
+        criterion = super().build_criterion(cfg)
+        if self.pretrained is not None:
+            self.pretrained.release()
+        return criterion
 
     @exit_clearly
     def build_generator(self, *args: Any, **kwargs: Any):

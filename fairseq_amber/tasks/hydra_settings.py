@@ -17,6 +17,7 @@ _NAMED = ("optimizer", "lr_scheduler")  # what the tasks do not look up themselv
 _ADDED = "job_logging_cfg"  # by fairseq, beside the groups
 _PATHS = (
     ("task", "data"),
+    ("model", "from_pretrained"),
     ("checkpoint", "finetune_from_model"),
     ("criterion", "anchor_checkpoint"),
     ("criterion", "l2_links"),

@@ -16,6 +16,7 @@ from fairseq_amber.data.sampling import plan_epoch, plan_validation
 from fairseq_amber.data.update_size import UpdateSize
 from fairseq_amber.errors import UserError, exit_clearly
 from fairseq_amber.tasks.encoder_task import EncoderTask
+from fairseq_amber.tasks.run_settings import whole_config
 
 
 class PlannedTask(EncoderTask):
@@ -102,7 +103,7 @@ class PlannedTask(EncoderTask):
         Raises:
             UserError: it does not have ``--best-checkpoint-metric``.
         """
-        whole = _whole_config(self.cfg)
+        whole = whole_config(self.cfg)
         metric = whole.checkpoint.best_checkpoint_metric if whole is not None else None
         if metric is not None and metric not in stats:
             raise UserError(
@@ -261,15 +262,9 @@ def set_update_freq(cfg: Any, update_freq: int) -> None:
     fairseq's training loop reads the number from the whole config after the task has planned the
     epoch.
     """
-    whole = _whole_config(cfg)
+    whole = whole_config(cfg)
     if whole is not None:
         whole.optimization.update_freq = [update_freq]
-
-
-def _whole_config(cfg: Any) -> Any:
-    """Returns all of fairseq's config, which a task's own config knows as its parent; None if the
-    task was made without."""
-    return cfg._get_parent() if hasattr(cfg, "_get_parent") else None
 
 
 def _longest(sources: Sequence[Source]) -> int:

@@ -51,8 +51,8 @@ def check_run(cfg: Any) -> None:
         UserError: a number is out of its range, a setting needs a package that is not installed, or
             is not supported, or is one that ``fairseq-hydra-train`` alone can take.
     """
-    check_groups(_whole(cfg))
-    for name, value in _numbers(_whole(cfg)):
+    check_groups(whole_config(cfg))
+    for name, value in _numbers(whole_config(cfg)):
         if isnan(value):
             raise UserError(f"{_flag(name)} nan is not a number")
     for (section, setting), least in _LEAST.items():
@@ -102,14 +102,15 @@ def _unsupported(backend: str) -> UserError:
     )
 
 
-def _whole(cfg: Any) -> Any:
-    """Returns the config of the run, the parent of the task's; None if this one stands alone."""
+def whole_config(cfg: Any) -> Any:
+    """Returns all of fairseq's config, which a task's own config knows as its parent; None if the
+    task was made without."""
     return cfg._get_parent() if hasattr(cfg, "_get_parent") else None
 
 
 def _setting(cfg: Any, section: str, name: str) -> Any:
     """Returns a setting of a run; None if it has none of that name."""
-    found = _whole(cfg)
+    found = whole_config(cfg)
     for key in (section, name):  # omegaconf 2.0 takes it for an error to ask for what is not there
         if not isinstance(found, DictConfig) or key not in list(found):
             return None

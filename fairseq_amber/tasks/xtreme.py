@@ -28,7 +28,7 @@ from fairseq_amber.data.plan import by_length_within_updates
 from fairseq_amber.errors import UserError, exit_clearly, warn
 from fairseq_amber.tasks.hydra_settings import check_task_settings
 from fairseq_amber.tasks.planned_task import PlannedTask
-from fairseq_amber.tasks.xtreme_checkpoints import check_origin, check_start
+from fairseq_amber.tasks.xtreme_checkpoints import check_origin, check_pretrained, check_start
 from fairseq_amber.tokenizers.dictionary import fingerprint, load_dictionary
 
 logger = logging.getLogger(__name__)
@@ -94,7 +94,6 @@ class XtremeTask(PlannedTask):
         if not (from_checkpoint or self.cfg.disable_validation):
             self._check_best_metric()
         self.model = super().build_model(cfg, from_checkpoint)
-        self.model.add_head(self.learning.dataset.head, self.learning.outputs(self.folder.labels))
         positions = self.model.max_positions()
         if self.cfg.max_length > positions:
             warn(
@@ -105,7 +104,15 @@ class XtremeTask(PlannedTask):
         if not from_checkpoint and distributed_utils.get_global_rank() == 0:
             head = self.learning.dataset.head
             check_start(self.cfg, self.dictionary, self.state_dict(), head, self.max_length)
+            if self.pretrained is not None:
+                labels = self.folder.labels
+                check_pretrained(self.pretrained, self.cfg.data, labels, head, self.max_length)
         return self.model
+
+    def with_head(self, model: Any) -> Any:
+        """Adds the head of the kind of task, with an output for each label."""
+        model.add_head(self.learning.dataset.head, self.learning.outputs(self.folder.labels))
+        return model
 
     def _check_best_metric(self) -> None:
         """Raises UserError if ``--best-checkpoint-metric`` is sought in the wrong direction."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from fairseq import checkpoint_utils
 from fairseq.data import Dictionary
@@ -12,6 +12,7 @@ from fairseq_amber.data.finetuning.settings import XtremeConfig
 from fairseq_amber.errors import UserError, warn
 from fairseq_amber.models.checkpoint_weights import heads_of
 from fairseq_amber.tasks.checkpoint_start import LAST, find_start
+from fairseq_amber.tasks.pretrained_start import PretrainedStart
 from fairseq_amber.tokenizers.dictionary import check_trained_with
 
 
@@ -48,6 +49,31 @@ def check_start(
     warn_of_untrained_positions(loaded, path, max_length)
 
 
+def check_pretrained(
+    start: PretrainedStart, folder: str, labels: Sequence[str], head: str, max_length: int
+) -> None:
+    """Checks the model of ``--from-pretrained``, where the run begins with it, as ``check_start``
+    checks a checkpoint. Its vocabulary has been checked.
+
+    Args:
+        start: the model.
+        folder: the folder of the task.
+        labels: the labels of the task.
+        head: the name of the head that the task trains.
+        max_length: the longest row of the task in subwords, special tokens included.
+
+    Raises:
+        UserError: the model has a head for other labels.
+    """
+    source = start.source
+    if source is None:
+        return
+    given = source.head
+    if given is not None and given.kind == head and given.labels:
+        _check_labels(given.labels, labels, start.path, folder)
+    warn_of_untrained_positions({"cfg": source.run}, start.path, max_length)
+
+
 def warn_of_untrained_positions(loaded: dict[str, Any], path: str | Path, max_length: int) -> None:
     """Warns if rows are longer than those that a checkpoint was trained on.
 
@@ -70,13 +96,14 @@ def longest_trained_row(loaded: dict[str, Any]) -> int | None:
     is not known.
 
     It is the ``--tokens-per-sample`` of a run that began from random weights. A run that began from
-    a checkpoint (``--finetune-from-model``, or another ``--restore-file``) has positions of that
-    checkpoint's training too.
+    a model (``--from-pretrained``, ``--finetune-from-model``, or another ``--restore-file``) has
+    positions of that model's training too.
     """
     # fairseq turns the settings of an old checkpoint into a config too.
     cfg = loaded.get("cfg") or {}
     tokens = _setting(cfg, "task", "tokens_per_sample")
     started = _setting(cfg, "checkpoint", "finetune_from_model")
+    started = started or _setting(cfg, "model", "from_pretrained")
     continued = _setting(cfg, "checkpoint", "restore_file") not in (None, LAST)
     return None if started or continued or not isinstance(tokens, int) else tokens
 
@@ -118,9 +145,14 @@ def check_origin(
         checkpoint=name,
         remedy="prepare the task with --tokenizer and the data folder of that run",
     )
-    if with_head and loaded.get("labels", state["labels"]) != state["labels"]:
+    if with_head:
+        _check_labels(loaded.get("labels", state["labels"]), state["labels"], name, folder)
+
+
+def _check_labels(given: Sequence[str], wanted: Sequence[str], name: str, folder: str) -> None:
+    if list(given) != list(wanted):
         raise UserError(
-            f"{name} was fine-tuned with the labels {', '.join(loaded['labels'])} but {folder} has "
-            f"{', '.join(state['labels'])}: give the folder of its own run, or begin from a "
-            "checkpoint that was not fine-tuned"
+            f"{name} was fine-tuned with the labels {', '.join(given)} but {folder} has "
+            f"{', '.join(wanted)}: give the folder of its own run, or begin from a checkpoint that "
+            "was not fine-tuned"
         )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fairseq_amber.convert.source import encoder_folder, find_source
+from fairseq_amber.convert.source import encoder_folder, find_source, is_model
 from fairseq_amber.errors import UserError
 
 
@@ -39,6 +39,16 @@ def test_a_folder_of_the_cache_is_its_main_snapshot(tmp_path):
     (folder / "refs" / "main").write_text("gone")
     with pytest.raises(UserError, match="not of one complete model"):
         find_source(folder)
+
+
+def test_a_tokenizer_and_a_data_folder_are_no_models(tmp_path):
+    for name in ("vocab.txt", "sentencepiece.bpe.model", "tokenizer.json", "dict.txt"):
+        (tmp_path / name).touch()
+        assert not is_model(tmp_path / name) and not is_model(tmp_path)
+    (tmp_path / "best.pt").touch()
+    assert is_model(tmp_path / "best.pt") and not is_model(tmp_path / "nowhere.pt")
+    (tmp_path / "config.json").write_text("{}")
+    assert is_model(tmp_path)
 
 
 def test_the_encoder_of_sentence_transformers_before_2021(tmp_path):

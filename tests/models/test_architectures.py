@@ -7,6 +7,7 @@ from fairseq.dataclass.initialize import add_defaults
 from fairseq.models import ARCH_CONFIG_REGISTRY
 from omegaconf import OmegaConf
 
+from fairseq_amber.models.architectures import preset
 from fairseq_amber.models.shapes import SHAPES
 
 
@@ -26,6 +27,15 @@ def test_architectures():
     args = argparse.Namespace(encoder_layers=3)
     ARCH_CONFIG_REGISTRY["amber_mbert"](args)
     assert (args.encoder_layers, args.token_types, args.layer_norm_eps) == (3, 2, 1e-12)
+
+
+def test_amber_alone_has_the_shape_of_amber_base():
+    cfg = OmegaConf.create({"model": "amber"})
+    add_defaults(cfg)
+    args = argparse.Namespace()
+    ARCH_CONFIG_REGISTRY["amber"](args)
+    assert preset("amber") == preset("amber_base") == {**cfg.model, "_name": None}
+    assert preset("amber_mbert")["token_types"] == 2
 
 
 @pytest.mark.parametrize("name", SHAPES)

@@ -1,11 +1,13 @@
 """The shapes of the architectures, as fairseq registers them."""
 
+from dataclasses import asdict
+
 import pytest
 from fairseq.models import ARCH_MODEL_REGISTRY
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.models.amber import AmberConfig, AmberModel
-from fairseq_amber.models.shapes import SHAPES, check_shape
+from fairseq_amber.models.shapes import SHAPE_SETTINGS, SHAPES, check_shape, take_shape
 
 
 def test_each_shape_is_an_architecture_of_the_model():
@@ -18,6 +20,22 @@ def test_each_shape_is_made_of_settings_of_the_model_and_its_heads_share_the_dim
         config = AmberConfig(**shape)
         assert config.encoder_embed_dim % config.encoder_attention_heads == 0
         check_shape(config)
+
+
+def test_the_shape_of_another_encoder_takes_the_place_of_the_presets_alone():
+    base, small = (asdict(AmberConfig(**SHAPES[name])) for name in ("amber_base", "amber_small"))
+    for given in ({}, {"encoder_layers": 6}, {"layer_norm_eps": 1e-5, "dropout": 0.3}):
+        cfg = AmberConfig(**given)
+        take_shape(cfg, small, base, "model.pt")
+        assert {name: getattr(cfg, name) for name in SHAPE_SETTINGS} == {
+            name: small[name] for name in SHAPE_SETTINGS
+        }
+        assert cfg.dropout == given.get("dropout", 0.1)
+    cfg = AmberConfig(encoder_layers=7, max_positions=100)
+    message = "^--encoder-layers 7, --max-positions 100: model.pt has 6, 512 there"
+    with pytest.raises(UserError, match=message):
+        take_shape(cfg, small, base, "model.pt")
+    assert cfg == AmberConfig(encoder_layers=7, max_positions=100)
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,8 @@ def save_bert(folder: Path, *more_lines: str, model="BertForMaskedLM") -> Path:
     return folder
 
 
-def save_xlmr(folder: Path) -> Path:
-    """An XLM-R with the model file of SentencePiece and a tokenizer.json."""
+def save_xlmr(folder: Path, spare_rows: int = 0) -> Path:
+    """An XLM-R with the model file of SentencePiece, and rows that no token uses."""
     import io
 
     import sentencepiece
@@ -60,7 +60,7 @@ def save_xlmr(folder: Path) -> Path:
     pieces = sentencepiece.SentencePieceProcessor(model_proto=content.getvalue()).GetPieceSize()
     torch.manual_seed(1)
     config = transformers.XLMRobertaConfig(
-        vocab_size=pieces + 2, max_position_embeddings=66, type_vocab_size=1, **SHAPE
+        vocab_size=pieces + 2 + spare_rows, max_position_embeddings=66, type_vocab_size=1, **SHAPE
     )
     transformers.XLMRobertaForMaskedLM(config).save_pretrained(folder)
     return folder

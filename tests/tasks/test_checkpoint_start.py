@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.tasks import checkpoint_start
-from fairseq_amber.tasks.checkpoint_start import LAST, find_start, guard_start
+from fairseq_amber.tasks.checkpoint_start import LAST, check_alone, find_start, guard_start
 
 
 @pytest.fixture
@@ -63,6 +63,21 @@ def test_a_named_file_that_is_missing_or_damaged_is_refused(run, tmp_path, flag)
     torch.save({"embeddings.weight": torch.ones(2)}, path)  # Hugging Face's
     with pytest.raises(UserError, match=f"^{name}: .*is not a checkpoint .*fairseq-amber convert"):
         find_start(cfg)
+
+
+def test_a_folder_is_for_another_flag(run, tmp_path):
+    with pytest.raises(UserError, match="is a folder: .* give --from-pretrained .*start$"):
+        (tmp_path / "start").mkdir()
+        find_start(run(finetune_from_model=str(tmp_path / "start")))
+
+
+def test_a_pretrained_model_is_the_only_beginning(run):
+    check_alone(run())
+    check_alone(run(restore_file=str(run.folder / LAST)))
+    for flag in ("restore_file", "finetune_from_model", "continue_once"):
+        name = "--" + flag.replace("_", "-")
+        with pytest.raises(UserError, match=f"^--from-pretrained and {name}: each names what"):
+            check_alone(run(**{flag: "model.pt"}))
 
 
 def test_the_newest_whole_checkpoint_stands_in_for_a_damaged_or_missing_last_one(run):

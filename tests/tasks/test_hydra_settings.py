@@ -39,7 +39,12 @@ def test_what_a_run_would_not_read_or_find(groups, message):
 
 @pytest.mark.parametrize(
     "group, key",
-    [("task", "data"), ("checkpoint", "finetune_from_model"), ("criterion", "l2_links")],
+    [
+        ("task", "data"),
+        ("model", "from_pretrained"),
+        ("checkpoint", "finetune_from_model"),
+        ("criterion", "l2_links"),
+    ],
 )
 def test_a_path_that_is_missing(group, key):
     cfg = whole(**{group: {key: "???"}})

@@ -87,10 +87,11 @@ def test_validation_of_a_checkpoint_of_another_task(make_fine_tuning):
         ({}, {}, False),  # a fine-tuned model, or a converted one
         ({"tokens_per_sample": 16}, {"finetune_from_model": "xlmr.pt"}, False),
         ({"tokens_per_sample": 16}, {"restore_file": "xlmr.pt"}, False),
+        ({"tokens_per_sample": 16}, {"from_pretrained": "xlmr"}, False),
     ],
 )
 def test_rows_with_positions_that_never_trained(make_fine_tuning, start, caplog, task, run, warned):
-    path = start(lambda state: state["cfg"].update(task=task, checkpoint=run))
+    path = start(lambda state: state["cfg"].update(task=task, checkpoint=run, model=run))
     with caplog.at_level(logging.WARNING):
         make_fine_tuning("qa", max_length=24, finetune_from_model=path)
     found = [record.getMessage() for record in caplog.records]

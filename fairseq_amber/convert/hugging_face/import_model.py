@@ -30,9 +30,10 @@ from fairseq_amber.convert.pretrained import (
     new_head,
 )
 from fairseq_amber.convert.source import CONFIG_NAME
-from fairseq_amber.convert.vocabulary import shorten
+from fairseq_amber.convert.vocabulary import Vocabulary, check_expected, shorten
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.json_file import read_json
+from fairseq_amber.tokenizers.dictionary import fingerprint
 
 
 class Imported(NamedTuple):
@@ -52,7 +53,7 @@ class Imported(NamedTuple):
     notes: list[str]
 
 
-def read_hugging_face(folder: Path) -> Imported:
+def read_hugging_face(folder: Path, expected: Vocabulary | None = None) -> Imported:
     """Reads a model of type ``bert`` or ``xlm-roberta``, with the tokenizer of either.
 
     If there is a single token type, its embedding is added to the position embeddings, which gives
@@ -60,13 +61,15 @@ def read_hugging_face(folder: Path) -> Imported:
     heads for other tasks than masked language modelling. BERT counts positions from the first row
     of its table, XLM-R from the row after that of padding.
 
+    Args:
+        folder: the folder.
+        expected: the vocabulary that the model has to have; by default any.
+
     Raises:
         UserError: a file is missing, damaged or belongs to another model, or the model has a
             setting that the model ``amber`` does not support.
     """
-    config = read_json(folder / CONFIG_NAME)
-    if config is None:
-        raise UserError(f"{folder / CONFIG_NAME} is missing; fetch the whole folder")
+    config = _read_config(folder)
     model_type = _check_kind(config, folder / CONFIG_NAME)
     weights = {completed_name(n, model_type): v for n, v in read_weights(folder).items()}
     shape, rows = _shape(config, model_type, folder / CONFIG_NAME)
@@ -81,6 +84,8 @@ def read_hugging_face(folder: Path) -> Imported:
             f"{len(weights[name])} rows; its files do not belong together"
         )
     vocabulary, order, notes = read_vocabulary(folder, rows)
+    if expected is not None:
+        check_expected(expected, fingerprint(vocabulary), rows, folder)
     used, parameters = _renamed(weights, empty_parameters(shape, rows), model_type)
     left_out = [name for name in weights if name not in used]
     stray = [n for n in left_out if _is_encoder(n, model_type)]
@@ -104,6 +109,32 @@ def read_hugging_face(folder: Path) -> Imported:
         parameters.update(new_head(shape.encoder_embed_dim, parameters[EMBEDDING]))
     model = Pretrained(shape, parameters, vocabulary, str(folder)).checked()
     return Imported(model, left_out, is_new, notes)
+
+
+def read_own_vocabulary(folder: Path) -> Vocabulary | None:
+    """Reads the vocabulary of a model, and not its weights.
+
+    Returns:
+        The vocabulary, which has a symbol for each row of the embedding; None if the model is of
+        another type than those of ``read_hugging_face``.
+
+    Raises:
+        UserError: a file is missing or damaged.
+    """
+    config = _read_config(folder)
+    if config.get("model_type") not in PREFIXES:
+        return None
+    rows = config.get("vocab_size")
+    if type(rows) is not int:
+        raise UserError(f"{folder / CONFIG_NAME}: vocab_size is {rows!r}; fetch it again")
+    return read_vocabulary(folder, rows).vocabulary
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    config = read_json(folder / CONFIG_NAME)
+    if config is None:
+        raise UserError(f"{folder / CONFIG_NAME} is missing; fetch the whole folder")
+    return config
 
 
 def _check_kind(config: dict[str, Any], path: Path) -> str:

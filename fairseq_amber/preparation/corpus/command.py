@@ -97,8 +97,9 @@ def _add_vocabulary_arguments(group) -> None:
         metavar="PATH",
         help="use this tokenizer instead of learning one: a SentencePiece model, such as XLM-R's "
         "sentencepiece.bpe.model; a WordPiece vocabulary, such as BERT's vocab.txt (with the "
-        "tokenizer_config.json beside it); or a folder that holds one of them and may hold its "
-        "dict.txt, such as a DATA_BIN",
+        "tokenizer_config.json beside it); a folder that holds one of them and may hold its "
+        "dict.txt, such as a DATA_BIN; or the model that is to read the text: a folder of Hugging "
+        "Face or a checkpoint_*.pt, whose dictionary is then taken as it is",
     )
     group.add_argument(
         "--dict",

@@ -25,10 +25,15 @@ from fairseq_amber.preparation.corpus.encode import start_encoder
 from fairseq_amber.preparation.corpus.manifest import Manifest, read_manifest
 from fairseq_amber.preparation.corpus.raw_files import Corpus, find_corpora
 from fairseq_amber.preparation.corpus.settings import FilterSettings, VocabularySettings
-from fairseq_amber.preparation.corpus.vocabulary import Vocabulary, learn_model, load_vocabulary
+from fairseq_amber.preparation.corpus.vocabulary import (
+    Vocabulary,
+    learn_model,
+    load_vocabulary,
+    read_vocabulary,
+)
 from fairseq_amber.preparation.workers import WorkerPool, available_cores, call_in_process
 from fairseq_amber.progress import Progress, print_status
-from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME, TokenizerFiles, find_tokenizer
+from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME, TokenizerFiles
 from fairseq_amber.tokenizers.word_splitters import check_splitter
 
 
@@ -69,7 +74,7 @@ def prepare(
         raw: the folder of raw text, see ``find_corpora``.
         data_bin: the folder to write.
         vocabulary: the settings for learning a vocabulary, unless a tokenizer is given.
-        tokenizer: the path of a tokenizer, see ``find_tokenizer``.
+        tokenizer: the path of a tokenizer or of a model, see ``read_vocabulary``.
         dictionary: the tokenizer's fairseq dictionary.
         filters: the limits that decide which lines are dropped.
         languages: see ``find_corpora``.
@@ -123,13 +128,7 @@ def _read_vocabulary(path: Path | None, dictionary: Path | None) -> Vocabulary |
         if dictionary is not None:
             raise UserError("--dict needs the tokenizer it belongs to; add --tokenizer PATH")
         return None
-    tokenizer = find_tokenizer(path)
-    dictionary = dictionary or tokenizer.dictionary
-    try:
-        contents = dictionary.read_bytes() if dictionary else None
-        return load_vocabulary(tokenizer, contents, str(dictionary))
-    except OSError as error:
-        raise UserError(f"cannot read {error.filename}: {error.strerror}") from None
+    return read_vocabulary(path, dictionary)
 
 
 def _learning_record(

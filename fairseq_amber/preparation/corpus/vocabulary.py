@@ -6,11 +6,14 @@ import hashlib
 import io
 import random
 import re
-from typing import Iterator, NamedTuple, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Iterator, NamedTuple, Sequence
 
 import numpy as np
 
+from fairseq_amber.convert.source import is_model
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.json_file import read_bytes
 from fairseq_amber.files.text import TextFile, blocks, read_block
 from fairseq_amber.files.text_contents import is_visible
 from fairseq_amber.preparation.corpus.settings import VocabularySettings
@@ -19,8 +22,12 @@ from fairseq_amber.tokenizers.subwords import (
     DICTIONARY_NAME,
     MODEL_NAME,
     TokenizerFiles,
+    find_tokenizer,
     import_sentencepiece,
 )
+
+if TYPE_CHECKING:
+    from fairseq_amber.convert.vocabulary import Vocabulary as ModelVocabulary
 
 # SentencePiece leaves out, without a word, lines of more bytes than its max_sentence_length, by
 # default _USUAL_LINE, and lines with the character that it writes for unknown ones, ▅.
@@ -90,6 +97,34 @@ def load_vocabulary(
             f"{tokenizer.origin}; give the dictionary that was made for it"
         )
     return Vocabulary(tokenizer, dictionary, size, ids, encodable - known)
+
+
+def read_vocabulary(path: Path, dictionary: Path | None = None) -> Vocabulary:
+    """Reads a tokenizer with its dictionary.
+
+    Args:
+        path: a tokenizer, see ``find_tokenizer``; or a model, see ``read_vocabulary_of``, whose
+            dictionary has a symbol for each row of its embedding.
+        dictionary: a dict.txt; by default that of the model, or the one beside the tokenizer.
+
+    Raises:
+        UserError: a file is missing or damaged, or the dictionary does not fit the tokenizer.
+    """
+    model = _of_model(path) if is_model(path) else None
+    if model is not None:
+        tokenizer, contents = TokenizerFiles(model.files, model.source), model.dictionary()
+    else:
+        tokenizer, contents = find_tokenizer(path), None
+        dictionary = dictionary or tokenizer.dictionary
+    if dictionary is not None:
+        contents = read_bytes(dictionary)
+    return load_vocabulary(tokenizer, contents, str(dictionary))
+
+
+def _of_model(path: Path) -> ModelVocabulary | None:
+    from fairseq_amber.convert.reading import read_vocabulary_of  # torch is slow to import
+
+    return read_vocabulary_of(path)
 
 
 def sampling_plan(lines: dict[str, int], alpha: float, most: int) -> dict[str, int]:

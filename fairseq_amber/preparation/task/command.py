@@ -38,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="the tokenizer of the encoder to fine-tune: its data folder (with dict.txt and "
         "sentencepiece.bpe.model or vocab.txt), whose files are copied to OUT; OUT itself, to add "
-        "to it; or a tokenizer's file, whose pieces then make up dict.txt",
+        "to it; the encoder itself, as a folder of Hugging Face or a checkpoint_*.pt; or a "
+        "tokenizer's file, whose pieces then make up dict.txt",
     )
     for split in SPLITS:
         parser.add_argument(

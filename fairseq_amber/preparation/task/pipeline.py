@@ -7,8 +7,7 @@ from typing import Dict, NamedTuple, Sequence
 
 from fairseq_amber.data.finetuning.task_folder import LABELS_NAME, TaskFolder
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.json_file import read_bytes
-from fairseq_amber.preparation.corpus.vocabulary import Vocabulary, load_vocabulary
+from fairseq_amber.preparation.corpus.vocabulary import Vocabulary, read_vocabulary
 from fairseq_amber.preparation.task.encoder import TextEncoder, start_worker
 from fairseq_amber.preparation.task.examples import Examples, ReadingOptions, examples_class
 from fairseq_amber.preparation.task.labels import check_labels, ordered, read_labels
@@ -17,7 +16,6 @@ from fairseq_amber.preparation.task.sources import Sources
 from fairseq_amber.preparation.task.summary import Counts, count
 from fairseq_amber.preparation.workers import WorkerPool, available_cores
 from fairseq_amber.progress import Progress, print_status
-from fairseq_amber.tokenizers.subwords import find_tokenizer
 
 ExamplesBySplit = Dict[str, Dict[str, Examples]]  # by split and language
 
@@ -52,7 +50,7 @@ def prepare_task(
     Args:
         task: the task's name; one of ``kinds.task_names``.
         out: the folder to write.
-        tokenizer: see ``find_tokenizer``.
+        tokenizer: a tokenizer or a model; see ``read_vocabulary``.
         sources: see ``collect_sources``.
         labels: a file of labels for tagging; by default the labels of the training files or,
             without such files, of the folder that is added to.
@@ -67,7 +65,7 @@ def prepare_task(
             holds another task, tokenizer or labels; or the disk is full.
     """
     old = existing_folder(out, task)
-    vocabulary = _read_vocabulary(tokenizer)
+    vocabulary = read_vocabulary(tokenizer)
     examples_type = examples_class(task)
     options = ReadingOptions(task, tuple(columns) if columns else None, skip_misfits)
     _check_options(options, examples_type)
@@ -100,12 +98,6 @@ def prepare_task(
                 counts[split, language] = count(examples, arrays, names)
         writer.finish(task, names, vocabulary.files, old)
     return TaskPreparation(task, counts, vocabulary)
-
-
-def _read_vocabulary(path: Path) -> Vocabulary:
-    found = find_tokenizer(path)
-    dictionary = read_bytes(found.dictionary) if found.dictionary else None
-    return load_vocabulary(found, dictionary, str(found.dictionary))
 
 
 def _check_options(options: ReadingOptions, examples_type: type[Examples]) -> None:

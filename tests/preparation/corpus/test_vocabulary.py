@@ -13,6 +13,7 @@ from fairseq_amber.preparation.corpus.settings import VocabularySettings
 from fairseq_amber.preparation.corpus.vocabulary import (
     learn_model,
     load_vocabulary,
+    read_vocabulary,
     sample_lines,
     sampling_plan,
 )
@@ -56,6 +57,20 @@ def test_sampling_is_even_exact_and_seeded(tmp_path: Path, wanted: int):
 
 def test_the_same_text_gives_the_same_model(training_text):
     assert learn(training_text) == learn(training_text)
+
+
+def test_a_model_lists_the_rows_without_a_token_too(pretrained, tmp_path):
+    """Else text that is prepared with a published folder would not fit its embedding."""
+    found = read_vocabulary(pretrained)
+    model = (pretrained / MODEL_NAME).read_bytes()
+    alone = load_vocabulary(TokenizerFiles({MODEL_NAME: model}, MODEL_NAME))
+    spare = b"".join(b"madeupword%04d 1\n" % number for number in range(3))
+    assert found.dictionary == alone.dictionary + spare and found.size == alone.size + 3
+    assert found.tokenizer.files == {MODEL_NAME: model}
+    (tmp_path / "dict.txt").write_bytes(alone.dictionary)
+    given = read_vocabulary(pretrained, tmp_path / "dict.txt")
+    assert given.dictionary == alone.dictionary
+    assert read_vocabulary(pretrained / MODEL_NAME).dictionary == alone.dictionary
 
 
 @pytest.mark.parametrize("model_type", ["unigram", "bpe"])

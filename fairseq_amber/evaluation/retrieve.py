@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Sequence
 
 from fairseq_amber.errors import UserError, warn
+from fairseq_amber.evaluation.layer_table import CHOSEN_ON_TEST_DATA, layer_table
 from fairseq_amber.evaluation.tatoeba import (
     check_output,
     read_aligned,
@@ -27,7 +27,7 @@ from fairseq_amber.inference.flags import (
     tested_on,
 )
 from fairseq_amber.metrics.outcomes import accuracy_outcomes
-from fairseq_amber.models.layer_number import layer_number
+from fairseq_amber.models.layer_number import layer_numbers
 from fairseq_amber.progress import Progress
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 SUMMARY = "accuracy of finding translations as nearest neighbours, in both directions"
 EXAMPLE = "fairseq-amber retrieve checkpoint_best.pt --folder corpus --split test --json out.json"
 WRITES = ("output", "json")
-
-_RANGE = re.compile(r"(-?\d+)(?:-(\d+))?")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -125,12 +123,8 @@ def run(args: argparse.Namespace) -> None:
         f"{args.similarity}; {checkpoint_note(args)}"
     )
     if args.layers is not None:
-        print("\n" + _layer_table(per_language))
-        print(
-            "note: each score is the mean of both directions; * marks the best layer. A layer "
-            "chosen from this table is chosen on the test data: before you compare its score, "
-            "choose it on other data"
-        )
+        print("\n" + layer_table({name: p["layers"] for name, p in per_language.items()}, max))
+        print(f"note: each score is the mean of both directions; {CHOSEN_ON_TEST_DATA}")
 
     def write_json() -> None:
         if args.json:
@@ -144,40 +138,12 @@ def run(args: argparse.Namespace) -> None:
         write_found(args.output, texts, found, write_json)
 
 
-def parse_layers(text: str, num_layers: int) -> list[int]:
-    """Parses --layers.
-
-    Args:
-        text: ``all``, or numbers and ranges, such as ``1,4,8`` or ``1-4,-1``.
-        num_layers: number of layers of the model; layer 0 is the embeddings.
-
-    Returns:
-        The layers in ascending order.
-
-    Raises:
-        UserError: the text has another form, or names a layer that the model does not have.
-    """
-    chosen: set[int] = set()
-    for part in [f"0-{num_layers}"] if text == "all" else text.split(","):
-        match = _RANGE.fullmatch(part.strip())
-        if match is None:
-            raise UserError(f"--layers {text}: expected all, or such as 1,4,8 or 1-8")
-        first, last = (
-            layer_number("--layers", int(number), num_layers, embeddings=True)
-            for number in (match[1], match[2] or match[1])
-        )
-        if last < first:
-            raise UserError(f"--layers {text}: the range {part.strip()} ends before it begins")
-        chosen.update(range(first, last + 1))
-    return sorted(chosen)
-
-
 def _chosen_layers(args: argparse.Namespace, encoder: Encoder) -> tuple[int, list[int]]:
     """Returns the layer of the result, and all layers to measure."""
     if args.layers is None:
         layer = encoder.resolve_layer(-1 if args.layer is None else args.layer)
         return layer, [layer]
-    layers = parse_layers(args.layers, encoder.num_layers)
+    layers = layer_numbers("--layers", args.layers, encoder.num_layers)
     layer = layers[-1] if args.layer is None else encoder.resolve_layer(args.layer)
     if layer not in layers:
         raise UserError(f"--layer {args.layer} is not among --layers {args.layers}")
@@ -261,24 +227,6 @@ def _table(result: Result) -> str:
             ["mean", str(result.n), f"{forward:.2f}", f"{backward:.2f}", f"{result.score:.2f}"]
         )
     return plain_table(["pair", "n", "->", "<-", "mean"], rows)
-
-
-def _layer_table(per_language: dict[str, dict[str, Any]]) -> str:
-    """Returns a table with a row for each layer and a column for each pair; * marks the best."""
-    columns = {name: parts["layers"] for name, parts in per_language.items()}
-    if len(columns) > 1:
-        scores = list(columns.values())
-        columns["mean"] = {key: sum(s[key] for s in scores) / len(scores) for key in scores[0]}
-    shown = {
-        name: {layer: f"{score:.2f}" for layer, score in scores.items()}
-        for name, scores in columns.items()
-    }
-    best = {name: f"{max(scores.values()):.2f}" for name, scores in columns.items()}
-    rows = [
-        [layer] + ["*" * (shown[name][layer] == best[name]) + shown[name][layer] for name in shown]
-        for layer in next(iter(shown.values()))
-    ]
-    return plain_table(["layer", *columns], rows)
 
 
 def _warn_of_duplicates(name: str, sides: tuple[list[str], list[str]]) -> None:

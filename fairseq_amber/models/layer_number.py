@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from fairseq_amber.errors import UserError
+
+_RANGE = re.compile(r"(-?\d+)(?:-(\d+))?")
 
 
 def layer_number(flag: str, layer: int, depth: int, *, embeddings: bool = False) -> int:
@@ -25,3 +29,32 @@ def layer_number(flag: str, layer: int, depth: int, *, embeddings: bool = False)
         hint = " (0: embeddings)" if embeddings else ""
         raise UserError(f"{flag} {layer}: the model has layers 1 to {depth}{hint}")
     return number
+
+
+def layer_numbers(flag: str, text: str, depth: int) -> list[int]:
+    """Reads the numbers of several layers, of which 0 is the embeddings.
+
+    Args:
+        flag: the flag that an error names, such as ``--layers``.
+        text: ``all``, or numbers and ranges, such as ``1,4,8`` or ``1-4,-1``.
+        depth: the number of layers of the model.
+
+    Returns:
+        The layers in ascending order.
+
+    Raises:
+        UserError: the text has another form, or names a layer that the model does not have.
+    """
+    chosen: set[int] = set()
+    for part in [f"0-{depth}"] if text == "all" else text.split(","):
+        match = _RANGE.fullmatch(part.strip())
+        if match is None:
+            raise UserError(f"{flag} {text}: expected all, or such as 1,4,8 or 1-8")
+        first, last = (
+            layer_number(flag, int(number), depth, embeddings=True)
+            for number in (match[1], match[2] or match[1])
+        )
+        if last < first:
+            raise UserError(f"{flag} {text}: the range {part.strip()} ends before it begins")
+        chosen.update(range(first, last + 1))
+    return sorted(chosen)

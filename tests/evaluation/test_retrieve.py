@@ -3,7 +3,6 @@ import math
 
 import pytest
 
-from fairseq_amber.evaluation.retrieve import parse_layers
 from fairseq_amber.files.outcomes import read_outcomes
 from fairseq_amber.inference.encoder import Encoder
 from fairseq_amber.metrics.significance import scores_of
@@ -187,14 +186,6 @@ def test_warns_of_repeated_lines(fairseq_amber_command, checkpoint, tmp_path):
     config = json.loads(result.read_text())["config"]
     assert config["test"] == f"{text} {text}" and "split" not in config
     assert "warning: x-x has 2 repeated lines" in err
-
-
-@pytest.mark.parametrize(
-    "text, layers",
-    [("all", [0, 1, 2, 3]), ("2", [2]), ("3,1-2,1", [1, 2, 3]), ("0, -1", [0, 3]), ("-4", [0])],
-)
-def test_layers_are_numbers_and_ranges(text, layers):
-    assert parse_layers(text, 3) == layers
 
 
 def test_another_file_than_a_checkpoint_is_refused(fairseq_amber_command, corpus):

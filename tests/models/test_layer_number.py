@@ -3,7 +3,7 @@
 import pytest
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.models.layer_number import layer_number
+from fairseq_amber.models.layer_number import layer_number, layer_numbers
 
 
 @pytest.mark.parametrize("given, number", [(1, 1), (4, 4), (-1, 4), (-4, 1)])
@@ -20,3 +20,11 @@ def test_the_embeddings_are_a_layer_where_they_may_be():
 def test_a_layer_that_is_not_there(given, embeddings):
     with pytest.raises(UserError, match=f"--sa-layer {given}: the model has layers 1 to 4"):
         layer_number("--sa-layer", given, 4, embeddings=embeddings)
+
+
+@pytest.mark.parametrize(
+    "text, layers",
+    [("all", [0, 1, 2, 3]), ("2", [2]), ("3,1-2,1", [1, 2, 3]), ("0, -1", [0, 3]), ("-4", [0])],
+)
+def test_layers_are_numbers_and_ranges(text, layers):
+    assert layer_numbers("--layers", text, 3) == layers

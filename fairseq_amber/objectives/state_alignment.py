@@ -42,6 +42,37 @@ def state_maps(
     Returns:
         (B, S, T) probabilities A_st and (B, T, S) probabilities A_ts; 0 in the padding.
     """
+    products = state_products(
+        source, target, source_mask, target_mask, temperature=temperature, normalize=normalize
+    )
+    both = source_mask.unsqueeze(2) & target_mask.unsqueeze(1)  # (B, S, T)
+    to_target, to_source = (products.softmax(dim).masked_fill(~both, 0.0) for dim in (2, 1))
+    return to_target, to_source.transpose(1, 2)
+
+
+def state_products(
+    source: torch.Tensor,
+    target: torch.Tensor,
+    source_mask: torch.Tensor,
+    target_mask: torch.Tensor,
+    *,
+    temperature: float = 1.0,
+    normalize: bool = False,
+) -> torch.Tensor:
+    """Computes ``x_i . y_j / temperature``, of which ``state_maps`` takes the softmaxes.
+
+    Args:
+        source: as in ``state_maps``.
+        target: as in ``state_maps``.
+        source_mask: as in ``state_maps``.
+        target_mask: as in ``state_maps``.
+        temperature: as in ``state_maps``.
+        normalize: as in ``state_maps``.
+
+    Returns:
+        (B, S, T) products; the smallest number of their dtype in the padding. Minus infinity would
+        make the softmax over a padded row NaN.
+    """
     both = source_mask.unsqueeze(2) & target_mask.unsqueeze(1)  # (B, S, T)
     x, y = (
         # Not only the products are masked: the gradient of NaN times 0 would be NaN.
@@ -52,10 +83,7 @@ def state_maps(
         x, y = F.normalize(x, dim=2), F.normalize(y, dim=2)
     with torch.autocast(x.device.type, enabled=False):
         products = torch.bmm(x, y.transpose(1, 2)) / temperature
-    # The smallest number and not minus infinity, whose softmax over a padded row would be NaN.
-    logits = products.masked_fill(~both, torch.finfo(products.dtype).min)
-    to_target, to_source = (logits.softmax(dim).masked_fill(~both, 0.0) for dim in (2, 1))
-    return to_target, to_source.transpose(1, 2)
+    return products.masked_fill(~both, torch.finfo(products.dtype).min)
 
 
 def agreement(

@@ -24,7 +24,12 @@ from fairseq_amber.objectives.sentence_alignment import (
     selection_loss,
     similarities,
 )
-from fairseq_amber.objectives.state_alignment import agreement, self_training_score, state_maps
+from fairseq_amber.objectives.state_alignment import (
+    agreement,
+    self_training_score,
+    state_maps,
+    state_products,
+)
 from fairseq_amber.objectives.word_alignment import attention_symmetry_loss
 from transport_problems import states
 
@@ -132,6 +137,13 @@ CASES = {
             states(2, 4, 2, seed=1),
         )
         for normalize in (False, True)
+    ],
+    "state_products": [
+        (
+            lambda x, y: state_products(x, y, SOURCE_MASK, TARGET_MASK, temperature=0.7)[VALID],
+            states(2, 3, 2),
+            states(2, 4, 2, seed=1),
+        )
     ],
     "agreement": [by_states(agreement)],
     "self_training_score": [by_states(self_training_score, threshold=0.2)],

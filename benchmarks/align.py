@@ -135,7 +135,7 @@ def measure(args: argparse.Namespace, encoder: Encoder, method: str, pairs: list
     Raises:
         RuntimeError: the two routes differ by more than rounding explains.
     """
-    aligner = Aligner(encoder, method=method)
+    aligner = Aligner(encoder, method=method, layer=-1)
     routes = {
         "plain": partial(plain_loop, encoder, method, pairs),
         "align": partial(ours, aligner, args.batch_tokens, pairs),

@@ -130,10 +130,10 @@ fi
 
 measure() { # checkpoint, directory, name in the table
   [ -e "$2/aer.json" ] && return
-  # joined by &&: what calls it switches set -e off
+  # joined by &&: what calls it switches set -e off; the last layer is the one that was trained
   fairseq-amber retrieve "$1" --data "$DATA" --folder "$TATOEBA" --split tatoeba \
     ${TATOEBA_PAIRS:+--pairs "$TATOEBA_PAIRS"} --name "$3" --json "$2/tatoeba.json" &&
-  fairseq-amber align "$1" --data "$DATA" --folder "$GOLD" --split test \
+  fairseq-amber align "$1" --data "$DATA" --layer -1 --folder "$GOLD" --split test \
     ${GOLD_PAIRS:+--pairs "$GOLD_PAIRS"} --output "$2/alignments" &&
   fairseq-amber aer "$2/alignments" "$GOLD" --name "$3" --json "$2/aer.json"
 }
@@ -146,7 +146,7 @@ case " $SYSTEMS " in *" l2"* | *" contrast-"*)
   [ -e "$OUT/links/complete" ] || {
     mkdir -p "$OUT/links"
     fairseq-amber align "$CHECKPOINT" --corpus "$TUNE" --split train --units subwords \
-      --output "$OUT/links"
+      --layer -1 --output "$OUT/links"
     touch "$OUT/links/complete"
   } ;;
 esac
@@ -234,7 +234,8 @@ drawn=$(first_of "$GOLD_PAIRS" "$GOLD" test. .gold)
 for state in before $(for system in $SYSTEMS; do echo "$system-${SEEDS%% *}"; done); do
   checkpoint=$CHECKPOINT
   [ "$state" = before ] || checkpoint=$OUT/$state/checkpoint_last.pt
-  fairseq-amber align "$checkpoint" --data "$DATA" --method transport --epsilon 0.05 \
+  fairseq-amber align "$checkpoint" --data "$DATA" --layer -1 \
+    --method transport --epsilon 0.05 \
     --source "$(text_file "$GOLD/test.$drawn.${drawn%-*}")" \
     --target "$(text_file "$GOLD/test.$drawn.${drawn#*-}")" \
     --output "$OUT/$state/plan.align" --plot "$PLOT" "$OUT/report/plan-$state.png"

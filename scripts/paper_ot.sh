@@ -194,7 +194,7 @@ for system in $SYSTEMS; do
         text=$L2_DATA flags+=(--l2-links "$LINKS" --l2-units words)
       else
         step "$STEPS/links" fairseq-amber align "$START/model.pt" --corpus "$DATA" --split train \
-          --units subwords --output "$OUT/links"
+          --layer -1 --units subwords --output "$OUT/links"
         flags+=(--l2-links "$OUT/links" --l2-units subwords)
       fi ;;
   esac
@@ -229,8 +229,9 @@ for checkpoint in "${checkpoints[@]}"; do
   fi
   if [ -n "$GOLD" ]; then
     results+=("$OUT/measured/$system-aer.json")
-    step "$STEPS/align-$system" fairseq-amber align "${checkpoint#*=}" --data "$DATA" --folder "$GOLD" \
-      --split test ${GOLD_PAIRS:+--pairs "$GOLD_PAIRS"} --output "$OUT/measured/$system-alignments"
+    # the last layer is the one whose states were trained
+    step "$STEPS/align-$system" fairseq-amber align "${checkpoint#*=}" --data "$DATA" --layer -1 \
+      --folder "$GOLD" --split test ${GOLD_PAIRS:+--pairs "$GOLD_PAIRS"} --output "$OUT/measured/$system-alignments"
     step "$STEPS/aer-$system" fairseq-amber aer "$OUT/measured/$system-alignments" "$GOLD" \
       --name "$system" --json "$OUT/measured/$system-aer.json"
   fi

@@ -156,7 +156,8 @@ if [ -n "$TATOEBA" ]; then
   results+=("$OUT/tatoeba.json")
 fi
 if [ -n "$GOLD" ]; then
-  fairseq-amber align "$checkpoint" --data "$DATA" --folder "$GOLD" --split test \
+  # the last layer is the one whose states were trained
+  fairseq-amber align "$checkpoint" --data "$DATA" --layer -1 --folder "$GOLD" --split test \
     ${GOLD_PAIRS:+--pairs "$GOLD_PAIRS"} --output "$OUT/alignments"
   fairseq-amber aer "$OUT/alignments" "$GOLD" --name "$SYSTEM" --json "$OUT/aer.json"
   results+=("$OUT/aer.json")

@@ -91,8 +91,9 @@ evaluate() { # name, checkpoint, further flags
   say "measuring $name on held-out word combinations"
   fairseq-amber retrieve "$checkpoint" --data "$DATA" --folder "$OUT/corpus" --split test \
     --name "$name" --json "$OUT/results/$name.retrieval.json" "$@"
+  # the last layer is the one whose states were trained
   fairseq-amber align "$checkpoint" --data "$DATA" --folder "$OUT/corpus" --split test \
-    --output "$OUT/alignments/$name" "$@"
+    --layer -1 --output "$OUT/alignments/$name" "$@"
   fairseq-amber aer "$OUT/alignments/$name" "$OUT/corpus" \
     --name "$name" --json "$OUT/results/$name.aer.json"
 }
@@ -103,7 +104,7 @@ evaluate MLM "$OUT/mlm/checkpoint_last.pt"
 evaluate AMBER "$OUT/amber/checkpoint_last.pt"
 
 say "what alignment did"
-fairseq-amber align "$OUT/amber/checkpoint_last.pt" --data "$DATA" \
+fairseq-amber align "$OUT/amber/checkpoint_last.pt" --data "$DATA" --layer -1 \
   --source "$OUT/corpus/test.de-en.de" --target "$OUT/corpus/test.de-en.en" \
   --output "$OUT/alignments/de-en.align" --plot 1 "$OUT/alignment.png"
 fairseq-amber report "$OUT"/results/{untrained,MLM,AMBER}.{retrieval,aer}.json \

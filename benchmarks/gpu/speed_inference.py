@@ -127,7 +127,7 @@ def _align(
     plain = pairs[: sizes.plain_pairs]
     methods = align_benchmark.METHODS
     for method in methods:
-        aligner = Aligner(encoder, method=method)
+        aligner = Aligner(encoder, method=method, layer=-1)
         routes: dict[str, Callable[[], Any]] = {
             "align": partial(align_benchmark.ours, aligner, BATCH_TOKENS, pairs)
         }

@@ -38,12 +38,14 @@ BUCC_PAIRS=${BUCC_PAIRS-}
 GOLD=${GOLD-${AMBER_DATA:+$AMBER_DATA/align_gold/awesome-align-examples}}
 GOLD_PAIRS=${GOLD_PAIRS-en-fr,zh-en}
 METHODS=${METHODS:-"similarity itermax attention transport unbalanced"}
+ALIGN_LAYER=${ALIGN_LAYER:--1}           # of the states; -1: the last, which the recipes train
 PLOT=${PLOT:-9}                          # the pair of the first gold file that is drawn
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 
 each_once METHODS
-each_of METHODS similarity itermax attention transport unbalanced
+each_of METHODS similarity itermax attention transport unbalanced softmax entmax
 whole_numbers 1 PLOT
+numbers ALIGN_LAYER
 [ -n "$TATOEBA$BUCC$GOLD${AMBER_DATA:-}" ] ||
   refuse "give AMBER_DATA, or at least one of TATOEBA, BUCC and GOLD"
 bash scripts/setup.sh
@@ -131,8 +133,11 @@ for system in "$@"; do
   if [ -n "$GOLD" ]; then
     pair=$(first_of "$GOLD_PAIRS" "$GOLD" test. .gold)
     for method in $METHODS; do
-      flags=(--method "$method")
-      [ "$method" != unbalanced ] || flags=(--method transport --reach 0.3)
+      flags=(--method "$method" --layer "$ALIGN_LAYER")
+      case $method in
+        attention) flags=(--method attention) ;; # it reads the last layer alone
+        unbalanced) flags=(--method transport --reach 0.3 --layer "$ALIGN_LAYER") ;;
+      esac
       step "$here/$method/alignments" fairseq-amber align "$checkpoint" ${data[@]+"${data[@]}"} \
         --folder "$GOLD" ${GOLD_PAIRS:+--pairs "$GOLD_PAIRS"} "${flags[@]}" \
         --output "$here/$method/alignments"
@@ -146,7 +151,7 @@ for system in "$@"; do
     step "$here/heatmap.png" fairseq-amber align "$checkpoint" ${data[@]+"${data[@]}"} \
       --source "$(text_file "$GOLD/test.$pair.${pair%-*}")" \
       --target "$(text_file "$GOLD/test.$pair.${pair#*-}")" \
-      --output "$here/heatmap.align" --plot "$PLOT" "$here/heatmap.png"
+      --layer "$ALIGN_LAYER" --output "$here/heatmap.align" --plot "$PLOT" "$here/heatmap.png"
     pictures+=(--heatmap "Similarity of the word states of $name=$here/heatmap.png")
   fi
 done

@@ -9,7 +9,8 @@ from typing import Any, Mapping, NamedTuple
 import numpy as np
 
 from fairseq_amber.errors import UserError, one_line, warn
-from fairseq_amber.files.compressed import SUFFIXES, plain_name
+from fairseq_amber.evaluation.alignment_files import FilesByLayer, ScoredFiles, find_alignments
+from fairseq_amber.evaluation.layer_table import CHOSEN_ON_TEST_DATA, layer_table
 from fairseq_amber.files.digest import digest_of
 from fairseq_amber.files.results import Result, check_place
 from fairseq_amber.files.tables import plain_table
@@ -24,7 +25,8 @@ from fairseq_amber.inference.word_alignment.link_files import (
     read_alignments,
 )
 from fairseq_amber.inference.word_alignment.provenance import merged, read_settings, settings_path
-from fairseq_amber.metrics.word_alignment import Links, link_counts, score_of
+from fairseq_amber.metrics.word_alignment import AlignmentScore, Links, link_counts, score_of
+from fairseq_amber.number_flags import whole_number
 from fairseq_amber.progress import heartbeat
 
 SUMMARY = "precision, recall and alignment error rate (AER) of word alignments against gold"
@@ -33,15 +35,19 @@ WRITES = ("json",)
 
 
 class _Scored(NamedTuple):
-    """The score of one pair of files.
+    """Two files that have been read and compared.
 
     Attributes:
-        counts: (N, 4), the links of each sentence pair, counted by ``link_counts``.
-        digest: the digest of the gold alignments.
+        predicted: the predicted links of N sentence pairs.
+        gold: the gold links of the same pairs.
+        counts: (N, 4), the links of each pair, counted by ``link_counts``.
+        from_one: which of the files counted from 1.
     """
 
+    predicted: list[Links]
+    gold: list[Links]
     counts: np.ndarray
-    digest: str
+    from_one: CountsFromOne
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,6 +79,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="those in PREDICTED start at 1",
     )
     parser.add_argument(
+        "--layer",
+        type=whole_number,
+        metavar="N",
+        help="for links of several layers: the layer whose score is the result (default: the last)",
+    )
+    parser.add_argument(
         "--name", default="", metavar="SYSTEM", help="name of the system in reports"
     )
     parser.add_argument("--json", metavar="OUT", help="also write the result to this file")
@@ -82,85 +94,103 @@ def run(args: argparse.Namespace) -> None:
     """Prints one row per pair of files, in percent, and writes the JSON."""
     if args.json:
         check_place(args.json)
-    files = _files(args.predicted, args.gold)
-    from_one = CountsFromOne(args.one_based_predicted, args.one_based)
-    made_with = {name: _settings(predicted) for name, predicted, _ in files}
-    scored = {
-        name: _score(predicted, gold, made_with[name], from_one) for name, predicted, gold in files
+    by_layer = find_alignments(args.predicted, args.gold)
+    layer = _chosen_layer(args.layer, by_layer)
+    files = by_layer[layer]
+    made_with = {
+        number: {one.name: _settings(one.predicted) for one in each}
+        for number, each in by_layer.items()
     }
-    settings = merged(made_with)
+    settings = merged(made_with[layer])
+    _warn_of_other_settings(args.predicted, {n: merged(each) for n, each in made_with.items()})
+    from_one = CountsFromOne(args.one_based_predicted, args.one_based)
+    gold = {one.name: read_alignments(one.gold, one_based=from_one.gold) for one in files}
+    scored = {one.name: _score(one, gold[one.name], from_one) for one in files}
+    for one in files:
+        _warn_of_misfits(one, scored[one.name], made_with[layer][one.name])
     scores = {name: score_of(pair.counts) for name, pair in scored.items()}
+    per_language = {name: _parts(s, scored[name].gold) for name, s in scores.items()}
+    if layer is not None:
+        for name, of_layers in _layer_scores(by_layer, layer, scores, gold, from_one).items():
+            per_language[name]["layers"] = of_layers
     result = Result.from_languages(
         task="word_alignment",
         metric="AER",
         system=args.name or args.predicted.stem,
-        per_language={
-            name: {
-                "score": s.aer,
-                "precision": s.precision,
-                "recall": s.recall,
-                "n": s.n,
-                "test_digest": scored[name].digest,
-            }
-            for name, s in scores.items()
-        },
+        per_language=per_language,
         config={**settings, "predicted": str(args.predicted), "gold": str(args.gold)},
     )
-    rows = [
-        [name, str(s.n), f"{s.precision:.2f}", f"{s.recall:.2f}", f"{s.aer:.2f}"]
-        for name, s in scores.items()
-    ]
-    if len(rows) > 1:
-        rows.append(["mean", str(result.n), "", "", f"{result.score:.2f}"])
-    print(plain_table(["pair", "n", "precision %", "recall %", "AER %"], rows))
+    print(_table(result))
     if settings:
         print(one_line("; ".join(f"{key}: {value}" for key, value in settings.items())))
+    if layer is not None:
+        print("\n" + layer_table({name: p["layers"] for name, p in per_language.items()}, min))
+        print(f"note: each score is the AER in %; {CHOSEN_ON_TEST_DATA}")
     if args.json:
         outcomes = {name: {"score": _outcomes(pair.counts)} for name, pair in scored.items()}
         result.write(args.json, outcomes)
 
 
-def _files(predicted: Path, gold: Path) -> list[tuple[str, Path, Path]]:
-    """Returns the files to score, as (name, predicted, gold).
+def _chosen_layer(wanted: int | None, by_layer: FilesByLayer) -> int | None:
+    """Returns the layer of the result; None if there are not several."""
+    layers = [layer for layer in by_layer if layer is not None]
+    if wanted is None:
+        return max(layers, default=None)
+    if not layers:
+        raise UserError("--layer is for a folder of several layers (fairseq-amber align --layers)")
+    if wanted not in layers:
+        raise UserError(f"--layer {wanted} is not among the layers {', '.join(map(str, layers))}")
+    return wanted
 
-    They are two given files, or every prediction of a folder with its gold in the other folder.
+
+def _layer_scores(
+    by_layer: FilesByLayer,
+    chosen: int,
+    scores: Mapping[str, AlignmentScore],
+    gold: Mapping[str, AlignmentFile],
+    from_one: CountsFromOne,
+) -> dict[str, dict[str, float]]:
+    """Returns the AER of each language pair at each layer, by the layer's number.
+
+    Args:
+        by_layer: the files of each layer.
+        chosen: the layer of which there are scores already.
+        scores: these scores.
+        gold: the gold of each language pair.
+        from_one: which files count from 1, by a flag.
     """
-    if predicted.is_dir() != gold.is_dir():
-        raise UserError(f"{predicted} and {gold} must be two files or two folders")
-    if not gold.is_dir():
-        return [(_pair_name(gold), predicted, gold)]
-    predictions = sorted(
-        path for path in predicted.iterdir() if plain_name(path.name).endswith(".align")
-    )
-    if not predictions:
-        raise UserError(f"{predicted} has no files <name>.align (fairseq-amber align --output)")
-    names = [_pair_name(path) for path in predictions]
-    if len(set(names)) < len(names):  # the folder holds several splits of a language pair
-        names = [_stem(path) for path in predictions]
-    return [(name, path, _gold_of(path, gold)) for name, path in zip(names, predictions)]
+    found: dict[str, dict[str, float]] = {name: {} for name in scores}
+    for layer, files in by_layer.items():
+        for one in files:
+            if layer == chosen:
+                aer = scores[one.name].aer
+            else:
+                aer = score_of(_score(one, gold[one.name], from_one).counts).aer
+            found[one.name][str(layer)] = aer
+    return found
 
 
-def _gold_of(path: Path, folder: Path) -> Path:
-    """Returns the gold file in a folder that belongs to a file of predictions."""
-    names = [f"{_stem(path)}{suffix}" for suffix in (".gold", ".talp", ".naacl")]
-    for candidate in (folder / f"{name}{ending}" for name in names for ending in ("", *SUFFIXES)):
-        if candidate.exists():
-            return candidate
-    raise UserError(f"{folder / names[0]} is missing: there is no gold for {path}")
+def _parts(score: AlignmentScore, gold: list[Links]) -> dict[str, Any]:
+    """Returns the scores of one language pair for the JSON."""
+    texts = ((format_pharaoh(pair.sure), format_pharaoh(pair.possible)) for pair in gold)
+    return {
+        "score": score.aer,
+        "precision": score.precision,
+        "recall": score.recall,
+        "n": score.n,
+        "test_digest": digest_of(*texts),
+    }
 
 
-def _stem(path: Path) -> str:
-    """Returns a file's name without its ending, and without that of a compressed file."""
-    return Path(plain_name(path.name)).stem
-
-
-def _pair_name(path: Path) -> str:
-    """Returns the language pair in a file's name, or else the whole name.
-
-    The name test.de-en.align holds the pair ``de-en``.
-    """
-    name = one_line(plain_name(path.name))
-    return next((part for part in name.split(".")[1:-1] if "-" in part), name)
+def _table(result: Result) -> str:
+    """Returns a table of the scores of each language pair, and their mean."""
+    rows = [
+        [name, str(parts["n"])] + [f"{parts[key]:.2f}" for key in ("precision", "recall", "score")]
+        for name, parts in result.per_language.items()
+    ]
+    if len(rows) > 1:
+        rows.append(["mean", str(result.n), "", "", f"{result.score:.2f}"])
+    return plain_table(["pair", "n", "precision %", "recall %", "AER %"], rows)
 
 
 def _settings(predicted: Path) -> dict[str, Any]:
@@ -174,35 +204,53 @@ def _settings(predicted: Path) -> dict[str, Any]:
     return settings or {}
 
 
-def _score(
-    predicted: Path, gold: Path, settings: Mapping[str, Any], from_one: CountsFromOne
-) -> _Scored:
-    """Scores one pair of files, and warns of alignments that do not fit their gold."""
-    files = predicted, gold
-    found, reference = (
-        read_alignments(path, one_based=flag) for path, flag in zip(files, from_one)
-    )
-    read_so = CountsFromOne(
-        *(flag or not f.complete for flag, f in zip(from_one, (found, reference)))
-    )
-    found, reference = _filled(found, len(reference.pairs)), _filled(reference, len(found.pairs))
-    if len(found.pairs) != len(reference.pairs):
-        raise UserError(
-            f"{predicted} has {len(found.pairs)} sentence pairs but {gold} has "
-            f"{len(reference.pairs)}; number i of both must be the same pair"
+def _warn_of_other_settings(
+    predicted: Path, settings: Mapping[int | None, Mapping[str, Any]]
+) -> None:
+    """Warns if the layers differ in more than the layer, as those of two commands may."""
+    kinds = [{**each, "layer": None} for each in settings.values()]
+    if any(kind != kinds[0] for kind in kinds):
+        warn(
+            f"{predicted} has layers that were aligned with different settings; align all layers "
+            "by one command"
         )
-    links = [pair.possible for pair in found.pairs]
+
+
+def _score(files: ScoredFiles, gold: AlignmentFile, from_one: CountsFromOne) -> _Scored:
+    """Reads the predictions of one language pair, and compares them with their gold.
+
+    Raises:
+        UserError: the predictions cannot be read, the two have not the same number of sentence
+            pairs, or the gold has no sure link.
+    """
+    found = read_alignments(files.predicted, one_based=from_one.predicted)
+    read_so = CountsFromOne(
+        *(flag or not file.complete for flag, file in zip(from_one, (found, gold)))
+    )
+    found, gold = _filled(found, len(gold.pairs)), _filled(gold, len(found.pairs))
+    if len(found.pairs) != len(gold.pairs):
+        raise UserError(
+            f"{files.predicted} has {len(found.pairs)} sentence pairs but {files.gold} has "
+            f"{len(gold.pairs)}; number i of both must be the same pair"
+        )
     try:
-        with heartbeat(f"scoring {predicted}"):
-            counts = link_counts(links, reference.pairs)
-            warn_of_misfit(files, links, reference.pairs, score_of(counts).aer, read_so)
+        with heartbeat(f"scoring {files.predicted}"):
+            counts = link_counts([pair.possible for pair in found.pairs], gold.pairs)
+            score_of(counts)
     except ValueError as error:
-        raise UserError(f"{gold}: {error}") from None
+        raise UserError(f"{files.gold}: {error}") from None
+    return _Scored(found.pairs, gold.pairs, counts, read_so)
+
+
+def _warn_of_misfits(files: ScoredFiles, scored: _Scored, settings: Mapping[str, Any]) -> None:
+    """Warns of alignments that do not fit their gold or their text."""
+    paths = files.predicted, files.gold
+    links = [pair.possible for pair in scored.predicted]
+    with heartbeat(f"checking {files.predicted}"):
+        warn_of_misfit(paths, links, scored.gold, score_of(scored.counts).aer, scored.from_one)
     made_with = {"units": "words", "word_boundaries": "spaces", **settings}
     if made_with["units"] == "words" and made_with["word_boundaries"] == "spaces":
-        warn_of_links_outside(files, found.pairs, reference.pairs)
-    texts = ((format_pharaoh(pair.sure), format_pharaoh(pair.possible)) for pair in reference.pairs)
-    return _Scored(counts, digest_of(*texts))
+        warn_of_links_outside(paths, scored.predicted, scored.gold)
 
 
 def _filled(file: AlignmentFile, pairs: int) -> AlignmentFile:

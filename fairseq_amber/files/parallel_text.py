@@ -7,6 +7,7 @@ compressed.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Collection, NamedTuple
 
@@ -15,6 +16,8 @@ from fairseq_amber.files.compressed import plain_name
 from fairseq_amber.files.pair_names import find_languages, is_language_code
 from fairseq_amber.files.text import LINES_PER_BLOCK, read_lines
 from fairseq_amber.files.text_contents import index_column, is_visible, warn_of_contents
+
+_SEPARATOR = re.compile(r"(?:^|[ \t])\|\|\|(?=[ \t]|$)")  # of the two sentences in one line
 
 
 class ParallelFiles(NamedTuple):
@@ -48,6 +51,32 @@ def read_parallel(source: str | Path, target: str | Path) -> tuple[list[str], li
         visible = any(map(is_visible, lines))
         warn_of_contents(path, visible, index_column(lines[:LINES_PER_BLOCK]))
     return sides
+
+
+def read_joined(path: str | Path) -> tuple[list[str], list[str]]:
+    """Returns both sides of a parallel text in one file, with ``source ||| target`` in each line.
+
+    This is what fast_align and awesome-align read. A side may be empty, as a line of a file of one
+    side may be.
+
+    Raises:
+        UserError: the file cannot be read as text (see ``read_lines``), or a line has not exactly
+            one ``|||`` between spaces.
+    """
+    lines = read_lines(path)
+    sources, targets = [], []
+    for number, line in enumerate(lines, 1):
+        parts = _SEPARATOR.split(line)
+        if len(parts) != 2:
+            raise UserError(
+                f"{path}:{number}: expected source ||| target, but the line has "
+                f"{len(parts) - 1} times ||| between spaces: {one_line(line[:60])!r}"
+            )
+        sources.append(parts[0].strip(" \t"))
+        targets.append(parts[1].strip(" \t"))
+    visible = any(map(is_visible, (*sources, *targets)))
+    warn_of_contents(path, visible, index_column(lines[:LINES_PER_BLOCK]))
+    return sources, targets
 
 
 def read_order(path: str | Path, count: int) -> list[int]:

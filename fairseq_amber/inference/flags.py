@@ -153,12 +153,25 @@ def parallel_files(args: argparse.Namespace) -> list[ParallelFiles]:
         found = {pair.name: pair for pair in find_parallel(args.folder, args.split)}
         return [found[name] for name in choose_pairs(args.pairs, found, args.folder)]
     if args.folder is None and args.source is not None and args.target is not None:
-        for flag, value in (("--split", args.split), ("--pairs", args.pairs)):
-            if value not in (None, DEFAULT_SPLIT):
-                raise UserError(f"{flag} is for --folder, but --source is given; leave it out")
+        check_no_folder_flags(args, "--source")
         name = language_pair(args.source, args.target)
         return [ParallelFiles(name, args.source, args.target)]
     raise UserError("give either --source FILE and --target FILE, or --folder DIR")
+
+
+def check_no_folder_flags(args: argparse.Namespace, given: str) -> None:
+    """Checks that no flag is given that is for --folder alone.
+
+    Args:
+        args: the flags.
+        given: the flag that is given in place of --folder.
+
+    Raises:
+        UserError: one is.
+    """
+    for flag, value in (("--split", args.split), ("--pairs", args.pairs)):
+        if value not in (None, DEFAULT_SPLIT):
+            raise UserError(f"{flag} is for --folder, but {given} is given; leave it out")
 
 
 def tested_on(args: argparse.Namespace) -> dict[str, str]:

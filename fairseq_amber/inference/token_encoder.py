@@ -175,7 +175,6 @@ class TokenEncoder:
             states, mask = self._states(rows, layers)
             yield indices, torch.stack([pool(x, mask, pooling) for x in states])
 
-    @torch.no_grad()
     def pair_states(
         self, sources: Sequence[np.ndarray], targets: Sequence[np.ndarray], *, layer: int = -1
     ) -> PairStates:
@@ -187,11 +186,26 @@ class TokenEncoder:
             targets: B arrays of token ids, under the same conditions.
             layer: see ``resolve_layer``.
         """
+        return self.layer_pair_states(sources, targets, [layer])[0]
+
+    @torch.no_grad()
+    def layer_pair_states(
+        self, sources: Sequence[np.ndarray], targets: Sequence[np.ndarray], layers: Sequence[int]
+    ) -> list[PairStates]:
+        """Computes the states of one batch of pairs at several layers, from one pass of the model.
+
+        Args:
+            sources: as in ``pair_states``.
+            targets: as in ``pair_states``.
+            layers: K layers; see ``resolve_layer``.
+
+        Returns:
+            The states at each of the K layers.
+        """
         rows = [sentence_row(ids, self._specials) for ids in (*sources, *targets)]
-        (states,), mask = self._states(rows, [self.resolve_layer(layer)])
-        source, target = states[:, 1:-1].chunk(2)
-        source_mask, target_mask = without_specials(mask)[:, 1:-1].chunk(2)
-        return PairStates(source, target, source_mask, target_mask)
+        by_layer, mask = self._states(rows, [self.resolve_layer(layer) for layer in layers])
+        masks = without_specials(mask)[:, 1:-1].chunk(2)
+        return [PairStates(*states[:, 1:-1].chunk(2), *masks) for states in by_layer]
 
     @torch.no_grad()
     def pair_attention(

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fairseq_amber.files.outcomes import outcomes_path, read_outcomes
 from fairseq_amber.inference.word_alignment.provenance import write_settings
 
 
@@ -87,6 +88,35 @@ def test_folders_are_scored_file_by_file(fairseq_amber_command, tmp_path):
     assert names == ["dev.de-en", "test.de-en", "test.fr-en", "mean"]
 
 
+def test_layers_are_one_table_and_one_of_them_is_the_result(fairseq_amber_command, tmp_path):
+    gold, out, result = tmp_path / "test.de-en.gold", tmp_path / "out", tmp_path / "r.json"
+    gold.write_text("0-0 1-1\n2-2\n")
+    out.mkdir()
+    for layer, links in ((0, "5-5\n\n"), (2, "0-0 1-1\n2-2\n"), (10, "0-0\n2-2 1-1\n")):
+        (out / f"layer-{layer}.align").write_text(links)
+        write_settings(out / f"layer-{layer}.align", {"layer": layer, "layers": 12})
+    status, text, err = fairseq_amber_command("aer", out, gold, "--json", result)
+    assert status == 0 and "warning" not in err, err
+    lines = [line.split() for line in text.splitlines()]
+    assert lines[1] == ["de-en", "2", "66.67", "66.67", "33.33"]
+    assert lines[4:8] == [["layer", "de-en"], ["0", "100.00"], ["2", "*0.00"], ["10", "33.33"]]
+    assert "chosen on the test data" in text
+    content = json.loads(result.read_text())
+    assert content["score"] == pytest.approx(100 / 3) and content["config"]["layer"] == 10
+    layers = content["per_language"]["de-en"]["layers"]
+    assert layers == pytest.approx({"0": 100, "2": 0, "10": 100 / 3})
+    assert read_outcomes(outcomes_path(result))["de-en"]["score"].tolist() == [[2, 3], [2, 3]]
+    flags = ["--layer", 2, "--json", result]
+    assert fairseq_amber_command("aer", out, gold, *flags)[0] == 0
+    content = json.loads(result.read_text())
+    assert (content["score"], content["config"]["layer"]) == (0, 2)
+    write_settings(out / "layer-0.align", {"layer": 0, "layers": 12, "method": "itermax"})
+    assert (
+        "layers that were aligned with different settings"
+        in (fairseq_amber_command("aer", out, gold)[2])
+    )
+
+
 def test_the_text_beside_the_gold_counts_where_it_has_the_words(fairseq_amber_command, tmp_path):
     predicted, gold = tmp_path / "test.de-en.align", tmp_path / "test.de-en.gold"
     predicted.write_text("0-0 2-0\n")
@@ -107,18 +137,22 @@ def test_the_text_beside_the_gold_counts_where_it_has_the_words(fairseq_amber_co
         ("folder", "empty", "x.gold is missing: there is no gold for"),
         ("x.align", "possible.gold", "possible.gold: the gold has no sure link"),
         ("none.align", "possible.gold", "cannot read"),
+        ("x.align", "possible.gold --layer 3", "--layer is for a folder of several layers"),
+        ("layers", "possible.gold --layer 3", "--layer 3 is not among the layers 1, 2"),
     ],
 )
 def test_a_mistake_is_one_clear_line_and_writes_nothing(
     predicted, gold, message, fairseq_amber_command, tmp_path
 ):
-    for folder in ("empty", "folder"):
+    for folder in ("empty", "folder", "layers"):
         (tmp_path / folder).mkdir()
-    for name in ("x.align", "folder/x.align"):
+    for name in ("x.align", "folder/x.align", "layers/layer-1.align", "layers/layer-2.align"):
         (tmp_path / name).write_text("0-0\n")
     (tmp_path / "possible.gold").write_text("0p0\n")
     out = tmp_path / "out.json"
-    arguments = [tmp_path / predicted, tmp_path / gold, "--json", out]
+    gold, _, layer = gold.partition(" --layer ")
+    flags = ["--layer", layer] if layer else []
+    arguments = [tmp_path / predicted, tmp_path / gold, *flags, "--json", out]
     status, _, err = fairseq_amber_command("aer", *arguments)
     assert status == 2
     assert err.startswith("fairseq-amber: error: ") and err.count("\n") == 1

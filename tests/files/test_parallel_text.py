@@ -8,6 +8,7 @@ from fairseq_amber.files.parallel_text import (
     find_parallel,
     language_of,
     language_pair,
+    read_joined,
     read_order,
     read_parallel,
 )
@@ -26,6 +27,20 @@ def test_both_sides_have_the_same_number_of_lines(tmp_path):
     )
     with pytest.raises(UserError, match="a has 2 lines but .*b has 1"):
         read_parallel(write(tmp_path, "a"), write(tmp_path, "b", "one\n"))
+
+
+def test_both_sides_of_one_file(tmp_path):
+    path = write(tmp_path, "x", "a b ||| c\n ||| d\ne |||\n|||\tf||| g\n")
+    assert read_joined(path) == (["a b", "", "e", ""], ["c", "d", "", "f||| g"])
+
+
+@pytest.mark.parametrize(
+    "line, count", [("a b", 0), ("a|||b", 0), ("", 0), ("a ||| b ||| c", 2), ("||| |||", 2)]
+)
+def test_a_line_without_two_sides_is_named(tmp_path, line, count):
+    path = write(tmp_path, "x", f"a ||| b\n{line}\n")
+    with pytest.raises(UserError, match=f"x:2: expected source .* the line has {count} times"):
+        read_joined(path)
 
 
 def test_finds_pairs_by_name(tmp_path):

@@ -5,33 +5,26 @@ Shapes: B pairs, S source subwords, T target subwords.
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Iterator, NamedTuple, Sequence
+from typing import Any, Iterator, Sequence
 
 import numpy as np
 from torch import Tensor
 
 from fairseq_amber.data.batches_by_length import batches_by_length
-from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS, pad_rows
+from fairseq_amber.data.layout import PAIR_SPECIALS, SENTENCE_SPECIALS
 from fairseq_amber.errors import UserError
 from fairseq_amber.inference.encoder import Encoder
 from fairseq_amber.inference.tokenizer import Tokenizer, WordPieces
-from fairseq_amber.inference.word_alignment.link_extraction import (
-    LARGEST_COST,
-    NO_WORD,
-    cosine_similarity,
-    iterated_argmax,
-    mutual_argmax,
-    mutual_attention,
-    transport_plan,
-    word_links,
+from fairseq_amber.inference.word_alignment.defaults import default_layer
+from fairseq_amber.inference.word_alignment.methods import SubwordLinks, linker, settings_of
+from fairseq_amber.inference.word_alignment.word_scores import (
+    Alignment,
+    word_alignments,
+    word_scores,
 )
 from fairseq_amber.metrics.word_alignment import Link
-from fairseq_amber.objectives.optimal_transport.sinkhorn import LARGEST_EXPONENT
 from fairseq_amber.progress import Progress
 from fairseq_amber.tokenizers.word_splitters import Splitter, word_splitter
-
-METHODS = ("attention", "similarity", "itermax", "transport")
 
 
 def encode_units(
@@ -56,24 +49,10 @@ def encode_units(
     return [WordPieces(ids, np.arange(len(ids))) for ids in tokenizer.encode(lines)]
 
 
-class _TokenScores(NamedTuple):
-    """Scores of subword pairs.
-
-    Attributes:
-        scores: (B, S, T), a higher score is a better match.
-        source_mask: (B, S) bool, True on subwords, False on padding.
-        target_mask: (B, T) bool, True on subwords, False on padding.
-    """
-
-    scores: Tensor
-    source_mask: Tensor
-    target_mask: Tensor
-
-
 class Aligner:
-    """Links the words, or other units, whose subwords are each other's best match.
+    """Links the words, or other units, whose subwords the method links.
 
-    The method scores two subwords:
+    Most methods link two subwords if each is the other's best match:
 
     - ``attention``: by the product of the two attention maps of the top layer that AMBER's word
       alignment objective makes agree, averaged over the attention heads.
@@ -83,6 +62,12 @@ class Aligner:
       same paper: Itermax).
     - ``transport``: by the mass that moves from one to the other in the optimal transport plan
       between their states.
+
+    Two methods link those whose probabilities are above a threshold in both directions:
+
+    - ``softmax``: the softmax of the cosines of their states, or of the products (Dou and Neubig,
+      2021).
+    - ``entmax``: the same with 1.5-entmax, a sparse softmax.
 
     Attributes:
         method: the method.
@@ -96,55 +81,74 @@ class Aligner:
         encoder: Encoder,
         *,
         method: str = "attention",
-        layer: int = -1,
+        layer: int | None = None,
         alpha: float = 0.9,
         epsilon: float = 0.1,
         iterations: int | None = None,
         reach: float | None = None,
+        temperature: float | None = None,
+        threshold: float | None = None,
+        dot_product: bool = False,
     ):
         """Chooses a method and its settings.
 
         Args:
             encoder: the encoder.
             method: one of ``METHODS``.
-            layer: the layer of the states; ``attention`` has the last layer only.
+            layer: the layer of the states, by default that of ``default_layer``; ``attention`` has
+                the last layer only.
             alpha: setting of ``itermax``; see ``iterated_argmax``.
             epsilon: setting of ``transport``; see ``transport_plan``.
             iterations: setting of ``itermax``, by default 2, and of ``transport``, by default 50.
             reach: setting of ``transport``; see ``transport_plan``.
+            temperature: setting of ``softmax`` and ``entmax``: divides the cosines or products, by
+                default that of ``defaults.TEMPERATURES``, or 1 with ``dot_product``.
+            threshold: setting of ``softmax`` and ``entmax``, by default that of
+                ``defaults.THRESHOLDS``.
+            dot_product: setting of ``softmax`` and ``entmax``: whether to take the products of
+                states, as awesome-align does, in place of their cosines.
 
         Raises:
             UserError: there is no such method or layer, or ``epsilon`` is too low.
         """
-        if method not in METHODS:
-            raise UserError(f"--method {method} is not one of {', '.join(METHODS)}")
+        settings = settings_of(
+            method,
+            alpha=alpha,
+            epsilon=epsilon,
+            iterations=iterations,
+            reach=reach,
+            temperature=temperature,
+            threshold=threshold,
+            dot_product=dot_product,
+        )
         self._encoder = encoder
+        self._link = linker(method, **settings)
         self.max_tokens = encoder.max_tokens
         self.method = method
-        self.layer = encoder.resolve_layer(layer)
-        if method == "attention" and self.layer != encoder.num_layers:
-            raise UserError(
-                f"--layer {layer}: --method attention reads the last layer, whose attention is "
-                "trained; for other layers use --method similarity, itermax or transport"
-            )
-        lowest = LARGEST_COST / LARGEST_EXPONENT["torch"]
-        if method == "transport" and epsilon < lowest:
-            raise UserError(
-                f"--epsilon {epsilon} is too low for costs up to {LARGEST_COST:g}: the arithmetic "
-                f"allows {lowest:.1e} or more"
-            )
-        self._transport = partial(
-            transport_plan, epsilon=epsilon, iterations=iterations or 50, reach=reach
+        self.layer = self.resolve_layer(
+            default_layer(method, encoder.num_layers) if layer is None else layer
         )
-        self._itermax = partial(iterated_argmax, alpha=alpha, iterations=iterations or 2)
-        of_method = {"transport": self._transport, "itermax": self._itermax}
         self.config = {
             **encoder.config,
             "method": method,
             "layer": self.layer,
             "layers": encoder.num_layers,
-            **(of_method[method].keywords if method in of_method else {}),
+            **settings,
         }
+
+    def resolve_layer(self, layer: int) -> int:
+        """Returns the number of a layer, 0 to L; a negative layer counts from the end: -1 is L.
+
+        Raises:
+            UserError: the model has no such layer, or the method does not read it.
+        """
+        number = self._encoder.resolve_layer(layer)
+        if self.method == "attention" and number != self._encoder.num_layers:
+            raise UserError(
+                f"--layer {layer}: --method attention reads the last layer, whose attention is "
+                "trained; for other layers use another method, such as --method similarity"
+            )
+        return number
 
     def align(
         self,
@@ -167,6 +171,36 @@ class Aligner:
         Raises:
             UserError: the scores of a pair are NaN or infinite.
         """
+        for i, (found,) in self.align_layers(
+            sources, targets, [self.layer], batch_tokens=batch_tokens
+        ):
+            yield i, found.links
+
+    def align_layers(
+        self,
+        sources: Sequence[WordPieces],
+        targets: Sequence[WordPieces],
+        layers: Sequence[int],
+        *,
+        scores: bool = False,
+        batch_tokens: int = 8192,
+    ) -> Iterator[tuple[int, list[Alignment]]]:
+        """Links the units of sentence pairs at several layers, from one pass of the model.
+
+        Args:
+            sources: as in ``align``.
+            targets: as in ``align``.
+            layers: K layers; see ``resolve_layer``.
+            scores: whether to give the score of each link.
+            batch_tokens: as in ``align``.
+
+        Yields:
+            The index of a pair and its alignments at the K layers, for every pair.
+
+        Raises:
+            UserError: the scores of a pair are NaN or infinite.
+        """
+        layers = [self.resolve_layer(layer) for layer in layers]
         non_empty_pairs = [
             i for i, (x, y) in enumerate(zip(sources, targets)) if len(x.ids) and len(y.ids)
         ]
@@ -175,13 +209,13 @@ class Aligner:
         for batch in batches_by_length(lengths, batch_tokens):
             indices = [non_empty_pairs[position] for position in batch]
             pairs = [fitted[i] for i in indices]
-            scores = self._score(pairs)
-            _check_finite(scores)
-            aligned = self._extract(scores)
-            words = pad_rows([side.words for sides in zip(*pairs) for side in sides], NO_WORD)
-            yield from zip(indices, word_links(aligned.cpu(), *words.chunk(2)))
+            by_layer = [
+                word_alignments(self.method, found, pairs, scores=scores)
+                for found in self._found(pairs, layers)
+            ]
+            yield from zip(indices, map(list, zip(*by_layer)))
         for i in sorted(set(range(len(sources))).difference(non_empty_pairs)):
-            yield i, []
+            yield i, [Alignment([], [] if scores else None) for _ in layers]
 
     def cut_words(self, source: WordPieces, target: WordPieces) -> int:
         """Returns how many units of a pair do not fit into the longest row and get no links."""
@@ -191,8 +225,10 @@ class Aligner:
                 cut += len(set(whole.words[len(fitted.words) :]) - set(fitted.words[-1:]))
         return cut
 
-    def word_scores(self, source: WordPieces, target: WordPieces, shape: tuple[int, int]):
-        """Returns the score of every two words of one pair, for a picture.
+    def word_scores(
+        self, source: WordPieces, target: WordPieces, shape: tuple[int, int]
+    ) -> np.ndarray:
+        """Returns the score of every two words of one pair at ``layer``, for a picture.
 
         Args:
             source: the source sentence.
@@ -200,26 +236,13 @@ class Aligner:
             shape: the numbers of words of the two sentences.
 
         Returns:
-            float32 array of that shape: for every two words the highest score of any two of their
-            subwords; for ``transport`` the mass that moves between the two words, as a share of the
-            smaller mass.
+            float32 array of that shape; see ``word_scores.word_scores``.
         """
-        result = np.zeros(shape, dtype=np.float32)
         x, y = self._fit(source, target)
         if not len(x.ids) or not len(y.ids):
-            return result
-        scores = self._score([(x, y)]).scores[0, : len(x.ids), : len(y.ids)].cpu().numpy()
-        words = x.words[:, None], y.words[None, :]
-        if self.method != "transport":
-            np.maximum.at(result, words, scores)
-            return result
-        np.add.at(result, words, scores)
-        source_mass, target_mass = (
-            np.bincount(side.words, minlength=size) / len(side.ids)
-            for side, size in zip((x, y), shape)
-        )
-        smaller = np.minimum.outer(source_mass, target_mass)
-        return np.divide(result, smaller, out=result, where=smaller > 0)
+            return np.zeros(shape, dtype=np.float32)
+        [found] = self._found([(x, y)], [self.layer])
+        return word_scores(self.method, found.scores[0].cpu().numpy(), x, y, shape)
 
     def _fit(self, source: WordPieces, target: WordPieces) -> tuple[WordPieces, WordPieces]:
         """Cuts the sentences of a pair so that they fit into a row."""
@@ -240,36 +263,31 @@ class Aligner:
             return 2 * (sum(lengths) + PAIR_SPECIALS)
         return 2 * (max(lengths) + SENTENCE_SPECIALS)
 
-    def _score(self, pairs: Sequence[tuple[WordPieces, WordPieces]]) -> _TokenScores:
-        """Returns the scores of one batch of pairs."""
+    def _found(
+        self, pairs: Sequence[tuple[WordPieces, WordPieces]], layers: Sequence[int]
+    ) -> Iterator[SubwordLinks]:
+        """Yields the links of the subwords of one batch of pairs at each layer.
+
+        Raises:
+            UserError: the scores of a pair are NaN or infinite.
+        """
         sources, targets = ([side.ids for side in sides] for sides in zip(*pairs))
+        inputs: Sequence[Any]
         if self.method == "attention":
-            maps = self._encoder.pair_attention(sources, targets)
-            scores = mutual_attention(maps.source_to_target, maps.target_to_source)
-            return _TokenScores(scores, maps.source_mask, maps.target_mask)
-        states = self._encoder.pair_states(sources, targets, layer=self.layer)
-        if self.method == "transport":
-            scores = self._transport(*states)
+            inputs = [self._encoder.pair_attention(sources, targets)] * len(layers)
         else:
-            scores = cosine_similarity(states.source, states.target)
-        return _TokenScores(scores, states.source_mask, states.target_mask)
-
-    def _extract(self, found: _TokenScores) -> Tensor:
-        """Returns the links of subwords: (B, S, T) bool."""
-        if self.method == "itermax":
-            similarity = (1 + found.scores) / 2
-            return self._itermax(similarity, found.source_mask, found.target_mask)
-        aligned = mutual_argmax(*found)
-        if self.method == "transport":
-            aligned &= found.scores > 0  # subwords between which no mass moves are not linked
-        return aligned
+            inputs = self._encoder.layer_pair_states(sources, targets, layers)
+        for each in inputs:
+            found = self._link(each)
+            padding = ~(each.source_mask[:, :, None] & each.target_mask[:, None, :])
+            _check_finite(found.scores.masked_fill(padding, 0))
+            yield found
 
 
-def _check_finite(found: _TokenScores) -> None:
+def _check_finite(scores: Tensor) -> None:
     """Raises UserError if a score is NaN or infinite."""
-    padding = ~(found.source_mask[:, :, None] & found.target_mask[:, None, :])
     # A comparison with NaN is always false, so that such words would be linked to the first word.
-    if not found.scores.masked_fill(padding, 0).isfinite().all():
+    if not scores.isfinite().all():
         raise UserError(
             "the model's states are NaN or infinite; use another checkpoint, or --dtype float32 or "
             "bfloat16"

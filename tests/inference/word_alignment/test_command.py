@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fairseq_amber.inference.word_alignment.command import _SCALES
+from fairseq_amber.inference.word_alignment.defaults import SCALES
 
 
 def test_align_says_how_far_it_is(fairseq_amber_command, checkpoint, corpus, progress_of):
@@ -130,7 +130,7 @@ def test_align_draws_what_each_method_scores(
         "align", checkpoint, *sides, "--method", method, "--plot", 3, picture
     )
     assert status == 0, err
-    assert _SCALES[method] in picture.read_text()
+    assert SCALES[method] in picture.read_text()
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 

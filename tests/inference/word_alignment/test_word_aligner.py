@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.inference.word_alignment.word_aligner import Aligner, _TokenScores, encode_units
+from fairseq_amber.inference.word_alignment.defaults import METHODS
+from fairseq_amber.inference.word_alignment.word_aligner import Aligner, encode_units
 
 SOURCES = ["ein rotes Haus steht am See .", "", "ja", "der Hund schläft heute"]
 TARGETS = ["a red house stands by the lake .", "yes", "yes", "the dog sleeps today"]
@@ -26,7 +27,11 @@ def align(aligner, pieces, **kwargs):
 
 
 @pytest.mark.parametrize(
-    "method, layer", [("attention", -1), ("similarity", 2), ("itermax", 1), ("transport", 0)]
+    "method, layer",
+    [
+        *(("attention", -1), ("similarity", 2), ("itermax", 1), ("transport", 0)),
+        *(("softmax", 3), ("entmax", 1)),
+    ],
 )
 def test_batches_agree_with_one_pair_at_a_time(encoder, pieces, method, layer):
     aligner = Aligner(encoder, method=method, layer=layer)
@@ -47,6 +52,34 @@ def test_itermax_links_what_similarity_links_and_more(encoder, pieces):
     assert align(Aligner(encoder, method="itermax", layer=2, iterations=1), pieces) == similarity
 
 
+@pytest.mark.parametrize("method", ["similarity", "transport", "entmax"])
+def test_several_layers_take_one_pass_and_are_those_of_each_alone(
+    encoder, pieces, method, monkeypatch
+):
+    rows = []
+    real = encoder._states
+    monkeypatch.setattr(encoder, "_states", lambda r, layers: rows.append(r) or real(r, layers))
+    found = dict(Aligner(encoder, method=method).align_layers(*pieces, [0, 3, 1], scores=True))
+    assert len(rows) == 1
+    for place, layer in enumerate((0, 3, 1)):
+        alone = align(Aligner(encoder, method=method, layer=layer), pieces)
+        assert [found[i][place].links for i in range(len(SOURCES))] == alone
+        assert all(len(a.scores) == len(a.links) for a in (found[i][place] for i in found))
+
+
+def test_scores_of_links_are_those_of_their_words(encoder, pieces):
+    aligner = Aligner(encoder, method="similarity", layer=2)
+    found = dict(aligner.align_layers(*pieces, [2], scores=True))
+    [alignment] = found[0]
+    matrix = aligner.word_scores(pieces[0][0], pieces[1][0], (7, 8))
+    assert alignment.scores == pytest.approx([matrix[link] for link in alignment.links], abs=1e-6)
+    assert found[1] == [([], [])]
+
+
+def test_the_default_layer_is_two_thirds_of_the_depth(encoder):
+    assert [Aligner(encoder, method=m).layer for m in METHODS] == [2, 2, 3, 2, 2, 2]
+
+
 def test_thousands_of_pairs_take_one_forward_pass_for_each_batch(encoder, monkeypatch):
     words = encoder.tokenizer.encode_words([["ja"] * (1 + i % 5) for i in range(3000)])
     rows = []
@@ -56,22 +89,6 @@ def test_thousands_of_pairs_take_one_forward_pass_for_each_batch(encoder, monkey
     assert len(list(Aligner(encoder, method="itermax").align(words, words))) == 3000
     assert sum(rows) == 2 * 3000
     assert len(rows) <= 1.1 * tokens / 8192 + 5
-
-
-@pytest.mark.parametrize(
-    "method, scores, links",
-    [
-        # As SimAlign, on (1 + cosine) / 2: 0.9 * 0.45 and 0.9 * 0.4 are more than 0.1.
-        ("itermax", [[0.9, -0.2], [-0.1, -0.8]], [[0, 0], [0, 1], [1, 0]]),
-        # No mass goes to or from the first two words.
-        ("transport", [[0.0, 0.0], [0.0, 0.5]], [[1, 1]]),
-        ("similarity", [[-0.9, -0.8], [-0.7, -0.2]], [[1, 1]]),
-    ],
-)
-def test_links_of_scores_that_are_known(encoder, method, scores, links):
-    everything = torch.ones(1, 2, dtype=torch.bool)
-    found = _TokenScores(torch.tensor([scores]), everything, everything)
-    assert Aligner(encoder, method=method)._extract(found)[0].nonzero().tolist() == links
 
 
 @pytest.mark.parametrize("method", ["attention", "similarity"])
@@ -87,65 +104,33 @@ def test_a_batch_holds_as_many_tokens_as_it_may(encoder, monkeypatch, method):
     assert 200 < max(sizes) <= 290
 
 
-@pytest.mark.parametrize("method", ["attention", "similarity", "itermax", "transport"])
+@pytest.mark.parametrize("method", METHODS)
 def test_half_precision_scores_in_float32_what_is_near(encoder, checkpoint, pieces, method):
     half = type(encoder).load(checkpoint, device="cpu", dtype="bfloat16")
     pairs = list(zip(*pieces))[2:]
-    near, exact = (Aligner(x, method=method)._score(pairs).scores for x in (half, encoder))
+    aligners = [Aligner(x, method=method, layer=-1, temperature=0.5) for x in (half, encoder)]
+    near, exact = (next(aligner._found(pairs, [3])).scores for aligner in aligners)
     assert near.dtype == exact.dtype == torch.float32
     torch.testing.assert_close(near, exact, atol=0.03, rtol=0.1)
     assert not torch.equal(near, exact)
     align(Aligner(half, method=method), pieces)
 
 
-@pytest.mark.parametrize("method", ["attention", "similarity", "itermax", "transport"])
+@pytest.mark.parametrize("method", METHODS)
 def test_states_that_are_not_finite_are_refused(encoder, edited_checkpoint, pieces, method):
     diverged = edited_checkpoint(
         lambda state: state["model"]["encoder.sentence_encoder.layers.1.fc2.bias"].fill_(math.nan)
     )
     broken = type(encoder).load(diverged, device="cpu")
     with pytest.raises(UserError, match="NaN or infinite"):
-        align(Aligner(broken, method=method), pieces)
+        align(Aligner(broken, method=method), pieces)  # layer 2 of 3 is the default of most
 
 
-@pytest.mark.parametrize("method", ["similarity", "transport"])
+@pytest.mark.parametrize("method", ["similarity", "transport", "softmax", "entmax"])
 def test_equal_sentences_align_to_themselves(encoder, method):
     words = encoder.tokenizer.encode_words(["wir sehen zwei alte Bäume".split()])
     [(_, links)] = Aligner(encoder, method=method, layer=1).align(words, words)
     assert links == [(i, i) for i in range(5)]
-
-
-@pytest.mark.parametrize("method, layer", [("attention", -1), ("similarity", 1)])
-def test_word_scores_are_the_highest_of_their_subwords(encoder, pieces, method, layer):
-    aligner = Aligner(encoder, method=method, layer=layer)
-    scores = aligner.word_scores(pieces[0][0], pieces[1][0], (7, 8))
-    assert scores.shape == (7, 8)
-    token_scores = aligner._score([(pieces[0][0], pieces[1][0])]).scores[0]
-    i, j = pieces[0][0].words, pieces[1][0].words
-    block = token_scores[: len(i), : len(j)].numpy()
-    assert scores[1, 3] == pytest.approx(block[np.ix_(i == 1, j == 3)].max())
-
-
-@pytest.mark.parametrize("reach", [None, 0.2])
-def test_transport_scores_of_words_are_shares_of_their_mass(encoder, pieces, reach):
-    aligner = Aligner(
-        encoder, method="transport", layer=2, epsilon=0.3, iterations=200, reach=reach
-    )
-    x, y = pieces[0][0], pieces[1][0]
-    scores = aligner.word_scores(x, y, (8, 8))  # the seventh and eighth source word have no subword
-    plan = aligner._score([(x, y)]).scores[0].double().numpy()
-    for i in range(8):
-        for j in range(8):
-            mass = sum(
-                plan[p, q]
-                for p in range(len(x.ids))
-                for q in range(len(y.ids))
-                if (x.words[p], y.words[q]) == (i, j)
-            )
-            smaller = min(np.mean(x.words == i), np.mean(y.words == j))
-            assert scores[i, j] == pytest.approx(mass / smaller if smaller else 0, abs=1e-6)
-    rows = plan[: len(x.ids)].sum(1) * len(x.ids)
-    assert (rows == pytest.approx(np.ones(len(x.ids)), abs=1e-4)) == (reach is None)
 
 
 def test_subwords_are_numbered_as_prepare_stores_them(encoder, data_folder):

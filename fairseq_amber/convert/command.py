@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fairseq_amber.errors import UserError
 from fairseq_amber.number_flags import positive_whole_number
 from fairseq_amber.progress import heartbeat
+from fairseq_amber.tokenizers.prefix import prefix
 
 if TYPE_CHECKING:
     from fairseq_amber.convert.pretrained import Pretrained
@@ -51,6 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model that was converted had it, else mean)",
     )
     parser.add_argument(
+        "--prefix",
+        type=prefix,
+        metavar="TEXT",
+        help="make this text the default prompt of sentence-transformers, which puts it in front "
+        "of each sentence as embed --prefix does: 'query: ' for multilingual E5 (default: as the "
+        "model that was converted had it)",
+    )
+    parser.add_argument(
         "--extend-vocab",
         type=Path,
         metavar="FILE",
@@ -79,8 +88,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Converts the model and prints how to use the result."""
     from fairseq_amber.convert.fairseq_checkpoint import write_amber
-    from fairseq_amber.convert.hugging_face.export_model import write_hugging_face, write_pooling
-    from fairseq_amber.convert.hugging_face.sentence_modules import KEPT_FOLDER
+    from fairseq_amber.convert.hugging_face.export_model import write_hugging_face
+    from fairseq_amber.convert.hugging_face.sentence_modules import (
+        KEPT_FOLDER,
+        chosen_modules,
+        pooling_modules,
+    )
     from fairseq_amber.convert.output_folder import output_folder
     from fairseq_amber.convert.reading import read_source
 
@@ -107,20 +120,18 @@ def run(args: argparse.Namespace) -> None:
             model = trimmed.model
             notes += trimmed.notes
         target = args.to or ("hugging-face" if source.is_checkpoint_of_ours else "amber")
+        modules = chosen_modules(source.modules, model.shape, args.pooling, args.prefix)
         with heartbeat(f"writing {args.output}"):
             if target == "amber":
                 write_amber(model, folder)
-                for name, data in source.modules.items():
+                for name, data in modules.items():
                     folder.put(f"{KEPT_FOLDER}/{name}", data)
                 if source.head is not None:
                     notes.append(f"left out: the head for {source.head.kind}")
             else:
                 architecture = write_hugging_face(model, folder, source.head)
-                if args.pooling is None and source.modules:
-                    for name, data in source.modules.items():
-                        folder.put(name, data)
-                else:
-                    write_pooling(folder, model.shape, args.pooling or "mean")
+                for name, data in (modules or pooling_modules(model.shape, "mean")).items():
+                    folder.put(name, data)
     print("".join(f"{note}\n" for note in notes), end="")
     if target == "amber":
         print(_advice(model, args.output))

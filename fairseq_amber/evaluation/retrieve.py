@@ -25,6 +25,8 @@ from fairseq_amber.inference.flags import (
     checkpoint_note,
     load_encoder,
     tested_on,
+    vector_note,
+    vector_settings,
 )
 from fairseq_amber.metrics.outcomes import accuracy_outcomes
 from fairseq_amber.models.layer_number import layer_numbers
@@ -97,7 +99,7 @@ def run(args: argparse.Namespace) -> None:
         **encoder.config,
         "layer": layer,
         "layers": encoder.num_layers,
-        "pooling": args.pooling,
+        **vector_settings(args),
         "similarity": args.similarity,
         **({"neighbours": NEIGHBOURS[args.similarity]} if args.similarity in NEIGHBOURS else {}),
         "direction": "both: the score is their mean",
@@ -119,7 +121,7 @@ def run(args: argparse.Namespace) -> None:
     )
     print(_table(result))
     print(
-        f"accuracy in %; layer {config['layer']} of {config['layers']}, {args.pooling} pooling, "
+        f"accuracy in %; layer {config['layer']} of {config['layers']}, {vector_note(args)}, "
         f"{args.similarity}; {checkpoint_note(args)}"
     )
     if args.layers is not None:
@@ -166,7 +168,12 @@ def _measure(
 
     vectors = [
         encoder.embed_layers(
-            side, layers, pooling=args.pooling, batch_tokens=args.batch_tokens, name=str(path)
+            side,
+            layers,
+            pooling=args.pooling,
+            prefix=args.prefix,
+            batch_tokens=args.batch_tokens,
+            name=str(path),
         )
         for side, path in zip(sides, (pair.source, pair.target))
     ]

@@ -117,6 +117,7 @@ class Encoder(TokenEncoder):
         *,
         layer: int = -1,
         pooling: str = "mean",
+        prefix: str = "",
         batch_tokens: int = 8192,
         name: str | None = None,
     ) -> Tensor:
@@ -130,6 +131,8 @@ class Encoder(TokenEncoder):
             layer: the layer whose states are pooled; see ``resolve_layer``.
             pooling: ``mean`` over all tokens with ``<s>`` and ``</s>``, ``mean-no-specials`` over
                 the subwords alone, or ``cls`` for the state of ``<s>``.
+            prefix: text in front of each sentence, such as ``query: `` for multilingual E5. Its
+                subwords are pooled like those of the sentence.
             batch_tokens: upper limit of the tokens in a batch, padding included.
             name: name of the text for the progress bar and for a warning that tells how many
                 sentences were cut; by default there is no such warning.
@@ -138,7 +141,12 @@ class Encoder(TokenEncoder):
             (N, D) float32 vectors on the model's device.
         """
         return self.embed_layers(
-            sentences, [layer], pooling=pooling, batch_tokens=batch_tokens, name=name
+            sentences,
+            [layer],
+            pooling=pooling,
+            prefix=prefix,
+            batch_tokens=batch_tokens,
+            name=name,
         )[0]
 
     def embed_layers(
@@ -147,6 +155,7 @@ class Encoder(TokenEncoder):
         layers: Sequence[int],
         *,
         pooling: str = "mean",
+        prefix: str = "",
         batch_tokens: int = 8192,
         name: str | None = None,
     ) -> Tensor:
@@ -156,6 +165,7 @@ class Encoder(TokenEncoder):
             sentences: N strings.
             layers: K layers; see ``resolve_layer``.
             pooling: as in ``embed``.
+            prefix: as in ``embed``.
             batch_tokens: as in ``embed``.
             name: as in ``embed``.
 
@@ -163,7 +173,7 @@ class Encoder(TokenEncoder):
             (K, N, D) float32 vectors on the model's device.
         """
         unique, row_of = distinct(sentences)
-        ids = self.tokenizer.encode(unique)
+        ids = self.tokenizer.encode([prefix + sentence for sentence in unique])
         vectors = torch.empty(len(layers), len(unique), self.dim, device=self._device)
         what = "encoding" if name is None else f"encoding {name}"
         lengths = [min(len(row) + SENTENCE_SPECIALS, self.max_tokens) for row in ids]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fairseq_amber.errors import UserError, one_line
 from fairseq_amber.files.parallel_text import (
@@ -14,6 +14,7 @@ from fairseq_amber.files.parallel_text import (
     language_pair,
 )
 from fairseq_amber.number_flags import positive_whole_number, seed, whole_number
+from fairseq_amber.tokenizers.prefix import prefix, quoted
 
 if TYPE_CHECKING:
     from fairseq_amber.inference.encoder import Encoder
@@ -73,7 +74,7 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_vector_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the layer and the pooling of sentence vectors."""
+    """Declares the layer, the pooling and the prefix of sentence vectors."""
     parser.add_argument(
         "--layer",
         type=whole_number,
@@ -86,6 +87,19 @@ def add_vector_arguments(parser: argparse.ArgumentParser) -> None:
         default="mean",
         help="sentence vector. mean: mean of all states, as AMBER trains it; mean-no-specials: "
         "mean of the subwords' states, without <s> and </s>; cls: state of <s>",
+    )
+    add_prefix_argument(parser)
+
+
+def add_prefix_argument(parser: Any, flag: str = "--prefix") -> None:
+    """Declares the text in front of each sentence, in a parser or in a group of its flags."""
+    parser.add_argument(
+        flag,
+        type=prefix,
+        default="",
+        metavar="TEXT",
+        help="put this text in front of each sentence, for a model that was trained so: 'query: ' "
+        "for multilingual E5. Its subwords are pooled like those of the sentence",
     )
 
 
@@ -140,6 +154,18 @@ def checkpoint_note(args: argparse.Namespace) -> str:
     if args.reinitialize is not None:
         note += " with weights drawn anew"
     return note if args.dtype == "float32" else f"{note}, in {args.dtype}"
+
+
+def vector_settings(args: argparse.Namespace) -> dict[str, str]:
+    """Returns the pooling, and the prefix if there is one, for the JSON of a result."""
+    pooling = {"pooling": args.pooling}
+    return {**pooling, "prefix": args.prefix} if args.prefix else pooling
+
+
+def vector_note(args: argparse.Namespace) -> str:
+    """Names the pooling, and the prefix if there is one, in the line under a table."""
+    note = f"{args.pooling} pooling"
+    return f"{note}, --prefix {quoted(args.prefix)}" if args.prefix else note
 
 
 def parallel_files(args: argparse.Namespace) -> list[ParallelFiles]:

@@ -88,6 +88,24 @@ def test_says_how_far_it_is(fairseq_amber_command, checkpoint, corpus, progress_
     assert "fairseq-amber:" not in out
 
 
+def test_a_prefix_is_put_in_front_of_both_sides(
+    fairseq_amber_command, checkpoint, corpus, tmp_path
+):
+    out = tmp_path / "r.json"
+    texts = [corpus / f"test.de-en.{language}" for language in ("de", "en")]
+    retrieve = ["retrieve", checkpoint, "--source", texts[0], "--target", texts[1], "--layer", 2]
+    retrieve += ["--json", out, "--output", tmp_path / "found"]
+    status, text, err = fairseq_amber_command(*retrieve, "--prefix", "ja ja ")
+    assert status == 0 and "mean pooling, --prefix 'ja ja ', cosine" in text, err
+    assert json.loads(out.read_text())["config"]["prefix"] == "ja ja "
+    prefixed = (tmp_path / "found" / "de-en.forward.tsv").read_text()
+    for path in texts:
+        path.write_text("".join(f"ja ja {line}\n" for line in path.read_text().splitlines()))
+    assert fairseq_amber_command(*retrieve)[0] == 0
+    assert (tmp_path / "found" / "de-en.forward.tsv").read_text() == prefixed
+    assert "prefix" not in json.loads(out.read_text())["config"]
+
+
 def test_keeps_the_outcome_of_every_sentence(fairseq_amber_command, checkpoint, corpus, tmp_path):
     out = tmp_path / "r.json"
     status, _, err = fairseq_amber_command(

@@ -73,6 +73,14 @@ def test_distinct_sentences_are_not_copied(encoder, monkeypatch):
     assert vectors.data_ptr() in [tensor.data_ptr() for tensor in made]
 
 
+@pytest.mark.parametrize("pooling", ["mean", "mean-no-specials", "cls"])
+def test_a_prefix_is_text_in_front_of_each_sentence(encoder, pooling):
+    found = encoder.embed(SENTENCES, prefix="query: ", pooling=pooling)
+    written = encoder.embed([f"query: {sentence}" for sentence in SENTENCES], pooling=pooling)
+    assert torch.equal(found, written)
+    assert not torch.allclose(found, encoder.embed(SENTENCES, pooling=pooling), atol=1e-3)
+
+
 def test_there_is_no_gradient_and_no_dropout(encoder):
     vectors = encoder.embed(SENTENCES)
     assert not vectors.requires_grad

@@ -11,6 +11,8 @@ from fairseq_amber.inference.flags import (
     checkpoint_note,
     load_encoder,
     parallel_files,
+    vector_note,
+    vector_settings,
 )
 from fairseq_amber.inference.flags import (
     tested_on as place_of_tests,
@@ -32,6 +34,14 @@ def test_the_encoder_is_the_one_that_the_flags_describe(checkpoint):
     assert (config["dtype"], config["reinitialized_with_seed"]) == ("bfloat16", 3)
     assert checkpoint_note(args) == f"{checkpoint} with weights drawn anew, in bfloat16"
     assert checkpoint_note(parsed()) == "c.pt"
+
+
+def test_a_prefix_is_recorded_where_there_is_one():
+    plain, prefixed = parsed("--pooling", "cls"), parsed("--prefix", "it's: ")
+    assert vector_settings(plain) == {"pooling": "cls"}
+    assert vector_note(plain) == "cls pooling"
+    assert vector_settings(prefixed) == {"pooling": "mean", "prefix": "it's: "}
+    assert vector_note(prefixed) == """mean pooling, --prefix 'it'"'"'s: '"""
 
 
 def test_parallel_text_is_a_folder_or_two_files(corpus):

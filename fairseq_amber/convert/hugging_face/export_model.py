@@ -21,13 +21,11 @@ from fairseq_amber.convert.pretrained import (
     TOKEN_TYPES,
     Head,
     Pretrained,
-    Shape,
 )
 from fairseq_amber.convert.source import CONFIG_NAME
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.json_file import encode_json
 
-POOLINGS = ("mean", "cls")
 _ARCHITECTURES = {"bert": "BertForMaskedLM", "xlm-roberta": "XLMRobertaForMaskedLM"}
 
 
@@ -106,45 +104,3 @@ def write_hugging_face(model: Pretrained, folder: OutputFolder, head: Head | Non
     except Exception as error:  # safetensors has an exception of its own, for a full disk too
         raise UserError(f"cannot write {folder.path}: {error}") from None
     return architecture
-
-
-def write_pooling(folder: OutputFolder, shape: Shape, pooling: str) -> None:
-    """Writes what the package sentence-transformers reads beside a Hugging Face folder.
-
-    Sentence vectors are pooled from the last layer as ``fairseq-amber retrieve --pooling`` does.
-
-    Args:
-        folder: the folder to write to.
-        shape: the shape of the model.
-        pooling: ``mean``, over all tokens with ``<s>`` and ``</s>``, or ``cls``, the state of
-            ``<s>``.
-    """
-    if pooling not in POOLINGS:
-        raise ValueError(f"pooling {pooling!r} is not one of {', '.join(POOLINGS)}")
-    parts = ("Transformer", ""), ("Pooling", "1_Pooling")
-    modules = [
-        {
-            "idx": number,
-            "name": str(number),
-            "path": path,
-            "type": f"sentence_transformers.models.{kind}",
-        }
-        for number, (kind, path) in enumerate(parts)
-    ]
-    folder.put("modules.json", encode_json(modules))
-    folder.put(
-        "sentence_bert_config.json",
-        encode_json({"max_seq_length": shape.max_positions, "do_lower_case": False}),
-    )
-    folder.put(
-        "1_Pooling/config.json",
-        encode_json(
-            {
-                "word_embedding_dimension": shape.encoder_embed_dim,
-                "pooling_mode_cls_token": pooling == "cls",
-                "pooling_mode_mean_tokens": pooling == "mean",
-                "pooling_mode_max_tokens": False,
-                "pooling_mode_mean_sqrt_len_tokens": False,
-            }
-        ),
-    )

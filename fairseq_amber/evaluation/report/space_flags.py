@@ -24,6 +24,7 @@ from fairseq_amber.files.parallel_text import (
     read_parallel,
 )
 from fairseq_amber.files.pictures import import_matplotlib
+from fairseq_amber.inference.flags import add_prefix_argument
 from fairseq_amber.number_flags import positive_whole_number, whole_number
 
 _DEFAULTS = {
@@ -33,6 +34,7 @@ _DEFAULTS = {
     "sentences": 50,
     "method": "pca",
     "layer": -1,
+    "prefix": "",
     "data": None,
 }
 
@@ -83,6 +85,7 @@ def add_space_arguments(parser: argparse.ArgumentParser) -> None:
         default=_DEFAULTS["layer"],
         help="layer whose states are averaged to a sentence vector; -1 is the last",
     )
+    add_prefix_argument(group, "--space-prefix")
     group.add_argument(
         "--space-data",
         metavar="DATA_BIN",
@@ -136,8 +139,8 @@ def sentence_planes(args: argparse.Namespace, checkpoints: Mapping[str, Path]) -
     planes = {}
     for name, checkpoint in checkpoints.items():
         encoder = Encoder.load(checkpoint, data=args.space_data)
-        vectors = encoder.embed(lines, layer=args.space_layer).cpu().numpy()
-        planes[name] = Plane(*project(vectors, args.space_method), languages, pairs)
+        vectors = encoder.embed(lines, layer=args.space_layer, prefix=args.space_prefix)
+        planes[name] = Plane(*project(vectors.cpu().numpy(), args.space_method), languages, pairs)
     return planes
 
 

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.compressed import PlainReader, open_plain
 from fairseq_amber.files.locks import is_stream, real_path
-from fairseq_amber.inference.flags import add_encoder_arguments, add_vector_arguments, load_encoder
+from fairseq_amber.inference.flags import (
+    add_encoder_arguments,
+    add_vector_arguments,
+    load_encoder,
+    vector_note,
+)
 
 if TYPE_CHECKING:
     from fairseq_amber.inference.encoder import Encoder
@@ -68,6 +73,7 @@ def run(args: argparse.Namespace) -> None:
         layer=args.layer,
         pooling=args.pooling,
         batch_tokens=args.batch_tokens,
+        prefix=args.prefix,
         normalize=args.normalize,
         output_dtype=args.output_dtype,
     )
@@ -88,7 +94,7 @@ def run(args: argparse.Namespace) -> None:
     seconds = time.perf_counter() - start
     print(
         f"{args.output}: {done.rows} vectors of {encoder.dim}, {args.output_dtype}; layer "
-        f"{encoder.resolve_layer(args.layer)} of {encoder.num_layers}, {args.pooling} pooling, "
+        f"{encoder.resolve_layer(args.layer)} of {encoder.num_layers}, {vector_note(args)}, "
         f"computed in {args.dtype}; {done.encoded / seconds:.0f} sentences/s"
     )
     encoder.warn_of_cut(done.cut, name)

@@ -22,6 +22,7 @@ from fairseq_amber.files.text import decode_line
 from fairseq_amber.inference.embedding.vector_file import VectorFile
 from fairseq_amber.inference.encoder import Encoder
 from fairseq_amber.progress import Progress
+from fairseq_amber.tokenizers.prefix import quoted
 
 # A chunk ends when it has this many lines or this many bytes.
 CHUNK_LINES = 1 << 15
@@ -36,6 +37,7 @@ class VectorSettings:
         layer: see ``Encoder.sentence_vectors``.
         pooling: see ``Encoder.sentence_vectors``.
         batch_tokens: see ``Encoder.sentence_vectors``.
+        prefix: text in front of each sentence; see ``Encoder.embed``.
         normalize: whether to divide each vector by its Euclidean length; zeros stay zeros.
         output_dtype: dtype of the file, float32 or float16.
     """
@@ -43,6 +45,7 @@ class VectorSettings:
     layer: int = -1
     pooling: str = "mean"
     batch_tokens: int = 8192
+    prefix: str = ""
     normalize: bool = False
     output_dtype: str = "float32"
 
@@ -74,8 +77,8 @@ def embed_text(
     """Writes the vectors of the N lines of a text as an array (N, D), with a progress bar.
 
     Row i is the vector of line i. An empty line has the vector of ``<s></s>``, or zeros if it is
-    pooled without special tokens. The bytes of the file depend on the text, the settings and the
-    identity alone, whether the run was interrupted or not.
+    pooled without special tokens; behind a prefix, it has that of the prefix. The bytes of the file
+    depend on the text, the settings and the identity alone, whether the run was interrupted or not.
 
     Args:
         encoder: the encoder.
@@ -100,6 +103,8 @@ def embed_text(
         "--normalize": settings.normalize,
         "--output-dtype": settings.output_dtype,
     }
+    if settings.prefix:
+        made_with["--prefix"] = quoted(settings.prefix)
     dtype = np.dtype(settings.output_dtype)
     with closing(VectorFile(output, encoder.dim, dtype, made_with)) as file:
         start = file.rows
@@ -176,7 +181,7 @@ def _encode(
 ) -> tuple[np.ndarray, int]:
     """Returns the vectors (n, D) of n lines, and how many of these lines were cut."""
     unique, row_of = distinct(lines)
-    ids = encoder.tokenizer.encode(unique)
+    ids = encoder.tokenizer.encode([settings.prefix + line for line in unique])
     vectors = torch.empty(len(unique), encoder.dim, device=encoder.device)
     for rows, batch in encoder.sentence_vectors(
         ids, layer=settings.layer, pooling=settings.pooling, batch_tokens=settings.batch_tokens

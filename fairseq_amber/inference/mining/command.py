@@ -13,7 +13,13 @@ from fairseq_amber.errors import UserError, one_line, warn
 from fairseq_amber.files.results import Result, check_place
 from fairseq_amber.files.tables import plain_table
 from fairseq_amber.files.writing import atomic_writer
-from fairseq_amber.inference.flags import checkpoint_note, load_encoder, tested_on
+from fairseq_amber.inference.flags import (
+    checkpoint_note,
+    load_encoder,
+    tested_on,
+    vector_note,
+    vector_settings,
+)
 from fairseq_amber.inference.mining.flags import (
     add_mining_arguments,
     check_flags,
@@ -141,6 +147,7 @@ def _embed_and_mine(encoder: Encoder, texts: MiningSet, args: argparse.Namespace
             text.sentences,
             layer=args.layer,
             pooling=args.pooling,
+            prefix=args.prefix,
             batch_tokens=args.batch_tokens,
             name=str(text.path),
         )
@@ -184,7 +191,7 @@ def _config(encoder: Encoder | None, args: argparse.Namespace) -> dict[str, Any]
         **encoder.config,
         "layer": encoder.resolve_layer(args.layer),
         "layers": encoder.num_layers,
-        "pooling": args.pooling,
+        **vector_settings(args),
         **mining_settings(args),
         **tested_on(args),
     }
@@ -221,7 +228,7 @@ def _report(
     result = Result.from_languages("mining", metric, system, per_language, config)
     print(_table(result, args))
     vectors = (
-        f"layer {config['layer']} of {config['layers']}, {args.pooling} pooling; "
+        f"layer {config['layer']} of {config['layers']}, {vector_note(args)}; "
         f"{checkpoint_note(args)}"
         if args.checkpoint
         else config["vectors"]

@@ -147,6 +147,7 @@ _OF_CHECKPOINTS = {
     "batch_tokens": BATCH_TOKENS,
     "layer": -1,
     "pooling": "mean",
+    "prefix": "",
 }
 
 

@@ -37,6 +37,13 @@ def test_the_pooling_is_written_without_the_package(fairseq_xlmr, tmp_path, conv
     assert pooling["word_embedding_dimension"] == 16
 
 
+def test_the_pooling_is_kept_on_the_way_through_a_checkpoint(fairseq_xlmr, tmp_path, convert):
+    convert(fairseq_xlmr, tmp_path / "ours", "--pooling", "cls")
+    convert(tmp_path / "ours" / "model.pt", tmp_path / "hf")
+    pooling = json.loads((tmp_path / "hf" / "1_Pooling" / "config.json").read_text())
+    assert pooling["pooling_mode_cls_token"] and not pooling["pooling_mode_mean_tokens"]
+
+
 @pytest.mark.parametrize("package", ["safetensors.torch", "tokenizers"])
 def test_a_missing_package_is_named(package, fairseq_xlmr, monkeypatch, refused):
     pytest.importorskip("safetensors", reason="safetensors is not installed")

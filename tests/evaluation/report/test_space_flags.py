@@ -38,6 +38,15 @@ def test_the_layer_and_the_method_are_those_of_the_flags(planes, corpus):
     assert planes(*flags, "--space-method", "tsne")["A"].method.startswith("t-SNE")
 
 
+def test_a_prefix_is_put_in_front_of_each_sentence(planes, corpus):
+    flags = ["--space-folder", corpus, "--space-pairs", "de-en"]
+    prefixed, plain = planes(*flags, "--space-prefix", "ja ja ")["A"], planes(*flags)["A"]
+    assert not np.allclose(prefixed.places, plain.places)
+    for path in corpus.glob("test.de-en.*"):
+        path.write_text("".join(f"ja ja {line}\n" for line in path.read_text().splitlines()))
+    assert np.array_equal(planes(*flags)["A"].places, prefixed.places)
+
+
 def test_more_languages_than_colours_are_refused_before_a_checkpoint_is_read(planes, tmp_path):
     for pair in ("ab", "cd", "ef", "gh"):
         for language in pair:

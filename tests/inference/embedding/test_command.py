@@ -54,6 +54,14 @@ def test_lengths_are_taken_out_in_float32_before_the_files_dtype(embed, encoder,
     np.testing.assert_allclose(found, expected, atol=2**-11)
 
 
+def test_a_prefix_is_written_in_front_of_each_line(embed, encoder, tmp_path, lines):
+    status, out, err = embed("--prefix", "der ")
+    assert status == 0, err
+    expected = encoder.embed([f"der {line}" for line in lines]).numpy()
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, rtol=1e-6, atol=1e-6)
+    assert "mean pooling, --prefix 'der ', computed" in out
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_computes_what_is_near(embed, encoder, tmp_path, dtype, lines):
     status, _, err = embed("--dtype", dtype)

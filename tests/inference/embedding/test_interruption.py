@@ -114,6 +114,7 @@ def test_a_killed_run_of_a_pipe_goes_on_to_the_same_bytes(
         (["--layer", 2, "--dtype", "bfloat16"], "--dtype float32, not bfloat16"),
         (["--layer", 2, "--output-dtype", "float16"], "--output-dtype float32, not float16"),
         (["--layer", 2, "--batch-tokens", 9], "--batch-tokens 8192, not 9"),
+        (["--layer", 2, "--prefix", "q: "], "--prefix None, not 'q: '"),
         (["--layer", 2, "--reinitialize", 3], "--reinitialize None, not 3"),
     ],
 )

@@ -91,6 +91,20 @@ def test_vectors_stand_for_a_checkpoint(mine, checkpoint, arrays):
     assert mine(*texts, *vectors, *flags)[1] == ready
 
 
+def test_a_prefix_is_put_in_front_of_both_sides(mine, checkpoint, encoder, arrays):
+    texts = ["--source", arrays / "x", "--target", arrays / "y"]
+    for name in ("x", "y"):
+        lines = (arrays / name).read_text().splitlines()
+        np.save(arrays / f"{name}.npy", encoder.embed(lines, prefix="ja ja ").numpy())
+    _, ready = mine(*texts, "--vectors", arrays / "x.npy", arrays / "y.npy")
+    assert mine(checkpoint, *texts, "--prefix", "ja ja ")[1] == ready
+    assert mine(checkpoint, *texts)[1] != ready
+    (arrays / "gold").write_text("1\t1\n")
+    scored = ["--gold", arrays / "gold", "--threshold", 0, "--prefix", "ja ja "]
+    result, text = mine(checkpoint, *texts, *scored, out=arrays / "r.json")
+    assert result["config"]["prefix"] == "ja ja " and "--prefix 'ja ja '" in text
+
+
 def test_vectors_alone_give_rows(mine, arrays):
     pytest.importorskip("faiss")
     vectors = ["--vectors", arrays / "x.npy", arrays / "x.npy"]

@@ -22,6 +22,7 @@ import pytest
         ("{ck} --source {x} --target {x} --dev-split x", "--dev-split goes with --folder"),
         ("--vectors {x}.npy {x}.npy --layer 2", "--layer goes with a CHECKPOINT"),
         ("--vectors {x}.npy {x}.npy --pooling cls", "--pooling goes with a CHECKPOINT"),
+        ("--vectors {x}.npy {x}.npy --prefix q:", "--prefix goes with a CHECKPOINT"),
         ("--vectors {x}.npy {x}.npy --reinitialize 0", "--reinitialize goes with a CHECKPOINT"),
         ("--vectors {x}.npy {x}.npy --dtype float16", "--dtype goes with a CHECKPOINT"),
         ("--vectors {x}.npy {x}.npy --data d", "--data goes with a CHECKPOINT"),

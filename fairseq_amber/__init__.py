@@ -3,7 +3,7 @@
 ``fairseq-train --user-dir`` imports this package; that registers the models, tasks and criterions.
 Imported without fairseq, the package registers nothing and imports nothing, so that
 ``fairseq_amber.objectives`` works wherever torch does. A program that needs the registered names
-imports fairseq first. ``fairseq_amber.load(checkpoint)`` returns an ``Encoder``.
+imports fairseq first. ``fairseq_amber.load(checkpoint_or_folder)`` returns an ``Encoder``.
 """
 
 import importlib

@@ -110,8 +110,10 @@ def _names_of_tensors(weights: dict[str, Tensor]) -> dict[str, list[str]]:
 
 
 def _check_finite(state: dict[str, Any], names: Iterable[str], path: Path) -> None:
+    from fairseq_amber.files.torch_file import is_finite
+
     for name in names:
-        if not state["model"][name].isfinite().all():
+        if not is_finite(state["model"][name]):
             raise UserError(
                 f"{path}: {name} has values that are no numbers (NaN or infinite); take a "
                 "checkpoint from before its training diverged"

@@ -73,7 +73,10 @@ class FairseqModel(NamedTuple):
 
 
 def read_fairseq(
-    path: Path, data: Path | None = None, expected: Vocabulary | None = None
+    path: Path,
+    data: Path | None = None,
+    expected: Vocabulary | None = None,
+    state: dict[str, Any] | None = None,
 ) -> FairseqModel:
     """Reads a checkpoint of fairseq's roberta or of this package, of any version.
 
@@ -82,12 +85,13 @@ def read_fairseq(
         data: the folder of the checkpoint's dict.txt and tokenizer; by default the folder of the
             checkpoint, or else the folder that it was trained on.
         expected: the vocabulary that the model has to have. Then the checkpoint needs no folder.
+        state: the content of the checkpoint, where it has been read.
 
     Raises:
         UserError: the checkpoint cannot be read or holds another model, or dict.txt is missing or
             is not the dictionary that the checkpoint was trained with.
     """
-    state = read_checkpoint(path)
+    state = state or read_checkpoint(path)
     architecture, task = settings(state)
     weights: dict[str, Tensor] = {}
     heads: dict[str, dict[str, Tensor]] = {}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from fairseq_amber.convert.vocabulary import Vocabulary
 from fairseq_amber.environment import version_tuple
 from fairseq_amber.errors import UserError
+from fairseq_amber.files.torch_file import is_finite
 from fairseq_amber.models.encoder import LanguageModelHead, SentenceEncoder
 
 EMBEDDING = "encoder.sentence_encoder.embed_tokens.weight"
@@ -124,7 +125,7 @@ class Pretrained:
                     "or list the unused rows at their places in dict.txt, as 'madeupword0000 0'"
                 )
             )
-        broken = [n for n, v in self.weights.items() if not torch.isfinite(v).all()]
+        broken = [name for name, value in self.weights.items() if not is_finite(value)]
         if broken:
             raise UserError(
                 f"{self.source}: {broken[0]} has values that are no numbers (NaN or infinite; "

@@ -71,9 +71,23 @@ def find_model(source: Path) -> Place:
         return Place(source, None)
     if not (source / CHECKPOINT_NAME).is_file():
         raise UserError(
-            f"{source} has neither {CONFIG_NAME} (Hugging Face) nor {CHECKPOINT_NAME} (fairseq)"
+            f"{source} has neither {CONFIG_NAME} (Hugging Face) nor {CHECKPOINT_NAME} (fairseq); "
+            "of a run, name a checkpoint in it, such as checkpoint_best.pt"
         )
     return Place(source / CHECKPOINT_NAME, None)
+
+
+def model_files(source: Path) -> list[Path]:
+    """Returns the files that hold the settings and the weights of a model, by name.
+
+    Raises:
+        UserError: as ``find_model``.
+    """
+    path, encoder = find_model(source)
+    if encoder is None:
+        return [path]
+    kinds = ("config.json", ".safetensors", ".bin")
+    return sorted(file for file in encoder.iterdir() if file.name.endswith(kinds))
 
 
 def read_source(

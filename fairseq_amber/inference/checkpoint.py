@@ -1,9 +1,11 @@
-"""Reads a checkpoint of fairseq-train, and builds its model in evaluation mode."""
+"""Reads a checkpoint of fairseq-train or a pretrained model as it is, and builds its model in
+evaluation mode."""
 
 from __future__ import annotations
 
 import argparse
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +16,10 @@ from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME
 
 if TYPE_CHECKING:
     import torch
+
+    from fairseq_amber.convert.pretrained import Pretrained
+    from fairseq_amber.convert.vocabulary import Vocabulary
+
 
 _EMBEDDING = "embed_tokens.weight"
 _RIGHT_FOLDER = (
@@ -28,11 +34,12 @@ class LoadedModel(NamedTuple):
     Attributes:
         model: an ``AmberModel`` in evaluation mode.
         dictionary: fairseq's ``Dictionary``, with ``<mask>``.
-        data: the data folder.
+        data: the data folder, or the folder of a pretrained model.
         config: what identifies the model, for the JSON of a result.
         task_settings: flags of the task that the model was trained on.
         task_state: the state that this task stored in the checkpoint; for a fine-tuned model its
             ``task``, ``kind`` and ``labels``.
+        vocabulary: the vocabulary of a pretrained model; None where ``data`` holds it.
     """
 
     model: Any
@@ -41,6 +48,7 @@ class LoadedModel(NamedTuple):
     config: dict[str, Any]
     task_settings: argparse.Namespace
     task_state: dict[str, Any]
+    vocabulary: Vocabulary | None = None
 
 
 def load_model(
@@ -48,37 +56,57 @@ def load_model(
 ) -> LoadedModel:
     """Builds the model of a checkpoint on the CPU, in float32, with all heads that it has.
 
+    A model of Hugging Face or of stock fairseq is converted in memory, without its heads; what is
+    left out is warned of.
+
     Args:
-        checkpoint: a file that fairseq-train wrote for an architecture of this package.
-        data: folder with ``dict.txt``; by default the folder that the checkpoint was trained on.
+        checkpoint: a file of fairseq-train, or another model that ``convert.reading.find_model``
+            finds.
+        data: folder with ``dict.txt`` and the tokenizer; by default the folder of a pretrained
+            model, and else the folder that the checkpoint was trained on.
         reinitialize: a seed. The trained weights are replaced by new random ones, which gives the
             untrained baseline of the same architecture.
 
     Raises:
-        UserError: fairseq is missing, the file is not a checkpoint of such an architecture, or the
-            dictionary is not the one that the model was trained with.
+        UserError: fairseq is missing, there is no such model, or the dictionary is not the one
+            that the model was trained with.
     """
-    import torch
-
     import_fairseq()
+    from fairseq_amber.convert.reading import find_model
+    from fairseq_amber.inference.pretrained import read_pretrained
+
+    place = find_model(Path(checkpoint))
+    state = read_checkpoint(place.path) if place.encoder is None else None
+    if state is not None and _is_of_this_package(state):
+        folder = place.path.parent
+        if data is None and Path(checkpoint).is_dir() and (folder / DICTIONARY_NAME).is_file():
+            data = folder
+        return _trained(checkpoint, state, data, reinitialize)
+    pretrained = read_pretrained(checkpoint, place, state, data)
+    return _converted(checkpoint, pretrained, data, reinitialize)
+
+
+def _is_of_this_package(state: dict[str, Any]) -> bool:
     from fairseq.models import ARCH_MODEL_REGISTRY
 
     # Both modules register names with fairseq; the architectures need the registered model.
     from fairseq_amber.models import amber, architectures  # noqa: F401
+
+    architecture, _ = settings(state)
+    return ARCH_MODEL_REGISTRY.get(_name(architecture)) is amber.AmberModel
+
+
+def _trained(
+    checkpoint: str | Path,
+    state: dict[str, Any],
+    data: str | Path | None,
+    reinitialize: int | None,
+) -> LoadedModel:
+    """Builds the model of a checkpoint of this package."""
     from fairseq_amber.models.checkpoint_weights import heads_of
     from fairseq_amber.tokenizers.dictionary import check_rows, check_trained_with, load_dictionary
 
-    AmberModel = amber.AmberModel
-    state = read_checkpoint(checkpoint)
     architecture, task = settings(state)
-    name = getattr(architecture, "_name", None) or getattr(architecture, "arch", None)
-    if name != "amber" and ARCH_MODEL_REGISTRY.get(name) is not AmberModel:
-        known = sorted(k for k, v in ARCH_MODEL_REGISTRY.items() if v is AmberModel)
-        raise UserError(
-            f"{checkpoint} holds a model of the architecture {name}; expected one of "
-            f"{', '.join(known)}"
-        )
-
     folder = _data_folder(checkpoint, data, getattr(task, "data", ""))
     dictionary = load_dictionary(folder)
     rows = next((len(v) for k, v in state["model"].items() if k.endswith(_EMBEDDING)), 0)
@@ -90,12 +118,7 @@ def load_model(
     }
     check_rows(rows, len(dictionary), **error_context)
     check_trained_with(dictionary, task_state.get("dictionary"), **error_context)
-
-    torch.manual_seed(0 if reinitialize is None else reinitialize)
-    model = AmberModel.build_model(architecture, argparse.Namespace(source_dictionary=dictionary))
-    for head, outputs in heads_of(state["model"]).items():
-        model.add_head(head, outputs)
-    config = {"checkpoint": str(checkpoint), "architecture": name, "updates": _updates(state)}
+    model = _random(architecture, dictionary, heads_of(state["model"]), reinitialize)
     if reinitialize is None:
         try:
             model.load_state_dict(state["model"], strict=True)
@@ -105,9 +128,54 @@ def load_model(
             raise UserError(
                 f"{fault}; it is damaged, or not as it was saved: fetch it again"
             ) from None
-    else:
-        config.update(updates=0, reinitialized_with_seed=reinitialize)
+    config = _config(checkpoint, _name(architecture), _updates(state), reinitialize)
     return LoadedModel(model.eval(), dictionary, folder, config, task, task_state)
+
+
+def _converted(
+    checkpoint: str | Path,
+    pretrained: Pretrained,
+    data: str | Path | None,
+    reinitialize: int | None,
+) -> LoadedModel:
+    """Builds a model that another program has trained. Its data folder is ``data``, else none."""
+    from fairseq_amber.tokenizers.dictionary import dictionary_of
+
+    dictionary = dictionary_of(pretrained.vocabulary.symbols)
+    architecture = argparse.Namespace(**asdict(pretrained.shape))
+    model = _random(architecture, dictionary, {}, reinitialize)
+    if reinitialize is None:
+        model.load_state_dict(dict(pretrained.weights), strict=True)
+    config = _config(checkpoint, "amber", None, reinitialize)
+    folder = Path(checkpoint if data is None else data)
+    vocabulary = pretrained.vocabulary if data is None else None
+    task = argparse.Namespace(data=str(folder))
+    return LoadedModel(model.eval(), dictionary, folder, config, task, {}, vocabulary)
+
+
+def _random(architecture: Any, dictionary: Any, heads: dict[str, int], seed: int | None) -> Any:
+    """Returns a model with random weights."""
+    import torch
+
+    from fairseq_amber.models.amber import AmberModel
+
+    torch.manual_seed(0 if seed is None else seed)
+    task = argparse.Namespace(source_dictionary=dictionary)
+    model = AmberModel.build_model(architecture, task)
+    for head, outputs in heads.items():
+        model.add_head(head, outputs)
+    return model
+
+
+def _config(
+    checkpoint: str | Path, architecture: str, updates: int | None, seed: int | None
+) -> dict[str, Any]:
+    found = {"checkpoint": str(checkpoint), "architecture": architecture, "updates": updates}
+    return found if seed is None else {**found, "updates": 0, "reinitialized_with_seed": seed}
+
+
+def _name(architecture: Any) -> Any:
+    return getattr(architecture, "_name", None) or getattr(architecture, "arch", None)
 
 
 def find_device(name: str | None) -> torch.device:

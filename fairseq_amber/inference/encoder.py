@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Sequence
+from typing import TYPE_CHECKING, Any, Sequence
 
 import numpy as np
 import torch
@@ -40,13 +40,18 @@ from fairseq_amber.inference.checkpoint import find_device, load_model
 from fairseq_amber.inference.token_encoder import TokenEncoder
 from fairseq_amber.inference.tokenizer import Tokenizer
 from fairseq_amber.progress import Progress, heartbeat
+from fairseq_amber.tokenizers.subwords import TokenizerFiles, find_tokenizer
+
+if TYPE_CHECKING:
+    from fairseq_amber.convert.vocabulary import Vocabulary
 
 
 class Encoder(TokenEncoder):
     """A trained encoder with its tokenizer.
 
     Attributes:
-        data: the folder with the dictionary and the tokenizer.
+        data: the folder with the dictionary and the tokenizer; or the path of a pretrained model.
+        vocabulary: the vocabulary of a pretrained model; None where ``data`` holds it.
         dictionary: fairseq's ``Dictionary``, with ``<mask>``.
         dim: D, the size of a state and of a sentence vector.
         num_layers: L. Layer 0 is the embeddings, layers 1 to L are the transformer layers.
@@ -62,10 +67,12 @@ class Encoder(TokenEncoder):
         data: Path,
         config: dict[str, Any],
         marks: PairMarks | None = None,
+        vocabulary: Vocabulary | None = None,
     ):
         """Wraps a model in evaluation mode; ``Encoder.load`` reads one from a checkpoint."""
         super().__init__(model, dictionary, marks)
         self.data = data
+        self.vocabulary = vocabulary
         self.config = config
 
     @classmethod
@@ -78,12 +85,16 @@ class Encoder(TokenEncoder):
         dtype: str = "float32",
         reinitialize: int | None = None,
     ) -> Encoder:
-        """Loads a checkpoint and the dictionary of its data folder.
+        """Loads a checkpoint with the dictionary of its data folder, or a pretrained model.
+
+        What is left out of a pretrained model is warned of.
 
         Args:
-            checkpoint: a file that fairseq-train wrote for an architecture of this package.
-            data: folder with ``dict.txt`` and the tokenizer; by default the folder that the
-                checkpoint was trained on.
+            checkpoint: a file that fairseq-train wrote for an architecture of this package; or a
+                folder of Hugging Face's XLM-R or BERT, of fairseq's XLM-R or of ``fairseq-amber
+                convert``, as it is.
+            data: folder with ``dict.txt`` and the tokenizer; by default the pretrained folder, and
+                else the folder that the checkpoint was trained on.
             device: a device such as ``cpu`` or ``cuda:0``; by default a GPU if there is one.
             dtype: the dtype of weights and states: ``float32``, ``float16`` or ``bfloat16``.
                 Sentence vectors are pooled in float32 in any case. ``config`` records a dtype other
@@ -101,15 +112,28 @@ class Encoder(TokenEncoder):
         model = loaded.model.to(where, getattr(torch, dtype))
         config = loaded.config if dtype == "float32" else {**loaded.config, "dtype": dtype}
         marks = PairMarks.of(vars(loaded.task_settings))
-        encoder = cls(model, loaded.dictionary, loaded.data, config, marks)
+        encoder = cls(
+            model, loaded.dictionary, loaded.data, config, marks, vocabulary=loaded.vocabulary
+        )
         if dtype != "float32":
             encoder._try_dtype(dtype)
         return encoder
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer of the data folder, from text to token ids; see ``Tokenizer.load``."""
-        return Tokenizer.load(self.data, self.dictionary)
+        """The tokenizer of the model, from text to token ids."""
+        return Tokenizer(self.tokenizer_files.load(), self.dictionary)
+
+    @property
+    def tokenizer_files(self) -> TokenizerFiles:
+        """The files of the tokenizer, in the form in which a data folder has them.
+
+        Raises:
+            UserError: the data folder has none.
+        """
+        if self.vocabulary is None:
+            return find_tokenizer(self.data)
+        return TokenizerFiles(self.vocabulary.files, self.vocabulary.source)
 
     def embed(
         self,

@@ -35,14 +35,15 @@ def add_encoder_arguments(parser: argparse.ArgumentParser, *, optional: bool = F
         metavar="CHECKPOINT",
         type=Path,
         nargs="?" if optional else None,
-        help="a checkpoint_*.pt of fairseq-train",
+        help="a checkpoint_*.pt of fairseq-train, or a pretrained folder as it is: Hugging Face's "
+        "XLM-R or BERT, fairseq's XLM-R, or one of fairseq-amber convert",
     )
     parser.add_argument(
         "--data",
         metavar="DATA_BIN",
         type=Path,
-        help="folder with dict.txt and sentencepiece.bpe.model or vocab.txt; by default the folder "
-        "that the checkpoint was trained on",
+        help="folder with dict.txt and sentencepiece.bpe.model or vocab.txt; by default the "
+        "pretrained folder, or the folder that the checkpoint was trained on",
     )
     add_device_arguments(parser)
     parser.add_argument(

@@ -42,6 +42,16 @@ def load_dictionary(data: Path) -> Dictionary:
     return dictionary
 
 
+def dictionary_of(symbols: Sequence[str]) -> Dictionary:
+    """Returns fairseq's dictionary of all symbols of a model, ``<s> <pad> </s> <unk>`` first."""
+    from fairseq.data import Dictionary
+
+    dictionary = Dictionary()
+    for symbol in symbols[dictionary.nspecial :]:
+        dictionary.add_symbol(symbol)
+    return dictionary
+
+
 def fingerprint(dictionary: HasSymbols) -> str:
     """Returns a digest of the symbols in their order, which a checkpoint keeps."""
     return hashlib.sha256("\n".join(dictionary.symbols).encode()).hexdigest()

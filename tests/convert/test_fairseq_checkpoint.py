@@ -1,8 +1,12 @@
 """fairseq's checkpoints: what does not fit is refused in one line, and nothing is written."""
 
+import shutil
+
 import pytest
 import torch
 
+from fairseq_amber import load
+from fairseq_amber.convert.reading import model_files
 from fairseq_amber.files.torch_file import read_torch_file
 
 
@@ -10,6 +14,25 @@ def change_checkpoint(folder, edit):
     state = read_torch_file(folder / "model.pt")
     edit(state)
     torch.save(state, folder / "model.pt")
+
+
+def test_the_released_folder_and_a_converted_one_load_as_they_are(
+    fairseq_xlmr, sentences, tmp_path, convert
+):
+    convert(fairseq_xlmr, tmp_path / "ours")
+    moved = shutil.move(tmp_path / "ours", tmp_path / "moved")
+    vectors = load(fairseq_xlmr, device="cpu").embed(sentences)
+    for source, data in (
+        (fairseq_xlmr / "model.pt", None),
+        (fairseq_xlmr, moved),
+        (moved, None),
+        (moved / "model.pt", fairseq_xlmr),
+    ):
+        encoder = load(source, data=data, device="cpu")
+        assert torch.equal(encoder.embed(sentences), vectors)
+        assert encoder.config["checkpoint"] == str(source)
+        assert encoder.data == (data or source)
+        assert model_files(source) == [source if source.is_file() else source / "model.pt"]
 
 
 class RunsCode:

@@ -9,6 +9,7 @@ from fairseq_amber.environment import version_tuple
 from fairseq_amber.errors import UserError
 from fairseq_amber.files.torch_file import (
     RESTRICTED_PICKLE,
+    is_finite,
     map_torch_file,
     read_checkpoint,
     read_torch_file,
@@ -171,3 +172,13 @@ def test_a_folder_in_place_of_a_checkpoint(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UserError, match="is a folder of Hugging Face: `fairseq-amber convert"):
         read_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64])
+def test_values_are_finite_also_where_their_sum_is_not(dtype):
+    large = torch.full((3,), torch.finfo(dtype).max, dtype=dtype)
+    assert not large.sum().isfinite()
+    assert is_finite(large) and is_finite(large[:0]) and is_finite(torch.ones(2, dtype=torch.int64))
+    for value in (float("nan"), float("inf"), -float("inf")):
+        broken = torch.tensor([value, 1.0, -value], dtype=dtype)
+        assert not is_finite(broken) and not is_finite(broken[:1])

@@ -55,15 +55,27 @@ def test_another_dictionary_is_refused(checkpoint, data_folder, tmp_path):
 
 
 def test_another_architecture_is_refused(edited_checkpoint):
+    def stock_transformer(state):
+        state["cfg"]["model"] = argparse.Namespace(_name="transformer", encoder_layers=12)
+        state["model"] = {"encoder.embed_tokens.weight": torch.zeros(4, 2)}
+
+    with pytest.raises(UserError, match="holds another model than RoBERTa's or this package's"):
+        load_model(edited_checkpoint(stock_transformer))
+
+
+def test_stock_roberta_is_read_as_it_is(edited_checkpoint, checkpoint, data_folder):
     def stock_roberta(state):
-        state["cfg"]["model"] = argparse.Namespace(_name="roberta_base", encoder_layers=12)
+        state["cfg"]["model"] = {**state["cfg"]["model"], "_name": "roberta_base"}
 
     def old_xlmr(state):
-        state.update(cfg=None, args=argparse.Namespace(arch="roberta_large", data="x"))
+        model = {**state["cfg"]["model"], "arch": "roberta_large", "_name": None}
+        state.update(cfg=None, args=argparse.Namespace(**model))
 
-    for edit, name in ((stock_roberta, "roberta_base"), (old_xlmr, "roberta_large")):
-        with pytest.raises(UserError, match=rf"architecture {name}; expected one of amber.*tiny"):
-            load_model(edited_checkpoint(edit))
+    for edit, folder in ((stock_roberta, None), (old_xlmr, data_folder)):
+        loaded = load_model(edited_checkpoint(edit), data=folder)
+        for name, weight in load_model(checkpoint).model.state_dict().items():
+            assert torch.equal(loaded.model.state_dict()[name], weight)
+        assert loaded.config["architecture"] == "amber"
 
 
 @pytest.mark.parametrize("content", [b"", b"plain text", b"\x80\x02]q\x00."])
@@ -81,7 +93,7 @@ def test_weights_alone_or_no_file_at_all_are_refused(tmp_path, checkpoint):
         load_model(path)
     with pytest.raises(UserError, match="cannot read"):
         load_model(tmp_path / "missing.pt")
-    with pytest.raises(UserError, match="is a folder: name a checkpoint"):
+    with pytest.raises(UserError, match="has neither .* name a checkpoint in it"):
         load_model(tmp_path)
 
 

@@ -12,6 +12,7 @@ from fairseq_amber.tokenizers.dictionary import (
     check_rows,
     check_same_dictionary,
     check_trained_with,
+    dictionary_of,
     fingerprint,
     load_dictionary,
 )
@@ -24,7 +25,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_folders_dictionary_has_a_mask(folder):
-    assert load_dictionary(folder).symbols == ["<s>", "<pad>", "</s>", "<unk>", "a", "b", "<mask>"]
+    dictionary = load_dictionary(folder)
+    assert dictionary.symbols == ["<s>", "<pad>", "</s>", "<unk>", "a", "b", "<mask>"]
+    same = dictionary_of(dictionary.symbols)
+    assert same.symbols == dictionary.symbols and same.index("<mask>") == 6 and same.pad() == 1
 
 
 @pytest.mark.parametrize(

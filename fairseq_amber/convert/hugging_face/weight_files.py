@@ -12,7 +12,7 @@ from fairseq_amber.errors import UserError
 from fairseq_amber.files import git_lfs
 from fairseq_amber.files.json_file import read_json
 from fairseq_amber.files.names import check_relative
-from fairseq_amber.files.torch_file import read_torch_file
+from fairseq_amber.files.torch_file import is_finite, read_torch_file
 
 SAFETENSORS_NAME = "model.safetensors"
 WEIGHT_NAMES = (SAFETENSORS_NAME, "pytorch_model.bin")
@@ -86,7 +86,7 @@ def _read_file(path: Path) -> dict[str, Tensor]:
                 f"{path} is not a complete safetensors file ({cause}); fetch it again"
             ) from None
     for name, value in weights.items():
-        if value.is_floating_point() and not torch.isfinite(value).all():
+        if not is_finite(value):
             raise UserError(
                 f"{path}: {name} has values that are no numbers (NaN or infinite); fetch it "
                 "again, or take a checkpoint from before its training diverged"

@@ -104,15 +104,21 @@ def _identity(encoder: Encoder, args: argparse.Namespace) -> dict[str, Any]:
     """Returns what the vectors depend on besides the text and ``VectorSettings``."""
     import torch
 
-    from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME, find_tokenizer
+    from fairseq_amber.convert.reading import model_files
+    from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME
 
-    tokenizer = hashlib.blake2b((encoder.data / DICTIONARY_NAME).read_bytes(), digest_size=8)
-    for name, content in sorted(find_tokenizer(encoder.data).files.items()):
+    if encoder.vocabulary is None:
+        dictionary = (encoder.data / DICTIONARY_NAME).read_bytes()
+    else:
+        dictionary = encoder.vocabulary.dictionary()
+    tokenizer = hashlib.blake2b(dictionary, digest_size=8)
+    for name, content in sorted(encoder.tokenizer_files.files.items()):
         tokenizer.update(name.encode() + content)
     model = hashlib.blake2b(digest_size=8)
-    with open(args.checkpoint, "rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            model.update(block)
+    for path in model_files(args.checkpoint):
+        with open(path, "rb") as file:
+            for block in iter(lambda: file.read(1 << 20), b""):
+                model.update(block)
     return {
         "a checkpoint with digest": model.hexdigest(),
         "a vocabulary with digest": tokenizer.hexdigest(),

@@ -184,8 +184,8 @@ def _check_task(loaded: LoadedModel, folder: TaskFolder, checkpoint: str | Path)
     if state.get("kind") is None or not loaded.model.heads:
         raise UserError(
             f"{checkpoint} is not fine-tuned for a task: it has no head; fine-tune it with "
-            f"fairseq-train {folder.path} --task xtreme_{kind.name} "
-            f"--finetune-from-model {checkpoint}"
+            f"fairseq-train {folder.path} --task xtreme_{kind.name} --arch amber "
+            f"--from-pretrained {checkpoint}"
         )
     learning = learning_of(kind)
     same_task = learning.any_task or state["task"] == folder.task

@@ -126,30 +126,32 @@ class SentencePieceModel:
     def needed(self, used: Iterable[str]) -> set[str]:
         """Returns the pieces without which text that becomes the pieces ``used`` is cut otherwise.
 
-        In a unigram model, the best of all cuts is the best of those that are left, and the scores
-        are the same. SentencePiece computes them from two more pieces: unknown characters score
-        as the lowest score less 10, user-defined pieces by the highest. A BPE model comes to a
-        piece by merges of others, which are needed, whichever way the merges go. Single
-        characters are always needed, so that none becomes unknown.
+        In a unigram model, the best of all cuts is the best of those that are left, and their
+        scores are the same; that of unknown characters is the lowest score of all pieces less 10,
+        so that the lowest piece is needed. A BPE model comes to a piece by merges of others, which
+        are needed whichever way the merges go. Single characters are always needed, so that none
+        becomes unknown, and so are pieces of other kinds, as those for bytes.
         """
         scores = {piece: score for piece, score, kind in self._listed if kind == _NORMAL}
         needed = {*used, *(piece for piece, _, kind in self._listed if kind != _NORMAL)}
         needed.update(piece for piece in scores if len(piece) - piece.startswith(SPACE) <= 1)
-        needed.update(extreme(scores, key=scores.__getitem__) for extreme in (min, max) if scores)
+        needed.update(sorted(scores, key=scores.__getitem__)[:1])
         if self._training.get(_MODEL_TYPE, [_UNIGRAM])[-1] == _BPE:
+            merged: dict[str, set[str]] = {}
+            for parts in self.merges():
+                merged.setdefault("".join(parts), set()).update(parts)
             left = list(needed)
             while left:
-                piece = left.pop()
-                cuts = ((piece[:place], piece[place:]) for place in range(1, len(piece)))
-                parts = {part for cut in cuts if self.scores.keys() >= {*cut} for part in cut}
-                left += parts - needed
-                needed |= parts
+                more = merged.get(left.pop(), set()) - needed
+                needed |= more
+                left += more
         return needed
 
     def trimmed(self, kept: Collection[str]) -> bytes:
         """Returns a model file with the pieces ``kept`` alone, in their order, with their scores.
 
-        SentencePiece's self-test of the old vocabulary is left out.
+        A self-test, with which older versions of SentencePiece check a model, is left out: it holds
+        cuts of the old vocabulary.
         """
         pieces = [
             protobuf.field(_PIECES, encoded)

@@ -15,7 +15,7 @@ from fairseq_amber.errors import UserError
 from fairseq_amber.files.json_file import read_bytes
 from fairseq_amber.files.raw_names import find_texts
 from fairseq_amber.files.text import TextFile, blocks, check_file, read_block, warn_of_text
-from fairseq_amber.progress import Progress
+from fairseq_amber.progress import Progress, heartbeat
 from fairseq_amber.tokenizers.dictionary import check_trained_with, fingerprint
 from fairseq_amber.tokenizers.fairseq_order import EOS
 from fairseq_amber.tokenizers.subwords import DICTIONARY_NAME, SPACE, Subwords
@@ -61,8 +61,8 @@ def read_used_text(path: Path, vocabulary: Vocabulary, model: str) -> UsedText:
         paths = sorted({file for files in groups for file in files})
     elif path.exists() and not path.is_file():
         raise UserError(f"{path} can be read only once, as a pipe; write its text to a file")
-    with Progress(paths, unit="files", what=f"checking {path}") as progress:
-        files = [check_file(file) for file in progress]
+    with heartbeat(f"checking {path}"):
+        files = [check_file(file) for file in paths]
     for file in files:
         warn_of_text(file)
     return UsedText(path, files, ids)
@@ -159,13 +159,18 @@ def count_pieces(
     return counts
 
 
-def lines_cut_otherwise(files: Sequence[TextFile], before: Subwords, after: Subwords) -> int:
+def lines_cut_otherwise(
+    files: Sequence[TextFile], before: Subwords, after: Subwords
+) -> tuple[int, int]:
     """Counts the lines that two tokenizers cut into different pieces.
 
     Args:
         files: the files of text.
         before: a tokenizer.
         after: a tokenizer whose pieces ``before`` has, too.
+
+    Returns:
+        The number of these lines, and that of all lines.
     """
     places = {piece: place for place, piece in enumerate(before.pieces)}
     places[None] = -1  # the special tokens, of which only the unknown one comes from text
@@ -181,8 +186,8 @@ def lines_cut_otherwise(files: Sequence[TextFile], before: Subwords, after: Subw
             same = lengths == others
             wrong = first[np.repeat(same, lengths)] != second[np.repeat(same, others)]
             row = np.repeat(np.flatnonzero(same), lengths[same])
-            count += np.count_nonzero(~same) + len(np.unique(row[wrong]))
-    return count
+            count += int(np.count_nonzero(~same)) + len(np.unique(row[wrong]))
+    return count, total
 
 
 def _blocks(files: Iterable[TextFile], progress: Progress) -> Iterator[list[str]]:

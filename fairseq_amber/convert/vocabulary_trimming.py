@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Sequence
+from typing import Container, NamedTuple, Sequence
 
 import numpy as np
 import torch
@@ -15,7 +15,12 @@ from fairseq_amber.convert.sentencepiece_model import SentencePieceModel
 from fairseq_amber.convert.used_text import count_pieces, lines_cut_otherwise, read_used_text
 from fairseq_amber.convert.vocabulary import Vocabulary, shorten
 from fairseq_amber.tokenizers.fairseq_order import MASK, SPECIALS
-from fairseq_amber.tokenizers.subwords import MODEL_NAME, TokenizerFiles, added_to_sentencepiece
+from fairseq_amber.tokenizers.subwords import (
+    MODEL_NAME,
+    Subwords,
+    TokenizerFiles,
+    added_to_sentencepiece,
+)
 from fairseq_amber.tokenizers.wordpiece import INSIDE
 from fairseq_amber.tokenizers.wordpiece_files import CONFIG_NAME, VOCAB_NAME, parse_wordpiece
 
@@ -36,61 +41,65 @@ class Trimmed(NamedTuple):
 
 
 def trim_vocabulary(
-    model: Pretrained,
-    paths: Sequence[Path],
-    most: int | None = None,
-    original: Vocabulary | None = None,
+    model: Pretrained, paths: Sequence[Path], most: int | None, original: Vocabulary
 ) -> Trimmed:
     """Keeps the rows of the subwords that text uses (Abdaoui et al. 2020, Load What You Need).
 
     Special and added tokens, single characters, and what the tokenizer needs to cut the text as
-    before are kept, too. The rows keep their order and values, so that states and scores of text
-    are the same.
+    before are kept, too. The rows keep their order and values, so that the states of text and the
+    scores of the subwords that are kept are the same.
 
     Args:
         model: the model.
         paths: the text; see ``read_used_text``.
         most: keep only so many of the used subwords, the most frequent; None keeps all.
-        original: the vocabulary before it was extended: subwords that it lacks are kept, and token
-            ids are its. By default that of the model.
+        original: the vocabulary before it was extended, or else that of the model: subwords that it
+            lacks are kept, and token ids are its.
 
     Raises:
         UserError: a text cannot be read, is of another vocabulary, or uses no subword.
     """
     vocabulary = model.vocabulary
-    original = original or vocabulary
     texts = [read_used_text(path, original, model.source) for path in paths]
     before = TokenizerFiles(vocabulary.files, vocabulary.source).load()
-    counts = count_pieces(texts, before, original)
-    order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)][:most]
-    used = {piece for number in order if (piece := before.pieces[number]) is not None}
-    used.update(set(vocabulary.symbols) - set(original.symbols))
+    used = _used(before, count_pieces(texts, before, original), most)
+    used |= {*vocabulary.symbols} - {*original.symbols}
     needed, files = (_wordpiece if vocabulary.wordpiece else _sentencepiece)(vocabulary, used)
+    pieces = {piece for piece in before.pieces if piece is not None}
+    spare = {s for s in vocabulary.symbols if s not in pieces and _NO_TOKEN.fullmatch(s)}
+    trimmed = _without(model, pieces.difference(needed, SPECIALS, [MASK]) | spare, files)
 
-    pieces = set(before.pieces)
-    spare = [s for s in vocabulary.symbols if s not in pieces and _NO_TOKEN.fullmatch(s)]
-    gone = pieces.difference(needed, SPECIALS, [MASK]).union(spare)
-    rows = [row for row, symbol in enumerate(vocabulary.symbols) if symbol not in gone]
-    index = torch.tensor(rows)
-    weights = dict(model.weights)
-    for name in (EMBEDDING, OUTPUT_BIAS):
-        weights[name] = weights[name][index]
-    del weights[OUTPUT_WEIGHT]  # tied
-    smaller = Vocabulary([vocabulary.symbols[row] for row in rows], files, vocabulary.source)
-
+    sizes = len(trimmed.vocabulary.symbols), len(vocabulary.symbols)
+    notes = ["kept {:,} of {:,} subwords".format(*sizes)]
     checked = [file for text in texts for file in text.files]
-    notes = [f"kept {len(rows):,} of {len(vocabulary.symbols):,} subwords"]
     if checked:
         after = TokenizerFiles(files, vocabulary.source).load()
-        changed = lines_cut_otherwise(checked, before, after)
-        total = sum(file.lines for file in checked)
+        changed, total = lines_cut_otherwise(checked, before, after)
         notes[0] += f"; {changed:,} of {total:,} lines are cut otherwise"
-    without_text = [str(text.path) for text in texts if not text.files]
-    if without_text:
-        notes.append(f"not checked: how the text of {shorten(without_text)} is cut, which has ids")
+    of_ids = [str(text.path) for text in texts if not text.files]
+    if of_ids:
+        notes.append(f"not checked: the cut of texts that are token ids already: {shorten(of_ids)}")
     if spare:
-        notes.append(f"left out: {len(spare):,} rows without a token ({shorten(spare)})")
-    return Trimmed(replace(model, weights=weights, vocabulary=smaller).checked(), notes)
+        notes.append(f"left out: {len(spare):,} rows of the embedding without a token")
+    return Trimmed(trimmed, notes)
+
+
+def _used(subwords: Subwords, counts: np.ndarray, most: int | None) -> set[str]:
+    """Returns the pieces that occur, or the most frequent ones; of equals, the first."""
+    order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)][:most]
+    return {piece for number in order if (piece := subwords.pieces[number]) is not None}
+
+
+def _without(model: Pretrained, gone: Container[str], files: dict[str, bytes]) -> Pretrained:
+    """Returns the model without the rows of some symbols, with the files of its tokenizer."""
+    vocabulary = model.vocabulary
+    rows = [row for row, symbol in enumerate(vocabulary.symbols) if symbol not in gone]
+    weights = dict(model.weights)
+    for name in (EMBEDDING, OUTPUT_BIAS):
+        weights[name] = weights[name][torch.tensor(rows)]
+    del weights[OUTPUT_WEIGHT]  # tied
+    smaller = replace(vocabulary, symbols=[vocabulary.symbols[row] for row in rows], files=files)
+    return replace(model, weights=weights, vocabulary=smaller).checked()
 
 
 def _sentencepiece(vocabulary: Vocabulary, used: set[str]) -> tuple[set[str], dict[str, bytes]]:

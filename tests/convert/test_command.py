@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from fairseq_amber.cli import main
 from fairseq_amber.files.torch_file import read_torch_file
 from fairseq_amber.inference.checkpoint import load_model
 
@@ -155,3 +156,20 @@ def test_the_head_of_a_task_is_left_out(fairseq_xlmr, tmp_path, convert):
     before, after = (theirs(tmp_path / name).state_dict() for name in ("before", "after"))
     assert before.keys() == after.keys()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--keep-top", "5"], "--keep-top N has no effect without --keep-vocab PATH"),
+        (["--keep-vocab", "nowhere"], "cannot read nowhere: No such file or directory"),
+    ],
+)
+def test_texts_that_are_not_there(flags, message, fairseq_xlmr, refused):
+    assert message in refused(fairseq_xlmr, *flags)
+
+
+def test_a_number_of_subwords_below_1(capsys, fairseq_xlmr, tmp_path):
+    with pytest.raises(SystemExit):
+        main(["convert", str(fairseq_xlmr), str(tmp_path / "out"), "--keep-top", "0"])
+    assert "--keep-top: expected a whole number from 1 up, not '0'" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fairseq_amber.errors import UserError
-from fairseq_amber.files.raw_names import other_spellings, read_names
+from fairseq_amber.files.raw_names import find_texts, other_spellings, read_names
 
 
 def fill(folder: Path, names: str) -> Path:
@@ -106,3 +106,12 @@ def test_a_link_to_nothing_is_not_passed_over(tmp_path: Path):
 
 def test_spellings_of_one_language():
     assert other_spellings({"RU", "ru", "de", "pt-BR", "pt_br"}) == ["RU, ru", "pt-BR, pt_br"]
+
+
+def test_text_that_is_not_taken_is_warned_of(tmp_path: Path, caplog):
+    fill(tmp_path, "Train.de")
+    with pytest.raises(UserError, match="holds no corpora.*; not taken: Train.de"):
+        find_texts(tmp_path)
+    fill(tmp_path, "valid.de")
+    assert find_texts(tmp_path) == {(("de",), "valid"): ((tmp_path / "valid.de",),)}
+    assert "not taken: Train.de" in caplog.text

@@ -24,6 +24,7 @@ GRADING = Kind(
     arrays=("tokens", "lengths", "grades"),
     learning="toy_kind:Grading",
     examples="toy_kind:GradedSentences",
+    subwords=("tokens",),
 )
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.tokenizers.subwords import find_tokenizer
-from fairseq_amber.tokenizers.wordpiece import WordPiece
+from fairseq_amber.tokenizers.wordpiece import WordPiece, longest_matches
 from fairseq_amber.tokenizers.wordpiece_files import (
     WordPieceSettings,
     parse_wordpiece,
@@ -112,3 +112,15 @@ def test_a_missing_package_is_one_clear_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(UserError, match="pip install tokenizers"):
         wordpiece(STORED, WordPieceSettings(True))
+
+
+def test_the_beginnings_of_words_that_are_unknown():
+    """Without the piece abc, abcd would be ab ##cd."""
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "ab", "abc", "##cd", "##c", "x"]
+    subwords = wordpiece(pieces, WordPieceSettings(False))
+    assert encoded(subwords, ["abcd ab", "abc"]) == [[1, 5], [6]]
+    lines = ["abcd ab", "xab☃ ☃", "abc", "ab" * 51]
+    assert subwords.beginnings_of_unknown(lines).tolist() == [6, 9]
+    without = wordpiece([piece for piece in pieces if piece != "abc"], WordPieceSettings(False))
+    assert encoded(without, ["abcd"]) == [[5, 6]]
+    assert longest_matches("##cdc", {*pieces}) == (["##cd", "##c"], True)

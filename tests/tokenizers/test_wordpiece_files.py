@@ -103,3 +103,19 @@ def test_a_vocabulary_and_a_tokenizer_json_of_two_models(tmp_path: Path):
     (tmp_path / "tokenizer.json").write_text(json.dumps({"model": model}))
     with pytest.raises(UserError, match=r"vocab.txt gives .*tokenizer.json .* of two models"):
         find_tokenizer(tmp_path)
+
+
+def test_tokens_that_are_left_out():
+    """Line 3 is named by an added token alone, line 4 by none, and "b" counts in its last line."""
+    added = [{"content": content, "id": row} for content, row in (("<x>", 3), ("<y>", 12))]
+    lines = ["[PAD]", "b", "a", "", "", "[UNK]", "[CLS]", "c", "[SEP]", "[MASK]", "b", "##a"]
+    files = parse_wordpiece("\n".join(lines).encode(), listed={"added_tokens": added})
+    smaller = files.trimmed({"##a", "b"})
+    kept = ["[PAD]", "", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "b", "##a"]
+    assert smaller.vocab.decode() == "".join(f"{line}\n" for line in kept)
+    assert [(token.content, token.number) for token in smaller.settings.added] == [
+        ("<x>", 1),
+        ("<y>", 8),
+    ]
+    assert parse_wordpiece(smaller.vocab, smaller.settings.encode()) == smaller
+    assert smaller.order.listed == ["<x>", "b", "##a", "<y>"]

@@ -79,7 +79,7 @@ def _notes(tokens: Mapping[str, int], rows: int) -> list[str]:
     spare = rows - len(set(tokens.values()))
     if spare:
         notes.append(
-            f"{spare} of the {rows} rows of the embedding have no token: they are kept, as "
+            f"{spare} of the {rows} rows of the embedding have no token: they become "
             "madeupword0000 and so on; if they should have one, the tokenizer is another model's"
         )
     lost = [token for token in tokens if not fits_dictionary(token)]

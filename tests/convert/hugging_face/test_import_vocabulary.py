@@ -38,7 +38,7 @@ def test_a_vocabulary_far_smaller_than_the_embedding_is_named(hf_xlmr, edited, c
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "vocab_size": used + 300}))
     printed = convert(folder, tmp_path / "ours")
-    assert f"300 of the {used + 300} rows of the embedding have no token: they are kept" in printed
+    assert f"300 of the {used + 300} rows of the embedding have no token: they become" in printed
     listed = (tmp_path / "ours" / "dict.txt").read_text(encoding="utf-8").splitlines()
     assert listed[-300:] == [f"madeupword{i:04d} 1" for i in range(300)]
 

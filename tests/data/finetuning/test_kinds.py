@@ -35,6 +35,8 @@ def test_every_entry_names_classes_of_its_own(kind):
         learning.gold.scores(*[1] * len(learning.gold.sum_names))
     )
     assert set(learning.gold.headings) <= set(learning.gold.logged)
+    lengths = {name.replace("lengths", "tokens") for name in kind.arrays if "lengths" in name}
+    assert set(kind.subwords) == (lengths & {*kind.arrays} or {"tokens"})
 
 
 def test_a_name_is_taken_once():

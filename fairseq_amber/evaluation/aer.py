@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any, Mapping, NamedTuple
+from typing import Any, Iterable, Mapping, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from fairseq_amber.evaluation.layer_table import CHOSEN_ON_TEST_DATA, layer_tabl
 from fairseq_amber.files.digest import digest_of
 from fairseq_amber.files.results import Result, check_place
 from fairseq_amber.files.tables import plain_table
+from fairseq_amber.inference.word_alignment.defaults import METHODS, default_layer
 from fairseq_amber.inference.word_alignment.link_checks import (
     CountsFromOne,
     warn_of_links_outside,
@@ -82,7 +83,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--layer",
         type=whole_number,
         metavar="N",
-        help="for links of several layers: the layer whose score is the result (default: the last)",
+        help="for links of several layers: the layer whose score is the result; by default the one "
+        "that align takes by default, or else the last",
     )
     parser.add_argument(
         "--name", default="", metavar="SYSTEM", help="name of the system in reports"
@@ -95,14 +97,14 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         check_place(args.json)
     by_layer = find_alignments(args.predicted, args.gold)
-    layer = _chosen_layer(args.layer, by_layer)
-    files = by_layer[layer]
     made_with = {
-        number: {one.name: _settings(one.predicted) for one in each}
-        for number, each in by_layer.items()
+        number: {one.name: _settings(one.predicted) for one in files}
+        for number, files in by_layer.items()
     }
-    settings = merged(made_with[layer])
-    _warn_of_other_settings(args.predicted, {n: merged(each) for n, each in made_with.items()})
+    settings_of = {number: merged(each) for number, each in made_with.items()}
+    _warn_of_other_settings(args.predicted, settings_of.values())
+    layer = _chosen_layer(args.layer, settings_of)
+    files, settings = by_layer[layer], settings_of[layer]
     from_one = CountsFromOne(args.one_based_predicted, args.one_based)
     gold = {one.name: read_alignments(one.gold, one_based=from_one.gold) for one in files}
     scored = {one.name: _score(one, gold[one.name], from_one) for one in files}
@@ -131,16 +133,25 @@ def run(args: argparse.Namespace) -> None:
         result.write(args.json, outcomes)
 
 
-def _chosen_layer(wanted: int | None, by_layer: FilesByLayer) -> int | None:
-    """Returns the layer of the result; None if there are not several."""
-    layers = [layer for layer in by_layer if layer is not None]
-    if wanted is None:
-        return max(layers, default=None)
-    if not layers:
+def _chosen_layer(
+    wanted: int | None, settings: Mapping[int | None, Mapping[str, Any]]
+) -> int | None:
+    """Returns the layer of the result; None if there are not several.
+
+    Args:
+        wanted: the layer that is asked for.
+        settings: how the links of each layer were made, as far as it is known.
+    """
+    layers = [layer for layer in settings if layer is not None]
+    if wanted is not None and not layers:
         raise UserError("--layer is for a folder of several layers (fairseq-amber align --layers)")
-    if wanted not in layers:
+    if wanted is not None and wanted not in layers:
         raise UserError(f"--layer {wanted} is not among the layers {', '.join(map(str, layers))}")
-    return wanted
+    if wanted is not None or not layers:
+        return wanted
+    method, depth = (settings[layers[-1]].get(key) for key in ("method", "layers"))
+    usual = default_layer(method, depth) if method in METHODS and isinstance(depth, int) else None
+    return usual if usual in layers else layers[-1]
 
 
 def _layer_scores(
@@ -204,11 +215,9 @@ def _settings(predicted: Path) -> dict[str, Any]:
     return settings or {}
 
 
-def _warn_of_other_settings(
-    predicted: Path, settings: Mapping[int | None, Mapping[str, Any]]
-) -> None:
+def _warn_of_other_settings(predicted: Path, settings: Iterable[Mapping[str, Any]]) -> None:
     """Warns if the layers differ in more than the layer, as those of two commands may."""
-    kinds = [{**each, "layer": None} for each in settings.values()]
+    kinds = [{**each, "layer": None} for each in settings]
     if any(kind != kinds[0] for kind in kinds):
         warn(
             f"{predicted} has layers that were aligned with different settings; align all layers "

@@ -110,7 +110,11 @@ def test_layers_are_one_table_and_one_of_them_is_the_result(fairseq_amber_comman
     assert fairseq_amber_command("aer", out, gold, *flags)[0] == 0
     content = json.loads(result.read_text())
     assert (content["score"], content["config"]["layer"]) == (0, 2)
-    write_settings(out / "layer-0.align", {"layer": 0, "layers": 12, "method": "itermax"})
+    for layer in (0, 2, 10):  # with 3 layers, 2 is the default of align
+        made_with = {"layer": layer, "layers": 3, "method": "itermax"}
+        write_settings(out / f"layer-{layer}.align", made_with)
+    assert fairseq_amber_command("aer", out, gold)[1].splitlines()[1].endswith("0.00")
+    write_settings(out / "layer-0.align", {"layer": 0, "layers": 3, "method": "similarity"})
     assert (
         "layers that were aligned with different settings"
         in (fairseq_amber_command("aer", out, gold)[2])

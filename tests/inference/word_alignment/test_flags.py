@@ -18,6 +18,9 @@ def test_flags_that_are_given_are_settings_of_the_aligner():
         "alpha": 0.5,
         "iterations": 3,
     }
+    assert settings_of("softmax", "--dot-product", "--threshold", "0.1") == {
+        **{"dot_product": True, "threshold": 0.1}
+    }
     assert settings_of("transport", "--reach", "2", "--epsilon", "1") == {"reach": 2, "epsilon": 1}
 
 
@@ -27,11 +30,13 @@ def test_flags_that_are_given_are_settings_of_the_aligner():
         ("itermax", "--reach", "transport"),
         ("transport", "--alpha", "itermax"),
         ("attention", "--iterations", "itermax and transport"),
+        ("similarity", "--temperature", "softmax and entmax"),
+        ("itermax", "--dot-product", "softmax and entmax"),
     ],
 )
 def test_a_flag_of_another_method_is_refused(method, flag, methods):
     with pytest.raises(UserError, match=f"{flag} is only for --method {methods}, .* {method}"):
-        settings_of(method, flag, "1")
+        settings_of(method, *([flag] if flag == "--dot-product" else [flag, "1"]))
 
 
 @pytest.mark.parametrize(
@@ -42,6 +47,8 @@ def test_a_flag_of_another_method_is_refused(method, flag, methods):
         ("--iterations", "0"),
         ("--reach", "-1"),
         ("--alpha", "1.1"),
+        ("--temperature", "0"),
+        ("--threshold", "-0.1"),
     ],
 )
 def test_a_transport_setting_out_of_its_range_is_refused(

@@ -7,7 +7,6 @@ from fairseq_amber.errors import UserError
 from fairseq_amber.inference.token_encoder import PairStates
 from fairseq_amber.inference.word_alignment import methods
 from fairseq_amber.inference.word_alignment.methods import linker, settings_of
-from fairseq_amber.inference.word_alignment.word_aligner import Aligner
 
 NOTHING_GIVEN = {
     **{"alpha": 0.9, "epsilon": 0.1, "iterations": None, "reach": None},
@@ -93,11 +92,11 @@ def test_settings_have_defaults():
         settings("transport", epsilon=1e-30)
 
 
-def test_the_scores_of_states_do_not_depend_on_their_size(encoder):
-    [words] = [encoder.tokenizer.encode_words([["ja", "guten", "Morgen"]])]
-    [states] = encoder.layer_pair_states([words[0].ids], [words[0].ids], [2])
-    larger = PairStates(4 * states.source, 0.5 * states.target, *states[2:])
-    for method in ("softmax", "entmax"):
-        link = linker(method, **settings(method, temperature=0.1))
-        torch.testing.assert_close(link(larger).scores, link(states).scores, atol=1e-5, rtol=1e-4)
-    assert Aligner(encoder, method="softmax", dot_product=True).config["dot_product"] is True
+@pytest.mark.parametrize("method", ["softmax", "entmax"])
+def test_cosines_do_not_depend_on_the_size_of_the_states(method):
+    generator = torch.Generator().manual_seed(0)
+    source, target = (torch.randn(1, n, 8, generator=generator) for n in (3, 4))
+    masks = [torch.ones(1, n, dtype=torch.bool) for n in (3, 4)]
+    link = linker(method, **settings(method, temperature=0.2))
+    scores, larger = (link(PairStates(n * source, target / n, *masks)).scores for n in (1, 4))
+    torch.testing.assert_close(larger, scores, atol=1e-5, rtol=1e-4)

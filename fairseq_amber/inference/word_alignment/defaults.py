@@ -8,8 +8,8 @@ SCALES = {
     "itermax": "cosine",
     "attention": "product of the two attention maps",
     "transport": "mass, as a share of the smaller word's",
-    "softmax": "harmonic mean of the two probabilities",
-    "entmax": "harmonic mean of the two probabilities",
+    "softmax": "harmonic mean of both directions' probabilities",
+    "entmax": "harmonic mean of both directions' probabilities",
 }
 METHODS = tuple(SCALES)
 

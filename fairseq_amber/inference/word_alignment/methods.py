@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Callable, NamedTuple
 
+import torch
 from torch import Tensor
 
 from fairseq_amber.errors import UserError
@@ -22,12 +23,12 @@ from fairseq_amber.inference.word_alignment.link_extraction import (
     transport_plan,
 )
 from fairseq_amber.inference.word_alignment.probability_links import (
-    entmax_maps,
-    harmonic_mean,
-    probable_links,
+    both_ways,
+    entmax,
+    link_probability,
 )
 from fairseq_amber.objectives.optimal_transport.sinkhorn import LARGEST_EXPONENT
-from fairseq_amber.objectives.state_alignment import state_maps
+from fairseq_amber.objectives.state_alignment import state_products
 
 
 class SubwordLinks(NamedTuple):
@@ -107,8 +108,8 @@ def linker(method: str, **settings: Any) -> Callable[..., SubwordLinks]:
         "similarity": _by_similarity,
         "itermax": _by_itermax,
         "transport": _by_transport,
-        "softmax": partial(_by_probability, state_maps),
-        "entmax": partial(_by_probability, entmax_maps),
+        "softmax": partial(_by_probability, torch.softmax),
+        "entmax": partial(_by_probability, entmax),
     }
     return partial(functions[method], **settings)
 
@@ -136,12 +137,15 @@ def _by_transport(states: PairStates, **settings: Any) -> SubwordLinks:
 
 
 def _by_probability(
-    maps: Callable[..., tuple[Tensor, Tensor]],
+    probabilities: Callable[[Tensor, int], Tensor],
     states: PairStates,
     *,
     temperature: float,
     threshold: float,
     dot_product: bool,
 ) -> SubwordLinks:
-    both = maps(*states, temperature=temperature, normalize=not dot_product)
-    return SubwordLinks(harmonic_mean(*both), probable_links(*both, threshold))
+    products = state_products(*states, temperature=temperature, normalize=not dot_product)
+    masks = states.source_mask, states.target_mask
+    to_target, to_source = both_ways(probabilities, products, *masks)
+    aligned = (to_target > threshold) & (to_source > threshold)
+    return SubwordLinks(link_probability(products, *masks), aligned)

@@ -1,18 +1,17 @@
 """Links subwords that choose each other with enough probability, as awesome-align does.
 
-Every subword has a probability of each subword of the other sentence; Dou and Neubig (2021, arXiv
-2101.08231, section 2) take the softmax of the products of their states, or a sparse alternative.
+Every subword has a probability of each subword of the other sentence: the softmax of the products
+of their states (Dou and Neubig, 2021, arXiv 2101.08231, section 2), or a sparse alternative.
 
-Shapes: B pairs, S source subwords, T target subwords, D dimensions. Masks are True on the subwords
-that count. Everything is computed in fp32.
+Shapes: B pairs, S source subwords, T target subwords. Masks are True on the subwords that count.
 """
 
 from __future__ import annotations
 
+from typing import Callable
+
 import torch
 from torch import Tensor
-
-from fairseq_amber.objectives.state_alignment import state_products
 
 _OUT_OF_REACH = -2.0  # in ``entmax``, where tau is never below -1
 
@@ -45,60 +44,49 @@ def entmax(logits: Tensor, dim: int) -> Tensor:
     return (halves - tau.gather(dim, support - 1)).clamp(min=0).square()
 
 
-def entmax_maps(
-    source: Tensor,
-    target: Tensor,
+def both_ways(
+    probabilities: Callable[[Tensor, int], Tensor],
+    products: Tensor,
     source_mask: Tensor,
     target_mask: Tensor,
-    *,
-    temperature: float = 1.0,
-    normalize: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Computes ``objectives.state_alignment.state_maps`` with ``entmax`` in place of the softmax.
+    """Computes the probability of each target for a source, and of each source for a target.
 
     Args:
-        source: (B, S, D) states of the source subwords.
-        target: (B, T, D) states of the target subwords.
+        probabilities: makes logits distributions along a dimension: ``torch.softmax`` or
+            ``entmax``.
+        products: (B, S, T) logits, of ``objectives.state_alignment.state_products``.
         source_mask: (B, S) bool.
         target_mask: (B, T) bool.
-        temperature: divides the products of states.
-        normalize: take the cosine instead of the dot product.
 
     Returns:
-        (B, S, T) probabilities of the targets and (B, T, S) of the sources; 0 in the padding.
+        (B, S, T) probabilities whose rows sum to 1, and (B, S, T) whose columns do; 0 in the
+        padding.
     """
-    products = state_products(
-        source, target, source_mask, target_mask, temperature=temperature, normalize=normalize
-    )
     padding = ~(source_mask[:, :, None] & target_mask[:, None, :])
-    to_target, to_source = (entmax(products, dim).masked_fill(padding, 0.0) for dim in (2, 1))
-    return to_target, to_source.transpose(1, 2)
+    to_target, to_source = (
+        probabilities(products, dim).masked_fill(padding, 0.0) for dim in (2, 1)
+    )
+    return to_target, to_source
 
 
-def probable_links(to_target: Tensor, to_source: Tensor, threshold: float) -> Tensor:
-    """Links the subwords whose probabilities are above a threshold in both directions.
+def link_probability(products: Tensor, source_mask: Tensor, target_mask: Tensor) -> Tensor:
+    """Computes how sure a link is, as awesome-align's code does.
 
-    Args:
-        to_target: (B, S, T) probabilities of the targets, 0 in the padding.
-        to_source: (B, T, S) probabilities of the sources, 0 in the padding.
-        threshold: the threshold, from 0 up.
+        2 p q / (p + q),  p = softmax_j(z_ij / sqrt(|y|)),  q = softmax_i(z_ij / sqrt(|x|))
 
-    Returns:
-        (B, S, T) bool, True on links.
-    """
-    return (to_target > threshold) & (to_source.transpose(1, 2) > threshold)
-
-
-def harmonic_mean(to_target: Tensor, to_source: Tensor) -> Tensor:
-    """Computes the harmonic mean 2 p q / (p + q) of the probabilities of both directions.
+    The roots soften the probabilities, of which those that decide on links are nearly all 0 or 1.
 
     Args:
-        to_target: (B, S, T) probabilities p of the targets.
-        to_source: (B, T, S) probabilities q of the sources.
+        products: (B, S, T) logits z, as in ``both_ways``.
+        source_mask: (B, S) bool; |x| is the number of subwords that count.
+        target_mask: (B, T) bool; |y| likewise.
 
     Returns:
-        (B, S, T) in [0, 1]; 0 where one of the probabilities is 0.
+        (B, S, T) in [0, 1]; 0 in the padding.
     """
-    back = to_source.transpose(1, 2)
-    total = to_target + back
-    return 2 * to_target * back / total.clamp(min=torch.finfo(total.dtype).tiny)
+    x, y = (mask.sum(dim=1).clamp(min=1)[:, None, None] for mask in (source_mask, target_mask))
+    p, q = (products / y.sqrt()).softmax(2), (products / x.sqrt()).softmax(1)
+    total = (p + q).clamp(min=torch.finfo(p.dtype).tiny)
+    padding = ~(source_mask[:, :, None] & target_mask[:, None, :])
+    return (2 * p * q / total).masked_fill(padding, 0.0)

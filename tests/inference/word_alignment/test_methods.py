@@ -54,12 +54,16 @@ def test_no_mass_is_no_link(monkeypatch):
 
 
 def awesome_align(source, target, source_is_padding, target_is_padding, threshold):
-    """The links of BertGuideHead in awesome-align's modeling.py, with its way of masking."""
+    """Links and probabilities of BertGuideHead in awesome-align's modeling.py, masked as there."""
     products = torch.matmul(source, target.transpose(-1, -2))
     to_target = products - 10000.0 * target_is_padding.float()[:, None, :]
     to_source = products - 10000.0 * source_is_padding.float()[:, :, None]
     p, q = torch.nn.Softmax(dim=-1)(to_target), torch.nn.Softmax(dim=-2)(to_source)
-    return (p > threshold) * (q > threshold)
+    links = (p > threshold) * (q > threshold)
+    lengths = [(~side).sum(-1).view(-1, 1, 1) for side in (source_is_padding, target_is_padding)]
+    p = torch.nn.Softmax(dim=-1)(to_target / torch.sqrt(lengths[1]))
+    q = torch.nn.Softmax(dim=-2)(to_source / torch.sqrt(lengths[0]))
+    return links, (2 * p * q) / (p + q + 1e-9)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -72,12 +76,13 @@ def test_softmax_of_products_is_that_of_awesome_align(dtype):
     masks = [torch.arange(n) < lengths[:, side, None] for side, n in enumerate((9, 7))]
     found = linker("softmax", **settings("softmax", dot_product=True))(
         PairStates(source, target, *masks)
-    ).aligned
-    theirs = awesome_align(source.float(), target.float(), *(~mask for mask in masks), 0.001)
+    )
+    links, scores = awesome_align(source.float(), target.float(), *(~m for m in masks), 0.001)
     inside = masks[0][:, :, None] & masks[1][:, None, :]
-    assert torch.equal(found, theirs & inside)
-    assert found[3].nonzero().tolist() == [[0, 0]]
-    assert len(lengths) < found.sum() < inside.sum() / 2
+    assert torch.equal(found.aligned, links & inside)
+    torch.testing.assert_close(found.scores, scores * inside, atol=1e-5, rtol=1e-4)
+    assert found.aligned[3].nonzero().tolist() == [[0, 0]]
+    assert len(lengths) < found.aligned.sum() < inside.sum() / 2
 
 
 def test_settings_have_defaults():

@@ -1,4 +1,4 @@
-"""Probabilities in both directions against the definition of entmax and awesome-align's formula."""
+"""Probabilities in both directions, and entmax against its definition."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,11 @@ import torch
 from scipy.optimize import brentq
 
 from fairseq_amber.inference.word_alignment.probability_links import (
+    both_ways,
     entmax,
-    entmax_maps,
-    harmonic_mean,
-    probable_links,
+    link_probability,
 )
+from fairseq_amber.objectives.state_alignment import state_products
 
 
 def root_of_entmax(z):
@@ -56,8 +56,9 @@ def test_maps_are_those_of_each_pair_alone(dtype, normalize):
         for size, column in zip((4, 5), zip(*lengths))
     ]
     settings = {"temperature": 0.5, "normalize": normalize}
-    to_target, to_source = entmax_maps(source, target, *masks, **settings)
-    assert to_target.dtype == torch.float32 and to_source.shape == (3, 5, 4)
+    products = state_products(source, target, *masks, **settings)
+    to_target, to_source = both_ways(entmax, products, *masks)
+    assert to_target.dtype == to_source.dtype == torch.float32
     for row, (s, t) in enumerate(lengths):
         x, y = source[row, :s].double().numpy(), target[row, :t].double().numpy()
         if normalize and s and t:
@@ -69,13 +70,15 @@ def test_maps_are_those_of_each_pair_alone(dtype, normalize):
         for j in range(t):
             expected[1, :s, j] = root_of_entmax(logits[:, j])
         assert to_target[row].numpy() == pytest.approx(expected[0], abs=1e-5)
-        assert to_source[row].T.numpy() == pytest.approx(expected[1], abs=1e-5)
+        assert to_source[row].numpy() == pytest.approx(expected[1], abs=1e-5)
 
 
-def test_links_exceed_the_threshold_both_ways_and_have_the_harmonic_mean():
-    p = torch.tensor([[[0.5, 0.5, 0.0], [0.9, 0.1, 0.0]]])
-    q = torch.tensor([[[0.2, 0.8], [1.0, 0.0], [0.0, 0.0]]])
-    assert probable_links(p, q, 0.0)[0].tolist() == [[True, True, False], [True, False, False]]
-    assert probable_links(p, q, 0.2)[0].tolist() == [[False, True, False], [True, False, False]]
-    means = harmonic_mean(p, q)[0]
-    assert means.flatten().tolist() == pytest.approx([2 / 7, 2 / 3, 0, 1.44 / 1.7, 0, 0])
+def test_a_probability_is_softened_by_the_length_of_the_other_side():
+    smallest = torch.finfo(torch.float32).min
+    products = torch.tensor([[[2.0, 0.0, smallest], [0.5, -1.0, smallest]]])
+    masks = torch.ones(1, 2, dtype=torch.bool), torch.tensor([[True, True, False]])
+    found = link_probability(products, *masks)
+    z = products[0, :, :2].double()
+    p, q = (z / 2**0.5).softmax(1), (z / 2**0.5).softmax(0)
+    torch.testing.assert_close(found[0, :, :2].double(), 2 / (1 / p + 1 / q))
+    assert found[0, :, 2].eq(0).all()

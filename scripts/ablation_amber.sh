@@ -6,13 +6,17 @@
 #   AMBER_DATA=... bash scripts/ablation_amber.sh                     # on public sets: docs/results/data.md
 #   RAW=... TATOEBA=... GOLD=... bash scripts/ablation_amber.sh       # your own; see pretrain_amber.sh
 #
-# The settings below train four layers of 256 on two CPU cores. Interrupted, the same command
+# RESTORE, a checkpoint or a pretrained folder as it is, is what each run begins from; its shape and its
+# vocabulary take the place of those below. The settings below train four layers of 256 on two CPU cores. Interrupted, the same command
 # continues; runs/ablation holds every run and runs/ablation/report the table.
 [ -n "${BASH_VERSION:-}" ] || { echo "ablation_amber: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
 # shellcheck source=scripts/recipe_functions.sh
 . "$(dirname "${BASH_SOURCE[0]}")/recipe_functions.sh"
-paths RAW TATOEBA GOLD AMBER_DATA
+paths RAW TATOEBA GOLD AMBER_DATA RESTORE
+models RESTORE
+[ -z "${RESTORE:-}" ] || [ -z "${VOCAB_SIZE:-}" ] ||
+  refuse "VOCAB_SIZE=$VOCAB_SIZE: RESTORE has its own vocabulary; leave VOCAB_SIZE out"
 new_paths DATA
 one_of SCHEDULE polynomial_decay constant
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -30,7 +34,13 @@ JOBS=${JOBS:-$(getconf _NPROCESSORS_ONLN)} # runs at once, one thread each; 1 on
 OUT=runs/ablation
 DATA=${DATA:-data-bin/ablation}
 
-VOCAB_SIZE=${VOCAB_SIZE:-12000}
+export RESTORE=${RESTORE:-}
+if [ -n "$RESTORE" ]; then
+  ARCH=${ARCH:-amber} MODEL_FLAGS=${MODEL_FLAGS-"--dropout 0 --attention-dropout 0"}
+  vocabulary=(--tokenizer "$RESTORE")
+else
+  vocabulary=(--vocab-size "${VOCAB_SIZE:-12000}")
+fi
 PREPARE_FLAGS=${PREPARE_FLAGS:-"--character-coverage 0.9995"}
 export ARCH=${ARCH:-amber_tiny}
 export MODEL_FLAGS=${MODEL_FLAGS-"--encoder-layers 4 --encoder-embed-dim 256 --encoder-ffn-embed-dim 1024 --dropout 0 --attention-dropout 0"}
@@ -61,7 +71,7 @@ if [ -z "$GOLD" ]; then
   ln -sf "$AMBER_DATA"/align_gold/{awesome-align-examples,xl-wa}/test.* "$GOLD"
 fi
 # shellcheck disable=SC2086  # several words
-fairseq-amber prepare "$RAW" "$DATA" --vocab-size "$VOCAB_SIZE" $PREPARE_FLAGS
+fairseq-amber prepare "$RAW" "$DATA" "${vocabulary[@]}" $PREPARE_FLAGS
 export RAW TATOEBA TATOEBA_PAIRS GOLD GOLD_PAIRS DATA
 
 # shellcheck disable=SC2016  # the inner bash expands it

@@ -5,10 +5,10 @@
 #   bash scripts/continue_xlmr.sh PRETRAINED RAW NAME
 #   PRECISION=--bf16 UPDATES=20000 bash scripts/continue_xlmr.sh xlmr.base RAW NAME
 #
-# PRETRAINED is a folder of fairseq's XLM-R (model.pt, dict.txt, sentencepiece.bpe.model) or one of
-# Hugging Face's XLM-R or BERT; RAW holds text as for pretrain_amber.sh, whose settings work here,
-# but for the vocabulary and RESTORE. data-bin/NAME gets the text in the model's own subwords,
-# runs/NAME/pretrained the start, runs/NAME/hugging-face the end. Interrupted, the same command
+# PRETRAINED is a folder of fairseq's XLM-R (model.pt, dict.txt, sentencepiece.bpe.model), one of
+# Hugging Face's XLM-R or BERT, or one that fairseq-amber convert wrote; RAW holds text as for
+# pretrain_amber.sh, whose settings work here, but for the vocabulary and RESTORE. data-bin/NAME gets
+# the text in the model's own subwords, runs/NAME/hugging-face the end. Interrupted, the same command
 # continues.
 [ -n "${BASH_VERSION:-}" ] || { echo "continue_xlmr: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
@@ -23,6 +23,7 @@ for given in SENTENCEPIECE RESTORE VOCAB_SIZE; do
   [ -z "${!given:-}" ] || refuse "$given=${!given}: PRETRAINED has its own; leave $given out"
 done
 paths PRETRAINED RAW DATA TATOEBA GOLD
+models PRETRAINED
 one_of SCHEDULE polynomial_decay constant
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -34,14 +35,9 @@ one_of POOLING mean cls
 bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 OUT=runs/$NAME
-START=$OUT/pretrained
-mkdir -p "$OUT"
 trap 'echo "continue_xlmr: interrupted; the same command continues" >&2; exit 130' INT TERM
 
-convert_pretrained "$PRETRAINED" "$START"
-export ARCH MODEL_FLAGS
-
-SENTENCEPIECE=$START RESTORE=$START/model.pt bash scripts/pretrain_amber.sh "$RAW" "$NAME"
+RESTORE=$PRETRAINED bash scripts/pretrain_amber.sh "$RAW" "$NAME"
 
 rm -rf "$OUT/hugging-face"
 fairseq-amber convert "$OUT/checkpoint_last.pt" "$OUT/hugging-face" --data "${DATA:-data-bin/$NAME}" \

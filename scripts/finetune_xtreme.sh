@@ -3,9 +3,9 @@
 # the English validation split, and tests it on every language of the folder.
 #
 #   bash scripts/finetune_xtreme.sh CHECKPOINT FOLDER NAME
-#   SEEDS="1 2 3" ARCH=amber_base PRECISION=--bf16 bash scripts/finetune_xtreme.sh CHECKPOINT FOLDER NAME
+#   SEEDS="1 2 3" PRECISION=--bf16 bash scripts/finetune_xtreme.sh CHECKPOINT FOLDER NAME
 #
-# CHECKPOINT is of fairseq-train with this plugin, or XLM-R's model.pt; FOLDER is what
+# CHECKPOINT is of fairseq-train with this plugin, or a pretrained folder as it is; FOLDER is what
 # fairseq-amber prepare-task has made with its vocabulary, and says which task it is. runs/NAME/SEED
 # gets checkpoint_best.pt, checkpoint_last.pt, predictions/ in XTREME's layout, and test.json where
 # the test files have labels. On several GPUs of a machine fairseq-train takes all of them.
@@ -20,7 +20,7 @@ NAME=$3
 . "$(dirname "${BASH_SOURCE[0]}")/recipe_functions.sh"
 paths CHECKPOINT FOLDER
 run_names NAME
-[ -f "$CHECKPOINT" ] || refuse "CHECKPOINT='$CHECKPOINT' is not a file"
+models CHECKPOINT
 one_of SCHEDULE polynomial_decay constant
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -55,8 +55,8 @@ TEST_LANGUAGES=${TEST_LANGUAGES:-}       # comma-separated; default: all of the 
 BATCH=${BATCH:-8}                        # examples that a GPU holds at once
 UPDATE_FREQ=${UPDATE_FREQ:-}             # batches in an update; default: 32 examples on all GPUs
 SEEDS=${SEEDS:-1}
-ARCH=${ARCH:-amber_base}                 # of the checkpoint
-MODEL_FLAGS=${MODEL_FLAGS:-}             # of its shape, and of dropout (0.1)
+ARCH=${ARCH:-amber}                      # the shape is the checkpoint's
+MODEL_FLAGS=${MODEL_FLAGS:-}             # such as dropout (0.1)
 PRECISION=${PRECISION:-}                 # --fp16 or --bf16 on GPUs
 WORKERS=${WORKERS:-0}                    # processes that make batches
 SYSTEM=${SYSTEM:-$NAME}                  # what the tables call this model
@@ -89,9 +89,11 @@ SIZE=$((BATCH * UPDATE_FREQ * GPUS))
 # An example is a sentence, a pair, or a window over a context; the model's positions limit a row.
 EXAMPLES=$(python - "$FOLDER" "$LENGTH" "$STRIDE" "$TRAIN_LANGUAGES" "$TEST_LANGUAGES" "$CHECKPOINT" <<'PY'
 import sys
+from pathlib import Path
 from fairseq.data import Dictionary
+from fairseq_amber.convert.reading import read_source
+from fairseq_amber.convert.vocabulary import load_vocabulary
 from fairseq_amber.errors import UserError, one_line
-from fairseq_amber.files.torch_file import read_checkpoint
 from fairseq_amber.data.layout import Specials
 from fairseq_amber.data.finetuning.learning import learning_of
 from fairseq_amber.data.finetuning.settings import DOC_STRIDE, RowSettings
@@ -104,8 +106,7 @@ folder, length, stride, languages, tested, checkpoint = sys.argv[1:]
 def examples():
     dictionary = Dictionary.load(folder + "/dict.txt")
     dictionary.add_symbol("<mask>")
-    loaded = read_checkpoint(checkpoint)
-    rows = next(len(v) for k, v in loaded["model"].items() if k.endswith("embed_positions.weight"))
+    source = read_source(Path(checkpoint), expected=load_vocabulary(Path(folder)))
     task = TaskFolder.open(folder)
     there = task.languages("test")
     missing = [name for name in tested.split(",") if tested and name not in there]
@@ -113,8 +114,8 @@ def examples():
         names = f" in {', '.join(missing)} (TEST_LANGUAGES)" if missing else ""
         raise UserError(f"{folder} has no test{names}; it has {', '.join(there) or 'none'}")
     learning = learning_of(task.kind)
-    row = min(int(length or learning.config().max_length), rows - dictionary.pad() - 1)
-    warn_of_untrained_positions(loaded, checkpoint, row)
+    row = min(int(length or learning.config().max_length), source.model.shape.max_positions)
+    warn_of_untrained_positions({"cfg": source.run}, checkpoint, row)
     settings = RowSettings(Specials.of(dictionary), row, doc_stride=int(stride or DOC_STRIDE))
     return len(learning.dataset(task, "train", languages.split(","), settings, training=True))
 
@@ -131,7 +132,7 @@ UPDATES=$(((EXAMPLES + SIZE - 1) / SIZE * EPOCHS))
 optimizer_flags "$SCHEDULE" "$WARMUP" "$UPDATES"
 
 # The machine's own, such as PRECISION and the share of GPUs in an update, may change in between.
-settings="$(cksum <"$CHECKPOINT") $CHECKPOINT $FOLDER $EXAMPLES $TRAIN_LANGUAGES $LENGTH $STRIDE \
+settings="$(model_sum "$CHECKPOINT") $CHECKPOINT $FOLDER $EXAMPLES $TRAIN_LANGUAGES $LENGTH $STRIDE \
 $EPOCHS $SIZE $EVERY $ARCH $MODEL_FLAGS ${optimizer[*]} $OPTIMIZER_FLAGS $FLAGS"
 for seed in $SEEDS; do
   mkdir -p "runs/$NAME/$seed"
@@ -145,7 +146,7 @@ finetune() { # seed
   [ "$(cat "$out/complete" 2>/dev/null)" != "$tested" ] || return 0
   # fairseq-train takes the last of two equal flags: the *FLAGS, of several words, win.
   # shellcheck disable=SC2086
-  fairseq-train "${flags[@]}" --finetune-from-model "$CHECKPOINT" \
+  fairseq-train "${flags[@]}" --from-pretrained "$CHECKPOINT" \
     "${optimizer[@]}" --max-update "$UPDATES" --batch-size "$BATCH" \
     --update-freq "$UPDATE_FREQ" --seed "$1" --num-workers "$WORKERS" --save-dir "$out" \
     --best-checkpoint-metric "$METRIC" --maximize-best-checkpoint-metric --no-epoch-checkpoints \

@@ -6,11 +6,12 @@
 #   AMBER_DATA=... bash scripts/measure.sh OUT NAME=CHECKPOINT [NAME=CHECKPOINT ...]
 #   DATA=data-bin/x TATOEBA=... BUCC=... GOLD=... bash scripts/measure.sh OUT NAME=CHECKPOINT
 #
+# A CHECKPOINT may be a pretrained folder as it is. Without DATA each has the vocabulary of its own.
 # Interrupted, the same command continues; OUT/report, OUT/report-similarity and OUT/report-method
 # hold the tables and pictures. Folders that are not given are left out.
 [ -n "${BASH_VERSION:-}" ] || { echo "measure: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
-[ $# -ge 2 ] || { sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 OUT=$1
 shift
 # shellcheck source=scripts/recipe_functions.sh
@@ -22,7 +23,7 @@ for system in "$@"; do
   case $system in ?*=?*) ;; *) refuse "$system is not NAME=CHECKPOINT" ;; esac
   checkpoint=${system#*=}
   paths checkpoint
-  [ -f "$checkpoint" ] || refuse "$checkpoint is not a file"
+  models checkpoint
   systems+=("${system%%=*}=$checkpoint")
 done
 set -- "${systems[@]}"
@@ -30,7 +31,7 @@ plain_names NAME "${@%%=*}"
 [ ! -e "$OUT" ] || [ -d "$OUT" ] || refuse "OUT=$OUT is not a folder"
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-DATA=${DATA:-}                           # default: what the checkpoints were trained on
+DATA=${DATA:-}                           # default: what each checkpoint was trained on, or its folder
 TATOEBA=${TATOEBA-${AMBER_DATA:+$AMBER_DATA/retrieval/tatoeba}}
 TATOEBA_PAIRS=${TATOEBA_PAIRS-deu-eng,fra-eng,spa-eng,rus-eng,cmn-eng}
 BUCC=${BUCC-}                            # <pair>.{dev,test}.{<lang>,gold}
@@ -103,7 +104,7 @@ for system in "$@"; do
   name=${system%%=*} checkpoint=${system#*=}
   names+=("$name")
   here=$OUT/$name
-  stamp=$(cksum <"$checkpoint")
+  stamp=$(model_sum "$checkpoint")
   echo "== $name"
   if [ -n "$TATOEBA" ]; then
     pairs=(${TATOEBA_PAIRS:+--pairs "$TATOEBA_PAIRS"})

@@ -5,15 +5,19 @@
 #
 #   AMBER_DATA=... bash scripts/ot_finetune.sh                        # on public sets: docs/results/data.md
 #   RAW=... TATOEBA=... GOLD=... bash scripts/ot_finetune.sh          # your own; see pretrain_amber.sh
-#   CHECKPOINT=... DATA=... ARCH=... bash scripts/ot_finetune.sh      # from your own encoder and text
+#   CHECKPOINT=... RAW=... bash scripts/ot_finetune.sh                # from an encoder of yours
 #
-# Without CHECKPOINT an encoder of four layers of 256 is trained first, by MLM and TLM. Interrupted,
+# CHECKPOINT is of fairseq-train, or a pretrained folder as it is, such as Hugging Face's XLM-R; RAW is
+# prepared in its vocabulary, and DATA in place of RAW has been. Without CHECKPOINT an encoder of four layers of 256 is trained first, by MLM and TLM. Interrupted,
 # the same command continues; OUT holds every run and OUT/report the table.
 [ -n "${BASH_VERSION:-}" ] || { echo "ot_finetune: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
 # shellcheck source=scripts/recipe_functions.sh
 . "$(dirname "${BASH_SOURCE[0]}")/recipe_functions.sh"
 paths RAW TATOEBA GOLD AMBER_DATA CHECKPOINT TUNE
+models CHECKPOINT
+[ -z "${CHECKPOINT:-}" ] || [ -z "${VOCAB_SIZE:-}" ] ||
+  refuse "VOCAB_SIZE=$VOCAB_SIZE: CHECKPOINT has its own vocabulary; leave VOCAB_SIZE out"
 new_paths DATA OUT
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -29,9 +33,9 @@ OUT=${OUT:-runs/ot}                      # one for each choice of settings
 DATA=${DATA:-data-bin/ot}                # prepared from the text, unless it is there
 TUNE=${TUNE:-}                           # what is fine-tuned on; default: TUNE_PAIRS of each pair's
 TUNE_PAIRS=${TUNE_PAIRS:-10000}          # text, or DATA if that was there (arXiv 2110.02887: 250,000)
-ARCH=${ARCH:-amber_tiny}
-[ -z "${CHECKPOINT:-}" ] || MODEL_FLAGS=${MODEL_FLAGS-} # of the first encoder's shape otherwise
+[ -z "${CHECKPOINT:-}" ] || ARCH=${ARCH:-amber} MODEL_FLAGS=${MODEL_FLAGS-} # its shape is its own
 CHECKPOINT=${CHECKPOINT:-$OUT/base/checkpoint_last.pt}
+ARCH=${ARCH:-amber_tiny}                 # the first encoder's shape
 MODEL_FLAGS=${MODEL_FLAGS-"--encoder-layers 4 --encoder-embed-dim 256 --encoder-ffn-embed-dim 1024"}
 VOCAB_SIZE=${VOCAB_SIZE:-12000}
 BASE_UPDATES=${BASE_UPDATES:-3000}       # of the first encoder, 48 sentences or pairs each
@@ -90,7 +94,9 @@ fi
 marks=()
 [ "$WORD_BOUNDARIES" != moses ] || marks=(--word-boundaries moses)
 if [ ! -e "$DATA/dict.txt" ]; then
-  fairseq-amber prepare "$RAW" "$DATA" --vocab-size "$VOCAB_SIZE" ${marks[@]+"${marks[@]}"}
+  vocabulary=(--tokenizer "$CHECKPOINT")
+  [ "$CHECKPOINT" != "$OUT/base/checkpoint_last.pt" ] || vocabulary=(--vocab-size "$VOCAB_SIZE")
+  fairseq-amber prepare "$RAW" "$DATA" "${vocabulary[@]}" ${marks[@]+"${marks[@]}"}
 fi
 if [ -z "$TUNE" ] && [ -n "$RAW" ]; then
   TUNE=$DATA-tune
@@ -99,8 +105,7 @@ if [ -z "$TUNE" ] && [ -n "$RAW" ]; then
     for side in "$RAW"/train.*-*.*; do
       spread_lines "$side" "$TUNE_PAIRS" >"$OUT/raw-tune/$(plain_name "$side")"
     done
-    fairseq-amber prepare "$OUT/raw-tune" "$TUNE" --sentencepiece "$DATA/sentencepiece.bpe.model" \
-      --dict "$DATA/dict.txt" ${marks[@]+"${marks[@]}"}
+    fairseq-amber prepare "$OUT/raw-tune" "$TUNE" --tokenizer "$DATA" ${marks[@]+"${marks[@]}"}
   }
 fi
 TUNE=${TUNE:-$DATA}
@@ -186,14 +191,14 @@ flags_of() { # system -> its flags
 finetune() { # system, seed
   local run=$OUT/$1-$2 flags
   flags=$(flags_of "$1") || return
-  local paths=(--finetune-from-model "$CHECKPOINT")
+  local paths=(--from-pretrained "$CHECKPOINT")
   case $1 in
     l2 | l2-frozen) paths+=(--l2-links "$OUT/links") ;;
     contrast-*) paths+=(--contrast-links "$OUT/links") ;;
   esac
   mkdir -p "$run"
   [ -e "$run/aer.json" ] && return
-  # --finetune-from-model also names the frozen encoder, at the start and on resuming alike.
+  # --from-pretrained also names the frozen encoder, at the start and on resuming alike.
   # fairseq-train takes the last of two equal flags: the *FLAGS, of several words, win.
   # shellcheck disable=SC2086
   fairseq-train "$TUNE" "${common[@]}" $flags "${paths[@]}" \

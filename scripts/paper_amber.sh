@@ -7,7 +7,7 @@
 #   SCALE=tiny XTREME=... TATOEBA=... bash scripts/paper_amber.sh RAW NAME      a rehearsal, on a CPU
 #
 # RAW is as for pretrain_amber.sh, XTREME and TATOEBA as for xtreme.sh and retrieve, MBERT a folder of
-# Hugging Face's bert-base-multilingual-cased. scripts/fetch_data.sh fills such folders. What is
+# Hugging Face's bert-base-multilingual-cased, as it is. scripts/fetch_data.sh fills such folders. What is
 # missing of XTREME, TATOEBA and GOLD is not measured. Interrupted, the same command continues, also
 # on another number of GPUs. On several machines, run the printed commands of pretrain_amber.sh on
 # each, with NODES, NODE_RANK and HEAD. runs/NAME holds everything.
@@ -25,6 +25,7 @@ NAME=$2
 . "$(dirname "${BASH_SOURCE[0]}")/recipe_functions.sh"
 run_words NAME
 paths RAW MBERT XTREME TATOEBA GOLD RESTORE
+models MBERT RESTORE
 new_paths DATA
 one_of SCALE paper tiny
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -52,7 +53,8 @@ PREPARE_FLAGS=${PREPARE_FLAGS:-}
 DATA=${DATA:-data-bin/$NAME}
 
 # Architecture: mBERT, 12 layers of 768, 12 heads, 172M parameters (paper, section 2.1).
-ARCH=${ARCH:-}                           # amber_mbert; with MBERT, its own
+[ -z "${RESTORE:-}" ] || ARCH=${ARCH:-amber} # stage 1 goes on from RESTORE, in its shape
+ARCH=${ARCH:-amber_mbert}
 MODEL_FLAGS=${MODEL_FLAGS:-}
 LENGTH=${LENGTH:-128}                    # not known; BERT: 128, then 512 for a tenth of the updates
 
@@ -119,19 +121,19 @@ export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 trap 'echo "paper_amber: interrupted; the same command continues" >&2; exit 130' INT TERM
 
 vocabulary=(--vocab-size "$VOCAB_SIZE" --vocab-alpha "$ALPHA") # mBERT's has S = 0.7, too
+[ -z "${RESTORE:-}" ] || vocabulary=(--tokenizer "$RESTORE")
 encoders=()
 if [ -n "$MBERT" ]; then
   # the public mBERT of the tables, where it has the shape of the others
   case " $MODEL_FLAGS" in
     *" --encoder-"* | *" --max-positions"* | *" --token-types"*)
       echo "== MODEL_FLAGS have a shape of their own: MBERT gives its vocabulary, and is not measured" >&2 ;;
-    *) encoders+=("mBERT=$OUT/mbert/model.pt") ;;
+    *) encoders+=("mBERT=$OUT/mbert") ;;
   esac
   [ -n "$DRY_RUN" ] || mkdir -p "$OUT"
-  convert_pretrained "$MBERT" "$OUT/mbert"
+  linked_model "$MBERT" "$OUT/mbert"
   vocabulary=(--tokenizer "$OUT/mbert")
 fi
-ARCH=${ARCH:-amber_mbert}
 # shellcheck disable=SC2086  # several words
 step "$STEPS/prepare" fairseq-amber prepare "$RAW" "$DATA" "${vocabulary[@]}" $PREPARE_FLAGS
 

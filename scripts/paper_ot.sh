@@ -8,7 +8,7 @@
 #   SCALE=tiny MBERT=... XTREME=... bash scripts/paper_ot.sh RAW NAME       a rehearsal, on a CPU
 #
 # RAW holds train.<lang>-en.<side>, MBERT is a folder of Hugging Face's bert-base-multilingual-cased (or
-# of XLM-R), XTREME the folder that XTREME's download_data.sh fills; scripts/fetch_data.sh fills such
+# of XLM-R) as it is, XTREME the folder that XTREME's download_data.sh fills; scripts/fetch_data.sh fills such
 # folders. TATOEBA and GOLD are measured, too, where they are given. Interrupted, the same command
 # continues. runs/NAME holds everything.
 #
@@ -25,6 +25,7 @@ NAME=$2
 : "${MBERT:?names a folder of bert-base-multilingual-cased}"
 run_words NAME
 paths RAW MBERT XTREME TATOEBA GOLD LINKS L2_DATA
+models MBERT
 new_paths DATA
 one_of SCALE paper tiny
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -152,8 +153,8 @@ trap 'echo "paper_ot: interrupted; the same command continues" >&2; exit 130' IN
 
 START=$OUT/mbert
 [ -n "$DRY_RUN" ] || mkdir -p "$OUT"
-convert_pretrained "$MBERT" "$START"
-ARCH=${ARCH:-amber_mbert}
+linked_model "$MBERT" "$START"
+ARCH=${ARCH:-amber}                      # the shape is MBERT's
 for language in $(tr ' ' '\n' <<<"$wanted" | sort -u); do
   pair=$(pair_of "$language")
   for side in "$language" en; do
@@ -174,7 +175,7 @@ step "$STEPS/prepare" fairseq-amber prepare "$OUT/raw" "$DATA" --tokenizer "$STA
 user_dir=$(fairseq-amber user-dir 2>/dev/null || echo fairseq_amber)
 words=()
 [ "$WORD_BOUNDARIES" = punctuation ] || words=(--word-boundaries "$WORD_BOUNDARIES")
-checkpoints=("mBERT=$START/model.pt")
+checkpoints=("mBERT=$START")
 for system in $SYSTEMS; do
   batches_of "$system"
   languages=$LANGUAGES text=$DATA
@@ -193,7 +194,7 @@ for system in $SYSTEMS; do
       if [ -n "$LINKS" ]; then
         text=$L2_DATA flags+=(--l2-links "$LINKS" --l2-units words)
       else
-        step "$STEPS/links" fairseq-amber align "$START/model.pt" --corpus "$DATA" --split train \
+        step "$STEPS/links" fairseq-amber align "$START" --corpus "$DATA" --split train \
           --layer -1 --units subwords --output "$OUT/links"
         flags+=(--l2-links "$OUT/links" --l2-units subwords)
       fi ;;
@@ -204,12 +205,12 @@ for system in $SYSTEMS; do
   count=$(wc -w <<<"$languages")
   echo "== $system: $updates updates of $((batch * accumulation)) pairs of each of $((count)) languages," \
     "in $accumulation batches, on $GPUS device(s)"
-  # --finetune-from-model also names the frozen encoder, at the start and on resuming alike.
+  # --from-pretrained also names the frozen encoder, at the start and on resuming alike.
   # fairseq-train takes the last of two equal flags: the *FLAGS, of several words, win.
   # shellcheck disable=SC2086
   step "$STEPS/$system" fairseq-train "$text" --user-dir "$user_dir" --task cross_lingual_alignment \
     --pairs "$pairs" --multilang-sampling-alpha 0 --tokens-per-sample "$LENGTH" --arch "$ARCH" \
-    --finetune-from-model "$START/model.pt" "${flags[@]}" "${optimizer[@]}" \
+    --from-pretrained "$START" "${flags[@]}" "${optimizer[@]}" \
     --batch-size $((batch * count)) --update-freq $((accumulation / GPUS)) --max-update "$updates" \
     --seed "$ALIGN_SEED" --num-workers "$WORKERS" ${device[@]+"${device[@]}"} --save-dir "$OUT/$system" \
     --disable-validation --no-epoch-checkpoints --save-interval-updates 1000 --keep-interval-updates 1 \

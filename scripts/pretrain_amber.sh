@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains an AMBER on your text, from nothing or from a checkpoint, and measures it.
+# Trains an AMBER on your text, from nothing or from a pretrained model, and measures it.
 #
 #   bash scripts/pretrain_amber.sh RAW NAME
 #   ARCH=amber_base UPDATES=100000 PRECISION=--fp16 bash scripts/pretrain_amber.sh RAW NAME
@@ -18,6 +18,9 @@ NAME=$2
 . "$(dirname "${BASH_SOURCE[0]}")/recipe_functions.sh"
 run_names NAME
 paths RAW SENTENCEPIECE DATA RESTORE TATOEBA GOLD
+models RESTORE
+[ -z "${RESTORE:-}" ] || [ -n "${DATA:-}" ] || [ -z "${VOCAB_SIZE:-}" ] ||
+  refuse "VOCAB_SIZE=$VOCAB_SIZE: RESTORE has its own vocabulary; leave VOCAB_SIZE out"
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # text
@@ -29,9 +32,11 @@ ALPHA=${ALPHA:-0.7}                      # sampling of languages and pairs, p^AL
 PARALLEL_SHARE=${PARALLEL_SHARE:-0.5}    # share of the examples that are pairs (AMBER: not known)
 
 # model
+RESTORE=${RESTORE:-}                     # start from this model: a checkpoint, or a pretrained folder as it
+                                         # is; the shape and the vocabulary are its own
+[ -z "$RESTORE" ] || ARCH=${ARCH:-amber}
 ARCH=${ARCH:-amber_base}
 MODEL_FLAGS=${MODEL_FLAGS:-}             # such as "--encoder-layers 6 --dropout 0.0"
-RESTORE=${RESTORE:-}                     # start from this checkpoint of the same architecture
 LENGTH=${LENGTH:-256}                    # longest row in subwords; the model's limit caps it. XTREME's QA has
                                          # rows of 384: LENGTH=384 FLAGS="--sentence-rows block"
 
@@ -79,7 +84,7 @@ if [ -n "${UPDATE_FREQ:-}" ]; then
 fi
 whole_numbers 1 LENGTH UPDATE_TOKENS MAX_TOKENS SAVE_EVERY NODES PORT
 whole_numbers 0 WARMUP SEED WORKERS NODE_RANK
-[ -n "$DATA$SENTENCEPIECE" ] || whole_numbers 1 VOCAB_SIZE
+[ -n "$DATA$SENTENCEPIECE$RESTORE" ] || whole_numbers 1 VOCAB_SIZE
 for given in UPDATE_EXAMPLES PROCESSES; do
   [ -z "${!given}" ] || whole_numbers 1 "$given"
 done
@@ -102,6 +107,7 @@ trap 'echo "pretrain_amber: interrupted; the same command continues" >&2; exit 1
 if [ -z "$DATA" ]; then
   DATA=data-bin/$NAME
   vocabulary=(--vocab-size "$VOCAB_SIZE")
+  [ -z "$RESTORE" ] || vocabulary=(--tokenizer "$RESTORE")
   [ -z "$SENTENCEPIECE" ] || vocabulary=(--sentencepiece "$SENTENCEPIECE")
   # shellcheck disable=SC2086  # several words
   [ "$NODE_RANK" -ne 0 ] ||
@@ -126,26 +132,20 @@ if [ $((NODES * PROCESSES)) -gt 1 ]; then
   fi
   launch+=("$(command -v fairseq-train)")
 fi
-fresh=()
-# Killed in its first save, a run may have a checkpoint of another name, from which it goes on.
-if [ -n "$RESTORE" ] && ! compgen -G "$OUT/checkpoint*.pt" >/dev/null; then
-  fresh=(--restore-file "$RESTORE" --reset-optimizer --reset-dataloader --reset-meters
-    --reset-lr-scheduler)
-fi
 
 # fairseq-train takes the last of two equal flags: the *_FLAGS, of several words, win.
 # shellcheck disable=SC2086
 "${launch[@]}" "$DATA" --user-dir "$(fairseq-amber user-dir)" \
   --task cross_lingual_alignment --tokens-per-sample "$LENGTH" --max-tokens "$MAX_TOKENS" \
   --multilang-sampling-alpha "$ALPHA" --parallel-share "$PARALLEL_SHARE" \
-  --arch "$ARCH" \
+  --arch "$ARCH" ${RESTORE:+--from-pretrained "$RESTORE"} \
   --criterion amber --mlm-weight "$MLM" --tlm-weight "$TLM" --wa-weight "$WA" --sa-weight "$SA" \
   "${optimizer[@]}" --max-update "$UPDATES" "${update[@]}" \
   $PRECISION --seed "$SEED" --num-workers "$WORKERS" ${device[@]+"${device[@]}"} \
   --save-dir "$OUT" --save-interval-updates "$SAVE_EVERY" --keep-interval-updates 1 \
   --validate-interval-updates "$SAVE_EVERY" --no-epoch-checkpoints \
   --tensorboard-logdir "$OUT/tensorboard" --log-format simple --log-interval 100 \
-  ${fresh[@]+"${fresh[@]}"} $MODEL_FLAGS $CRITERION_FLAGS $OPTIMIZER_FLAGS $FLAGS 2>&1 | tee -a "$OUT/train${NODE_RANK/#0/}.log"
+  $MODEL_FLAGS $CRITERION_FLAGS $OPTIMIZER_FLAGS $FLAGS 2>&1 | tee -a "$OUT/train${NODE_RANK/#0/}.log"
 [ "$NODE_RANK" -eq 0 ] || exit 0
 
 checkpoint=$OUT/checkpoint_last.pt

@@ -47,6 +47,35 @@ named_paths() { # likewise for a variable of several name=path; in the checkout 
   [ -z "$all" ] || printf -v "$1" %s "$all"
 }
 
+is_model() { # path -> whether it is a checkpoint, or a pretrained folder as it is
+  [ -f "$1" ] || [ -e "$1/config.json" ] || [ -e "$1/model.pt" ] || [ -d "$1/0_Transformer" ] ||
+    [ -d "$1/snapshots" ]
+}
+models() { # names of variables: each, where it is given, names such a model
+  local name
+  for name in "$@"; do
+    [ -z "${!name:-}" ] || [ -n "${DRY_RUN:-}" ] || is_model "${!name}" ||
+      refuse "$name=${!name} is neither a checkpoint nor a pretrained folder, with config.json or model.pt"
+  done
+}
+model_sum() { # checkpoint or pretrained folder -> a checksum of what is in it
+  if [ -f "$1" ]; then
+    cksum <"$1"
+  else
+    (CDPATH='' cd -- "$1" && find -L . -type f \( -name '*.json' -o -name '*.safetensors' -o -name '*.bin' \
+      -o -name '*.pt' \) -exec cksum {} + | LC_ALL=C sort | cksum)
+  fi
+}
+linked_model() { # pretrained model, name for it: a link, whose path has no blank where a run's has none
+  if [ -n "${DRY_RUN:-}" ]; then
+    printf '%q ' ln -s "$1" "$2"
+    echo
+    return
+  fi
+  [ -e "$2" ] || ln -s "$1" "$2"
+  [ "$1" -ef "$2" ] || refuse "$2 is another model than $1: give another NAME"
+}
+
 each_of() { # variable, what each of its words may be
   local name=$1 word others
   shift
@@ -213,31 +242,6 @@ spread_lines() ( # file, number -> that many of its lines, or all, spread evenly
   plain_text "$1" | awk -v wanted="$2" -v lines="$lines" '
     wanted >= lines || int(NR * wanted / lines) > int((NR - 1) * wanted / lines)'
 )
-
-# shellcheck disable=SC2034  # the recipes read ARCH
-convert_pretrained() { # pretrained folder, folder to write -> ARCH, and MODEL_FLAGS with its shape
-  # An ARCH that the user gives must be that of the folder.
-  if [ -n "${DRY_RUN:-}" ]; then
-    printf '%q ' fairseq-amber convert "$1" "$2" --to amber
-    echo
-    if [ ! -s "$2.architecture" ]; then
-      echo "== ARCH and MODEL_FLAGS are those that it prints, with yours behind; below, ARCH is a guess" >&2
-      return
-    fi
-  elif [ ! -e "$2/model.pt" ] || [ ! -s "$2.architecture" ]; then
-    local printed
-    rm -rf "$2"
-    printed=$(fairseq-amber convert "$1" "$2" --to amber)
-    echo "$printed"
-    # the last line says which flags build the model
-    echo "$printed" | tail -n 1 | sed 's/^ *--arch *//; s/ *\.\.\.$//' >"$2.architecture"
-  fi
-  local given=${ARCH:-} shape
-  read -r ARCH shape <"$2.architecture"
-  [ -z "$given" ] || [ "$given" = "$ARCH" ] ||
-    refuse "ARCH=$given, but $1 is $ARCH: leave ARCH out, or give another model"
-  MODEL_FLAGS="$shape ${MODEL_FLAGS:-}" # the last of two equal flags wins: yours
-}
 
 step() { # where to mark it, command: unless that command has ended well; DRY_RUN=1 prints it
   # The mark is OUT/steps/NAME, and what trains there has its checkpoints in OUT/NAME. Where there

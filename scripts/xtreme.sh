@@ -4,9 +4,11 @@
 # standard deviation over seeds, with a constant or random baseline beside them.
 #
 #   AMBER_DATA=... bash scripts/xtreme.sh                    # small encoders, on public sets: docs/results/data.md
-#   XTREME=download ENCODERS="before=a.pt after=b.pt" DATA=data-bin/x ARCH=amber_base MODEL_FLAGS= \
-#     SETTINGS=xtreme bash scripts/xtreme.sh                 # XTREME's own files, your encoders
+#   XTREME=download ENCODERS="before=xlm-roberta-base after=b.pt" SETTINGS=xtreme bash scripts/xtreme.sh
+#                                                            # XTREME's own files, your encoders
 #
+# ENCODERS are checkpoints and pretrained folders as they are, of one vocabulary: those of another get
+# a run of their own, and fairseq-amber report puts the results of both into one table.
 # XTREME is the folder that XTREME's scripts/download_data.sh fills. Without ENCODERS two of four
 # layers of 256 are trained first on the same text for the same updates: by MLM and TLM alone, and
 # with word and sentence alignment beside them. Interrupted, the same command continues; OUT holds
@@ -25,14 +27,16 @@ NAME=${NAME:-xtreme}
 OUT=runs/$NAME
 XTREME=${XTREME:-}                       # in place of AMBER_DATA's
 LANGUAGES=${LANGUAGES:-"de es fr ru zh"} # of those in AMBER_DATA, beside English
-DATA=${DATA:-data-bin/$NAME}             # whose vocabulary the encoders have
-ENCODERS=${ENCODERS:-}                   # name=checkpoint, one or several
+DATA=${DATA:-data-bin/$NAME}             # DATA-TASK gets each task; where DATA is a data folder, in its
+                                         # vocabulary, else in that of the first encoder
+ENCODERS=${ENCODERS:-}                   # name=checkpoint or folder, one or several
 TASKS=${TASKS:-"pos ner xnli pawsx squad"}
 TASK_LANGUAGES=${TASK_LANGUAGES:-}       # tested: "pos=de,fr pawsx=de"; default: all of the test files
 SEEDS=${SEEDS:-"1 2 3"}
 DEAR=${DEAR-"xnli squad"}                # tasks that take long, with DEAR_SEEDS in place of SEEDS
 DEAR_SEEDS=${DEAR_SEEDS:-1}
 JOBS=${JOBS:-}                           # runs at once; default: one for each core, 1 on a GPU
+[ -z "$ENCODERS" ] || ARCH=${ARCH:-amber} MODEL_FLAGS=${MODEL_FLAGS-} # their shapes are their own
 export ARCH=${ARCH:-amber_tiny}
 export MODEL_FLAGS=${MODEL_FLAGS-"--encoder-layers 4 --encoder-embed-dim 256 --encoder-ffn-embed-dim 1024 --max-positions 256"}
 SETTINGS=${SETTINGS:-small}              # of fine-tuning: xtreme (finetune_xtreme.sh), or small
@@ -60,7 +64,11 @@ whole_numbers 1 UPDATES
 if [ -n "$ENCODERS" ]; then
   each_once ENCODERS
   names=()
-  for entry in $ENCODERS; do names+=("${entry%%=*}"); done
+  for entry in $ENCODERS; do
+    names+=("${entry%%=*}")
+    encoder=${entry#*=}
+    models encoder
+  done
   plain_names ENCODERS "${names[@]}"
 fi
 one_of SETTINGS small xtreme
@@ -159,6 +167,8 @@ PY
   esac
 }
 
+tokenizer=$DATA
+[ -e "$DATA/dict.txt" ] || tokenizer=${ENCODERS%% *} tokenizer=${tokenizer#*=}
 for task in $TASKS; do
   sources "$task" >"$OUT/sources"
   given=$(cat "$OUT/sources")
@@ -166,12 +176,30 @@ for task in $TASKS; do
   if [ ! -e "$DATA-$task/task.json" ]; then
     flags=()
     while IFS= read -r word; do flags+=("$word"); done <"$OUT/sources"
-    fairseq-amber prepare-task "$task" "$DATA-$task" --tokenizer "$DATA" "${flags[@]}"
+    fairseq-amber prepare-task "$task" "$DATA-$task" --tokenizer "$tokenizer" "${flags[@]}"
     echo "$given" >"$DATA-$task.sources"
   elif [ -e "$DATA-$task.sources" ] && [ "$given" != "$(cat "$DATA-$task.sources")" ]; then
     refuse "$DATA-$task was prepared from other files ($DATA-$task.sources): give another DATA, or remove both"
   fi
 done
+
+# shellcheck disable=SC2086  # several words
+python - "$DATA-${TASKS%% *}" $ENCODERS >/dev/null <<'PY'
+import sys
+from pathlib import Path
+from fairseq_amber.convert.reading import read_source
+from fairseq_amber.convert.vocabulary import load_vocabulary
+from fairseq_amber.errors import UserError, one_line
+
+folder, *encoders = sys.argv[1:]
+try:
+    for encoder in encoders:
+        read_source(Path(encoder.partition("=")[2]), expected=load_vocabulary(Path(folder)))
+except UserError as error:
+    said = one_line(str(error))
+    print(f"xtreme: the ENCODERS of a run have one vocabulary: {said}", file=sys.stderr)
+    sys.exit(2)
+PY
 
 settings() { # task -> what finetune_xtreme.sh takes in place of its defaults
   local entry

@@ -5,7 +5,6 @@ import shutil
 import pytest
 import torch
 
-from fairseq_amber.convert.command import architecture_flags
 from fairseq_amber.convert.fairseq_checkpoint import write_amber
 from fairseq_amber.convert.output_folder import output_folder
 from fairseq_amber.convert.reading import read_source
@@ -47,9 +46,9 @@ def test_it_equals_the_converted_folder(pretrained, pretrained_data, tmp_path, c
     flags = [*criterion.split(), "--max-update", "3"]
     given = ["--arch", "amber", "--from-pretrained", pretrained]
     _, state = train(pretrained_data, tmp_path / "folder", *flags, *given)
-    given = [*architecture_flags(model.shape).split(), "--finetune-from-model"]
-    given.append(tmp_path / "converted" / "model.pt")
-    _, expected = train(pretrained_data, tmp_path / "file", *flags, *given)
+    given = "--arch amber_tiny --encoder-embed-dim 16 --encoder-ffn-embed-dim 32 --max-positions 64"
+    given += f" --layer-norm-eps 1e-12 --finetune-from-model {tmp_path}/converted/model.pt"
+    _, expected = train(pretrained_data, tmp_path / "file", *flags, *given.split())
     assert_same(state, expected)
 
 

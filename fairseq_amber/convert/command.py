@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fairseq_amber.errors import UserError
 from fairseq_amber.number_flags import positive_whole_number
 from fairseq_amber.progress import heartbeat
 from fairseq_amber.tokenizers.prefix import prefix
-
-if TYPE_CHECKING:
-    from fairseq_amber.convert.pretrained import Pretrained
-    from fairseq_amber.convert.pretrained import Shape as ShapeType
 
 SUMMARY = "convert XLM-R or BERT to a checkpoint to train from, or a checkpoint to Hugging Face"
 EXAMPLE = "fairseq-amber convert xlm-roberta-base pretrained/xlmr"
@@ -134,36 +129,16 @@ def run(args: argparse.Namespace) -> None:
                     folder.put(name, data)
     print("".join(f"{note}\n" for note in notes), end="")
     if target == "amber":
-        print(_advice(model, args.output))
+        print(_advice(args.output))
     else:
         head = f"{architecture}, " if source.head is not None else ""
         print(f"{args.output} loads with {head}AutoModel, AutoTokenizer and SentenceTransformer")
 
 
-def _advice(model: Pretrained, output: Path) -> str:
+def _advice(output: Path) -> str:
     """Returns the commands that train from the converted model."""
     return (
         f"{output} is ready to train from:\n"
         f"  fairseq-amber prepare RAW DATA_BIN --tokenizer {output}\n"
-        f"  fairseq-train DATA_BIN --finetune-from-model {output / 'model.pt'} \\\n"
-        f"      {architecture_flags(model.shape)} ..."
+        f"  fairseq-train DATA_BIN --arch amber --from-pretrained {output} ..."
     )
-
-
-def architecture_flags(shape: ShapeType) -> str:
-    """Returns ``--arch`` and the flags that build a model of this shape."""
-    from dataclasses import asdict
-
-    from fairseq_amber.convert.pretrained import Shape
-    from fairseq_amber.models.shapes import SHAPES
-
-    given = asdict(shape)
-    given.pop("activation_dropout")
-
-    def differing(name: str) -> dict[str, float]:
-        built = asdict(Shape(**SHAPES[name]))
-        return {key: value for key, value in given.items() if built[key] != value}
-
-    name = min(SHAPES, key=lambda name: len(differing(name)))
-    flags = [f"--{key.replace('_', '-')} {value}" for key, value in differing(name).items()]
-    return " ".join([f"--arch {name}", *flags])

@@ -44,8 +44,8 @@ def data_bin(fairseq_xlmr, raw, tmp_path_factory):
     return prepare(raw, tmp_path_factory.mktemp("bin"), fairseq_xlmr)
 
 
-def train(data_bin, save_dir, *flags):
-    own = ["--save-dir", save_dir, "--user-dir", USER_DIR, *SETTINGS, *SHAPE]
+def train(data_bin, save_dir, *flags, shape=SHAPE):
+    own = ["--save-dir", save_dir, "--user-dir", USER_DIR, *SETTINGS, *shape]
     result = run_fairseq("train", data_bin, *own, *flags)
     assert result.returncode == 0, result.stderr
     return read_torch_file(save_dir / "checkpoint_last.pt")
@@ -96,8 +96,7 @@ def test_from_bert_with_its_wordpieces_and_token_types(hf_mbert, raw, tmp_path, 
     start = tmp_path / "ours" / "model.pt"
     data = prepare(raw, tmp_path / "bin", tmp_path / "ours")
     assert (data / "dict.txt").read_bytes() == (tmp_path / "ours" / "dict.txt").read_bytes()
-    advised = printed.splitlines()[-1].split(" ...")[0].split()
-    criterion = ["--criterion", "amber", "--finetune-from-model", start]
-    state = train(data, tmp_path / "run", *advised, *criterion)
+    advised = printed.splitlines()[-1].partition(" DATA_BIN ")[2].partition(" ...")[0].split()
+    state = train(data, tmp_path / "run", *advised, "--criterion", "amber", shape=[])
     for name, value in torch.load(start)["model"].items():
         torch.testing.assert_close(state["model"][name], value, atol=1e-6, rtol=0)

@@ -90,9 +90,10 @@ def test_paths_are_relative_to_where_the_user_stands(recipe, raw):
     # the fixture starts a recipe in its checkout: a folder above it is another place than its own
     (raw.parent / "start.pt").touch()
     (call,) = recipe("pretrain_amber", "../raw text", "name", RESTORE="../start.pt")
-    assert value(call, "--restore-file") == str(raw.parent / "start.pt")
+    assert value(call, "--from-pretrained") == str(raw.parent / "start.pt")
     (prepared,) = arguments(Path(f"{recipe.calls}.prepare"))
     assert prepared[1] == str(raw)
+    assert value(prepared, "--tokenizer") == str(raw.parent / "start.pt")
 
 
 def test_a_path_that_is_not_there_is_named(recipe, raw):
@@ -100,17 +101,72 @@ def test_a_path_that_is_not_there_is_named(recipe, raw):
     assert said == "pretrain_amber: RESTORE=start.pt does not exist\n"
 
 
-def test_another_architecture_than_that_of_the_model_is_refused(recipe, raw):
-    said = recipe("continue_xlmr", raw, raw, "name", ARCH="amber_base", status=2)
-    assert "continue_xlmr: ARCH=amber_base, but" in said and "is amber_mbert" in said
+@pytest.fixture
+def folder(recipe, raw):
+    """A pretrained folder, as far as the recipes look at it, with blanks in its path."""
+    path = raw.parent / "a published model"
+    path.mkdir()
+    (path / "config.json").write_text("{}")
+    (path / "model.safetensors").write_text("weights")
+    return path
 
 
-def test_shape_flags_of_a_converted_model_come_before_a_users(recipe, raw):
-    (raw.parent / "xlmr").mkdir()
-    flags = dict(MODEL_FLAGS="--encoder-layers 2")
-    (call,) = recipe("continue_xlmr", raw.parent / "xlmr", raw, "name", **flags)
-    assert value(call, "--arch") == "amber_mbert"
-    assert [call[n + 1] for n, word in enumerate(call) if word == "--encoder-layers"] == ["3", "2"]
+def begins_as(folder, call):
+    return value(call, "--arch") == "amber" and value(call, "--from-pretrained") == str(folder)
+
+
+def test_a_pretrained_folder_stands_for_a_checkpoint_and_gives_the_vocabulary(recipe, raw, folder):
+    prepared = Path(f"{recipe.calls}.prepare")
+    for run in (
+        lambda: pretrain(recipe, raw, RESTORE=str(folder)),
+        lambda: recipe("continue_xlmr", folder, raw, "other")[0],
+        lambda: transport(recipe, raw, CHECKPOINT=str(folder)),
+    ):
+        call = run()
+        assert begins_as(folder, call) and "--encoder-layers" not in call
+        assert value(arguments(prepared)[0], "--tokenizer") == str(folder)
+        recipe.calls.unlink()
+        prepared.unlink()
+
+
+def test_the_text_to_tune_on_has_the_vocabulary_of_the_data_folder(recipe, raw, folder):
+    transport(recipe, raw, CHECKPOINT=str(folder))
+    first, second = arguments(Path(f"{recipe.calls}.prepare"))
+    assert value(second, "--tokenizer") == first[2]
+
+
+@pytest.mark.parametrize("name, variable", [("pretrain_amber", "RESTORE"), ("ot_finetune", "")])
+def test_a_vocabulary_of_another_size_is_refused(recipe, raw, folder, name, variable):
+    given = ["pretrain_amber", raw, "name"] if variable else ["ot_finetune"]
+    variable = variable or "CHECKPOINT"
+    settings = {variable: str(folder), "VOCAB_SIZE": "500", "RAW": str(raw)}
+    said = recipe(*given, status=2, **settings)
+    assert (
+        said == f"{name}: VOCAB_SIZE=500: {variable} has its own vocabulary; leave VOCAB_SIZE out\n"
+    )
+
+
+def test_a_folder_is_fine_tuned_until_it_is_another_one(recipe, task, folder):
+    given = ["finetune_xtreme", folder, task, "name"]
+    (call,) = recipe(*given)
+    assert begins_as(folder, call)
+    assert len(recipe(*given)) == 1
+    (recipe.root / "runs" / "name" / "1" / "complete").unlink()
+    (recipe.root / "runs" / "name" / "1" / "checkpoint_last.pt").touch()
+    (folder / "model.safetensors").write_text("others")
+    assert "run of other settings" in recipe(*given, status=2)
+
+
+def test_tasks_have_the_vocabulary_of_the_first_encoder(recipe, folder):
+    first = folder.rename(folder.with_name("published"))  # a list of encoders has no blanks
+    last = folder.with_name("last.pt")
+    last.touch()
+    given = dict(ENCODERS=f"A={first} B={last}", XTREME=".", TASKS="pos", JOBS="1", SEEDS="1")
+    calls = recipe("xtreme", NAME="y", **given)
+    assert [begins_as(model, call) for model, call in zip((first, last), calls)] == [True, True]
+    (prepared,) = arguments(Path(f"{recipe.calls}.prepare"))
+    assert prepared[:3] == ["prepare-task", "pos", "data-bin/y-pos"]
+    assert value(prepared, "--tokenizer") == str(first)
 
 
 def test_fine_tuning_is_tested_on_the_languages_that_are_named(recipe, task):

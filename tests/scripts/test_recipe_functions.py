@@ -165,3 +165,22 @@ def test_a_compressed_text_that_is_damaged_is_not_taken_as_short(tmp_path):
     (tmp_path / "a.gz").write_bytes(b"\x1f\x8bnothing")
     done = bash(f"spread_lines '{tmp_path}/a.gz' 5")
     assert done.returncode != 0 and done.stdout == ""
+
+
+def test_a_pretrained_folder_is_told_from_others_and_from_another_one(tmp_path):
+    folder, file = tmp_path / "a model", tmp_path / "model.pt"
+    (folder / "below").mkdir(parents=True)
+    file.touch()
+    given = f"MODEL='{folder}' FILE='{file}' NONE=; cd /; "
+    said = bash(given + "models MODEL")
+    assert said.returncode == 2 and "is neither a checkpoint nor a pretrained folder" in said.stderr
+    assert bash(given + "DRY_RUN=1; models MODEL").returncode == 0
+    sums = [bash(given + 'model_sum "$MODEL"').stdout]
+    for name, text in (("config.json", "{}"), ("model.safetensors", "x"), ("README.md", "x")):
+        (folder / name).write_text(text)
+        sums.append(bash(given + 'models MODEL FILE NONE; model_sum "$MODEL"').stdout)
+    assert len(set(sums)) == 3 and sums[2] == sums[3]
+    link = f"linked_model '{folder}' '{tmp_path}/link'"
+    assert bash(f"{link}; {link}").returncode == 0 and (tmp_path / "link").samefile(folder)
+    said = bash(f"linked_model '{file}' '{tmp_path}/link'")
+    assert said.returncode == 2 and "link is another model than" in said.stderr

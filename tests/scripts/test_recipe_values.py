@@ -28,7 +28,7 @@ def test_names_that_lead_out_of_runs(recipe, task, name):
     message = recipe("finetune_xtreme", task.parent / "model.pt", task, name, status=2)
     assert "does not name a folder within runs" in message
     message = recipe("finetune_xtreme", task, task, "name", status=2)
-    assert "is not a file" in message
+    assert "is neither a checkpoint nor a pretrained folder" in message
     assert not recipe.calls.exists()
 
 
@@ -111,7 +111,7 @@ def test_transport(recipe, variables, message):
         (["../A=model.pt"], {}, "NAME: '../A' is no name"),
         (["A=model.pt"], dict(METHODS="similarity guess"), "METHODS knows similarity,"),
         (["A=model.pt"], dict(PLOT="0"), "PLOT=0 is below 1"),
-        (["A=scripts"], {}, "is not a file"),
+        (["A=scripts"], {}, "scripts is neither a checkpoint nor a pretrained folder"),
     ],
 )
 def test_measuring(recipe, systems, variables, message):

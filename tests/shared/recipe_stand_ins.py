@@ -18,7 +18,9 @@ case $1 in
   user-dir) echo /plugin ;;
   prepare) printf '%s\\0' "$@" >>"$CALLS.prepare"; printf '\\n' >>"$CALLS.prepare"
     mkdir -p "$3/parallel/de-en" "$3/parallel/fr-en"; touch "$3/dict.txt" ;;
-  convert) mkdir -p "$3"; touch "$3/model.pt"; echo "--arch amber_mbert --encoder-layers 3 ..." ;;
+  prepare-task) printf '%s\\0' "$@" >>"$CALLS.prepare"; printf '\\n' >>"$CALLS.prepare"
+    mkdir -p "$3"; printf '{\\n "task": "%s",\\n "kind": "tagging"\\n}\\n' "$2" >"$3/task.json" ;;
+  convert) mkdir -p "$3" ;;
   evaluate) printf '%s\\0' "$@" >>"$CALLS.evaluate"; printf '\\n' >>"$CALLS.evaluate" ;;
 esac
 """

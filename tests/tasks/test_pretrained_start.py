@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from fairseq_amber.convert.reading import read_source
 from fairseq_amber.criterions.encoded_sentences import encode_pairs
 from fairseq_amber.criterions.transport_config import TransportConfig
+from fairseq_amber.errors import UserError
 from fairseq_amber.models.architectures import preset
 from hugging_face_folders import save_bert
 from transport_twins import ALONE, batches
@@ -80,6 +81,22 @@ def test_what_does_not_fit_ends_in_one_line(begin, make_task, pretrained, data_f
     pytest.importorskip("tokenizers", reason="tokenizers is not installed")
     with ends_with("is not the dictionary that .*bert was trained with"):
         begin(save_bert(tmp_path / "bert"))
+
+
+def test_a_run_has_one_beginning_and_goes_on_from_its_own(begin, pretrained, tmp_path):
+    task, _, _ = begin()
+    run = dict(save_dir=str(tmp_path), restore_file="checkpoint_last.pt", finetune_from_model=None)
+    for other in ("finetune_from_model", "restore_file"):
+        with pytest.raises(UserError, match=f"--from-pretrained and --{other.replace('_', '-')}:"):
+            task.pretrained.begin(settings(pretrained), OmegaConf.create({**run, other: "x.pt"}))
+    saved = {"model": {}, "optimizer_history": [{"num_updates": 1}]}
+    saved["cfg"] = {"model": {"_name": "amber", "encoder_layers": 5}, "task": {}}
+    torch.save(saved, tmp_path / "checkpoint_last.pt")
+    cfg = settings("gone")
+    assert task.pretrained.begin(cfg, OmegaConf.create(run)) is False
+    assert cfg.encoder_layers == 5 and cfg.encoder_embed_dim == 768
+    with pytest.raises(UserError, match="--encoder-layers 4: .*checkpoint_last.pt has 5 there"):
+        task.pretrained.begin(settings(pretrained, encoder_layers=4), OmegaConf.create(run))
 
 
 def test_the_anchor_may_be_another_folder(begin, pretrained, pretrained_data, make_task, tmp_path):

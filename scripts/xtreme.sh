@@ -20,6 +20,7 @@ set -euo pipefail
 paths XTREME AMBER_DATA
 new_paths DATA
 named_paths ENCODERS
+case ${SETTINGS:-} in small | xtreme) ;; *) paths SETTINGS ;; esac
 one_of SCHEDULE polynomial_decay constant
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -39,7 +40,8 @@ JOBS=${JOBS:-}                           # runs at once; default: one for each c
 [ -z "$ENCODERS" ] || ARCH=${ARCH:-amber} MODEL_FLAGS=${MODEL_FLAGS-} # their shapes are their own
 export ARCH=${ARCH:-amber_tiny}
 export MODEL_FLAGS=${MODEL_FLAGS-"--encoder-layers 4 --encoder-embed-dim 256 --encoder-ffn-embed-dim 1024 --max-positions 256"}
-SETTINGS=${SETTINGS:-small}              # of fine-tuning: xtreme (finetune_xtreme.sh), or small
+SETTINGS=${SETTINGS:-small}              # of fine-tuning: xtreme (finetune_xtreme.sh), small, or a file with
+                                         # a line for each task: its name, a tab, settings of finetune_xtreme.sh
 export PRECISION=${PRECISION:-}
 # of the two encoders
 export CORPORA=${CORPORA:-"tatoeba-anki tatoeba-mt wmt-newstest"}
@@ -71,7 +73,13 @@ if [ -n "$ENCODERS" ]; then
   done
   plain_names ENCODERS "${names[@]}"
 fi
-one_of SETTINGS small xtreme
+case $SETTINGS in
+  small | xtreme) ;;
+  *) for task in $TASKS; do
+       grep -qs "^$task"$'\t' "$SETTINGS" ||
+         refuse "SETTINGS=$SETTINGS is neither small nor xtreme nor a file with a line for $task"
+     done ;;
+esac
 bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
 mkdir -p "$OUT"
@@ -208,7 +216,11 @@ settings() { # task -> what finetune_xtreme.sh takes in place of its defaults
   done
   # A model of a hundredth of BERT's size, on a fraction of the labels, wants larger steps and
   # shorter windows than XTREME's.
-  [ "$SETTINGS" = small ] || return 0
+  case $SETTINGS in
+    small) ;;
+    xtreme) return 0 ;;
+    *) awk -F '\t' -v name="$1" '$1 == name { print $2 }' "$SETTINGS"; return 0 ;;
+  esac
   case $1 in
     pos | ner) echo "BATCH=32 UPDATE_FREQ=1 EPOCHS=1 LR=5e-4 EVERY=200" ;;
     xnli) echo "BATCH=32 UPDATE_FREQ=1 EPOCHS=3 LR=3e-4 EVERY=200" ;;

@@ -82,3 +82,16 @@ def test_transport_on_compressed_text(recipe, raw, tmp_path):
 def test_a_number_of_the_paper_is_looked_at_first(recipe, raw, variable, value):
     said = recipe("paper_amber", raw, "name", status=2, **{variable: value})
     assert f"paper_amber: {variable}" in said and not recipe.calls.exists()
+
+
+def test_transfer_takes_the_settings_of_fine_tuning_from_a_file(recipe, tmp_path):
+    model, settings = tmp_path / "model.pt", tmp_path / "settings.tsv"
+    model.touch()
+    settings.write_text("# task, settings\npos\tLR=7e-4\nner\tLR=1e-4\n")
+    given = dict(ENCODERS=f"A={model}", XTREME=".", JOBS="1", SEEDS="1", SETTINGS=str(settings))
+    (call,) = recipe("xtreme", TASKS="pos", **given)
+    assert value(call, "--lr") == "7e-4"
+    said = recipe("xtreme", TASKS="pos squad", status=2, **given)
+    assert (
+        f"SETTINGS={settings} is neither small nor xtreme nor a file with a line for squad" in said
+    )

@@ -1,0 +1,219 @@
+#!/usr/bin/env bash
+# What alignment does to a pretrained encoder: word alignment, retrieval, zero-shot transfer and what is
+# forgotten, before and after training on parallel text by masking alone (the control) and by each
+# objective, with the same number of updates, as mean and standard deviation over seeds.
+#
+#   AMBER_DATA=... bash scripts/proof.sh FOLDER                     # everything: hours on a CPU
+#   AMBER_DATA=... bash scripts/proof.sh FOLDER words               # a part, and what it needs
+#   AMBER_DATA=... SETS=align_gold PAIRS=100 SYSTEMS=wa-states SEEDS=1 UPDATES=2 LAYERS=8 \
+#     bash scripts/proof.sh FOLDER words                            # the smallest, to see that it works
+#
+# FOLDER is a pretrained encoder of Hugging Face, of fairseq or of this package, such as
+# intfloat/multilingual-e5-small. The parts are words, retrieval and transfer. scripts/proof/systems.tsv has
+# the flags of each system. How align is called is chosen for each system on development pairs, and
+# written to OUT/chosen before a test pair is read. Interrupted, the same command continues; OUT/*/report
+# and OUT/forgetting.md hold the tables. The sets of AMBER_DATA: docs/results/data.md.
+[ -n "${BASH_VERSION:-}" ] || { echo "proof: error: sh is too little: bash $0" >&2; exit 2; }
+set -euo pipefail
+[ $# -ge 1 ] || { sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+FOLDER=$1
+shift
+PARTS=${*:-words retrieval transfer}
+# shellcheck source=scripts/recipe_functions.sh
+. "$(dirname "${BASH_SOURCE[0]}")/recipe_functions.sh"
+paths FOLDER AMBER_DATA
+CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+NAME=${NAME:-proof}                      # one for each choice of settings
+OUT=runs/$NAME
+DATA=data-bin/$NAME
+LANGUAGES=${LANGUAGES:-"es fr ja ru zh"} # of those in AMBER_DATA, each paired with English
+export CORPORA=${CORPORA:-"tatoeba-anki tatoeba-mt wmt-newstest"}
+SETS=${SETS:-"align_gold retrieval tagging nli paraphrase qa"} # whose text the vocabulary is kept for
+PAIRS=${PAIRS:-4000}                    # of each pair of languages, and sentences of each language
+
+SYSTEMS=${SYSTEMS:-"control wa sa ot ot-practical l2 tlm wa-attention wa-states wa-self mix"}
+SEEDS=${SEEDS:-"1 2 3"}
+UPDATES=${UPDATES:-150}
+BATCH=${BATCH:-40}                       # pairs in an update, or sentences and pairs
+LR=${LR:-2e-4}
+LAYER=${LAYER:-8}                        # whose states are aligned: two thirds of the depth
+LENGTH=${LENGTH:-128} PRECISION=${PRECISION:-}
+JOBS=${JOBS:-}                           # runs at once; default: one for each core, 1 on a GPU
+
+GOLD=${GOLD:-$AMBER_DATA/align_gold/awesome-align-examples}
+GOLD_PAIRS=${GOLD_PAIRS:-}               # default: all of GOLD
+METHODS=${METHODS:-"similarity softmax itermax"} # of align, chosen from on the development pairs
+LAYERS=${LAYERS:-6-9}                    # likewise
+TATOEBA_PAIRS=${TATOEBA_PAIRS:-}         # default: all
+TRANSFER=${TRANSFER:-"control wa sa ot l2"} # of SYSTEMS, for retrieval and transfer, by their first seed
+PREFIX=${PREFIX:-"query: "}              # in front of each sentence that is sought; E5's
+TASKS=${TASKS:-"pos ner xnli pawsx squad"}
+LABELS=${LABELS:-2000}                   # English examples to learn from (squad: paragraphs / 4)
+TESTS=${TESTS:-500}                      # examples of each language and test file
+TEST_LANGUAGES=${TEST_LANGUAGES:-"ar de es fr hi ja ru tr zh"} # those that a task has, beside English
+DEAR=${DEAR-}                            # tasks with one seed alone
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+# said by fairseq about its own code
+export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::DeprecationWarning"
+
+: "${AMBER_DATA:?names a folder with the sets of docs/results/data.md}"
+run_words NAME
+each_once PARTS SYSTEMS METHODS TRANSFER TASKS LANGUAGES SETS
+each_of PARTS words retrieval transfer
+each_of SETS align_gold retrieval tagging nli paraphrase qa
+whole_words SEEDS
+whole_numbers 1 PAIRS UPDATES BATCH LAYER LENGTH LABELS TESTS
+numbers LR
+[ -z "$JOBS" ] || whole_numbers 1 JOBS
+# shellcheck disable=SC2046  # a word for each system
+each_of SYSTEMS $(awk -F '\t' 'NF > 1 { print $1 }' scripts/proof/systems.tsv)
+case " $PARTS " in
+  *" retrieval "* | *" transfer "*)
+    # shellcheck disable=SC2086  # several words
+    each_of TRANSFER $SYSTEMS ;;
+esac
+bash scripts/setup.sh
+export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
+mkdir -p "$OUT"
+trap 'echo "proof: interrupted; the same command continues" >&2; exit 130' INT TERM
+device=()
+[ "$(gpu_count)" -gt 0 ] || device=(--cpu)
+JOBS=${JOBS:-$([ ${#device[@]} -gt 0 ] && getconf _NPROCESSORS_ONLN || echo 1)}
+same_settings "$OUT/settings" "$FOLDER $LANGUAGES $CORPORA $SETS $PAIRS $UPDATES $BATCH $LR $LAYER $LENGTH $PRECISION"
+
+# ---- the text, the encoder with a vocabulary for all that is read here, and the text in it
+RAW=$OUT/raw TEXT=$OUT/text START=$OUT/start DEV=$OUT/dev
+amber_raw "$RAW"
+gather() { # PAIRS of each text to train on; and the development pairs by one name
+  rm -rf "$TEXT" "$DEV"
+  mkdir -p "$TEXT" "$DEV"
+  local file
+  for file in "$RAW"/train.*; do
+    spread_lines "$file" "$PAIRS" >"$TEXT/${file##*/}"
+  done
+  for file in "$AMBER_DATA"/align_gold/xl-wa/dev.*; do
+    ln -s "$file" "$DEV/${file##*/}"
+  done
+  for file in "$AMBER_DATA"/align_gold/wpt05-en-hi/test.*; do
+    ln -s "$file" "$DEV/dev.${file##*/test.}"
+  done
+}
+step "$OUT/steps/text" gather
+# shellcheck disable=SC2086  # several words
+step "$OUT/steps/read" python scripts/proof/text_of.py "$AMBER_DATA" "$OUT/read.txt" $SETS
+trim() {
+  rm -rf "$START"
+  fairseq-amber convert "$FOLDER" "$START" --to amber --keep-vocab "$TEXT" --keep-vocab "$OUT/read.txt"
+}
+step "$OUT/steps/start" trim
+step "$OUT/steps/data" fairseq-amber prepare "$TEXT" "$DATA" --tokenizer "$START"
+touch "$OUT/complete" # of these settings; others need another NAME from here on
+
+# ---- training
+link() { fairseq-amber align "$START" --corpus "$DATA" --split train --units subwords --output "$OUT/links"; }
+case " $SYSTEMS " in *" l2 "*) step "$OUT/steps/links" link ;; esac
+ADAM_BETAS="(0.9, 0.98)" ADAM_EPS=1e-6 WEIGHT_DECAY=0 CLIP_NORM=1.0
+optimizer_flags polynomial_decay $((UPDATES / 10)) "$UPDATES"
+common=(--user-dir "$(fairseq-amber user-dir)" --task cross_lingual_alignment --tokens-per-sample "$LENGTH"
+  --arch amber --from-pretrained "$START" --multilang-sampling-alpha 0 --parallel-share 0.75
+  --batch-size "$BATCH" ${device[@]+"${device[@]}"} --num-workers 0 --disable-validation
+  --no-epoch-checkpoints --save-interval-updates 100 --keep-interval-updates 1
+  --max-update "$UPDATES" --log-format simple --log-interval 25 "${optimizer[@]}")
+train() { # system, seed
+  local run=$OUT/$1-$2 flags links=()
+  [ ! -e "$run/complete" ] || return 0
+  flags=$(awk -F '\t' -v name="$1" '$1 == name { print $2 }' scripts/proof/systems.tsv)
+  [ "$1" != l2 ] || links=(--l2-links "$OUT/links")
+  mkdir -p "$run"
+  # shellcheck disable=SC2086  # several words
+  fairseq-train "$DATA" "${common[@]}" ${flags//LAYER/$LAYER} ${links[@]+"${links[@]}"} \
+    --seed "$2" --save-dir "$run" --tensorboard-logdir "$run/tensorboard" $PRECISION &&
+    touch "$run/complete"
+}
+export -f train
+export OUT DATA LAYER PRECISION
+COMMON=$(printf '%s\n' "${common[@]}") # a word a line: a path may hold spaces
+export COMMON
+runs() { for seed in $SEEDS; do for system in $SYSTEMS; do echo "$system $seed"; done; done; }
+# shellcheck disable=SC2016  # the inner bash expands it
+runs | xargs -P "$JOBS" -L 1 bash -c '
+  common=()
+  while IFS= read -r word; do common+=("$word"); done <<<"$COMMON"
+  [ -e "$OUT/$0-$1/complete" ] || echo "== training $0, seed $1"
+  train "$0" "$1" >>"$OUT/$0-$1.log" 2>&1 ||
+    { echo "proof: failed: $OUT/$0-$1.log ends:" >&2; tail -n 3 "$OUT/$0-$1.log" >&2; exit 255; }'
+encoder() { # system, seed -> its folder or checkpoint
+  [ "$1" = none ] && echo "$START" || echo "$OUT/$1-$2/checkpoint_last.pt"
+}
+
+# ---- words: layer and method of each system by the development pairs, then the test pairs
+align() { # system, seed, folder of gold, its split, what to write, flags of align
+  local encoder results=$5
+  encoder=$(encoder "$1" "$2")
+  step "$OUT/steps/${results//\//-}" aligned "$encoder" "$1" "$3" "$4" "$OUT/$results" "${@:6}"
+}
+aligned() { # encoder, system, gold, split, output, flags of align
+  rm -rf "$5" "$5.json"
+  mkdir -p "$(dirname "$5")"
+  fairseq-amber align "$1" --data "$DATA" --folder "$3" --split "$4" --output "$5" "${@:6}" &&
+    fairseq-amber aer "$5" "$3" --name "$2" --json "$5.json"
+}
+all_runs() { echo "none 1"; runs; }
+words() {
+  local system seed method layer
+  while read -r system seed; do
+    for method in $METHODS; do
+      align "$system" "$seed" "$DEV" dev "dev-alignments/$system-$seed-$method" \
+        --method "$method" --layers "$LAYERS"
+    done
+  done < <(all_runs)
+  [ -e "$OUT/chosen" ] ||
+    python scripts/proof/choose.py "$OUT/dev-alignments" "$OUT/chosen"
+  cat "$OUT/chosen"
+  local results=()
+  while read -r system seed; do
+    read -r method layer < <(awk -F '\t' -v name="$system" '$1 == name { print $2, $3 }' "$OUT/chosen")
+    align "$system" "$seed" "$GOLD" test "alignments/$system-$seed" --method "$method" \
+      --layer "$layer" ${GOLD_PAIRS:+--pairs "$GOLD_PAIRS"}
+    results+=("$OUT/alignments/$system-$seed.json")
+  done < <(all_runs)
+  fairseq-amber report "${results[@]}" --output "$OUT/words/report"
+}
+
+# ---- retrieval and mining, in languages that the text of training has and in others
+measured() { for system in none $TRANSFER; do echo "$system ${SEEDS%% *}"; done; }
+retrieval() {
+  local system seed encoder results=() systems=()
+  mkdir -p "$OUT/tatoeba"
+  while read -r system seed; do
+    encoder=$(encoder "$system" "$seed")
+    step "$OUT/steps/tatoeba-$system" fairseq-amber retrieve "$encoder" --data "$DATA" \
+      --folder "$AMBER_DATA/retrieval/tatoeba" --split tatoeba ${TATOEBA_PAIRS:+--pairs "$TATOEBA_PAIRS"} \
+      --prefix "$PREFIX" --name "$system" --json "$OUT/tatoeba/$system.json"
+    results+=("$OUT/tatoeba/$system.json")
+    systems+=("$system=$encoder")
+  done < <(measured)
+  fairseq-amber report "${results[@]}" --output "$OUT/retrieval/report"
+  DATA=$DATA TATOEBA='' GOLD='' bash scripts/measure.sh "$OUT/mining" "${systems[@]}"
+}
+
+# ---- transfer, from part of the labels
+transfer() {
+  local system seed encoders=
+  step "$OUT/steps/labels" python scripts/proof/part_of.py "$AMBER_DATA" "$OUT/labels" "$LABELS" "$TESTS"
+  while read -r system seed; do
+    encoders+="$system=$(encoder "$system" "$seed") "
+  done < <(measured)
+  env -u LANGUAGES -u UPDATES -u LR -u BATCH -u LENGTH AMBER_DATA="$OUT/labels" NAME="$NAME/transfer" \
+    DATA="$DATA" ENCODERS="$encoders" TASKS="$TASKS" SEEDS="$SEEDS" DEAR="$DEAR" JOBS="$JOBS" \
+    LANGUAGES="$TEST_LANGUAGES" SETTINGS=scripts/proof/transfer.tsv bash scripts/xtreme.sh
+}
+for part in $PARTS; do
+  "$part"
+done
+case " $PARTS " in
+  *" retrieval "* | *" transfer "*)
+    # shellcheck disable=SC2086  # several words
+    python scripts/proof/forgetting.py "$OUT" "$LANGUAGES" none $TRANSFER ;;
+esac

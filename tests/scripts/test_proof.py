@@ -1,0 +1,185 @@
+"""The proof on a pretrained encoder: what is trained, and that development pairs alone choose."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from recipe_stand_ins import arguments, value
+
+ROOT = Path(__file__).resolve().parents[2]
+# Writes its arguments down, and what the recipe looks for afterwards. On development pairs layer 7
+# is best with softmax, layer 8 with similarity.
+AMBER = """#!/usr/bin/env bash
+printf '%s\\0' "$@" >>"$CALLS.amber"; printf '\\n' >>"$CALLS.amber"
+case $1 in
+  user-dir) echo /plugin ;;
+  convert | prepare) mkdir -p "$3"; touch "$3/model.pt" ;;
+  aer)
+    case $2 in *softmax) layers='"7": 10.0, "8": 12.0' ;; *) layers='"7": 14.0, "8": 11.0' ;; esac
+    echo '{"per_language": {"en-es": {"layers": {'$layers'}}}}' >"${@: -1}" ;;
+esac
+"""
+TRAIN = """#!/usr/bin/env bash
+printf '%s\\0' "$@" >>"$CALLS"; printf '\\n' >>"$CALLS"
+while [ "$1" != --save-dir ]; do shift; done
+touch "$2/checkpoint_last.pt"
+"""
+PYTHON = f"""#!/usr/bin/env bash
+case $1 in -c) echo 0 ;; *) exec '{sys.executable}' "$@" ;; esac
+"""
+
+
+@pytest.fixture
+def data(tmp_path):
+    """AMBER_DATA, as far as the recipe looks at it."""
+    root = tmp_path / "data"
+    for name, text in {
+        "mono/fr.txt": "chat\n",
+        "mono/en.txt": "cat\n",
+        "parallel/tatoeba-anki/train.fr-en.fr": "chat\nchien\n",
+        "parallel/tatoeba-anki/train.fr-en.en": "cat\ndog\n",
+        "align_gold/xl-wa/dev.en-es.en": "cat\n",
+        "align_gold/wpt05-en-hi/test.en-hi.en": "dog\n",
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+@pytest.fixture
+def prove(recipe, data, tmp_path):
+    """``(part, **variables) ->`` the calls of fairseq-train, and those of fairseq-amber."""
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    programs = recipe.root / ".venv" / "bin"
+    (programs / "fairseq-amber").write_text(AMBER)
+    (programs / "fairseq-train").write_text(TRAIN)
+    (programs / "python").write_text(PYTHON)
+    settings = dict(
+        AMBER_DATA=str(data), LANGUAGES="fr", CORPORA="tatoeba-anki", SETS="align_gold", JOBS="1"
+    )
+
+    def run(*parts, **variables):
+        given = {**settings, "SYSTEMS": "wa-states l2", "SEEDS": "1 2", **variables}
+        said = recipe("proof", folder, *parts, **given)
+        if given.get("status"):
+            return said
+        return said, arguments(recipe.calls.with_name("calls.amber"))
+
+    run.out = recipe.root / "runs" / "proof"
+    return run
+
+
+def test_development_pairs_choose_before_a_test_pair_is_read(prove):
+    trained, called = prove("words")
+    assert [(value(c, "--save-dir"), value(c, "--seed")) for c in trained] == [
+        (f"runs/proof/{system}-{seed}", seed) for seed in "12" for system in ("wa-states", "l2")
+    ]
+    first, second = trained[:2]
+    assert value(first, "--wa-layer") == value(second, "--l2-layer") == "8"
+    assert value(second, "--l2-links") == "runs/proof/links"
+    assert all(value(call, "--from-pretrained") == "runs/proof/start" for call in trained)
+    aligned = [call for call in called if call[0] == "align" and "--folder" in call]
+    splits = [value(call, "--split") for call in aligned]
+    assert (
+        splits == ["dev"] * 15 + ["test"] * 5
+    )  # three methods; two systems of two seeds, and none
+    assert {(value(c, "--method"), value(c, "--layer")) for c in aligned[15:]} == {("softmax", "7")}
+    chosen = (prove.out / "chosen").read_text().splitlines()
+    assert chosen == [f"{name}\tsoftmax\t7\t10.00" for name in ("l2", "none", "wa-states")]
+
+
+def test_the_same_command_goes_on(prove):
+    trained, called = prove("words")
+    again, called_again = prove("words")
+    assert again == trained
+    done = [call for call in called if call[0] in ("align", "prepare", "convert")]
+    assert [call for call in called_again if call[0] in ("align", "prepare", "convert")] == done
+    assert "holds a run of other settings" in prove("words", UPDATES="7", status=2)
+
+
+def test_retrieval_and_transfer_take_what_was_trained(prove):
+    _, called = prove("retrieval", TRANSFER="l2", TATOEBA_PAIRS="fra-eng")
+    encoders = [call[1] for call in called if call[0] == "retrieve"]
+    assert encoders == ["runs/proof/start", "runs/proof/l2-1/checkpoint_last.pt"]
+    assert not any(value(c, "--split") == "test" for c in called if c[0] == "align")
+
+
+@pytest.mark.parametrize(
+    "variables, message",
+    [
+        ({"SYSTEMS": "wa-x"}, "SYSTEMS knows control, wa, sa"),
+        ({"SYSTEMS": "l2 l2"}, "SYSTEMS has l2 twice"),
+        ({"TRANSFER": "wa"}, "TRANSFER knows wa-states and l2, not wa"),
+        ({"UPDATES": "0"}, "UPDATES=0 is below 1"),
+        ({"SETS": "bucc"}, "SETS knows align_gold"),
+    ],
+)
+def test_a_wrong_setting_is_named_first(prove, variables, message):
+    part = "retrieval" if "TRANSFER" in variables else "words"
+    assert message in prove(part, status=2, **variables)
+    assert not prove.out.exists()
+
+
+def test_a_part_of_the_labels_has_whole_examples(tmp_path):
+    data = tmp_path / "data"
+    question = {"id": "1", "question": "q"}
+    articles = [{"title": str(i), "paragraphs": [{"qas": [question]}] * 3} for i in range(4)]
+    for name, text in {
+        "tagging/udpos/en/en.train.tsv": "a\tX\nb\tY\n\nc\tX\n\nd\tX\n\ne\tX\n",
+        "tagging/udpos/fr/fr.test.tsv": "a\tX\n\nb\tX\n\n",
+        "nli/xnli/test-fr.tsv": "1\n2\n3\n4\n",
+        "paraphrase/pawsx/dev-en.tsv": "1\n2\n3\n",
+        "qa/squad/x.train.json": json.dumps({"version": "1.1", "data": articles}),
+    }.items():
+        (data / name).parent.mkdir(parents=True)
+        (data / name).write_text(text)
+    script = ROOT / "scripts" / "proof" / "part_of.py"
+    subprocess.run([sys.executable, script, data, tmp_path / "part", "8", "2"], check=True)
+    part = {
+        path.name: path.read_text() for path in (tmp_path / "part").rglob("*") if path.is_file()
+    }
+    assert part["en.train.tsv"] == "a\tX\nb\tY\n\nc\tX\n\nd\tX\n\ne\tX\n\n"  # fewer than 8: all
+    assert part["fr.test.tsv"] == "a\tX\n\nb\tX\n\n"
+    assert part["test-fr.tsv"] == "2\n4\n"
+    assert part["dev-en.tsv"] == "1\n2\n3\n"
+    kept = json.loads(part["x.train.json"])["data"]
+    assert [(a["title"], len(a["paragraphs"])) for a in kept] == [("1", 1), ("3", 1)]
+
+
+def test_the_text_of_all_sets(tmp_path):
+    for name, text in {
+        "align_gold/x/test.en-fr.en": "a  cat\n",
+        "align_gold/x/test.en-fr.gold": "0-0\n",
+        "qa/x.json": json.dumps({"version": "1.1", "data": [{"id": "i", "context": "un\nchat"}]}),
+        "mono/en.txt": "not asked for\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    script, out = ROOT / "scripts" / "proof" / "text_of.py", tmp_path / "out"
+    subprocess.run([sys.executable, script, tmp_path, out, "align_gold", "qa"], check=True)
+    assert out.read_text() == "a cat\nun chat\n"
+
+
+def test_what_is_kept_of_english_and_of_other_languages(tmp_path):
+    def write(name, **scores):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        languages = {name.replace("_", "-"): {"score": score} for name, score in scores.items()}
+        path.write_text(json.dumps({"per_language": languages}))
+
+    write("tatoeba/none.json", fra_eng=90.0, deu_eng=80.0, eus_eng=40.0)
+    write("transfer/pos-wa/1/test.json", en=90.0, fr=70.0, de=50.0)
+    write("transfer/pos-wa/2/test.json", en=92.0, fr=72.0, de=60.0)
+    write("transfer/pos-x-wa/1/test.json", en=1.0)  # of a system x-wa
+    script = ROOT / "scripts" / "proof" / "forgetting.py"
+    command = [sys.executable, script, tmp_path, "fr ja", "none", "wa"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert printed == (tmp_path / "forgetting.md").read_text()
+    assert printed.splitlines()[2:] == [
+        "| retrieval | none |  | 90.0 | 60.0 |",
+        "| pos | wa | 91.0 | 71.0 | 55.0 |",
+    ]

@@ -4,7 +4,6 @@ import argparse
 import os
 import re
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ import fairseq  # noqa: E402, F401  (first, so that the plugin registers itself)
 from fairseq.data import Dictionary  # noqa: E402
 
 import fairseq_amber  # noqa: E402, F401
+from forked_programs import forked_python  # noqa: E402
 from pretrained_folders import pretrained, pretrained_data  # noqa: E402, F401
 from recipe_checkout import recipe_checkout, run_recipe  # noqa: E402, F401
 from toy_corpora import (  # noqa: E402, F401
@@ -117,7 +117,7 @@ def random_sentences():
 
 
 WITH_WORKERS = """
-import multiprocessing, os, signal, torch
+import multiprocessing, os, signal, torch.utils.data._utils.worker
 import fairseq, fairseq_amber
 from fairseq.data import ListDataset, iterators
 from fairseq_amber.data import plan_iterator
@@ -127,6 +127,8 @@ class Plan(list):
     def __getitem__(self, which):
         return self if isinstance(which, slice) else super().__getitem__(which)
 
+# how often a worker looks whether its parent lives, in seconds
+torch.utils.data._utils.worker.MP_STATUS_CHECK_INTERVAL = 0.2
 rows = [[number] for number in range(1000)]
 data = ListDataset([torch.tensor(row) for row in rows])
 settings = dict(dataset=data, collate_fn=torch.stack, num_workers=2)
@@ -151,7 +153,7 @@ def left_by_workers():
     def left_in(place: str, iterator: str, killed: str) -> list:
         code = WITH_WORKERS.format(iterator=iterator, killed=killed)
         done = subprocess.run(
-            [sys.executable, "-c", code],
+            [forked_python(), "-c", code],
             env={**os.environ, "TMPDIR": place},
             capture_output=True,
             text=True,
@@ -160,7 +162,7 @@ def left_by_workers():
             start_new_session=True,
         )
         assert done.stdout.endswith("[[0]] [[1]]\n"), done.stderr
-        for _ in range(200):  # workers look every five seconds whether their parent lives
+        for _ in range(200):
             left = [path for path in os.listdir(place) if path.startswith("pymp-")]
             if not left:
                 break

@@ -12,6 +12,7 @@ import pytest
 
 from fairseq_amber import environment
 from fairseq_amber.errors import UserError
+from forked_programs import forked_python
 
 
 @pytest.fixture
@@ -167,7 +168,7 @@ def test_stock_fairseq_broadcasts_what_weights_only_refuses(tmp_path):
         pytest.skip("nothing to patch before torch 2.6")
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", STOCK, str(rank), str(tmp_path / "rendezvous")],
+            [forked_python(), "-c", STOCK, str(rank), str(tmp_path / "rendezvous")],
             text=True,
             stderr=subprocess.PIPE,
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fairseq_amber.cli import versions
-from forked_programs import write_program
+from forked_programs import forked_python, write_program
 
 
 @pytest.fixture
@@ -34,6 +34,38 @@ def test_it_says_and_ends_as_the_installed_one(program, tmp_path):
         )
         assert ours.returncode == installed.returncode == 2
         assert ours.stderr.splitlines()[-1] == installed.stderr.splitlines()[-1]
+
+
+ARGUMENTS = "import sys; print(sys.argv[1:], sys.path[0], __name__, 'torch' in sys.modules)"
+
+
+def test_a_forked_python_does_what_python_does(tmp_path):
+    (tmp_path / "module.py").write_text(ARGUMENTS)
+    for words in (["-c", ARGUMENTS], ["-m", "module"], [f"{tmp_path}/module.py"], ["-", "x"]):
+        printed = [
+            subprocess.run(
+                [python, *words, "-c", "a b"],
+                cwd=tmp_path,
+                input=ARGUMENTS,
+                text=True,
+                check=True,
+                stdout=subprocess.PIPE,
+                timeout=60,
+            ).stdout
+            for python in (forked_python(), sys.executable)
+        ]
+        forked = words != ["-", "x"]
+        assert printed[0] == printed[1].replace("False", str(forked)), words
+
+
+@pytest.mark.parametrize(
+    "code, status",
+    [("raise SystemExit(3)", 3), ("1 / 0", 1), ("import os; os.kill(0, 9)", -signal.SIGKILL)],
+)
+def test_a_forked_python_ends_as_python_does(code, status):
+    for _ in range(2):
+        done = subprocess.run([forked_python(), "-c", code], stderr=subprocess.DEVNULL, timeout=60)
+        assert done.returncode == status
 
 
 def test_it_has_the_folder_of_who_starts_it(program, tmp_path):

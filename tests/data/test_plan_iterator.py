@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from fairseq_amber.data.plan_iterator import PlanIterator
 from fairseq_amber.data.update_size import UpdateSize
+from forked_programs import forked_python
 from toy_sources import as_lists, plan, toy_sources
 
 ITERATOR = """
@@ -38,9 +39,9 @@ def iterator(n, **settings):
 """
 
 
-def printed_by(code: str) -> list:
+def printed_by(code: str, python: str) -> list:
     result = subprocess.run(
-        [sys.executable, "-c", ITERATOR + code],
+        [python, "-c", ITERATOR + code],
         capture_output=True,
         text=True,
         timeout=60,
@@ -63,7 +64,7 @@ if {buffered}:
 del epochs, epoch
 print(len(multiprocessing.active_children()))
 """
-    assert printed_by(code)[-2:] == ["[0, 1, 2, 3, 4, 5, 6, 7, 8] 2", "0"]
+    assert printed_by(code, forked_python())[-2:] == ["[0, 1, 2, 3, 4, 5, 6, 7, 8] 2", "0"]
 
 
 def test_a_process_that_stops_in_mid_epoch_ends_its_reading_ahead():
@@ -77,7 +78,7 @@ atexit.unregister(plan_iterator._stop_reading_ahead)
 atexit.register(lambda: print("reading" if reader.is_alive() else "ended"))
 atexit.register(plan_iterator._stop_reading_ahead)
 """
-    assert printed_by(code)[-2:] == ["[0] [1]", "ended"]
+    assert printed_by(code, sys.executable)[-2:] == ["[0] [1]", "ended"]
 
 
 class Draws(Dataset):

@@ -3,12 +3,12 @@
 import json
 import re
 import subprocess
-import sys
 
 import pytest
 
 from doc_pages import PAGES, ROOT, SCRIPTS, name, text_of
 from fairseq_amber.cli import COMMANDS, build_parser
+from forked_programs import forked_python
 
 # The benchmarks' results name the flags that the benchmarks had.
 PAGES = [page for page in PAGES if "benchmarks" not in page.parts]
@@ -55,7 +55,7 @@ print(json.dumps({{
 def fairseq():
     """The flags of fairseq-train with the plugin, and the names that are registered."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, cwd=ROOT
+        [forked_python(), "-c", PROGRAM], capture_output=True, text=True, check=True, cwd=ROOT
     )
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -4,13 +4,13 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from fairseq_amber.cli import COMMANDS
+from forked_programs import forked_python
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = sorted(path.parent.name for path in (ROOT / "fairseq_amber").glob("*/__init__.py"))
@@ -20,7 +20,7 @@ ROOMS = sorted(path.parent.name for path in (ROOT / "fairseq_amber").glob("*/__i
 def pages(tmp_path_factory):
     """The folder that the site is built from."""
     out = tmp_path_factory.mktemp("docs") / "pages"
-    command = [sys.executable, ROOT / "docs" / "site" / "pages.py", out]
+    command = [forked_python(), ROOT / "docs" / "site" / "pages.py", out]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from forked_programs import forked_python
+
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("card", "tests", "training", "speed")
 TOY_STAGE = """
@@ -28,7 +30,7 @@ sys.exit(result.end())
 
 def check(*arguments, root=ROOT, **variables):
     """Runs the script as a person would, without a GPU, and returns what it said."""
-    environment = {**os.environ, "PYTHON": sys.executable, "CUDA_VISIBLE_DEVICES": "", **variables}
+    environment = {**os.environ, "PYTHON": forked_python(), "CUDA_VISIBLE_DEVICES": "", **variables}
     environment["OMP_NUM_THREADS"] = "1"
     return subprocess.run(
         ["bash", str(root / "scripts" / "gpu_check.sh"), *map(str, arguments)],

@@ -3,16 +3,17 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from forked_programs import forked_python
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def stress(*arguments, **variables):
-    environment = {**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(ROOT), **variables}
+    environment = {**os.environ, "PYTHON": forked_python(), "PYTHONPATH": str(ROOT), **variables}
     return subprocess.run(
         ["bash", str(ROOT / "scripts" / "stress.sh"), *map(str, arguments)],
         env=environment,

@@ -51,8 +51,7 @@ def run_torchrun(program, *arguments):
 
 def _start(program, arguments, paths):
     request = dict(
-        module=f"fairseq_cli.{program}",
-        argv=[program, *arguments],
+        python=["-m", f"fairseq_cli.{program}", *arguments],
         environment={**os.environ, "OMP_NUM_THREADS": "1"},
         folder=os.getcwd(),
     )

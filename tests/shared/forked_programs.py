@@ -7,12 +7,14 @@ import functools
 import importlib
 import json
 import os
+import runpy
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import types
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +37,14 @@ run_as_this_process({address}, {name}, sys.argv)
 
 
 class ForkedProgram:
-    """A program that runs: ``module`` as ``python -m`` runs it, or the entry point ``name``."""
+    """A program that runs.
+
+    Args:
+        address: where the server listens.
+        request: ``python``, the arguments of Python, or ``entry_point``, the name of a program,
+            with its ``argv``; its ``environment`` and ``folder``.
+        files: its standard input, output and error.
+    """
 
     def __init__(self, address, request, files):
         self.connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -79,6 +88,15 @@ def server_address():
     return address
 
 
+@functools.lru_cache(maxsize=None)
+def forked_python():
+    """A program that does what ``sys.executable`` does, with torch and fairseq imported already.
+    It looks for modules where the tests do, whatever its PYTHONPATH is."""
+    path = Path(server_address()).with_name("python")
+    write_program(path, path.name)
+    return str(path)
+
+
 def write_program(path, name):
     """Writes a program that is forked, in place of the installed one of that name."""
     words = dict(here=str(Path(__file__).parent), address=server_address(), name=name)
@@ -88,8 +106,14 @@ def write_program(path, name):
 
 
 def run_as_this_process(address, name, argv):
-    """Starts the entry point ``name``, passes signals on, and ends as it ends."""
-    request = dict(entry_point=name, argv=argv, environment=dict(os.environ), folder=os.getcwd())
+    """Starts the program ``name``, passes signals on, and ends as it ends."""
+    request = dict(environment=dict(os.environ), folder=os.getcwd())
+    if name != "python":
+        request.update(entry_point=name, argv=argv)
+    elif argv[1:] and (argv[1] in ("-c", "-m") or not argv[1].startswith("-")):
+        request.update(python=argv[1:])
+    else:  # what other flags ask for is decided before an import
+        os.execv(sys.executable, [sys.executable, *argv[1:]])
     program = ForkedProgram(address, request, [0, 1, 2])  # it ends with this process
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: program.send_signal(number))
@@ -103,6 +127,7 @@ def run_as_this_process(address, name, argv):
 
 def _serve(listener, address):
     import select
+    import shutil
 
     with contextlib.redirect_stdout(sys.stderr):
         for module in HEAVY:
@@ -117,8 +142,7 @@ def _serve(listener, address):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         if 0 in ready:  # the tests have ended
-            os.unlink(address)
-            os.rmdir(os.path.dirname(address))
+            shutil.rmtree(os.path.dirname(address))
             return
         connection, _ = listener.accept()
         message, files = _received(connection)
@@ -175,35 +199,25 @@ def _end_with_who_asked(connection, child):
 
 def _become(request, files):
     import atexit
-    import runpy
     import traceback
-    from importlib.metadata import entry_points
 
     status = 1
     try:
         for number, file in enumerate(files):
             os.dup2(file, number)
             os.close(file)
+        os.setsid()  # a program may end its process group, but not the server
         os.environ.clear()
         os.environ.update(request["environment"])
         # ignored where the tests run in the background of a shell
         signal.signal(signal.SIGINT, signal.default_int_handler)
         tempfile.tempdir = None  # which one it is was asked at an import
         os.chdir(request["folder"])
-        sys.argv[:] = request["argv"]
-        if "module" in request:
-            sys.path[0] = os.getcwd()
-            runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
+        if "python" in request:
+            _run_python(*request["python"])
             status = 0
         else:
-            sys.path[0] = os.path.dirname(sys.argv[0])
-            (found,) = (
-                point
-                for point in entry_points(group="console_scripts")
-                if point.name == request["entry_point"]
-            )
-            status = found.load()()
-            sys.exit(status)
+            sys.exit(_entry_point(request["entry_point"], request["argv"]))
     except SystemExit as exit:
         status = exit.code or 0
         if not isinstance(status, int):
@@ -218,6 +232,33 @@ def _become(request, files):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def _run_python(what, *arguments):
+    """Does what Python does with these arguments: ``-c CODE``, ``-m MODULE`` or a file."""
+    sys.argv[:] = [what, *arguments]
+    if what == "-c":
+        sys.argv[1:2] = []
+        sys.path[0] = ""
+        main = sys.modules["__main__"] = types.ModuleType("__main__")
+        exec(compile(arguments[0], "<string>", "exec"), vars(main))
+    elif what == "-m":
+        sys.argv[:1] = []
+        sys.path[0] = os.getcwd()
+        runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+    else:
+        sys.path[0] = os.path.dirname(os.path.realpath(what))
+        runpy.run_path(what, run_name="__main__")
+
+
+def _entry_point(name, argv):
+    """What the program of this name returns."""
+    from importlib.metadata import entry_points
+
+    sys.argv[:] = argv
+    sys.path[0] = os.path.dirname(argv[0])
+    (found,) = (point for point in entry_points(group="console_scripts") if point.name == name)
+    return found.load()()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """fairseq's --bpe amber_wordpiece."""
 
 import subprocess
-import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from fairseq.data import Dictionary, encoders
 
 import fairseq_amber
+from forked_programs import forked_python
 
 PIECES = "[PAD] [UNK] [CLS] [SEP] [MASK] un ##believ ##able don ' t 木 .".split()
 
@@ -66,7 +66,7 @@ def test_fairseqs_own_encoder_finds_it_through_the_plugin(vocab):
         "args = options.parse_args_and_arch(parser);"
         "print(encoders.build_bpe(args).encode('don\\'t'))"
     )
-    command = [sys.executable, "-c", code, "data", "--user-dir", fairseq_amber.__path__[0]]
+    command = [forked_python(), "-c", code, "data", "--user-dir", fairseq_amber.__path__[0]]
     command += ["--bpe", "amber_wordpiece", "--wordpiece-vocab", str(vocab)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.stdout.strip().splitlines()[-1:] == ["don ' t"], done.stderr

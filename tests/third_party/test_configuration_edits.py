@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from forked_programs import forked_python
+
 fairseq = pytest.importorskip("fairseq")
 if "+amber" not in fairseq.__version__:
     pytest.skip(f"fairseq {fairseq.__version__} is not ours", allow_module_level=True)
@@ -80,7 +82,7 @@ test_hydra_warnings_import = composes_in_silence
 
 def test_hydra_train(tmp_path):
     result = subprocess.run(
-        [sys.executable, "-m", "fairseq_cli.hydra_train", "--cfg", "job", "common.seed=7"],
+        [forked_python(), "-m", "fairseq_cli.hydra_train", "--cfg", "job", "common.seed=7"],
         cwd=tmp_path,
         text=True,
         capture_output=True,

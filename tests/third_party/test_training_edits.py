@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from fairseq_programs import run_fairseq
+from forked_programs import forked_python
 
 fairseq = pytest.importorskip("fairseq")
 if "+amber" not in fairseq.__version__:
@@ -160,7 +161,7 @@ def two_ranks(tmp_path_factory):
     (folder / "worker.py").write_text(WORKER, encoding="utf-8")
     processes = [
         subprocess.Popen(
-            [sys.executable, "worker.py", str(rank), str(folder / "rendezvous")],
+            [forked_python(), "worker.py", str(rank), str(folder / "rendezvous")],
             cwd=folder,
             env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
             text=True,

@@ -12,6 +12,7 @@ import pytest
 
 from fairseq_amber.files import writing
 from fairseq_amber.inference.embedding import corpus_vectors, vector_file
+from forked_programs import forked_python
 
 INTERRUPTIONS = {
     "while encoding": (corpus_vectors, "_encode"),
@@ -87,7 +88,7 @@ def test_a_killed_run_of_a_pipe_goes_on_to_the_same_bytes(
     driver, output = tmp_path / "driver.py", tmp_path / "out.npy"
     driver.write_text(DRIVER)
     done = subprocess.run(
-        [sys.executable, driver, checkpoint, "-", output],
+        [forked_python(), driver, checkpoint, "-", output],
         input=text.read_bytes(),
         capture_output=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},

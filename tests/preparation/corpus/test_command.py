@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ import sentencepiece
 
 from corpus_preparation import contents, run_small
 from fairseq_amber.cli import main
+from fairseq_programs import run_fairseq
 
 
 def test_command_writes_the_promised_layout_and_says_what_it_dropped(
@@ -74,16 +73,15 @@ def encoded(raw: Path, tmp_path: Path) -> tuple[Path, Path]:
 @pytest.mark.slow
 def test_files_equal_those_of_fairseq_preprocess_byte_for_byte(encoded, tmp_path: Path):
     out, text = encoded
-    preprocess = [sys.executable, "-m", "fairseq_cli.preprocess", "--workers", "1"]
-    preprocess += ["--srcdict", str(out / "dict.txt")]
+    preprocess = ["--workers", "1", "--srcdict", out / "dict.txt"]
     stock = tmp_path / "stock"
     mono = ["--only-source", "--trainpref", f"{text}/train.zh", "--validpref", f"{text}/valid.zh"]
     pair = ["--source-lang", "de", "--target-lang", "en", "--tgtdict", str(out / "dict.txt")]
     for split in ("train", "valid", "test"):
         pair += [f"--{split}pref", f"{text}/{split}.de-en"]
     for flags, name in ((mono, "mono/zh"), (pair, "parallel/de-en")):
-        command = [*preprocess, *flags, "--destdir", str(stock / name)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        done = run_fairseq("preprocess", *preprocess, *flags, "--destdir", stock / name)
+        assert done.returncode == 0, done.stderr
         expected = contents(stock / name)
         del expected["preprocess.log"]
         assert contents(out / name) == expected

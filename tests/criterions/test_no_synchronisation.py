@@ -19,6 +19,7 @@ from fairseq_amber.criterions.contrastive_alignment import ContrastiveAlignmentC
 from fairseq_amber.criterions.l2_alignment import L2AlignmentConfig
 from fairseq_amber.criterions.transport_config import TransportConfig
 from fairseq_amber.environment import version_tuple
+from toy_corpora import make_blocks_cheap
 from word_contrasts import word_contrasts
 
 if version_tuple(torch.__version__) < (2, 0):
@@ -82,10 +83,12 @@ def no_autocast(monkeypatch):
 
 
 @pytest.fixture
-def run(make_task, make_model, word_folder, link_folder, many_blocks, no_autocast):
+def run(make_task, make_model, word_folder, link_folder, monkeypatch, no_autocast):
     """``(config, update_freq) ->`` the losses of two updates of one step, or of one update of three
     steps, after their backward passes. Micro-batches have several blocks of both kinds of text, if
     the criterion reads both; of three steps, one has no pair then."""
+
+    make_blocks_cheap(monkeypatch, 14)  # fewer, as Python computes every shape
 
     def steps(config, update_freq=1):
         task = make_task(data=str(word_folder))

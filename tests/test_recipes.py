@@ -42,7 +42,7 @@ def test_quickstart_from_corpus_to_report(run_recipe, tmp_path):
 @pytest.mark.slow
 def test_pretraining_recipe(run_recipe, recipe_checkout, tmp_path):
     raw = tmp_path / "raw"
-    sizes = "--train-sentences 300 --valid-sentences 30 --test-sentences 40"
+    sizes = "--train-sentences 300 --valid-sentences 30 --test-sentences 40 --mono-sentences 300"
     assert main(["demo-corpus", str(raw), *sizes.split()]) == 0
     settings = dict(
         ARCH="amber_tiny",

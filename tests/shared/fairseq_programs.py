@@ -4,12 +4,11 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-from forked_programs import ForkedProgram, server_address, write_program
+from forked_programs import ForkedProgram, forked_python, server_address, write_program
 
 USER_DIR = Path(__file__).resolve().parents[2] / "fairseq_amber"
 TIMEOUT = 300  # seconds
@@ -37,7 +36,7 @@ def run_torchrun(program, *arguments):
     with tempfile.TemporaryDirectory() as folder:
         rank = Path(folder) / f"fairseq-{program}"
         write_program(rank, rank.name)
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        command = [forked_python(), "-m", "torch.distributed.run", "--standalone"]
         command += ["--master_port", "0", "--nproc_per_node", "2", rank, *map(str, arguments)]
         return subprocess.run(
             [*command, "--distributed-backend", "gloo"],

@@ -110,7 +110,7 @@ def run_as_this_process(address, name, argv):
     request = dict(environment=dict(os.environ), folder=os.getcwd())
     if name != "python":
         request.update(entry_point=name, argv=argv)
-    elif argv[1:] and (argv[1] in ("-c", "-m") or not argv[1].startswith("-")):
+    elif argv[1:] and (argv[1] in ("-c", "-m", "-") or not argv[1].startswith("-")):
         request.update(python=argv[1:])
     else:  # what other flags ask for is decided before an import
         os.execv(sys.executable, [sys.executable, *argv[1:]])
@@ -235,15 +235,16 @@ def _become(request, files):
 
 
 def _run_python(what, *arguments):
-    """Does what Python does with these arguments: ``-c CODE``, ``-m MODULE`` or a file."""
+    """Does what Python does with these arguments: ``-c CODE``, ``-m MODULE``, ``-`` for the code on
+    the standard input, or a file."""
     sys.argv[:] = [what, *arguments]
-    if what == "-c":
-        sys.argv[1:2] = []
+    if what in ("-c", "-"):
+        code = sys.argv.pop(1) if what == "-c" else sys.stdin.read()
         sys.path[0] = ""
         main = sys.modules["__main__"] = types.ModuleType("__main__")
-        exec(compile(arguments[0], "<string>", "exec"), vars(main))
+        exec(compile(code, "<string>", "exec"), vars(main))
     elif what == "-m":
-        sys.argv[:1] = []
+        del sys.argv[0]
         sys.path[0] = os.getcwd()
         runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
     else:

@@ -11,7 +11,7 @@ import pytest
 from forked_programs import write_program
 
 ROOT = Path(__file__).resolve().parents[2]
-FORKED = ("fairseq-amber", "fairseq-train")
+FORKED = ("fairseq-amber", "fairseq-train", "python", "torchrun")
 
 
 @pytest.fixture(scope="session")

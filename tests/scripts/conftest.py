@@ -1,6 +1,7 @@
 """A machine of stand-ins for scripts/setup.sh: Python, pip, uv, nvidia-smi, uname and df; and a
 server for scripts/fetch_data.sh."""
 
+import ast
 import json
 import shutil
 import signal
@@ -65,7 +66,7 @@ class Machine:
 
     def scenario(self, *rules: list, **answers: object) -> None:
         scenario = dict(answers, rules=rules, torch=TORCH)
-        (self.folder / "scenario.json").write_text(json.dumps(scenario))
+        (self.folder / "scenario").write_text(repr(scenario))
 
     def environment(self, **more: str) -> dict:
         path = f"{self.bin}:/usr/bin:/bin"
@@ -118,7 +119,7 @@ class Machine:
         return next(c["said"] for c in map(json.loads, lines) if pattern in c["command"])
 
     def torch(self) -> str:
-        return json.loads((self.venv / "installed.json").read_text())["torch"]
+        return ast.literal_eval((self.venv / "installed").read_text())["torch"]
 
 
 @pytest.fixture

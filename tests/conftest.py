@@ -1,6 +1,7 @@
 """What all tests share: how tests run, a toy dictionary, toy models, and the fixtures on disk."""
 
 import argparse
+import gc
 import os
 import re
 import subprocess
@@ -38,6 +39,12 @@ def pytest_collection_modifyitems(items):
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     whole = Path(__file__).parent
     items.sort(key=lambda item: item.path not in slow and item.path.parent != whole)
+
+
+def pytest_collection_finish():
+    """What is imported and collected lives to the end: no garbage collection need look at it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

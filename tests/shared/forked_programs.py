@@ -136,13 +136,15 @@ def _serve(listener, address):
     import logging
 
     logging.root.handlers.clear()  # a program chooses its own before it imports fairseq
+    # What one program has compiled, the next ones only load.
+    sys.dont_write_bytecode, sys.pycache_prefix = False, os.path.dirname(address)
     while True:
         ready = select.select([listener, 0], [], [])[0]
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         if 0 in ready:  # the tests have ended
-            shutil.rmtree(os.path.dirname(address))
+            shutil.rmtree(os.path.dirname(address), ignore_errors=True)
             return
         connection, _ = listener.accept()
         message, files = _received(connection)

@@ -11,11 +11,12 @@
 # FOLDER is a pretrained encoder of Hugging Face, of fairseq or of this package, such as
 # intfloat/multilingual-e5-small. The parts are words, retrieval and transfer. scripts/proof/systems.tsv has
 # the flags of each system. How align is called is chosen for each system on development pairs, and
-# written to OUT/chosen before a test pair is read. Interrupted, the same command continues; OUT/*/report
-# and OUT/forgetting.md hold the tables. The sets of AMBER_DATA: docs/results/data.md.
+# written to OUT/chosen before a test pair is read; pairs of a language that is written without spaces
+# are aligned --as-written, too. Interrupted, the same command continues; OUT/words, OUT/*/report and
+# OUT/forgetting.md hold the tables. The sets of AMBER_DATA: docs/results/data.md.
 [ -n "${BASH_VERSION:-}" ] || { echo "proof: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
-[ $# -ge 1 ] || { sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 FOLDER=$1
 shift
 PARTS=${*:-words retrieval transfer}
@@ -151,6 +152,10 @@ encoder() { # system, seed -> its folder or checkpoint
 }
 
 # ---- words: layer and method of each system by the development pairs, then the test pairs
+on_cores() { # a function; its words, a line for each call
+  # shellcheck disable=SC2016  # the inner bash expands it
+  xargs -P "$JOBS" -L 1 bash -c 'set -euo pipefail; "$0" "$@"' "$1"
+}
 align() { # system, seed, folder of gold, its split, what to write, flags of align
   local encoder results=$5
   encoder=$(encoder "$1" "$2")
@@ -162,40 +167,67 @@ aligned() { # encoder, system, gold, split, output, flags of align
   fairseq-amber align "$1" --data "$DATA" --folder "$3" --split "$4" --output "$5" "${@:6}" &&
     fairseq-amber aer "$5" "$3" --name "$2" --json "$5.json"
 }
+align_development() { # system, seed, method
+  align "$1" "$2" "$DEV" dev "dev-alignments/$1-$2-$3" --method "$3" --layers "$LAYERS"
+}
+align_test() { # system, seed, what to write, flags of align
+  local method layer
+  read -r method layer < <(awk -F '\t' -v name="$1" '$1 == name { print $2, $3 }' "$OUT/chosen")
+  align "$1" "$2" "$GOLD" test "$3/$1-$2" --method "$method" --layer "$layer" "${@:4}"
+}
+export -f step encoder align aligned align_development align_test
+export START DEV LAYERS GOLD
 all_runs() { echo "none 1"; runs; }
+unspaced_pairs() { # those of GOLD with a language that is written without spaces
+  local file pair pairs=
+  for file in "$GOLD"/test.*.gold; do
+    pair=${file##*/test.} pair=${pair%.gold}
+    case ",${GOLD_PAIRS:-$pair}," in *",$pair,"*) ;; *) continue ;; esac
+    case -$pair- in *-zh-* | *-ja-* | *-th-* | *-lo-* | *-km-* | *-my-*) pairs+=${pairs:+,}$pair ;; esac
+  done
+  echo "$pairs"
+}
 words() {
-  local system seed method layer
+  local system seed method unspaced kind results
   while read -r system seed; do
-    for method in $METHODS; do
-      align "$system" "$seed" "$DEV" dev "dev-alignments/$system-$seed-$method" \
-        --method "$method" --layers "$LAYERS"
-    done
-  done < <(all_runs)
-  [ -e "$OUT/chosen" ] ||
-    python scripts/proof/choose.py "$OUT/dev-alignments" "$OUT/chosen"
+    for method in $METHODS; do echo "$system $seed $method"; done
+  done < <(all_runs) | on_cores align_development
+  python scripts/proof/choose.py "$OUT/dev-alignments" "$OUT/chosen"
   cat "$OUT/chosen"
-  local results=()
   while read -r system seed; do
-    read -r method layer < <(awk -F '\t' -v name="$system" '$1 == name { print $2, $3 }' "$OUT/chosen")
-    align "$system" "$seed" "$GOLD" test "alignments/$system-$seed" --method "$method" \
-      --layer "$layer" ${GOLD_PAIRS:+--pairs "$GOLD_PAIRS"}
-    results+=("$OUT/alignments/$system-$seed.json")
-  done < <(all_runs)
-  fairseq-amber report "${results[@]}" --output "$OUT/words/report"
+    echo "$system $seed alignments${GOLD_PAIRS:+ --pairs $GOLD_PAIRS}"
+  done < <(all_runs) | on_cores align_test
+  unspaced=$(unspaced_pairs)
+  [ -z "$unspaced" ] || while read -r system seed; do
+    echo "$system $seed as-written --as-written --pairs $unspaced"
+  done < <(all_runs) | on_cores align_test
+  for kind in alignments ${unspaced:+as-written}; do
+    results=()
+    while read -r system seed; do
+      results+=("$OUT/$kind/$system-$seed.json")
+    done < <(all_runs)
+    fairseq-amber report "${results[@]}" --output "$OUT/words/${kind/alignments/report}"
+  done
 }
 
 # ---- retrieval and mining, in languages that the text of training has and in others
 measured() { for system in none $TRANSFER; do echo "$system ${SEEDS%% *}"; done; }
+retrieve() { # system, seed
+  local encoder
+  encoder=$(encoder "$1" "$2")
+  step "$OUT/steps/tatoeba-$1" fairseq-amber retrieve "$encoder" --data "$DATA" \
+    --folder "$AMBER_DATA/retrieval/tatoeba" --split tatoeba ${TATOEBA_PAIRS:+--pairs "$TATOEBA_PAIRS"} \
+    --prefix "$PREFIX" --name "$1" --json "$OUT/tatoeba/$1.json"
+}
+export -f retrieve
+export TATOEBA_PAIRS PREFIX
 retrieval() {
-  local system seed encoder results=() systems=()
+  local system seed results=() systems=()
   mkdir -p "$OUT/tatoeba"
+  measured | on_cores retrieve
   while read -r system seed; do
-    encoder=$(encoder "$system" "$seed")
-    step "$OUT/steps/tatoeba-$system" fairseq-amber retrieve "$encoder" --data "$DATA" \
-      --folder "$AMBER_DATA/retrieval/tatoeba" --split tatoeba ${TATOEBA_PAIRS:+--pairs "$TATOEBA_PAIRS"} \
-      --prefix "$PREFIX" --name "$system" --json "$OUT/tatoeba/$system.json"
     results+=("$OUT/tatoeba/$system.json")
-    systems+=("$system=$encoder")
+    systems+=("$system=$(encoder "$system" "$seed")")
   done < <(measured)
   fairseq-amber report "${results[@]}" --output "$OUT/retrieval/report"
   DATA=$DATA TATOEBA='' GOLD='' bash scripts/measure.sh "$OUT/mining" "${systems[@]}"

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Sequence
 import numpy as np
 
 from fairseq_amber.progress import Progress
+from fairseq_amber.tokenizers.running_text import RunningText
 from fairseq_amber.tokenizers.subwords import Subwords, find_tokenizer
 
 # Sentences per step of the progress bar. The command embed encodes fewer at a time, since it has a
@@ -38,6 +39,7 @@ class Tokenizer:
     def __init__(self, subwords: Subwords, dictionary: Any):
         """Looks up the pieces of ``subwords`` in a fairseq ``Dictionary``."""
         self._subwords = subwords
+        self._dictionary = dictionary
         ids = [dictionary.index(piece or "<unk>") for piece in subwords.pieces]
         self._ids = np.array(ids, dtype=np.int64)
 
@@ -76,19 +78,31 @@ class Tokenizer:
         numbers, lengths = self._subwords.encode(sentences)
         return np.split(self._ids[numbers], np.cumsum(lengths)[:-1]) if len(lengths) else []
 
-    def encode_words(self, sentences: Sequence[Sequence[str]]) -> list[WordPieces]:
+    def encode_words(
+        self, sentences: Sequence[Sequence[str]], as_written: bool = False
+    ) -> list[WordPieces]:
         """Returns the token ids of sentences that are split into words, and the word of each id.
 
         A subword never spans two words that white space separates, so the ids are those of
         ``encode`` for the words joined by spaces. A word that the tokenizer drops, such as a
         control character, has no ids.
+
+        Args:
+            sentences: N sentences, each a list of words.
+            as_written: encode the words of scripts without spaces as ``RunningText`` does.
+
+        Raises:
+            UserError: ``as_written`` is asked of a WordPiece vocabulary.
         """
+        written = RunningText(self._subwords.pieces, self._dictionary) if as_written else None
         flat = self.encode([word for words in sentences for word in words])
         result = []
         start = 0
         for words in sentences:
             pieces = flat[start : start + len(words)]
             start += len(words)
+            if written is not None:
+                pieces = written(words, pieces)
             lengths = [len(ids) for ids in pieces]
             ids = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int64)
             result.append(WordPieces(ids, np.repeat(np.arange(len(words)), lengths)))

@@ -101,8 +101,7 @@ def take_tokens(x: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
 
 
 def attention_probabilities(q: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Computes ``softmax(q k^T / sqrt(d))`` over the keys that the mask allows, in fp32 or
-    fp64.@"""
+    """Computes ``softmax(q k^T / sqrt(d))`` over the keys that the mask allows, in fp32 or fp64."""
     logits = (q / math.sqrt(q.size(-1))) @ k.transpose(-2, -1)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return logits.masked_fill(~mask, float("-inf")).softmax(dim=-1)

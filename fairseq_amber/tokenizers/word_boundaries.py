@@ -78,6 +78,12 @@ def is_punctuation(character: str) -> bool:
     return ascii_mark or unicodedata.category(character).startswith("P")
 
 
+def is_unspaced(character: str) -> bool:
+    """Tells whether a character is of a script that is written without spaces, or of its
+    punctuation; False for none."""
+    return bool(_UNSPACED.match(character))
+
+
 def keeps_spaces(symbols: Sequence[str]) -> bool:
     """Tells whether the symbols of a vocabulary mark the spaces of the text, as SentencePiece's do
     and WordPiece's do not."""
@@ -125,8 +131,8 @@ def word_boundaries(
     starts_word = np.array(marked) if keeps_spaces(symbols) else ~np.array(continued)
     begins, ends = starts_word.copy(), np.zeros(len(stems), dtype=bool)
     if split_unspaced:
-        begins |= np.array([bool(_UNSPACED.match(stem[:1])) for stem in stems])
-        ends |= np.array([bool(_UNSPACED.match(stem[-1:])) for stem in stems])
+        begins |= np.array([is_unspaced(stem[:1]) for stem in stems])
+        ends |= np.array([is_unspaced(stem[-1:]) for stem in stems])
     if kind == "punctuation":
         begins |= np.array([is_punctuation(stem[:1]) for stem in stems])
         # Behind a mark within the piece begins a word that is not that of its first character.
@@ -142,8 +148,8 @@ def unspaced_boundaries(symbols: Sequence[str]) -> WordBoundaries:
     """Makes tables in which words begin only before and after pieces in scripts written without
     spaces, to be added to words that are known from elsewhere."""
     stems = _stems(symbols)
-    begins = np.array([bool(_UNSPACED.match(stem[:1])) for stem in stems])
-    ends = np.array([bool(_UNSPACED.match(stem[-1:])) for stem in stems])
+    begins = np.array([is_unspaced(stem[:1]) for stem in stems])
+    ends = np.array([is_unspaced(stem[-1:]) for stem in stems])
     marked = np.array(_marks(symbols)[0]) & keeps_spaces(symbols)
     bare = np.array([mark and not stem for mark, stem in zip(marked, stems)])
     return WordBoundaries(begins, ends, bare, marked)

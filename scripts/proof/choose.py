@@ -5,7 +5,8 @@
 DEV_RESULTS has SYSTEM-SEED-METHOD.json of ``fairseq-amber aer`` for several layers. CHOSEN gets a
 line for each system: its name, the method and the layer with the lowest alignment error rate, as
 mean over language pairs and seeds, and that rate, between tabs. Of equal ones the first method by
-name and the lowest layer are taken.
+name and the lowest layer are taken. A system that CHOSEN has already keeps its line, because test
+pairs have been aligned by it.
 """
 
 import json
@@ -27,11 +28,15 @@ def main(results: str, chosen: str) -> None:
     best = {}
     for (system, method, layer), found in rates.items():
         best[system] = min(best.get(system, (101.0,)), (mean(found), method, layer))
-    lines = [
-        f"{system}\t{method}\t{layer}\t{rate:.2f}\n"
-        for system, (rate, method, layer) in sorted(best.items())
-    ]
-    Path(chosen + ".new").write_text("".join(lines), encoding="utf-8")
+    lines = {
+        system: f"{system}\t{method}\t{layer}\t{rate:.2f}"
+        for system, (rate, method, layer) in best.items()
+    }
+    if Path(chosen).exists():
+        kept = Path(chosen).read_text(encoding="utf-8").splitlines()
+        lines.update({line.split("\t")[0]: line for line in kept})
+    text = "".join(lines[system] + "\n" for system in sorted(lines))
+    Path(chosen + ".new").write_text(text, encoding="utf-8")
     os.replace(chosen + ".new", chosen)
 
 

@@ -43,6 +43,9 @@ def data(tmp_path):
         "parallel/tatoeba-anki/train.fr-en.en": "cat\ndog\n",
         "align_gold/xl-wa/dev.en-es.en": "cat\n",
         "align_gold/wpt05-en-hi/test.en-hi.en": "dog\n",
+        "align_gold/awesome-align-examples/test.ja-en.gold": "0-0\n",
+        "align_gold/awesome-align-examples/test.ro-en.gold": "0-0\n",
+        "align_gold/awesome-align-examples/test.zh-en.gold": "0-0\n",
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
@@ -69,6 +72,7 @@ def prove(recipe, data, tmp_path):
             return said
         return said, arguments(recipe.calls.with_name("calls.amber"))
 
+    run.programs = programs
     run.out = recipe.root / "runs" / "proof"
     return run
 
@@ -84,10 +88,14 @@ def test_development_pairs_choose_before_a_test_pair_is_read(prove):
     assert all(value(call, "--from-pretrained") == "runs/proof/start" for call in trained)
     aligned = [call for call in called if call[0] == "align" and "--folder" in call]
     splits = [value(call, "--split") for call in aligned]
-    assert (
-        splits == ["dev"] * 15 + ["test"] * 5
-    )  # three methods; two systems of two seeds, and none
+    # three methods; two systems of two seeds, and none; and those as written
+    assert splits == ["dev"] * 15 + ["test"] * 10
     assert {(value(c, "--method"), value(c, "--layer")) for c in aligned[15:]} == {("softmax", "7")}
+    assert not any("--as-written" in call or "--pairs" in call for call in aligned[:20])
+    assert all("--as-written" in call for call in aligned[20:])
+    assert {value(call, "--pairs") for call in aligned[20:]} == {"ja-en,zh-en"}
+    outputs = [call[-1] for call in called if call[0] == "report"]
+    assert outputs == [f"runs/proof/words/{name}" for name in ("report", "as-written")]
     chosen = (prove.out / "chosen").read_text().splitlines()
     assert chosen == [f"{name}\tsoftmax\t7\t10.00" for name in ("l2", "none", "wa-states")]
 
@@ -99,6 +107,36 @@ def test_the_same_command_goes_on(prove):
     done = [call for call in called if call[0] in ("align", "prepare", "convert")]
     assert [call for call in called_again if call[0] in ("align", "prepare", "convert")] == done
     assert "holds a run of other settings" in prove("words", UPDATES="7", status=2)
+
+
+def test_a_choice_is_kept_when_systems_are_added(prove):
+    prove("words", SYSTEMS="l2", SEEDS="1")
+    chosen = prove.out / "chosen"
+    chosen.write_text(chosen.read_text().replace("l2\tsoftmax\t7", "l2\tsimilarity\t8"))
+    for kind in ("alignments", "as-written"):
+        (prove.out / "steps" / f"{kind}-l2-1.complete").unlink()
+    _, called = prove("words", SYSTEMS="l2 wa", SEEDS="1")
+    names = [line.split("\t")[:3] for line in chosen.read_text().splitlines()]
+    assert names == [["l2", "similarity", "8"], ["none", "softmax", "7"], ["wa", "softmax", "7"]]
+    aligned = [value(c, "--method") for c in called if "--as-written" not in c and "test" in c]
+    assert aligned[-2:] == ["similarity", "softmax"]
+
+
+def test_an_alignment_that_fails_is_not_taken_for_done(prove):
+    program = prove.programs / "fairseq-amber"
+    whole = program.read_text()
+    program.write_text(whole.replace("case $1 in", "case $1 in\n  aer) exit 2 ;;", 1))
+    prove("words", SYSTEMS="l2", SEEDS="1", status=123)
+    assert not list((prove.out / "steps").glob("dev-alignments-*.complete"))
+    program.write_text(whole)
+    prove("words", SYSTEMS="l2", SEEDS="1")
+    assert (prove.out / "chosen").exists()
+
+
+def test_pairs_that_are_left_out_are_not_read_as_written(prove):
+    _, called = prove("words", SYSTEMS="l2", SEEDS="1", GOLD_PAIRS="ro-en,zh-en")
+    pairs = [value(c, "--pairs") for c in called if c[0] == "align" and "test" in c]
+    assert pairs == ["ro-en,zh-en"] * 2 + ["zh-en"] * 2
 
 
 def test_retrieval_and_transfer_take_what_was_trained(prove):

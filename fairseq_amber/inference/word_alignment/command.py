@@ -97,6 +97,8 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("--source-language and --target-language are for --word-boundaries moses")
     if args.word_boundaries != "spaces" and args.units == "subwords":
         raise UserError("--word-boundaries is for --units words; leave one of them out")
+    if args.as_written and args.units == "subwords":
+        raise UserError("--as-written is for --units words; subwords are those of running text")
     if args.layers is not None and args.layer is not None:
         raise UserError("--layers is in place of --layer")
     if args.layers is not None and args.plot is not None:
@@ -124,12 +126,12 @@ def _align_texts(args: argparse.Namespace, settings: dict[str, Any]) -> None:
     aligner, layers = _aligner(args, encoder, settings)
     for text in texts:
         sides = [
-            encode_units(encoder.tokenizer, side, args.units, split)
+            encode_units(encoder.tokenizer, side, args.units, split, args.as_written)
             for side, split in zip((text.source, text.target), text.splitters)
         ]
         _write(aligner, layers, [sides], len(text.source), text.name, args)
     if line is not None:
-        _plot(encoder.tokenizer, aligner, texts[0], line, args.plot[1])
+        _plot(encoder.tokenizer, aligner, texts[0], line, args)
 
 
 def _align_corpora(args: argparse.Namespace, settings: dict[str, Any]) -> None:
@@ -140,6 +142,8 @@ def _align_corpora(args: argparse.Namespace, settings: dict[str, Any]) -> None:
             "--word-boundaries is for text; links of a binarised corpus number the words between "
             "its spaces, as --l2-units does"
         )
+    if args.as_written:
+        raise UserError("--as-written is for text; binarised pairs are of running text already")
     if args.plot is not None:
         raise UserError("--plot draws the words of a text; leave it out with --corpus")
 
@@ -182,6 +186,8 @@ def _write(
 ) -> None:
     """Writes the links of a language pair at each layer, from chunks of sources and targets."""
     words = {"word_boundaries": args.word_boundaries} if args.units == "words" else {}
+    if args.as_written:
+        words["as_written"] = True
     made_with = [
         {**aligner.config, "layer": layer, "units": args.units, **words} for layer in layers
     ]
@@ -224,14 +230,16 @@ def _line_number(text: str, lines: int) -> int:
     return int(text) - 1
 
 
-def _plot(tokenizer: Tokenizer, aligner: Aligner, text: Text, line: int, path: str) -> None:
+def _plot(
+    tokenizer: Tokenizer, aligner: Aligner, text: Text, line: int, args: argparse.Namespace
+) -> None:
     """Draws the scores and the links of one pair of sentences."""
     from fairseq_amber.inference.word_alignment.plot import plot_alignment
 
     sentences = text.source[line], text.target[line]
     source, target = (split(side) for split, side in zip(text.splitters, sentences))
-    x, y = tokenizer.encode_words([source, target])
+    x, y = tokenizer.encode_words([source, target], args.as_written)
     [(_, links)] = aligner.align([x], [y])
     scores = aligner.word_scores(x, y, (len(source), len(target)))
     scale = SCALES[aligner.method]
-    plot_alignment(scores, source, target, links, both_formats(path), scale=scale)
+    plot_alignment(scores, source, target, links, both_formats(args.plot[1]), scale=scale)

@@ -59,6 +59,13 @@ def add_unit_arguments(parser: argparse.ArgumentParser) -> None:
         "punctuation and each Chinese character is a word too, as in BERT's basic tokeniser; "
         "moses: by the Moses tokeniser",
     )
+    parser.add_argument(
+        "--as-written",
+        action="store_true",
+        help="encode the words of scripts without spaces, such as Chinese, Japanese and Thai, as "
+        "in running text, on which encoders are trained: without SentencePiece's sign for a space "
+        "in front of each word. The links number the same words",
+    )
     for side in ("source", "target"):
         parser.add_argument(
             f"--{side}-language",

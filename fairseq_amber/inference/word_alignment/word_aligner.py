@@ -32,6 +32,7 @@ def encode_units(
     lines: Sequence[str],
     units: str,
     split: Splitter | None = None,
+    as_written: bool = False,
 ) -> list[WordPieces]:
     """Encodes sentences for an ``Aligner``, whose links number words or subwords.
 
@@ -41,11 +42,12 @@ def encode_units(
         units: ``words`` numbers the words that ``split`` makes of a line; ``subwords`` numbers its
             subwords, as in binarised text without special tokens.
         split: splits a line into words; by default at the spaces and tabs of ASCII.
+        as_written: encode words of scripts without spaces as in running text.
     """
     if units == "words":
         split = split or word_splitter("spaces")
         words = [split(line) for line in Progress(lines, unit="lines", what="finding words")]
-        return tokenizer.encode_words(words)
+        return tokenizer.encode_words(words, as_written)
     return [WordPieces(ids, np.arange(len(ids))) for ids in tokenizer.encode(lines)]
 
 

@@ -120,6 +120,26 @@ def test_align_numbers_the_words_of_berts_basic_tokeniser(
     assert outputs[0] == outputs[1] != outputs[2]
 
 
+def test_align_reads_words_without_spaces_as_they_are_written(
+    fairseq_amber_command, checkpoint, tmp_path
+):
+    from fairseq_amber import load
+
+    (tmp_path / "test.ja-en.ja").write_text("wir 父 Haus alt 父 \n")
+    (tmp_path / "test.ja-en.en").write_text("we see old house\n")
+    arguments = ["--folder", tmp_path, "--output", tmp_path / "out"]
+    arguments += ["--plot", 1, tmp_path / "a.png"]
+    settings = []
+    for flags in ([], ["--as-written"]):
+        assert fairseq_amber_command("align", checkpoint, *arguments, *flags)[0] == 0
+        record = (tmp_path / "out" / "test.ja-en.align.settings").read_text()
+        settings.append(json.loads(record)["settings"].get("as_written"))
+    assert settings == [None, True]
+    tokenizer = load(checkpoint).tokenizer
+    alone, written = (tokenizer.encode_words([["wir", "父", "Haus"]], x)[0].ids for x in (0, 1))
+    assert len(written) < len(alone) or (written != alone).any()
+
+
 @pytest.mark.parametrize("method", ["attention", "similarity", "itermax", "transport"])
 def test_align_draws_what_each_method_scores(
     fairseq_amber_command, checkpoint, corpus, tmp_path, method
@@ -159,6 +179,14 @@ def test_computes_in_half_precision(fairseq_amber_command, checkpoint, corpus):
         (
             ["align", "{ck}", "--word-boundaries", "moses", "--units", "subwords"],
             "--word-boundaries is for --units",
+        ),
+        (
+            ["align", "{ck}", "--as-written", "--units", "subwords"],
+            "--as-written is for --units words",
+        ),
+        (
+            ["align", "{ck}", "--corpus", "{dir}", "--output", "o", "--as-written"],
+            "--as-written is for text",
         ),
         (["align", "{ck}", "--source-language", "de"], "are for --word-boundaries moses"),
         (

@@ -53,6 +53,7 @@ TASKS=${TASKS:-"pos ner xnli pawsx squad"}
 LABELS=${LABELS:-2000}                   # English examples to learn from (squad: paragraphs / 4)
 TESTS=${TESTS:-500}                      # examples of each language and test file
 TEST_LANGUAGES=${TEST_LANGUAGES:-"ar de es fr hi ja ru tr zh"} # those that a task has, beside English
+TASK_SEEDS=${TASK_SEEDS:-$SEEDS}         # of fine-tuning, each from the encoder of the first of SEEDS
 DEAR=${DEAR-}                            # tasks with one seed alone
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 # said by fairseq about its own code
@@ -63,7 +64,7 @@ run_words NAME
 each_once PARTS SYSTEMS METHODS TRANSFER TASKS LANGUAGES SETS
 each_of PARTS words retrieval transfer
 each_of SETS align_gold retrieval tagging nli paraphrase qa
-whole_words SEEDS
+whole_words SEEDS TASK_SEEDS
 whole_numbers 1 PAIRS UPDATES BATCH LAYER LENGTH LABELS TESTS
 numbers LR
 [ -z "$JOBS" ] || whole_numbers 1 JOBS
@@ -241,7 +242,7 @@ transfer() {
     encoders+="$system=$(encoder "$system" "$seed") "
   done < <(measured)
   env -u LANGUAGES -u UPDATES -u LR -u BATCH -u LENGTH AMBER_DATA="$OUT/labels" NAME="$NAME/transfer" \
-    DATA="$DATA" ENCODERS="$encoders" TASKS="$TASKS" SEEDS="$SEEDS" DEAR="$DEAR" JOBS="$JOBS" \
+    DATA="$DATA" ENCODERS="$encoders" TASKS="$TASKS" SEEDS="$TASK_SEEDS" DEAR="$DEAR" JOBS="$JOBS" \
     LANGUAGES="$TEST_LANGUAGES" SETTINGS=scripts/proof/transfer.tsv bash scripts/xtreme.sh
 }
 for part in $PARTS; do

@@ -72,7 +72,7 @@ def prove(recipe, data, tmp_path):
             return said
         return said, arguments(recipe.calls.with_name("calls.amber"))
 
-    run.programs = programs
+    run.programs, run.calls = programs, recipe.calls
     run.out = recipe.root / "runs" / "proof"
     return run
 
@@ -144,6 +144,18 @@ def test_retrieval_and_transfer_take_what_was_trained(prove):
     encoders = [call[1] for call in called if call[0] == "retrieve"]
     assert encoders == ["runs/proof/start", "runs/proof/l2-1/checkpoint_last.pt"]
     assert not any(value(c, "--split") == "test" for c in called if c[0] == "align")
+
+
+def test_transfer_has_seeds_of_its_own(prove):
+    recipe = prove.programs.parents[1] / "scripts" / "xtreme.sh"
+    recipe.write_text('env -0 >"$CALLS.transfer"\n')
+    prove("transfer", SEEDS="2 3", TRANSFER="l2", TASK_SEEDS="1 2 3 4", TASKS="pos", UPDATES="6")
+    given = prove.calls.with_name("calls.transfer").read_text().split("\0")
+    given = dict(line.partition("=")[::2] for line in given)
+    encoders = "none=runs/proof/start l2=runs/proof/l2-2/checkpoint_last.pt "
+    assert (given["ENCODERS"], given["SEEDS"], given["TASKS"]) == (encoders, "1 2 3 4", "pos")
+    assert (given["AMBER_DATA"], given["DATA"]) == ("runs/proof/labels", "data-bin/proof")
+    assert not {"UPDATES", "LR", "BATCH"} & set(given), "settings of the first training"
 
 
 @pytest.mark.parametrize(

@@ -110,9 +110,16 @@ if [ -z "$ENCODERS" ]; then
   ENCODERS="TLM=$OUT/encoder-TLM/checkpoint_last.pt AMBER=$OUT/encoder-AMBER/checkpoint_last.pt"
 fi
 
+tests() { # task, language, files -> a flag for each of them that there is
+  local file found=
+  for file in "${@:3}"; do
+    [ ! -e "$file" ] || { printf '%s\n' --test "$2=$file"; found=yes; }
+  done
+  [ -n "$found" ] || echo "xtreme: AMBER_DATA has no test set of $1 in $2" >&2
+}
 # Where XTREME's files are: its own download, or the sets in AMBER_DATA.
 sources() { # task -> the flags of prepare-task, a word a line
-  local language file
+  local language
   if [ -n "$XTREME" ]; then
     printf '%s\n' --xtreme "$XTREME"
     return
@@ -123,29 +130,25 @@ sources() { # task -> the flags of prepare-task, a word a line
       printf '%s\n' --train "en=$AMBER_DATA/tagging/udpos/en/en_ewt.train.tsv"
       printf '%s\n' --valid "en=$AMBER_DATA/tagging/udpos/en/en_ewt.dev.tsv"
       for language in en $LANGUAGES; do # a language's treebanks are one text, as in XTREME
-        for file in "$AMBER_DATA/tagging/udpos/$language/"*.test.tsv; do
-          printf '%s\n' --test "$language=$file"
-        done
+        tests pos "$language" "$AMBER_DATA/tagging/udpos/$language/"*.test.tsv
       done ;;
     ner) # the labels of the test sets are not public: the other languages' dev sets
       printf '%s\n' --train "en=$AMBER_DATA/tagging/panx/en/train.tsv"
       printf '%s\n' --valid "en=$AMBER_DATA/tagging/panx/en/dev.tsv"
       for language in $LANGUAGES; do
-        printf '%s\n' --test "$language=$AMBER_DATA/tagging/panx/$language/dev.tsv"
+        tests ner "$language" "$AMBER_DATA/tagging/panx/$language/dev.tsv"
       done ;;
     xnli)
       printf '%s\n' --train "en=$AMBER_DATA/nli/mnli-taxinli/train-en.tsv" --valid "en=$AMBER_DATA/nli/xnli/dev-en.tsv"
       for language in en $LANGUAGES; do
-        printf '%s\n' --test "$language=$AMBER_DATA/nli/xnli/test-$language.tsv"
+        tests xnli "$language" "$AMBER_DATA/nli/xnli/test-$language.tsv"
       done ;;
     pawsx) # its training file is not there: most of the English dev set, selected by its rest
       head -n 1700 "$AMBER_DATA/paraphrase/pawsx/dev-en.tsv" >"$OUT/pawsx-train-en.tsv"
       tail -n +1701 "$AMBER_DATA/paraphrase/pawsx/dev-en.tsv" >"$OUT/pawsx-valid-en.tsv"
       printf '%s\n' --train "en=$OUT/pawsx-train-en.tsv" --valid "en=$OUT/pawsx-valid-en.tsv"
       for language in en $LANGUAGES; do
-        for file in "$AMBER_DATA/paraphrase/pawsx/"test{,-inferred}"-$language.tsv"; do
-          [ ! -e "$file" ] || printf '%s\n' --test "$language=$file"
-        done
+        tests pawsx "$language" "$AMBER_DATA/paraphrase/pawsx/"test{,-inferred}"-$language.tsv"
       done ;;
     squad) # every twelfth paragraph validates
       python - "$AMBER_DATA/qa/squad/squad-v1.1-dev-minus-xquad.train.json" "$OUT" <<'PY'
@@ -168,8 +171,7 @@ for name, wanted in (("train", lambda i: i % 12), ("valid", lambda i: i % 12 == 
 PY
       printf '%s\n' --train "en=$OUT/squad-train.json" --valid "en=$OUT/squad-valid.json"
       for language in en $LANGUAGES; do
-        file=$AMBER_DATA/qa/xquad/xquad.$language.json
-        [ ! -e "$file" ] || printf '%s\n' --test "$language=$file"
+        tests squad "$language" "$AMBER_DATA/qa/xquad/xquad.$language.json"
       done ;;
     *) echo "xtreme: no such task: $1" >&2; return 2 ;;
   esac

@@ -1,6 +1,7 @@
 """Settings of the recipes that are wrong, or that another setting would leave out."""
 
 import gzip
+from pathlib import Path
 
 import pytest
 
@@ -94,4 +95,26 @@ def test_transfer_takes_the_settings_of_fine_tuning_from_a_file(recipe, tmp_path
     said = recipe("xtreme", TASKS="pos squad", status=2, **given)
     assert (
         f"SETTINGS={settings} is neither small nor xtreme nor a file with a line for squad" in said
+    )
+
+
+def test_transfer_says_which_test_sets_are_not_there(recipe, tmp_path):
+    model, data = tmp_path / "model.pt", tmp_path / "data"
+    for file in ("train-en", "test-inferred-en", "test-inferred-fr", "test-zh"):
+        name = "dev-en" if file == "train-en" else file
+        (data / "paraphrase" / "pawsx").mkdir(parents=True, exist_ok=True)
+        (data / "paraphrase" / "pawsx" / f"{name}.tsv").write_text("a\tb\t1\n")
+    for file in ("mnli-taxinli/train-en", "xnli/dev-en", "xnli/test-en", "xnli/test-fr"):
+        (data / "nli" / file).parent.mkdir(parents=True, exist_ok=True)
+        (data / "nli" / f"{file}.tsv").write_text("a\tb\tneutral\n")
+    model.touch()
+    given = dict(ENCODERS=f"A={model}", AMBER_DATA=str(data), JOBS="1", SEEDS="1", DEAR="")
+    recipe("xtreme", TASKS="xnli pawsx", LANGUAGES="fr ja zh", **given)
+    prepared = arguments(Path(f"{recipe.calls}.prepare"))
+    tested = [[v.split("=")[0] for f, v in zip(c, c[1:]) if f == "--test"] for c in prepared]
+    assert tested == [["en", "fr"], ["en", "fr", "zh"]]
+    (recipe.root / ".venv" / "bin" / "fairseq-amber").write_text("exit 3\n")
+    said = recipe("xtreme", TASKS="xnli", LANGUAGES="fr ja zh", NAME="other", status=3, **given)
+    assert said == "".join(
+        f"xtreme: AMBER_DATA has no test set of xnli in {name}\n" for name in ("ja", "zh")
     )

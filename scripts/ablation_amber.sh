@@ -58,7 +58,7 @@ export PYTHONWARNINGS="ignore::UserWarning,ignore::FutureWarning,ignore::Depreca
 whole_numbers 1 JOBS
 bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
-mkdir -p "$OUT"
+alone "$OUT"
 trap 'echo "ablation_amber: interrupted; the same command continues" >&2; exit 130' INT TERM
 
 if [ -z "$RAW" ]; then

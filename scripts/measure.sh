@@ -51,7 +51,7 @@ numbers ALIGN_LAYER
   refuse "give AMBER_DATA, or at least one of TATOEBA, BUCC and GOLD"
 bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
-mkdir -p "$OUT"
+alone "$OUT"
 trap 'echo "measure: interrupted; the same command continues" >&2; exit 130' INT TERM
 stamp= # of the checkpoint that is measured: another one may have its name by now
 step() { # what to make, command: unless that very command has made it to its end

@@ -77,7 +77,7 @@ one_of WORD_BOUNDARIES punctuation spaces moses
 optimizer_flags "$SCHEDULE" "$WARMUP" "$UPDATES"
 bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
-mkdir -p "$OUT"
+alone "$OUT"
 settings="$CHECKPOINT $DATA $TUNE $TUNE_PAIRS $RAW $LANGUAGES $CORPORA $ARCH $MODEL_FLAGS $BASE_UPDATES \
 $UPDATES ${optimizer[*]} $OPTIMIZER_FLAGS $BATCH $LENGTH $PRECISION $FLAGS $WORD_BOUNDARIES \
 $TATOEBA_PAIRS $GOLD_PAIRS"

@@ -77,7 +77,7 @@ case " $PARTS " in
 esac
 bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
-mkdir -p "$OUT"
+alone "$OUT"
 trap 'echo "proof: interrupted; the same command continues" >&2; exit 130' INT TERM
 device=()
 [ "$(gpu_count)" -gt 0 ] || device=(--cpu)

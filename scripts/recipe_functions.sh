@@ -275,6 +275,19 @@ step() { # where to mark it, command: unless that command has ended well; DRY_RU
   touch "$mark.complete"
 }
 
+alone() { # folder: makes it, and refuses a second run in it, which would take half-made files for whole
+  mkdir -p "$1"
+  exec 9>>"$1/lock" # held until this process and those that it has started end
+  python -c '
+import fcntl, sys
+try:
+    fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    sys.exit(1)
+except OSError:
+    pass  # a file system without locks' || refuse "another run works in $1: wait until it has ended"
+}
+
 gpu_count() { # the number of GPUs, 0 on a CPU
   python -c 'import torch; print(torch.cuda.device_count())' 2>/dev/null || echo 0
 }

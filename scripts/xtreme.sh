@@ -82,7 +82,7 @@ case $SETTINGS in
 esac
 bash scripts/setup.sh
 export PATH="$PWD/${AMBER_VENV:-.venv}/bin:$PATH"
-mkdir -p "$OUT"
+alone "$OUT"
 trap 'echo "xtreme: interrupted; the same command continues" >&2; exit 130' INT TERM
 JOBS=${JOBS:-$(python -c 'import os, torch; print(1 if torch.cuda.is_available() else os.cpu_count())')}
 

@@ -184,3 +184,19 @@ def test_a_pretrained_folder_is_told_from_others_and_from_another_one(tmp_path):
     assert bash(f"{link}; {link}").returncode == 0 and (tmp_path / "link").samefile(folder)
     said = bash(f"linked_model '{file}' '{tmp_path}/link'")
     assert said.returncode == 2 and "link is another model than" in said.stderr
+
+
+def test_a_folder_has_one_run_at_a_time_also_while_its_programs_end(tmp_path):
+    folder = shlex.quote(str(tmp_path / "a run"))
+    program = f'. "$0"; alone {folder}; exec 8<&0; (echo works; read -r x <&8) & exec 9>&-; wait'
+    with subprocess.Popen(
+        ["bash", "-euc", program, str(FUNCTIONS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as first:
+        assert first.stdout.readline() == b"works\n"
+        second = bash(f"alone {folder}; echo works")
+        assert (second.returncode, second.stdout) == (2, "")
+        assert f"another run works in {tmp_path / 'a run'}: wait" in second.stderr
+        first.stdin.close()
+        first.stdout.read()  # until what it started has ended
+    third = bash(f"alone {folder}; alone {folder}; echo works")
+    assert third.stdout == "works\n", third.stderr

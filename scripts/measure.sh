@@ -39,6 +39,7 @@ BUCC_PAIRS=${BUCC_PAIRS-}
 GOLD=${GOLD-${AMBER_DATA:+$AMBER_DATA/align_gold/awesome-align-examples}}
 GOLD_PAIRS=${GOLD_PAIRS-en-fr,zh-en}
 METHODS=${METHODS:-"similarity itermax attention transport unbalanced"}
+PREFIX=${PREFIX-}                        # in front of each sentence that is sought, such as E5's "query: "
 ALIGN_LAYER=${ALIGN_LAYER:--1}           # of the states; -1: the last, which the recipes train
 PLOT=${PLOT:-9}                          # the pair of the first gold file that is drawn
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
@@ -100,6 +101,7 @@ methods=()
 pictures=()
 space=()
 data=(${DATA:+--data "$DATA"})
+prefix=(${PREFIX:+--prefix "$PREFIX"})
 for system in "$@"; do
   name=${system%%=*} checkpoint=${system#*=}
   names+=("$name")
@@ -114,6 +116,7 @@ for system in "$@"; do
       [ "$similarity" != cosine ] || layers=(--layers all --layer -1)
       step "$here/tatoeba-$similarity.json" fairseq-amber retrieve "$checkpoint" \
         ${data[@]+"${data[@]}"} --folder "$TATOEBA" --split tatoeba ${pairs[@]+"${pairs[@]}"} \
+        ${prefix[@]+"${prefix[@]}"} \
         --similarity "$similarity" ${layers[@]+"${layers[@]}"} \
         --name "$([ "$similarity" = cosine ] && echo "$name" || echo "$title")" \
         --json "$here/tatoeba-$similarity.json"
@@ -123,11 +126,12 @@ for system in "$@"; do
     space+=(--space "$name=$checkpoint")
     first=$(first_of "$TATOEBA_PAIRS" "$TATOEBA" tatoeba. "")
     step "$here/$first.npy" fairseq-amber embed "$checkpoint" \
-      "$(text_file "$TATOEBA/tatoeba.$first.${first%-*}")" "$here/$first.npy" ${data[@]+"${data[@]}"}
+      "$(text_file "$TATOEBA/tatoeba.$first.${first%-*}")" "$here/$first.npy" ${data[@]+"${data[@]}"} \
+      ${prefix[@]+"${prefix[@]}"}
   fi
   if [ -n "$BUCC" ]; then
     step "$here/bucc.json" fairseq-amber mine "$checkpoint" ${data[@]+"${data[@]}"} --folder "$BUCC" \
-      ${BUCC_PAIRS:+--pairs "$BUCC_PAIRS"} --name "$name" --output "$here/mined" \
+      ${prefix[@]+"${prefix[@]}"} ${BUCC_PAIRS:+--pairs "$BUCC_PAIRS"} --name "$name" --output "$here/mined" \
       --json "$here/bucc.json"
     results+=("$here/bucc.json")
   fi
@@ -161,7 +165,7 @@ compare=()
 [ ${#names[@]} -lt 2 ] || compare=(--compare "${names[0]}" "${names[1]}")
 [ ${#space[@]} -eq 0 ] || space+=(--space-folder "$TATOEBA" --space-split tatoeba
   ${TATOEBA_PAIRS:+--space-pairs "$TATOEBA_PAIRS"} --space-sentences 40
-  ${DATA:+--space-data "$DATA"})
+  ${DATA:+--space-data "$DATA"} ${PREFIX:+--space-prefix "$PREFIX"})
 fairseq-amber report "${results[@]}" --output "$OUT/report" ${compare[@]+"${compare[@]}"} \
   ${space[@]+"${space[@]}"} ${pictures[@]+"${pictures[@]}"}
 [ ${#similarities[@]} -eq 0 ] ||

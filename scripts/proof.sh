@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What alignment does to a pretrained encoder: word alignment, retrieval, zero-shot transfer and what is
 # forgotten, before and after training on parallel text by masking alone (the control) and by each
-# objective, with the same number of updates, as mean and standard deviation over seeds.
+# objective, with the same number of updates, as mean and standard deviation over seeds; with tests
+# of the differences from before and from the control.
 #
 #   AMBER_DATA=... bash scripts/proof.sh FOLDER                     # everything: hours on a CPU
 #   AMBER_DATA=... bash scripts/proof.sh FOLDER words               # a part, and what it needs
@@ -16,7 +17,7 @@
 # OUT/forgetting.md hold the tables. The sets of AMBER_DATA: docs/results/data.md.
 [ -n "${BASH_VERSION:-}" ] || { echo "proof: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
-[ $# -ge 1 ] || { sed -n '2,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,17s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 FOLDER=$1
 shift
 PARTS=${*:-words retrieval transfer}
@@ -179,6 +180,15 @@ align_test() { # system, seed, what to write, flags of align
 export -f step encoder align aligned align_development align_test
 export START DEV LAYERS GOLD
 all_runs() { echo "none 1"; runs; }
+comparisons() { # systems -> flags of report: each is tested against none, and against the control
+  local before system
+  for before in none control; do
+    case " none $* " in *" $before "*) ;; *) continue ;; esac
+    for system in "$@"; do
+      [ "$system" = "$before" ] || echo "--compare $before $system"
+    done
+  done
+}
 unspaced_pairs() { # those of GOLD with a language that is written without spaces
   local file pair pairs=
   for file in "$GOLD"/test.*.gold; do
@@ -207,7 +217,8 @@ words() {
     while read -r system seed; do
       results+=("$OUT/$kind/$system-$seed.json")
     done < <(all_runs)
-    fairseq-amber report "${results[@]}" --output "$OUT/words/${kind/alignments/report}"
+    # shellcheck disable=SC2046,SC2086  # several words
+    fairseq-amber report "${results[@]}" $(comparisons $SYSTEMS) --output "$OUT/words/${kind/alignments/report}"
   done
 }
 
@@ -230,13 +241,14 @@ retrieval() {
     results+=("$OUT/tatoeba/$system.json")
     systems+=("$system=$(encoder "$system" "$seed")")
   done < <(measured)
-  fairseq-amber report "${results[@]}" --output "$OUT/retrieval/report"
-  DATA=$DATA TATOEBA='' GOLD='' bash scripts/measure.sh "$OUT/mining" "${systems[@]}"
+  # shellcheck disable=SC2046,SC2086  # several words
+  fairseq-amber report "${results[@]}" $(comparisons $TRANSFER) --output "$OUT/retrieval/report"
+  DATA=$DATA TATOEBA='' GOLD='' PREFIX="$PREFIX" bash scripts/measure.sh "$OUT/mining" "${systems[@]}"
 }
 
 # ---- transfer, from part of the labels
 transfer() {
-  local system seed encoders=
+  local system seed task encoders='' results=()
   step "$OUT/steps/labels" python scripts/proof/part_of.py "$AMBER_DATA" "$OUT/labels" "$LABELS" "$TESTS"
   while read -r system seed; do
     encoders+="$system=$(encoder "$system" "$seed") "
@@ -244,6 +256,13 @@ transfer() {
   env -u LANGUAGES -u UPDATES -u LR -u BATCH -u LENGTH AMBER_DATA="$OUT/labels" NAME="$NAME/transfer" \
     DATA="$DATA" ENCODERS="$encoders" TASKS="$TASKS" SEEDS="$TASK_SEEDS" DEAR="$DEAR" JOBS="$JOBS" \
     LANGUAGES="$TEST_LANGUAGES" SETTINGS=scripts/proof/transfer.tsv bash scripts/xtreme.sh
+  for task in $TASKS; do
+    for system in none $TRANSFER; do
+      results+=("$OUT/transfer/$task-$system/"*/test.json)
+    done
+  done
+  # shellcheck disable=SC2046,SC2086  # several words
+  fairseq-amber report "${results[@]}" $(comparisons $TRANSFER) --output "$OUT/transfer/report"
 }
 for part in $PARTS; do
   "$part"

@@ -77,6 +77,10 @@ def prove(recipe, data, tmp_path):
     return run
 
 
+def compared(call):
+    return [(a, b) for flag, a, b in zip(call, call[1:], call[2:]) if flag == "--compare"]
+
+
 def test_development_pairs_choose_before_a_test_pair_is_read(prove):
     trained, called = prove("words")
     assert [(value(c, "--save-dir"), value(c, "--seed")) for c in trained] == [
@@ -94,8 +98,10 @@ def test_development_pairs_choose_before_a_test_pair_is_read(prove):
     assert not any("--as-written" in call or "--pairs" in call for call in aligned[:20])
     assert all("--as-written" in call for call in aligned[20:])
     assert {value(call, "--pairs") for call in aligned[20:]} == {"ja-en,zh-en"}
-    outputs = [call[-1] for call in called if call[0] == "report"]
-    assert outputs == [f"runs/proof/words/{name}" for name in ("report", "as-written")]
+    reports = [call for call in called if call[0] == "report"]
+    outputs = [f"runs/proof/words/{name}" for name in ("report", "as-written")]
+    assert [call[-1] for call in reports] == outputs
+    assert [compared(call) for call in reports] == [[("none", "wa-states"), ("none", "l2")]] * 2
     chosen = (prove.out / "chosen").read_text().splitlines()
     assert chosen == [f"{name}\tsoftmax\t7\t10.00" for name in ("l2", "none", "wa-states")]
 
@@ -148,14 +154,32 @@ def test_retrieval_and_transfer_take_what_was_trained(prove):
 
 def test_transfer_has_seeds_of_its_own(prove):
     recipe = prove.programs.parents[1] / "scripts" / "xtreme.sh"
-    recipe.write_text('env -0 >"$CALLS.transfer"\n')
-    prove("transfer", SEEDS="2 3", TRANSFER="l2", TASK_SEEDS="1 2 3 4", TASKS="pos", UPDATES="6")
+    recipe.write_text(
+        'env -0 >"$CALLS.transfer"; for entry in $ENCODERS; do for seed in $SEEDS; do\n'
+        "made=runs/$NAME/pos-${entry%%=*}/$seed; mkdir -p $made\n"
+        """echo '{"per_language": {}}' >$made/test.json; done; done\n"""
+    )
+    _, called = prove(
+        "transfer",
+        SYSTEMS="l2 control",
+        SEEDS="2 3",
+        TRANSFER="l2 control",
+        TASK_SEEDS="1 2",
+        TASKS="pos",
+        UPDATES="6",
+    )
     given = prove.calls.with_name("calls.transfer").read_text().split("\0")
     given = dict(line.partition("=")[::2] for line in given)
-    encoders = "none=runs/proof/start l2=runs/proof/l2-2/checkpoint_last.pt "
-    assert (given["ENCODERS"], given["SEEDS"], given["TASKS"]) == (encoders, "1 2 3 4", "pos")
+    encoders = dict(entry.split("=") for entry in given["ENCODERS"].split())
+    trained = {name: f"runs/proof/{name}-2/checkpoint_last.pt" for name in ("l2", "control")}
+    assert encoders == {"none": "runs/proof/start", **trained}
+    assert (given["SEEDS"], given["TASKS"]) == ("1 2", "pos")
     assert (given["AMBER_DATA"], given["DATA"]) == ("runs/proof/labels", "data-bin/proof")
     assert not {"UPDATES", "LR", "BATCH"} & set(given), "settings of the first training"
+    (report,) = [call for call in called if call[0] == "report"]
+    results = [f"runs/proof/transfer/pos-{x}/{i}/test.json" for x in encoders for i in "12"]
+    assert report[1:7] == results
+    assert compared(report) == [("none", "l2"), ("none", "control"), ("control", "l2")]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ for the same messages, and a process that imports both ends in an error.
 from __future__ import annotations
 
 import struct
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, List
 
 Message = Dict[int, List[Any]]  # the values, int or bytes, of each field number
 
@@ -25,30 +25,32 @@ def parse(data: bytes) -> Message:
         ValueError: the bytes are not a message.
     """
     message: Message = {}
-    for number, value in _fields(data):
-        message.setdefault(number, []).append(value)
-    return message
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    position = 0
-    while position < len(data):
-        key, position = _varint(data, position)
+    position, end = 0, len(data)
+    while position < end:
+        # Most keys, lengths and numbers have one byte, and question answering reads millions.
+        key = data[position]
+        position += 1
+        if key > 0x7F:
+            key, position = _varint(data, position - 1)
         number, kind = key >> 3, key & 7
-        if kind == _VARINT:
-            value, position = _varint(data, position)
-            yield number, value
-            continue
-        if kind == _BYTES:
-            length, position = _varint(data, position)
+        if kind == _VARINT or kind == _BYTES:
+            value = data[position] if position < end else 0x80
+            position += 1
+            if value > 0x7F:
+                value, position = _varint(data, position - 1)
+            if kind == _VARINT:
+                message.setdefault(number, []).append(value)
+                continue
+            length = value
         elif kind in (_FOUR_BYTES, _EIGHT_BYTES):
             length = 4 if kind == _FOUR_BYTES else 8
         else:
             raise ValueError(f"wire type {kind}")
-        if number == 0 or position + length > len(data):
+        if number == 0 or position + length > end:
             raise ValueError("cut short")
-        yield number, data[position : position + length]
+        message.setdefault(number, []).append(data[position : position + length])
         position += length
+    return message
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:

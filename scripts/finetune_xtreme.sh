@@ -22,6 +22,7 @@ paths CHECKPOINT FOLDER
 run_names NAME
 models CHECKPOINT
 one_of SCHEDULE polynomial_decay constant
+one_of KEEP_CHECKPOINTS yes no
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 [ -f "$FOLDER/task.json" ] ||
@@ -60,6 +61,7 @@ MODEL_FLAGS=${MODEL_FLAGS:-}             # such as dropout (0.1)
 PRECISION=${PRECISION:-}                 # --fp16 or --bf16 on GPUs
 WORKERS=${WORKERS:-0}                    # processes that make batches
 SYSTEM=${SYSTEM:-$NAME}                  # what the tables call this model
+KEEP_CHECKPOINTS=${KEEP_CHECKPOINTS:-yes} # no: removed once they are tested; other test files train anew
 FLAGS=${FLAGS:-}                         # further flags of fairseq-train
 whole_words SEEDS
 whole_numbers 1 EPOCHS BATCH
@@ -159,6 +161,7 @@ finetune() { # seed
     --json "$out/test.json" >"$out/test.txt" 2>&1 ||
     fail "$out/test.txt"
   echo "$tested" >"$out/complete"
+  [ "$KEEP_CHECKPOINTS" = yes ] || rm -f "$out"/checkpoint*.pt
 }
 fail() { # log
   echo "finetune_xtreme: failed: $1 ends:" >&2

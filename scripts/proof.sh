@@ -253,7 +253,9 @@ transfer() {
   while read -r system seed; do
     encoders+="$system=$(encoder "$system" "$seed") "
   done < <(measured)
-  env -u LANGUAGES -u UPDATES -u LR -u BATCH -u LENGTH AMBER_DATA="$OUT/labels" NAME="$NAME/transfer" \
+  # A hundred models with their optimisers' states would fill a disk.
+  env -u LANGUAGES -u UPDATES -u LR -u BATCH -u LENGTH KEEP_CHECKPOINTS=no \
+    AMBER_DATA="$OUT/labels" NAME="$NAME/transfer" \
     DATA="$DATA" ENCODERS="$encoders" TASKS="$TASKS" SEEDS="$TASK_SEEDS" DEAR="$DEAR" JOBS="$JOBS" \
     LANGUAGES="$TEST_LANGUAGES" SETTINGS=scripts/proof/transfer.tsv bash scripts/xtreme.sh
   for task in $TASKS; do

@@ -22,6 +22,7 @@ new_paths DATA
 named_paths ENCODERS
 case ${SETTINGS:-} in small | xtreme) ;; *) paths SETTINGS ;; esac
 one_of SCHEDULE polynomial_decay constant
+one_of KEEP_CHECKPOINTS yes no
 CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 NAME=${NAME:-xtreme}
@@ -43,6 +44,7 @@ export MODEL_FLAGS=${MODEL_FLAGS-"--encoder-layers 4 --encoder-embed-dim 256 --e
 SETTINGS=${SETTINGS:-small}              # of fine-tuning: xtreme (finetune_xtreme.sh), small, or a file with
                                          # a line for each task: its name, a tab, settings of finetune_xtreme.sh
 export PRECISION=${PRECISION:-}
+export KEEP_CHECKPOINTS=${KEEP_CHECKPOINTS:-yes} # no: the fine-tuned are removed once they are tested
 # of the two encoders
 export CORPORA=${CORPORA:-"tatoeba-anki tatoeba-mt wmt-newstest"}
 UPDATES=${UPDATES:-800}

@@ -175,6 +175,7 @@ def test_transfer_has_seeds_of_its_own(prove):
     assert encoders == {"none": "runs/proof/start", **trained}
     assert (given["SEEDS"], given["TASKS"]) == ("1 2", "pos")
     assert (given["AMBER_DATA"], given["DATA"]) == ("runs/proof/labels", "data-bin/proof")
+    assert given["KEEP_CHECKPOINTS"] == "no"
     assert not {"UPDATES", "LR", "BATCH"} & set(given), "settings of the first training"
     (report,) = [call for call in called if call[0] == "report"]
     results = [f"runs/proof/transfer/pos-{x}/{i}/test.json" for x in encoders for i in "12"]

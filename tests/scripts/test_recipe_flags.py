@@ -175,6 +175,19 @@ def test_fine_tuning_is_tested_on_the_languages_that_are_named(recipe, task):
     assert value(call, "--languages") == "de,fr"
 
 
+@pytest.mark.parametrize("keep", ["yes", "no"])
+def test_fine_tuned_checkpoints_are_kept_unless_the_user_says_no(recipe, task, keep):
+    program = recipe.root / ".venv" / "bin" / "fairseq-train"
+    made = (
+        'while [ "$1" != --save-dir ]; do shift; done; touch "$2/checkpoint_"{best,last,1_50}.pt\n'
+    )
+    program.write_text(program.read_text() + made)
+    finetune(recipe, task, KEEP_CHECKPOINTS=keep)
+    left = {path.name for path in (recipe.root / "runs" / "name" / "1").glob("*.pt")}
+    assert len(left) == (3 if keep == "yes" else 0)
+    finetune(recipe, task, KEEP_CHECKPOINTS=keep)  # it is not trained again
+
+
 def test_text_to_tune_on_is_spread_over_the_corpus(recipe, raw):
     transport(recipe, raw)
     taken = [

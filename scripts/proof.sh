@@ -49,7 +49,7 @@ METHODS=${METHODS:-"similarity softmax itermax"} # of align, chosen from on the 
 LAYERS=${LAYERS:-6-9}                    # likewise
 TATOEBA_PAIRS=${TATOEBA_PAIRS:-}         # default: all
 TRANSFER=${TRANSFER:-"control wa sa ot l2"} # of SYSTEMS, for retrieval and transfer, by their first seed
-PREFIX=${PREFIX:-"query: "}              # in front of each sentence that is sought; E5's
+PREFIX=${PREFIX-"query: "}               # in front of each sentence that is sought; E5's
 TASKS=${TASKS:-"pos ner xnli pawsx squad"}
 LABELS=${LABELS:-2000}                   # English examples to learn from (squad: paragraphs / 4)
 TESTS=${TESTS:-500}                      # examples of each language and test file
@@ -229,7 +229,7 @@ retrieve() { # system, seed
   encoder=$(encoder "$1" "$2")
   step "$OUT/steps/tatoeba-$1" fairseq-amber retrieve "$encoder" --data "$DATA" \
     --folder "$AMBER_DATA/retrieval/tatoeba" --split tatoeba ${TATOEBA_PAIRS:+--pairs "$TATOEBA_PAIRS"} \
-    --prefix "$PREFIX" --name "$1" --json "$OUT/tatoeba/$1.json"
+    ${PREFIX:+--prefix "$PREFIX"} --name "$1" --json "$OUT/tatoeba/$1.json"
 }
 export -f retrieve
 export TATOEBA_PAIRS PREFIX

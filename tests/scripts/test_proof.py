@@ -149,6 +149,9 @@ def test_retrieval_and_transfer_take_what_was_trained(prove):
     _, called = prove("retrieval", TRANSFER="l2", TATOEBA_PAIRS="fra-eng")
     encoders = [call[1] for call in called if call[0] == "retrieve"]
     assert encoders == ["runs/proof/start", "runs/proof/l2-1/checkpoint_last.pt"]
+    assert {value(call, "--prefix") for call in called if call[0] == "retrieve"} == {"query: "}
+    _, called = prove("retrieval", TRANSFER="l2", PREFIX="", NAME="bare")
+    assert not any("--prefix" in call for call in called if "runs/bare" in " ".join(call))
     assert not any(value(c, "--split") == "test" for c in called if c[0] == "align")
 
 

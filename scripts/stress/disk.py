@@ -62,7 +62,9 @@ def _fill(
         counts["full"] += status != 0
         lines = training.said()
         clear = status == 0 or "fairseq-amber: error: cannot write" in lines[-1]
-        counts["unclear"] += not clear or any("Traceback" in line for line in lines)
+        if not clear or any("Traceback" in line for line in lines):
+            counts["unclear"] += 1
+            print("disk: ended unclearly:", *lines[-10:], sep="\n  ")
         counts["torn"] += len(training.torn())
         counts["lost"] += training.updates() < before
         if disk is not None:

@@ -194,6 +194,8 @@ def start(fetch) -> subprocess.Popen:
         env={**fetch.environment, "PAIRS": "de-en"},
         stderr=subprocess.PIPE,
         text=True,
+        # ignored where the tests run in the background, and then no shell can hear it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     part = fetch.folder / "downloads" / (PAIR + ".part")
     while not (part.exists() and part.stat().st_size > 0):  # curl writes a block at a time

@@ -128,13 +128,14 @@ def test_align_reads_words_without_spaces_as_they_are_written(
     (tmp_path / "test.ja-en.ja").write_text("wir 父 Haus alt 父 \n")
     (tmp_path / "test.ja-en.en").write_text("we see old house\n")
     arguments = ["--folder", tmp_path, "--output", tmp_path / "out"]
-    arguments += ["--plot", 1, tmp_path / "a.png"]
-    settings = []
+    arguments += ["--plot", 1, tmp_path / "a.png", "--scores"]
+    settings, scores = [], set()
     for flags in ([], ["--as-written"]):
         assert fairseq_amber_command("align", checkpoint, *arguments, *flags)[0] == 0
         record = (tmp_path / "out" / "test.ja-en.align.settings").read_text()
         settings.append(json.loads(record)["settings"].get("as_written"))
-    assert settings == [None, True]
+        scores.add((tmp_path / "out" / "test.ja-en.align.scores").read_text())
+    assert settings == [None, True] and len(scores) == 2
     tokenizer = load(checkpoint).tokenizer
     alone, written = (tokenizer.encode_words([["wir", "父", "Haus"]], x)[0].ids for x in (0, 1))
     assert len(written) < len(alone) or (written != alone).any()

@@ -137,7 +137,10 @@ def test_interrupted_while_torch_is_fetched(machine, number):
     assert process.returncode == 130
     assert errors == "setup: interrupted; the same command continues\n"
     assert not (machine.venv / "amber-tmp").exists()
-    assert not alive(child)
+    deadline = time.monotonic() + 10
+    while alive(child):  # a signal has been sent to it, and it may need a moment to end
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     assert "completing .venv" in machine.run()
     assert machine.torch() == f"{TORCH}+cpu"
 

@@ -7,6 +7,7 @@ ids equal those that ``fairseq-preprocess`` stores for the same subwords, withou
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Sequence
 
@@ -56,6 +57,10 @@ class Tokenizer:
         """
         return cls(find_tokenizer(Path(data)).load(), dictionary)
 
+    @cached_property
+    def _running_text(self) -> RunningText:
+        return RunningText(self._subwords.pieces, self._dictionary)
+
     def encode(self, sentences: Sequence[str]) -> list[np.ndarray]:
         """Returns the token ids of each sentence, without special tokens.
 
@@ -94,7 +99,7 @@ class Tokenizer:
         Raises:
             UserError: ``as_written`` is asked of a WordPiece vocabulary.
         """
-        written = RunningText(self._subwords.pieces, self._dictionary) if as_written else None
+        written = self._running_text if as_written else None
         flat = self.encode([word for words in sentences for word in words])
         result = []
         start = 0

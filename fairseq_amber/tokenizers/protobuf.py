@@ -34,7 +34,7 @@ def parse(data: bytes) -> Message:
             key, position = _varint(data, position - 1)
         number, kind = key >> 3, key & 7
         if kind == _VARINT or kind == _BYTES:
-            value = data[position] if position < end else 0x80
+            value = data[position] if position < end else 0x80  # then _varint finds it cut short
             position += 1
             if value > 0x7F:
                 value, position = _varint(data, position - 1)

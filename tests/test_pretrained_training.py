@@ -75,3 +75,40 @@ def test_resuming_equals_not_having_stopped(pretrained, pretrained_data, tmp_pat
     own += ["--max-tokens", "150", "--path", run / "checkpoint_last.pt"]
     checked = run_fairseq("validate", pretrained_data, *own)
     assert checked.returncode == 0 and "| ot_loss" in checked.stdout, checked.stderr
+
+
+def test_a_new_head_learns_before_the_encoder_does(pretrained, pretrained_data, tmp_path):
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    bare = shutil.copytree(pretrained, tmp_path / "bare")
+    transformers.AutoModel.from_pretrained(pretrained, add_pooling_layer=False).save_pretrained(
+        bare
+    )
+    flags = "--criterion amber --wa-weight 0 --sa-weight 0 --arch amber --max-update 3".split()
+    frozen = ["--from-pretrained", bare, "--freeze-encoder"]
+    said, first = train(pretrained_data, tmp_path / "head", *flags, *frozen)
+    assert "train it alone first, with --freeze-encoder" in said
+    given = read_source(bare).model.weights
+    changed = {
+        name for name, value in first["model"].items() if not torch.equal(value, given[name])
+    }
+    parts = ("bias", "dense.bias", "dense.weight", "layer_norm.bias", "layer_norm.weight")
+    assert changed == {f"encoder.lm_head.{part}" for part in parts}
+    assert len(first["last_optimizer_state"]["state"]) == len(parts)
+    own = ["--save-dir", tmp_path / "head", "--user-dir", USER_DIR, *SETTINGS, *flags]
+    unfrozen = run_fairseq("train", pretrained_data, *own, "--from-pretrained", bare)
+    assert unfrozen.returncode and "give the flags of its own run" in unfrozen.stderr
+    goes_on = ["--from-pretrained", tmp_path / "head" / "checkpoint_last.pt"]
+    _, whole = train(pretrained_data, tmp_path / "whole", *flags, *goes_on, "--lr", "1e-12")
+    for name, value in first["model"].items():
+        torch.testing.assert_close(whole["model"][name], value, atol=1e-9, rtol=0)
+    assert (
+        whole["last_optimizer_state"]["state"].keys()
+        > first["last_optimizer_state"]["state"].keys()
+    )
+
+
+def test_the_terms_of_a_frozen_encoder(pretrained, pretrained_data, tmp_path):
+    own = ["--save-dir", tmp_path, "--user-dir", USER_DIR, *SETTINGS, "--max-update", "1"]
+    given = ["--arch", "amber", "--from-pretrained", pretrained, "--freeze-encoder"]
+    result = run_fairseq("train", pretrained_data, *own, *given, "--criterion", "amber")
+    assert "nothing would learn from wa, sa: give --wa-weight 0 --sa-weight 0" in result.stderr

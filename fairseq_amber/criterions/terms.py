@@ -155,6 +155,8 @@ class TermsCriterion(FairseqCriterion):
         self.cfg = cfg
         self.weights = {term: getattr(cfg, f"{term}_weight") for term in self.term_names}
         check_weights(self.weights)
+        if getattr(task, "freezes_encoder", False):
+            check_frozen(self.weights)
 
     @staticmethod
     def reduce_metrics(logging_outputs: list[dict[str, Any]]) -> None:
@@ -200,6 +202,17 @@ def check_weights(weights: Mapping[str, float]) -> None:
     if not any(weights.values()):
         flags = ", ".join(f"--{term}-weight" for term in weights)
         raise UserError(f"every term has weight 0: raise one of {flags}")
+
+
+def check_frozen(weights: Mapping[str, float]) -> None:
+    """Raises UserError if a term has a weight that no head learns from, under a frozen encoder."""
+    idle = [term for term, weight in weights.items() if weight and term not in ("mlm", "tlm")]
+    if idle:
+        flags = " ".join(f"--{term}-weight 0" for term in idle) if "mlm" in weights else ""
+        raise UserError(
+            f"--freeze-encoder trains the language model head alone, and nothing would learn from "
+            f"{', '.join(idle)}: {flags and f'give {flags}, or '}drop --freeze-encoder"
+        )
 
 
 def warn_of_left_out(cfg: Any, term: str, defaults: Mapping[str, Any]) -> None:

@@ -63,6 +63,10 @@ class AmberConfig(FairseqDataclass):
             "checkpoint_*.pt; a run that goes on takes its own checkpoint"
         },
     )
+    freeze_encoder: bool = field(
+        default=False,
+        metadata={"help": "train the heads alone: the encoder and its embedding stay as they are"},
+    )
     checkpoint_activations: bool = field(
         default=False,
         metadata={
@@ -92,6 +96,7 @@ class AmberEncoder(FairseqEncoder):
             attention_dropout=cfg.attention_dropout,
             activation_dropout=cfg.activation_dropout,
         )
+        self.sentence_encoder.requires_grad_(not cfg.freeze_encoder)
         self.lm_head = LanguageModelHead(
             cfg.encoder_embed_dim,
             self.sentence_encoder.embed_tokens.weight,
@@ -106,7 +111,6 @@ class AmberEncoder(FairseqEncoder):
 @register_model("amber", dataclass=AmberConfig)
 class AmberModel(BaseFairseqModel):
     """XLM-R's encoder, with a mask for each row and with the cross attention of any layer.
-
     A stock ``roberta`` of the same shape loads its checkpoints, and it loads those of ``roberta``.
 
     Attributes:
@@ -190,7 +194,7 @@ class AmberModel(BaseFairseqModel):
                 model's.
             token_indices: for ``tagging``: (M,) int64 flat indices ``row * T + column`` of the
                 tokens to score.
-            unused: other entries of a batch, which are ignored.
+            unused: other entries of a batch.
 
         Returns:
             Scores (M, V) or (B, T, V), or states (B, T, D), or scores of a head: ``tagging``

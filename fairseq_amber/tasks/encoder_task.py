@@ -24,6 +24,7 @@ class EncoderTask(FairseqTask):
 
     Attributes:
         pretrained: the model that ``--from-pretrained`` names; None without it.
+        freezes_encoder: whether the model that was built trains its heads alone.
 
     Raises:
         UserError: the run would cut the model into shards.
@@ -32,6 +33,7 @@ class EncoderTask(FairseqTask):
     def __init__(self, cfg: Any):
         super().__init__(cfg)
         self.pretrained: PretrainedStart | None = None
+        self.freezes_encoder = False
         # fairseq asks for the packages of shards before it asks the task for a model.
         check_shards(cfg)
 
@@ -58,6 +60,7 @@ class EncoderTask(FairseqTask):
                 ``PretrainedStart.begin`` raises it.
         """
         _check_architecture(cfg)
+        self.freezes_encoder = bool(getattr(cfg, "freeze_encoder", False))
         path = getattr(cfg, "from_pretrained", None)
         start = self.pretrained = self._pretrained(path) if path else None
         begins = False

@@ -12,6 +12,7 @@ from fairseq.data import Dictionary
 from fairseq.distributed import utils as distributed_utils
 from torch import Tensor
 
+from fairseq_amber.convert.fairseq_checkpoint import NEW_HEAD
 from fairseq_amber.convert.reading import Source, read_source
 from fairseq_amber.convert.vocabulary import Vocabulary
 from fairseq_amber.errors import warn
@@ -23,6 +24,10 @@ from fairseq_amber.tasks.checkpoint_start import check_alone, find_start
 
 logger = logging.getLogger(__name__)
 
+_ADVICE = {
+    NEW_HEAD: "; to learn MLM or TLM, train it alone first, with --freeze-encoder, because its "
+    "gradients would harm the encoder"
+}
 _GENERAL = "amber"  # the architecture whose name promises no shape
 
 
@@ -67,9 +72,17 @@ class PretrainedStart:
         if checkpoint is not None:
             check_alone(checkpoint)
             own = find_start(checkpoint).path
-        shape = asdict(self._read().model.shape) if own is None else _shape_of_run(own)
-        if own is not None:
+        if own is None:
+            shape = asdict(self._read().model.shape)
+        else:
+            run = _settings_of_run(own)
+            shape = asdict(run)
             logger.info("going on from %s; %s is not read for it", own, self.path)
+            if run.from_pretrained and not _is_same(run.from_pretrained, self.path):
+                _warn(
+                    f"{own} began as {run.from_pretrained}, not as {self.path}: what stays frozen "
+                    f"is read from {self.path}"
+                )
         name = getattr(cfg, "_name", None) or _GENERAL
         wanted = preset(name)
         take_shape(cfg, shape, wanted, own or self.path)
@@ -88,7 +101,7 @@ class PretrainedStart:
         source = self._read()
         logger.info("the model begins as %s", self.path)
         for note in source.notes:
-            _warn(f"{self.path}: {note}")
+            _warn(f"{self.path}: {note}{_ADVICE.get(note, '')}")
         weights = dict(source.model.weights)
         if source.head is not None and source.is_checkpoint_of_ours:
             stem = f"heads.{source.head.kind}."
@@ -115,10 +128,15 @@ class PretrainedStart:
         return self.source
 
 
-def _shape_of_run(checkpoint: str) -> dict[str, Any]:
-    """Returns the shape of the model in a checkpoint of ``fairseq-train``."""
+def _settings_of_run(checkpoint: str) -> AmberConfig:
+    """Returns the settings of the model in a checkpoint of ``fairseq-train``."""
     architecture, _ = settings(map_torch_file(checkpoint))
-    return asdict(AmberConfig.from_namespace(architecture))
+    return AmberConfig.from_namespace(architecture)
+
+
+def _is_same(path: str, other: str) -> bool:
+    """Returns whether two names lead to the same place, which need not be there any more."""
+    return Path(path).resolve() == Path(other).resolve()
 
 
 def _warn(message: str) -> None:

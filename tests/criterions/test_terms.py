@@ -6,7 +6,7 @@ import torch
 from amber_twins import batches, build_criterion, gradients
 from fairseq_amber.criterions.amber import AmberCriterion
 from fairseq_amber.criterions.contrastive_term import ContrastiveTerm
-from fairseq_amber.criterions.terms import Terms, check_weights
+from fairseq_amber.criterions.terms import Terms, check_frozen, check_weights
 from fairseq_amber.errors import UserError
 
 
@@ -96,6 +96,14 @@ def test_without_an_update_a_term_is_divided_by_its_own_count():
 def test_weights_out_of_range(weights, message):
     with pytest.raises(UserError, match=message):
         check_weights(weights)
+
+
+def test_under_a_frozen_encoder_the_language_model_head_alone_learns():
+    check_frozen(dict(mlm=1.0, tlm=0.5, wa=0.0))
+    with pytest.raises(UserError, match="from wa, sa: give --wa-weight 0 --sa-weight 0, or drop"):
+        check_frozen(dict(mlm=1.0, tlm=1.0, wa=1.0, sa=1.0))
+    with pytest.raises(UserError, match="from ot, anchor: drop --freeze-encoder$"):
+        check_frozen(dict(ot=1.0, anchor=0.1))
 
 
 def test_accumulated_micro_batches_sum_to_the_terms_over_the_whole_update(make_task, make_model):

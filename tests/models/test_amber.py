@@ -72,3 +72,16 @@ def test_masked_positions_alone_are_scored(make_model, random_sentences):
 
 def test_the_depth_is_the_number_of_layers(make_model):
     assert make_model(encoder_layers=3).depth == 3
+
+
+def test_a_frozen_encoder_leaves_the_head_its_gradients(make_model, random_sentences):
+    free, frozen = make_model(), make_model(freeze_encoder=True)
+    tokens = batch(random_sentences)
+    for model in (free, frozen):
+        model.eval()(tokens)[0].square().mean().backward()
+    learnt = {name for name, p in frozen.named_parameters() if p.grad is not None}
+    parts = ("bias", "dense.bias", "dense.weight", "layer_norm.bias", "layer_norm.weight")
+    assert learnt == {f"encoder.lm_head.{part}" for part in parts}
+    for name, parameter in free.named_parameters():
+        if name in learnt:
+            assert torch.equal(parameter.grad, frozen.get_parameter(name).grad)

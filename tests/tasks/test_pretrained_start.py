@@ -83,7 +83,7 @@ def test_what_does_not_fit_ends_in_one_line(begin, make_task, pretrained, data_f
         begin(save_bert(tmp_path / "bert"))
 
 
-def test_a_run_has_one_beginning_and_goes_on_from_its_own(begin, pretrained, tmp_path):
+def test_a_run_has_one_beginning_and_goes_on_from_its_own(begin, pretrained, tmp_path, caplog):
     task, _, _ = begin()
     run = dict(save_dir=str(tmp_path), restore_file="checkpoint_last.pt", finetune_from_model=None)
     for other in ("finetune_from_model", "restore_file"):
@@ -91,9 +91,14 @@ def test_a_run_has_one_beginning_and_goes_on_from_its_own(begin, pretrained, tmp
             task.pretrained.begin(settings(pretrained), OmegaConf.create({**run, other: "x.pt"}))
     saved = {"model": {}, "optimizer_history": [{"num_updates": 1}]}
     saved["cfg"] = {"model": {"_name": "amber", "encoder_layers": 5}, "task": {}}
+    saved["cfg"]["model"]["from_pretrained"] = f"{pretrained}/../{pretrained.name}/"
     torch.save(saved, tmp_path / "checkpoint_last.pt")
-    cfg = settings("gone")
+    cfg = settings(pretrained)
     assert task.pretrained.begin(cfg, OmegaConf.create(run)) is False
+    assert "what stays frozen" not in caplog.text
+    task.pretrained.path = "gone"
+    assert task.pretrained.begin(cfg, OmegaConf.create(run)) is False
+    assert "not as gone: what stays frozen is read from gone" in caplog.text
     assert cfg.encoder_layers == 5 and cfg.encoder_embed_dim == 768
     with pytest.raises(UserError, match="--encoder-layers 4: .*checkpoint_last.pt has 5 there"):
         task.pretrained.begin(settings(pretrained, encoder_layers=4), OmegaConf.create(run))

@@ -6,7 +6,7 @@
 #
 #   AMBER_DATA=... bash scripts/proof.sh FOLDER                     # everything: hours on a CPU
 #   AMBER_DATA=... bash scripts/proof.sh FOLDER words               # a part, and what it needs
-#   AMBER_DATA=... SETS=align_gold PAIRS=100 SYSTEMS=wa-states SEEDS=1 UPDATES=2 LAYERS=8 \
+#   AMBER_DATA=... SETS=align_gold PAIRS=100 SYSTEMS=wa-states SEEDS=1 UPDATES=2 HEAD_UPDATES=1 LAYERS=8 \
 #     bash scripts/proof.sh FOLDER words                            # the smallest, to see that it works
 #
 # FOLDER is a pretrained encoder of Hugging Face, of fairseq or of this package, such as
@@ -39,6 +39,8 @@ SEEDS=${SEEDS:-"1 2 3"}
 UPDATES=${UPDATES:-150}
 BATCH=${BATCH:-40}                       # pairs in an update, or sentences and pairs
 LR=${LR:-2e-4}
+HEAD_UPDATES=${HEAD_UPDATES:-1000}       # before them, of the language model head alone; 0: none
+HEAD_LR=${HEAD_LR:-5e-3}
 LAYER=${LAYER:-8}                        # whose states are aligned: two thirds of the depth
 LENGTH=${LENGTH:-128} PRECISION=${PRECISION:-}
 JOBS=${JOBS:-}                           # runs at once; default: one for each core, 1 on a GPU
@@ -67,7 +69,8 @@ each_of PARTS words retrieval transfer
 each_of SETS align_gold retrieval tagging nli paraphrase qa
 whole_words SEEDS TASK_SEEDS
 whole_numbers 1 PAIRS UPDATES BATCH LAYER LENGTH LABELS TESTS
-numbers LR
+whole_numbers 0 HEAD_UPDATES
+numbers LR HEAD_LR
 [ -z "$JOBS" ] || whole_numbers 1 JOBS
 # shellcheck disable=SC2046  # a word for each system
 each_of SYSTEMS $(awk -F '\t' 'NF > 1 { print $1 }' scripts/proof/systems.tsv)
@@ -83,7 +86,7 @@ trap 'echo "proof: interrupted; the same command continues" >&2; exit 130' INT T
 device=()
 [ "$(gpu_count)" -gt 0 ] || device=(--cpu)
 JOBS=${JOBS:-$([ ${#device[@]} -gt 0 ] && getconf _NPROCESSORS_ONLN || echo 1)}
-same_settings "$OUT/settings" "$FOLDER $LANGUAGES $CORPORA $SETS $PAIRS $UPDATES $BATCH $LR $LAYER $LENGTH $PRECISION"
+same_settings "$OUT/settings" "$FOLDER $LANGUAGES $CORPORA $SETS $PAIRS $UPDATES $BATCH $LR $LAYER $LENGTH $HEAD_UPDATES $HEAD_LR $PRECISION"
 
 # ---- the text, the encoder with a vocabulary for all that is read here, and the text in it
 RAW=$OUT/raw TEXT=$OUT/text START=$OUT/start DEV=$OUT/dev
@@ -117,12 +120,29 @@ touch "$OUT/complete" # of these settings; others need another NAME from here on
 link() { fairseq-amber align "$START" --corpus "$DATA" --split train --units subwords --output "$OUT/links"; }
 case " $SYSTEMS " in *" l2 "* | *" contrast "*) step "$OUT/steps/links" link ;; esac
 ADAM_BETAS="(0.9, 0.98)" ADAM_EPS=1e-6 WEIGHT_DECAY=0 CLIP_NORM=1.0
-optimizer_flags polynomial_decay $((UPDATES / 10)) "$UPDATES"
 common=(--user-dir "$(fairseq-amber user-dir)" --task cross_lingual_alignment --tokens-per-sample "$LENGTH"
-  --arch amber --from-pretrained "$START" --multilang-sampling-alpha 0 --parallel-share 0.75
+  --arch amber --multilang-sampling-alpha 0 --parallel-share 0.75
   --batch-size "$BATCH" ${device[@]+"${device[@]}"} --num-workers 0 --disable-validation
   --no-epoch-checkpoints --save-interval-updates 100 --keep-interval-updates 1
-  --max-update "$UPDATES" --log-format simple --log-interval 25 "${optimizer[@]}")
+  --log-format simple --log-interval 25)
+# Many encoders come without a language model head, and the gradients of a random one harm them. So
+# the head learns first, while the encoder stays as it is.
+train_head() {
+  LR=$HEAD_LR optimizer_flags polynomial_decay $((HEAD_UPDATES / 10)) "$HEAD_UPDATES"
+  mkdir -p "$OUT/head"
+  # shellcheck disable=SC2086  # several words
+  fairseq-train "$DATA" "${common[@]}" "${optimizer[@]}" --from-pretrained "$START" --freeze-encoder \
+    --criterion amber --wa-weight 0 --sa-weight 0 --max-update "$HEAD_UPDATES" --seed 1 \
+    --save-dir "$OUT/head" --tensorboard-logdir "$OUT/head/tensorboard" $PRECISION >>"$OUT/head.log" 2>&1 ||
+    { echo "proof: failed: $OUT/head.log ends:" >&2; tail -n 3 "$OUT/head.log" >&2; return 1; }
+}
+WITH_HEAD=$START
+if [ "$HEAD_UPDATES" -gt 0 ]; then
+  step "$OUT/steps/head" train_head
+  WITH_HEAD=$OUT/head/checkpoint_last.pt
+fi
+optimizer_flags polynomial_decay $((UPDATES / 10)) "$UPDATES"
+common+=(--from-pretrained "$WITH_HEAD" --max-update "$UPDATES" "${optimizer[@]}")
 train() { # system, seed
   local run=$OUT/$1-$2 flags links=()
   [ ! -e "$run/complete" ] || return 0

@@ -27,6 +27,7 @@ def test_words_of_a_pretrained_encoder_before_and_after(run_recipe, recipe_check
         SYSTEMS="wa-states",
         SEEDS="1",
         UPDATES="2",
+        HEAD_UPDATES="1",
         BATCH="8",
         METHODS="similarity",
         LAYERS="8",

@@ -197,6 +197,17 @@ def test_segments_are_for_models_that_have_them(make_fine_tuning):
     assert "positions" in data.collater([data[0]])["net_input"]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_head_of_a_frozen_encoder_is_a_probe(make_fine_tuning, kind):
+    task, model, criterion = make_fine_tuning(kind, model={"freeze_encoder": True})
+    task.load_dataset("train")
+    data = task.datasets["train"]
+    loss, *_ = criterion(model, data.collater([data[i] for i in range(4)]))
+    loss.backward()
+    learnt = {n for n, p in model.named_parameters() if p.grad is not None and p.grad.any()}
+    assert learnt == {n for n, _ in model.named_parameters() if n.startswith(f"heads.{kind}.")}
+
+
 def test_rows_are_no_longer_than_the_model_takes(make_fine_tuning, caplog, capsys):
     task, *_ = make_fine_tuning("tagging", max_length=128, model={"max_positions": 12})
     assert task.max_positions() == 12

@@ -7,8 +7,9 @@
 #   RAW=... TATOEBA=... GOLD=... bash scripts/ablation_amber.sh       # your own; see pretrain_amber.sh
 #
 # RESTORE, a checkpoint or a pretrained folder as it is, is what each run begins from; its shape and its
-# vocabulary take the place of those below. The settings below train four layers of 256 on two CPU cores. Interrupted, the same command
-# continues; runs/ablation holds every run and runs/ablation/report the table.
+# vocabulary take the place of those below. Where it comes without a language model head, give HEAD_UPDATES
+# (pretrain_amber.sh). The settings below train four layers of 256 on two CPU cores. Interrupted, the same
+# command continues; runs/ablation holds every run and runs/ablation/report the table.
 [ -n "${BASH_VERSION:-}" ] || { echo "ablation_amber: error: sh is too little: bash $0" >&2; exit 2; }
 set -euo pipefail
 # shellcheck source=scripts/recipe_functions.sh

@@ -157,6 +157,7 @@ size "stage 1" "$STAGE_1_UPDATES" "$STAGE_1_EXAMPLES" 1 0 0
 step "$STEPS/mlm" env "${common[@]}" UPDATES="$STAGE_1_UPDATES" UPDATE_EXAMPLES="$STAGE_1_EXAMPLES" \
   TLM=0 WA=0 SA=0 SYSTEM=MLM FLAGS="$STAGE_1_FLAGS ${FLAGS:-}" \
   bash scripts/pretrain_amber.sh "$RAW" "$NAME/mlm"
+unset HEAD_UPDATES # the head has learnt in stage 1
 
 for variant in $VARIANTS; do
   case $variant in # the name in the table, weights, passes over a pair

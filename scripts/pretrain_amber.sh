@@ -34,6 +34,8 @@ PARALLEL_SHARE=${PARALLEL_SHARE:-0.5}    # share of the examples that are pairs 
 # model
 RESTORE=${RESTORE:-}                     # start from this model: a checkpoint, or a pretrained folder as it
                                          # is; the shape and the vocabulary are its own
+HEAD_UPDATES=${HEAD_UPDATES:-0}          # of its language model head alone, beforehand: 1000 where RESTORE came
+HEAD_LR=${HEAD_LR:-5e-3}                 # without one, and MLM would harm it otherwise (docs/training.md)
 [ -z "$RESTORE" ] || ARCH=${ARCH:-amber}
 ARCH=${ARCH:-amber_base}
 MODEL_FLAGS=${MODEL_FLAGS:-}             # such as "--encoder-layers 6 --dropout 0.0"
@@ -83,13 +85,14 @@ if [ -n "${UPDATE_FREQ:-}" ]; then
   exit 2
 fi
 whole_numbers 1 LENGTH UPDATE_TOKENS MAX_TOKENS SAVE_EVERY NODES PORT
-whole_numbers 0 WARMUP SEED WORKERS NODE_RANK
+whole_numbers 0 WARMUP SEED WORKERS NODE_RANK HEAD_UPDATES
 [ -n "$DATA$SENTENCEPIECE$RESTORE" ] || whole_numbers 1 VOCAB_SIZE
 for given in UPDATE_EXAMPLES PROCESSES; do
   [ -z "${!given}" ] || whole_numbers 1 "$given"
 done
-numbers MLM TLM WA SA ALPHA PARALLEL_SHARE LR ADAM_EPS WEIGHT_DECAY CLIP_NORM
+numbers MLM TLM WA SA ALPHA PARALLEL_SHARE LR HEAD_LR ADAM_EPS WEIGHT_DECAY CLIP_NORM
 optimizer_flags "$SCHEDULE" "$WARMUP" "$UPDATES"
+[ "$HEAD_UPDATES" -eq 0 ] || [ -n "$RESTORE" ] || refuse "HEAD_UPDATES=$HEAD_UPDATES is for a RESTORE: give one"
 update=(--update-tokens "$UPDATE_TOKENS")
 [ -z "$UPDATE_EXAMPLES" ] || update=(--update-examples "$UPDATE_EXAMPLES")
 [ "$NODES" -eq 1 ] || [ -n "$HEAD" ] || { echo "pretrain_amber: NODES=$NODES needs HEAD" >&2; exit 2; }
@@ -133,19 +136,32 @@ if [ $((NODES * PROCESSES)) -gt 1 ]; then
   launch+=("$(command -v fairseq-train)")
 fi
 
-# fairseq-train takes the last of two equal flags: the *_FLAGS, of several words, win.
-# shellcheck disable=SC2086
-"${launch[@]}" "$DATA" --user-dir "$(fairseq-amber user-dir)" \
-  --task cross_lingual_alignment --tokens-per-sample "$LENGTH" --max-tokens "$MAX_TOKENS" \
-  --multilang-sampling-alpha "$ALPHA" --parallel-share "$PARALLEL_SHARE" \
-  --arch "$ARCH" ${RESTORE:+--from-pretrained "$RESTORE"} \
-  --criterion amber --mlm-weight "$MLM" --tlm-weight "$TLM" --wa-weight "$WA" --sa-weight "$SA" \
-  "${optimizer[@]}" --max-update "$UPDATES" "${update[@]}" \
-  $PRECISION --seed "$SEED" --num-workers "$WORKERS" ${device[@]+"${device[@]}"} \
-  --save-dir "$OUT" --save-interval-updates "$SAVE_EVERY" --keep-interval-updates 1 \
-  --validate-interval-updates "$SAVE_EVERY" --no-epoch-checkpoints \
-  --tensorboard-logdir "$OUT/tensorboard" --log-format simple --log-interval 100 \
-  $MODEL_FLAGS $CRITERION_FLAGS $OPTIMIZER_FLAGS $FLAGS 2>&1 | tee -a "$OUT/train${NODE_RANK/#0/}.log"
+train() { # folder, the model to begin from, updates, weights of WA and SA, more flags
+  # fairseq-train takes the last of two equal flags: the *_FLAGS, of several words, win.
+  # shellcheck disable=SC2086
+  "${launch[@]}" "$DATA" --user-dir "$(fairseq-amber user-dir)" \
+    --task cross_lingual_alignment --tokens-per-sample "$LENGTH" --max-tokens "$MAX_TOKENS" \
+    --multilang-sampling-alpha "$ALPHA" --parallel-share "$PARALLEL_SHARE" \
+    --arch "$ARCH" ${2:+--from-pretrained "$2"} \
+    --criterion amber --mlm-weight "$MLM" --tlm-weight "$TLM" --wa-weight "$4" --sa-weight "$5" \
+    "${optimizer[@]}" --max-update "$3" "${update[@]}" \
+    $PRECISION --seed "$SEED" --num-workers "$WORKERS" ${device[@]+"${device[@]}"} \
+    --save-dir "$1" --save-interval-updates "$SAVE_EVERY" --keep-interval-updates 1 \
+    --validate-interval-updates "$SAVE_EVERY" --no-epoch-checkpoints \
+    --tensorboard-logdir "$1/tensorboard" --log-format simple --log-interval 100 "${@:6}" \
+    $MODEL_FLAGS $CRITERION_FLAGS $OPTIMIZER_FLAGS $FLAGS 2>&1 | tee -a "$1/train${NODE_RANK/#0/}.log"
+}
+if [ "$HEAD_UPDATES" -gt 0 ]; then
+  [ -e "$OUT/head/complete" ] || (
+    LR=$HEAD_LR
+    optimizer_flags "$SCHEDULE" $((HEAD_UPDATES / 10)) "$HEAD_UPDATES"
+    mkdir -p "$OUT/head"
+    train "$OUT/head" "$RESTORE" "$HEAD_UPDATES" 0 0 --freeze-encoder
+    touch "$OUT/head/complete"
+  )
+  RESTORE=$OUT/head/checkpoint_last.pt
+fi
+train "$OUT" "$RESTORE" "$UPDATES" "$WA" "$SA"
 [ "$NODE_RANK" -eq 0 ] || exit 0
 
 checkpoint=$OUT/checkpoint_last.pt

@@ -129,6 +129,24 @@ def test_a_pretrained_folder_stands_for_a_checkpoint_and_gives_the_vocabulary(re
         prepared.unlink()
 
 
+def test_a_language_model_head_learns_before_its_encoder(recipe, raw, folder):
+    given = dict(RESTORE=str(folder), HEAD_UPDATES="40", HEAD_LR="3e-3", UPDATES="7")
+    head, whole = recipe("pretrain_amber", raw, "name", **given)
+    assert (
+        begins_as(folder, head) and "--freeze-encoder" in head and "--freeze-encoder" not in whole
+    )
+    flags = ("--lr", "--max-update", "--total-num-update", "--warmup-updates", "--save-dir")
+    assert [value(head, flag) for flag in flags] == ["3e-3", "40", "40", "4", "runs/name/head"]
+    assert [value(whole, flag) for flag in flags] == ["5e-4", "7", "7", "0", "runs/name"]
+    weights = ("--mlm-weight", "--tlm-weight", "--wa-weight", "--sa-weight")
+    assert [value(head, flag) for flag in weights] == ["1", "1", "0", "0"]
+    assert [value(whole, flag) for flag in weights] == ["1", "1", "1", "1"]
+    assert value(whole, "--from-pretrained") == "runs/name/head/checkpoint_last.pt"
+    assert len(recipe("pretrain_amber", raw, "name", **given)) == 3  # it learns once
+    said = recipe("pretrain_amber", raw, "other", HEAD_UPDATES="40", status=2)
+    assert said == "pretrain_amber: HEAD_UPDATES=40 is for a RESTORE: give one\n"
+
+
 def test_the_text_to_tune_on_has_the_vocabulary_of_the_data_folder(recipe, raw, folder):
     transport(recipe, raw, CHECKPOINT=str(folder))
     first, second = arguments(Path(f"{recipe.calls}.prepare"))

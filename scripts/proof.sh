@@ -34,7 +34,7 @@ export CORPORA=${CORPORA:-"tatoeba-anki tatoeba-mt wmt-newstest"}
 SETS=${SETS:-"align_gold retrieval tagging nli paraphrase qa"} # whose text the vocabulary is kept for
 PAIRS=${PAIRS:-4000}                    # of each pair of languages, and sentences of each language
 
-SYSTEMS=${SYSTEMS:-"control wa sa ot ot-practical l2 tlm wa-attention wa-states wa-self contrast mix"}
+SYSTEMS=${SYSTEMS:-"control wa sa ot ot-practical l2 tlm wa-attention wa-states wa-self contrast mix mix-contrast"}
 SEEDS=${SEEDS:-"1 2 3"}
 UPDATES=${UPDATES:-150}
 BATCH=${BATCH:-40}                       # pairs in an update, or sentences and pairs
@@ -118,7 +118,7 @@ touch "$OUT/complete" # of these settings; others need another NAME from here on
 
 # ---- training
 link() { fairseq-amber align "$START" --corpus "$DATA" --split train --units subwords --output "$OUT/links"; }
-case " $SYSTEMS " in *" l2 "* | *" contrast "*) step "$OUT/steps/links" link ;; esac
+case " $SYSTEMS " in *" l2 "* | *contrast*) step "$OUT/steps/links" link ;; esac
 ADAM_BETAS="(0.9, 0.98)" ADAM_EPS=1e-6 WEIGHT_DECAY=0 CLIP_NORM=1.0
 common=(--user-dir "$(fairseq-amber user-dir)" --task cross_lingual_alignment --tokens-per-sample "$LENGTH"
   --arch amber --multilang-sampling-alpha 0 --parallel-share 0.75
@@ -149,7 +149,7 @@ train() { # system, seed
   flags=$(awk -F '\t' -v name="$1" '$1 == name { print $2 }' scripts/proof/systems.tsv)
   case $1 in
     l2) links=(--l2-links "$OUT/links") ;;
-    contrast) links=(--contrast-links "$OUT/links") ;;
+    *contrast) links=(--contrast-links "$OUT/links") ;;
   esac
   mkdir -p "$run"
   # shellcheck disable=SC2086  # several words

@@ -100,8 +100,9 @@ class PretrainedStart:
         """
         source = self._read()
         logger.info("the model begins as %s", self.path)
+        free = model.encoder.sentence_encoder.embed_tokens.weight.requires_grad
         for note in source.notes:
-            _warn(f"{self.path}: {note}{_ADVICE.get(note, '')}")
+            _warn(f"{self.path}: {note}{_ADVICE.get(note, '') if free else ''}")
         weights = dict(source.model.weights)
         if source.head is not None and source.is_checkpoint_of_ours:
             stem = f"heads.{source.head.kind}."

@@ -58,9 +58,8 @@ class AmberConfig(FairseqDataclass):
     from_pretrained: Optional[str] = field(
         default=None,
         metadata={
-            "help": "begin from this model, and take its shape, whatever --arch says: a folder of "
-            "Hugging Face's XLM-R or BERT, of fairseq's XLM-R or of fairseq-amber convert, or a "
-            "checkpoint_*.pt; a run that goes on takes its own checkpoint"
+            "help": "begin from this model, in its shape, whatever --arch says: a folder (XLM-R or "
+            "BERT, of Hugging Face, fairseq or convert) or checkpoint_*.pt; to resume, from its own"
         },
     )
     freeze_encoder: bool = field(
@@ -111,6 +110,7 @@ class AmberEncoder(FairseqEncoder):
 @register_model("amber", dataclass=AmberConfig)
 class AmberModel(BaseFairseqModel):
     """XLM-R's encoder, with a mask for each row and with the cross attention of any layer.
+
     A stock ``roberta`` of the same shape loads its checkpoints, and it loads those of ``roberta``.
 
     Attributes:
@@ -194,7 +194,7 @@ class AmberModel(BaseFairseqModel):
                 model's.
             token_indices: for ``tagging``: (M,) int64 flat indices ``row * T + column`` of the
                 tokens to score.
-            unused: other entries of a batch.
+            unused: other entries of a batch, which are ignored.
 
         Returns:
             Scores (M, V) or (B, T, V), or states (B, T, D), or scores of a head: ``tagging``

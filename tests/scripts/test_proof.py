@@ -82,14 +82,20 @@ def compared(call):
 
 
 def test_development_pairs_choose_before_a_test_pair_is_read(prove):
-    trained, called = prove("words")
+    (head, *trained), called = prove("words")
+    assert value(head, "--save-dir") == "runs/proof/head" and "--freeze-encoder" in head
+    assert value(head, "--from-pretrained") == "runs/proof/start"
+    assert [value(head, flag) for flag in ("--lr", "--max-update")] == ["5e-3", "1000"]
     assert [(value(c, "--save-dir"), value(c, "--seed")) for c in trained] == [
         (f"runs/proof/{system}-{seed}", seed) for seed in "12" for system in ("wa-states", "l2")
     ]
     first, second = trained[:2]
     assert value(first, "--wa-layer") == value(second, "--l2-layer") == "8"
     assert value(second, "--l2-links") == "runs/proof/links"
-    assert all(value(call, "--from-pretrained") == "runs/proof/start" for call in trained)
+    starts = {value(call, "--from-pretrained") for call in trained}
+    assert starts == {"runs/proof/head/checkpoint_last.pt"}
+    assert {value(call, "--lr") for call in trained} == {"2e-4"}
+    assert not any("--freeze-encoder" in call for call in trained)
     aligned = [call for call in called if call[0] == "align" and "--folder" in call]
     splits = [value(call, "--split") for call in aligned]
     # three methods; two systems of two seeds, and none; and those as written
@@ -113,6 +119,11 @@ def test_the_same_command_goes_on(prove):
     done = [call for call in called if call[0] in ("align", "prepare", "convert")]
     assert [call for call in called_again if call[0] in ("align", "prepare", "convert")] == done
     assert "holds a run of other settings" in prove("words", UPDATES="7", status=2)
+
+
+def test_an_encoder_with_a_language_model_head_needs_no_other(prove):
+    trained, _ = prove("words", HEAD_UPDATES="0", SEEDS="1")
+    assert [value(call, "--from-pretrained") for call in trained] == ["runs/proof/start"] * 2
 
 
 def test_a_choice_is_kept_when_systems_are_added(prove):
